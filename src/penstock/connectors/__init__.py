@@ -1,0 +1,1 @@
+"""The bundled connectors: configurations anyone could have written."""

@@ -1,0 +1,1 @@
+"""KEEPING it: one file a destination; the folder is the registry."""

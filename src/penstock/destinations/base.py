@@ -1,0 +1,137 @@
+"""What a destination is: a session that commits checkpoints, each exactly once.
+
+A **checkpoint** is rows of all tables of one stream (children included), the schema those rows
+need, and the stream's state, kept in one destination transaction or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from penstock.shape.schema import Batch, Schema
+
+SYSTEM_PREFIX = "_penstock_"
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Add the rows."""
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Replace rows that have the same key in the root table (columns `key`), children with them."""
+
+    key: tuple[str, ...]
+
+
+class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Build generation `generation` beside the old tables; the checkpoint with `swap` shows it."""
+
+    generation: str
+    swap: bool = False
+
+
+Write = Append | Merge | Replace
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that becomes visible at once.
+
+    `load_id` names the checkpoint for good: one already in the ledger is not applied again.
+    `retract` lists load ids whose rows (of this stream's tables) are removed first, because the
+    slice they came from is being read anew. `state` holds the stream's state entries that change:
+    a JSON text, or None to remove the entry. `slices` says for the ledger what the checkpoint
+    covers. `schema` is None where no rows come.
+    """
+
+    load_id: str
+    run_id: str
+    stream: str
+    write: Write
+    schema: Schema | None
+    batches: Sequence[Batch] = ()
+    retract: tuple[str, ...] = ()
+    state: tuple[tuple[str, str | None], ...] = ()
+    slices: str = ""
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit did: rows by table; `already` when the ledger knew the checkpoint."""
+
+    rows: Mapping[str, int]
+    already: bool = False
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who runs: stored with the fence, and named to whoever else wants the destination."""
+
+    run_id: str
+    pid: int
+    host: str
+
+
+@runtime_checkable
+class Session(Protocol):
+    """One run's hold on a destination. Not safe for use by two threads at once."""
+
+    def state(self, stream: str) -> dict[str, str]:
+        """The stream's committed state entries: name → JSON text."""
+        ...
+
+    def schema(self, stream: str) -> Schema | None:
+        """The stream's tables as last committed, or None before the first checkpoint."""
+        ...
+
+    def commit(self, checkpoint: Checkpoint) -> Committed:
+        """Keep the checkpoint, all of it or nothing.
+
+        Raises:
+            FencedError: another run took the destination over.
+            DestinationError: it could not be kept; the last checkpoint is intact.
+        """
+        ...
+
+    def reset(self, streams: Sequence[str]) -> None:
+        """Forget the state of `streams`, in one transaction; their tables stay."""
+        ...
+
+    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+        """Store the run's receipts: (stream, JSON text)."""
+        ...
+
+    def last_receipts(self) -> dict[str, str]:
+        """The newest stored receipt of each stream, as JSON text."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the destination: release the fence, flush, close."""
+        ...
+
+
+Takeover = Literal["dead", "always"]
+
+
+class Destination(Protocol):
+    """A place tables are kept in, named by a URL or a path; one file of this folder each."""
+
+    url: str
+
+    def open(
+        self,
+        *,
+        owner: Owner,
+        db_schema: str,
+        takeover: Takeover = "dead",
+        wait: float = 0.0,
+    ) -> Session:
+        """Take the fence and return the session.
+
+        `wait` is how many seconds to wait for another run to end; `takeover="always"` takes the
+        fence from an owner that cannot be shown to be dead.
+
+        Raises:
+            LockedError: another run holds the destination; the message names it.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""HOW people say it: each dialect compiles a document into one plan."""

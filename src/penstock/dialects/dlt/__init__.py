@@ -1,0 +1,1 @@
+"""The dlt `rest_api` dialect."""

@@ -1,0 +1,202 @@
+"""What can go wrong, for whom, and how it is said.
+
+The tree::
+
+    Error                        anything Penstock raises on purpose
+    ├── PlanError                the document or the call is wrong (exit code 2); carries diagnostics
+    ├── ReadError                the API did not give what the plan asked for
+    │   ├── TransportError       no usable answer: connection, timeout, cut body (worth a retry)
+    │   ├── StatusError          an answer with a status the error policy does not accept
+    │   ├── AuthError            credentials were refused or a token could not be obtained
+    │   ├── BodyError            an answer that cannot be decoded, or does not hold its records
+    │   ├── CycleError           pagination repeats itself
+    │   ├── OriginError          credentials would have left the origins of the document
+    │   └── CapError             a size, depth or time limit was passed
+    ├── ShapeError               a record does not fit the tables it must go into
+    │   └── ContractError        a schema contract forbids it
+    ├── DestinationError         the destination cannot take or keep the data
+    │   ├── LockedError          another run owns the destination
+    │   └── FencedError          another run took the destination over while this one was paused
+    └── Interrupted              the user stopped the run at a checkpoint (exit code 130)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning", "info"]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A spot in a document: `line` and `column` count from 1; `text` is that line as written."""
+
+    file: str
+    line: int
+    column: int
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to say about a document: a stable `code`, what is wrong, where, and what to do."""
+
+    code: str
+    severity: Severity
+    message: str
+    place: Place | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.severity}[{self.code}]: {self.message}{hint}"
+
+
+class Error(Exception):
+    """Anything Penstock raises on purpose; `code` is stable and documented, `hint` says what to do."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class PlanError(Error):
+    """The document or the call is wrong; every problem found is in `diagnostics`."""
+
+    code = "plan"
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        first = next((d for d in self.diagnostics if d.severity == "error"), None)
+        more = sum(d.severity == "error" for d in self.diagnostics) - 1
+        message = str(first) if first else "the document is not usable"
+        super().__init__(message + (f" (and {more} more)" if more > 0 else ""))
+
+
+class ReadError(Error):
+    """The API did not give what the plan asked for.
+
+    `request` names the request (method and URL, secrets masked by whoever prints it), `retriable`
+    says that asking again may help, `wait` is the pause in seconds the API asked for, if any.
+    """
+
+    code = "read"
+    retriable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        request: str | None = None,
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.request = request
+        self.wait = wait
+
+
+class TransportError(ReadError):
+    """No usable answer came: the connection failed, timed out, or cut the body short."""
+
+    code = "transport"
+    retriable = True
+
+
+class StatusError(ReadError):
+    """The API answered with a status that the error policy does not accept."""
+
+    code = "status"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        hint: str | None = None,
+        request: str | None = None,
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, request=request, wait=wait)
+        self.status = status
+
+
+class AuthError(ReadError):
+    """The credentials were refused, or a token could not be obtained with them."""
+
+    code = "auth"
+
+
+class BodyError(ReadError):
+    """The answer cannot be decoded, or does not hold records where the document says."""
+
+    code = "body"
+
+
+class CycleError(ReadError):
+    """Pagination came back to a position or a body it had already given."""
+
+    code = "cycle"
+
+
+class OriginError(ReadError):
+    """A request would have carried credentials to an origin the document does not name."""
+
+    code = "origin"
+
+
+class CapError(ReadError):
+    """An answer passed a limit on size, depth, ratio or time."""
+
+    code = "cap"
+
+
+class ShapeError(Error):
+    """A record does not fit the tables it must go into."""
+
+    code = "shape"
+
+
+class ContractError(ShapeError):
+    """A schema contract forbids what a record brings."""
+
+    code = "contract"
+
+
+class DestinationError(Error):
+    """The destination cannot take or keep the data."""
+
+    code = "destination"
+
+
+class LockedError(DestinationError):
+    """Another run owns the destination."""
+
+    code = "locked"
+
+
+class FencedError(DestinationError):
+    """Another run took the destination over while this one was paused."""
+
+    code = "fenced"
+
+
+class Interrupted(Error):  # noqa: N818 (it is not a fault)
+    """The user stopped the run; everything up to the last checkpoint is kept."""
+
+    code = "interrupted"

@@ -1,0 +1,70 @@
+"""What the document says about tables: keys, write mode, declared columns, nesting, contracts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+WriteMode = Literal["append", "replace", "merge"]
+MergeStrategy = Literal["delete-insert", "upsert", "insert-only", "scd2"]
+Nesting = Literal["tables", "json", "struct"]
+ContractMode = Literal["evolve", "freeze", "discard_row", "discard_value"]
+
+ColumnType = Literal[
+    "bool",
+    "bigint",
+    "decimal",
+    "double",
+    "text",
+    "timestamp",  # an instant, kept in UTC, to the microsecond
+    "timestamp_ntz",  # a wall-clock time without zone, to the microsecond
+    "date",
+    "time",
+    "json",  # any JSON value, kept verbatim
+    "binary",
+]
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column declared by the document: its name as records spell it, and what is known of it.
+
+    `type` None leaves the type to the data. `precision` and `scale` are for decimals, in digits.
+    """
+
+    name: str
+    type: ColumnType | None = None
+    nullable: bool = True
+    precision: int | None = None
+    scale: int | None = None
+    hard_delete: bool = False
+    dedup_sort: Literal["asc", "desc"] | None = None
+    description: str | None = None
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream's schema may change, separately for tables, columns and data types."""
+
+    tables: ContractMode = "evolve"
+    columns: ContractMode = "evolve"
+    data_type: ContractMode = "evolve"
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a stream says about the tables its records go to.
+
+    `primary_key` and `merge_key` name record fields. `key_inherited` marks a primary key that came
+    from the document's defaults, so that it may fall back to `<singular>_id`. `max_nesting` is the
+    number of child-table levels below the root (None: no limit); deeper lists become JSON.
+    """
+
+    table: str | None = None
+    primary_key: tuple[str, ...] = ()
+    key_inherited: bool = False
+    merge_key: tuple[str, ...] = ()
+    write: WriteMode = "append"
+    strategy: MergeStrategy = "delete-insert"
+    columns: tuple[Column, ...] = ()
+    nesting: Nesting = "tables"
+    max_nesting: int | None = None
+    contract: Contract = Contract()

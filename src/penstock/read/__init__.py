@@ -1,0 +1,1 @@
+"""DOING it: the only room that talks to the network."""

@@ -1,0 +1,1 @@
+"""SHAPING it: raw records to typed Arrow tables."""

@@ -1,0 +1,111 @@
+"""Tables as the destination sees them: names, columns, types, and how they are related."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from penstock.plan.hints import ColumnType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOAD_ID = "_penstock_load_id"
+ROW_ID = "_penstock_id"
+PARENT_ID = "_penstock_parent_id"
+LIST_INDEX = "_penstock_list_idx"
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a table.
+
+    `path` is where its values stand in a record of that table (keys as the API spells them; empty
+    for Penstock's own columns and for the `value` column of a list of scalars). `variant` is true
+    for a column that takes the values of `path` which are of another class than its main column.
+    """
+
+    name: str
+    type: ColumnType
+    path: tuple[str, ...] = ()
+    nullable: bool = True
+    precision: int | None = None
+    scale: int | None = None
+    variant: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A root table (`parent` None) or a child table.
+
+    `path` is where a child's lists stand in a record of its parent table. `key` holds the column
+    names (not record fields) of the primary key, for the root table only.
+    """
+
+    name: str
+    columns: tuple[TableColumn, ...]
+    parent: str | None = None
+    path: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+
+    def column(self, name: str) -> TableColumn | None:
+        """The column called `name`, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of one stream: the root first, then its children, parents before children."""
+
+    stream: str
+    tables: tuple[Table, ...]
+
+    @property
+    def root(self) -> Table:
+        """The stream's own table."""
+        return self.tables[0]
+
+    def table(self, name: str) -> Table | None:
+        """The table called `name`, or None."""
+        return next((t for t in self.tables if t.name == name), None)
+
+
+Extra = str | int | float | bool | None
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one page: `records` are JSON texts, verbatim slices of the answer's body.
+
+    `extras` are columns that the slice adds to each of these records unless the record has the
+    key itself with a value other than null. `origin` names the request, for error messages.
+    """
+
+    records: Sequence[bytes | msgspec.Raw]
+    extras: tuple[tuple[str, Extra], ...] = ()
+    origin: str = ""
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """The unit of shaping: some megabytes of segments that one checkpoint will hold."""
+
+    load_id: str
+    segments: Sequence[Segment]
+
+    @property
+    def rows(self) -> int:
+        """Records in all segments."""
+        return sum(len(s.records) for s in self.segments)
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Arrow tables of one block, by table name; each has exactly the columns of its `Table`.
+
+    For a merge, root rows of one batch are unique by key. Batches of a checkpoint are applied in
+    order, so a later batch replaces rows of an earlier one.
+    """
+
+    tables: Mapping[str, pa.Table]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all tables of the batch."""
+        return sum(t.num_rows for t in self.tables.values())
