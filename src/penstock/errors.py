@@ -3,12 +3,13 @@
 The tree::
 
     Error                        anything Penstock raises on purpose
-    ├── PlanError                the document or the call is wrong (exit code 2); carries diagnostics
+    ├── PlanError                the document or the call is wrong (exit code 2)
     ├── ReadError                the API did not give what the plan asked for
     │   ├── TransportError       no usable answer: connection, timeout, cut body (worth a retry)
     │   ├── StatusError          an answer with a status the error policy does not accept
     │   ├── AuthError            credentials were refused or a token could not be obtained
     │   ├── BodyError            an answer that cannot be decoded, or does not hold its records
+    │   ├── ExprError            a value or template cannot be evaluated
     │   ├── CycleError           pagination repeats itself
     │   ├── OriginError          credentials would have left the origins of the document
     │   └── CapError             a size, depth or time limit was passed
@@ -58,7 +59,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Error(Exception):
-    """Anything Penstock raises on purpose; `code` is stable and documented, `hint` says what to do."""
+    """Anything Penstock raises on purpose: a stable, documented `code`; `hint` says what to do."""
 
     code = "error"
 
@@ -96,7 +97,7 @@ class ReadError(Error):
     code = "read"
     retriable = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what an error knows of its request)
         self,
         message: str,
         *,
@@ -122,7 +123,7 @@ class StatusError(ReadError):
 
     code = "status"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what an error knows of its request)
         self,
         message: str,
         *,
@@ -146,6 +147,12 @@ class BodyError(ReadError):
     """The answer cannot be decoded, or does not hold records where the document says."""
 
     code = "body"
+
+
+class ExprError(ReadError):
+    """A value that the document refers to is missing, or a template cannot be rendered."""
+
+    code = "expr"
 
 
 class CycleError(ReadError):

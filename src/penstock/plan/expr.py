@@ -1,0 +1,328 @@
+"""Expressions: values that a document leaves open until the run, and the scope each one needs.
+
+An expression is compiled once from whatever the document says (a dlt placeholder, a Jinja template,
+a literal) and evaluated in a `Frame`. Its scope says how early that can be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import IntEnum
+from typing import TypeAlias, assert_never
+from urllib.parse import quote, urljoin
+
+import msgspec
+
+from penstock.errors import ExprError
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | tuple[JsonValue, ...] | dict[str, JsonValue] | None"
+Step: TypeAlias = "str | int"
+
+
+class Scope(IntEnum):
+    """How late an expression must wait: a wider scope has a smaller number."""
+
+    SOURCE = 0
+    SLICE = 1
+    PAGE = 2
+    RECORD = 3
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """The values expressions may see, by scope.
+
+    `source` holds the values the user gave; `slice` holds `partition`, `cursor` and what dialects
+    add; `page` holds `response`, `headers`, `token` and the like; `record` is one record.
+    """
+
+    source: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    slice: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    page: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    record: JsonValue = None
+    now: datetime | None = None
+
+
+class Const(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A value written in the document."""
+
+    value: JsonValue
+
+    @property
+    def scope(self) -> Scope:
+        """Known from the start."""
+        return Scope.SOURCE
+
+
+class Ref(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The value at `path` of one scope. A missing one is null if `optional`, else an error."""
+
+    at: Scope
+    path: tuple[Step, ...]
+    optional: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """The scope it reads."""
+        return self.at
+
+
+class Now(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The start of the run, as an ISO 8601 text in UTC."""
+
+    @property
+    def scope(self) -> Scope:
+        """Known when the run starts."""
+        return Scope.SOURCE
+
+
+class Concat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The parts as text, one after the other."""
+
+    parts: tuple[Expr, ...]
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of its parts."""
+        return widest(self.parts)
+
+
+class Formatted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The value through Python's `str.format`: `conversion` is "", "r", "s" or "a"."""
+
+    value: Expr
+    conversion: str = ""
+    spec: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of its value."""
+        return self.value.scope
+
+
+class Quoted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The value as one segment of a URL path: percent-encoded, never `.` or `..`."""
+
+    value: Expr
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of its value."""
+        return self.value.scope
+
+
+class JoinUrl(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`path` joined to `base` as RFC 3986 resolves a reference, below `base` as a folder."""
+
+    base: Expr
+    path: Expr
+
+    @property
+    def scope(self) -> Scope:
+        """The narrower scope of the two."""
+        return widest((self.base, self.path))
+
+
+class Object(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A mapping whose keys and values are expressions."""
+
+    items: tuple[tuple[Expr, Expr], ...]
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of its keys and values."""
+        return widest(tuple(e for item in self.items for e in item))
+
+
+class Array(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A list of expressions."""
+
+    items: tuple[Expr, ...]
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of its items."""
+        return widest(self.items)
+
+
+class Jinja(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A template that nothing simpler can say.
+
+    `names` binds each variable of the template. `literal` applies the Airbyte rule that a rendered
+    text which reads as a Python literal becomes that value. `kind` is what the slot takes:
+    `text` (undefined is ""), `value` (undefined is null), `truth` (a boolean).
+    """
+
+    source: str
+    names: tuple[tuple[str, Ref], ...] = ()
+    literal: bool = False
+    kind: str = "text"
+    types: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of its variables."""
+        return widest(tuple(ref for _, ref in self.names))
+
+
+Expr = (
+    Const | Ref | Now | Concat | Formatted | Quoted | JoinUrl | Object | Array | Jinja
+)  # the union stands after its members, so that annotations resolve on every Python
+
+
+def widest(parts: tuple[Expr, ...]) -> Scope:
+    """The scope that suffices for all of `parts`."""
+    return max((p.scope for p in parts), default=Scope.SOURCE)
+
+
+def const(value: JsonValue) -> Const:
+    """A literal."""
+    return Const(value=value)
+
+
+def evaluate(expr: Expr, frame: Frame) -> JsonValue:
+    """The value of `expr` in `frame`.
+
+    Raises:
+        ExprError: a value it needs is missing, or its template cannot be rendered.
+    """
+    match expr:
+        case Const():
+            return expr.value
+        case Ref():
+            return lookup(expr, frame)
+        case Now():
+            return frame.now.isoformat() if frame.now else None
+        case Concat():
+            return "".join(as_text(evaluate(p, frame)) for p in expr.parts)
+        case Formatted():
+            return _formatted(expr, evaluate(expr.value, frame))
+        case Quoted():
+            return path_segment(as_text(evaluate(expr.value, frame)))
+        case JoinUrl():
+            return _joined(as_text(evaluate(expr.base, frame)), as_text(evaluate(expr.path, frame)))
+        case Object():
+            return {as_text(evaluate(k, frame)): evaluate(v, frame) for k, v in expr.items}
+        case Array():
+            return [evaluate(item, frame) for item in expr.items]
+        case Jinja():
+            from penstock.plan import jinja  # noqa: PLC0415 (few documents need templates)
+
+            return jinja.render(expr, frame)
+        case _:
+            assert_never(expr)
+
+
+def evaluate_text(expr: Expr, frame: Frame) -> str:
+    """The value of `expr` as text; null is the empty text."""
+    return as_text(evaluate(expr, frame))
+
+
+def as_text(value: JsonValue) -> str:
+    """A value as it stands inside a text: null is empty, everything else as Python writes it."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value)
+
+
+def lookup(ref: Ref, frame: Frame) -> JsonValue:
+    """The value `ref` points to.
+
+    Raises:
+        ExprError: there is none, and the reference is not optional; the keys there are, are named.
+    """
+    value: object = _root(ref.at, frame)
+    for depth, step in enumerate(ref.path):
+        found, value = _enter(value, step)
+        if not found:
+            if ref.optional:
+                return None
+            raise _missing(ref, depth, value)
+    return value  # type: ignore[return-value]  # walked through JSON values only
+
+
+def _root(scope: Scope, frame: Frame) -> object:
+    match scope:
+        case Scope.SOURCE:
+            return frame.source
+        case Scope.SLICE:
+            return frame.slice
+        case Scope.PAGE:
+            return frame.page
+        case Scope.RECORD:
+            return frame.record
+        case _:
+            assert_never(scope)
+
+
+def _enter(value: object, step: Step) -> tuple[bool, object]:
+    """One step into `value`: whether it is there, and what is there (else `value` itself)."""
+    if isinstance(value, Mapping):
+        return (True, value[step]) if step in value else (False, value)
+    if isinstance(value, (list, tuple)) and isinstance(step, int):
+        return (True, value[step]) if -len(value) <= step < len(value) else (False, value)
+    return False, value
+
+
+def _missing(ref: Ref, depth: int, container: object) -> ExprError:
+    path = ".".join(map(str, ref.path))
+    step = ref.path[depth]
+    keys = ", ".join(map(str, container)) if isinstance(container, Mapping) else ""
+    there = f"there are: {keys}" if keys else f"there is a {type(container).__name__}"
+    return ExprError(f"no value for {path!r}: {step!r} is not there", hint=there)
+
+
+def _formatted(expr: Formatted, value: JsonValue) -> str:
+    convert = {"r": repr, "s": str, "a": ascii}.get(expr.conversion)
+    converted = convert(value) if convert else value
+    try:
+        return format(converted, expr.spec)
+    except (TypeError, ValueError) as exc:
+        raise ExprError(f"{value!r} does not take the format {expr.spec!r}: {exc}") from exc
+
+
+def path_segment(text: str) -> str:
+    """`text` percent-encoded as one path segment.
+
+    Raises:
+        ExprError: `text` is empty, `.` or `..`, and would address another path.
+    """
+    if text in {"", ".", ".."}:
+        raise ExprError(f"{text!r} cannot stand as a segment of a URL path")
+    return quote(text, safe="-._~!$'()*,;:@")
+
+
+def _joined(base: str, path: str) -> str:
+    if not path:
+        return base
+    folder = base if base.endswith("/") else base + "/"
+    return urljoin(folder, path.lstrip("/"))
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """`expr` and every expression inside it."""
+    yield expr
+    match expr:
+        case Concat():
+            children: tuple[Expr, ...] = expr.parts
+        case Formatted() | Quoted():
+            children = (expr.value,)
+        case JoinUrl():
+            children = (expr.base, expr.path)
+        case Object():
+            children = tuple(e for item in expr.items for e in item)
+        case Array():
+            children = expr.items
+        case Jinja():
+            children = tuple(ref for _, ref in expr.names)
+        case Const() | Ref() | Now():
+            children = ()
+        case _:
+            assert_never(expr)
+    for child in children:
+        yield from walk(child)
+
+
+def refs(expr: Expr, scope: Scope) -> tuple[Ref, ...]:
+    """Every reference inside `expr` that reads `scope`."""
+    return tuple(e for e in walk(expr) if isinstance(e, Ref) and e.at == scope)

@@ -1,0 +1,111 @@
+"""The run-time values that the pure functions of the plan speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+# What `requests`, under both reference engines, leaves as it is in a URL.
+_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request ready to be signed and sent; `query` is added to whatever `url` has."""
+
+    method: str
+    url: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    connect_timeout: float | None = None  # seconds
+    read_timeout: float | None = None  # seconds
+
+    @property
+    def full_url(self) -> str:
+        """The URL with the query, percent-encoded."""
+        url = quote(self.url, safe=_URL_SAFE)
+        if not self.query:
+            return url
+        joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
+        base, mark, fragment = url.partition("#")
+        return base + joint + urlencode(self.query) + mark + fragment
+
+    def with_header(self, name: str, value: str) -> HttpRequest:
+        """The request with this header in place of any of the same name."""
+        kept = tuple(h for h in self.headers if h[0].lower() != name.lower())
+        return msgspec.structs.replace(self, headers=(*kept, (name, value)))
+
+    def with_query(self, name: str, value: str) -> HttpRequest:
+        """The request with this query value in place of any of the same name."""
+        kept = tuple(q for q in self.query if q[0] != name)
+        return msgspec.structs.replace(self, query=(*kept, (name, value)))
+
+
+class Headers(Mapping[str, str]):
+    """Response headers: names in any case; a name that came twice has its values joined."""
+
+    def __init__(self, pairs: tuple[tuple[str, str], ...] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in pairs:
+            key = name.lower()
+            self._values[key] = f"{self._values[key]}, {value}" if key in self._values else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Headers({sorted(self._values)})"
+
+
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, whole: `body` is decompressed; `url` is where it came from after redirects."""
+
+    status: int
+    url: str
+    headers: Headers
+    body: bytes
+    wire_bytes: int = 0
+    elapsed: float = 0.0  # seconds
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400  # noqa: PLR2004 (where client errors begin, RFC 9110 section 15)
+
+
+Token: TypeAlias = "str | int | float | bool | None"  # noqa: S105 (a page token)
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a page stands in its slice: its number from 0, and the token that asks for it.
+
+    `link` marks a token that is the URL of the page.
+    """
+
+    index: int = 0
+    token: Token = None
+    link: bool = False
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """Why pagination ended after a page: a stable `reason`, and a sentence for the receipt."""
+
+    reason: str
+    detail: str = ""
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of `url`: what credentials are bound to."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or {"http": 80, "https": 443}.get(scheme, 0)
+    return f"{scheme}://{(parts.hostname or '').lower()}:{port}"

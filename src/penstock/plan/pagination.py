@@ -1,0 +1,438 @@
+"""Pagination: pure kinds that say which position comes first, what it sends, and what comes next.
+
+A position is passed by value; nothing here remembers anything. What an endpoint has shown of its
+page sizes is a `Law`, learned from pages and passed in.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, assert_never
+
+import msgspec
+
+from penstock.errors import BodyError, ExprError
+from penstock.plan.expr import Const, Expr, Frame, JsonValue, evaluate
+from penstock.plan.page import Position, Stopped, Token
+from penstock.plan.request import Slot, Value
+
+PROOFS_NEEDED = 3
+
+
+class PageSize(msgspec.Struct, frozen=True, kw_only=True):
+    """How many records a page is asked to hold, and where that is sent (None: it is not)."""
+
+    value: Expr
+    into: Slot | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """When pagination ends, besides its own end.
+
+    `empty`: a page without records ends it. `short`: a page of fewer records than asked ends it
+    `never`, `always`, or once it is `proven` by the endpoint's law. `more`: a boolean in the
+    answer. `total`: a count in the answer, of records or of pages. `when`: a condition.
+    `maximum`: the first token that is not asked for.
+    """
+
+    empty: bool = True
+    short: Literal["never", "proven", "always"] = "never"
+    more: Expr | None = None
+    total: Expr | None = None
+    total_unit: Literal["records", "pages"] = "records"
+    when: Expr | None = None
+    maximum: int | None = None
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint has shown of its pages, for a given asked size.
+
+    `full`: a page of the asked size was seen. `proofs`: short pages that an empty page followed.
+    `cap`: the size of a first page that was short though more followed, the server's own limit;
+    `capped` counts pages of exactly that size, and is 0 for good once one was larger.
+    """
+
+    size: int | None = None
+    full: bool = False
+    proofs: int = 0
+    cap: int | None = None
+    capped: int = 0
+
+    @property
+    def proven(self) -> bool:
+        """Whether a short page can be taken for the last."""
+        return self.full or self.proofs >= PROOFS_NEEDED or self.capped > 1
+
+    @property
+    def page(self) -> int | None:
+        """How many records a page that is not the last holds, as far as is known."""
+        if self.cap is not None and not self.full:
+            return self.cap
+        return self.size
+
+    def learn(self, count: int, before: int | None, index: int) -> Law:
+        """The law after a page of `count` records, number `index`, behind one of `before`."""
+        if self.size is None:
+            return self
+        law = self
+        if count >= self.size:
+            law = msgspec.structs.replace(law, full=True)
+        followed = before is not None and 0 < before < self.size
+        if followed and count == 0:
+            law = msgspec.structs.replace(law, proofs=law.proofs + 1)
+        if followed and count > 0 and index == 1 and law.cap is None:
+            law = msgspec.structs.replace(law, cap=before, capped=1)
+        if law.cap is not None and before is not None:
+            law = _count_capped(law, count)
+        return law
+
+
+def _count_capped(law: Law, count: int) -> Law:
+    if count == law.cap:
+        return msgspec.structs.replace(law, capped=law.capped + 1)
+    if law.cap is not None and count > law.cap:
+        return msgspec.structs.replace(law, cap=None, capped=0)
+    return law
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What pagination may know of a page: its records, its answer, and the endpoint's law.
+
+    `count` is what the record path gave, before any step dropped or made records.
+    """
+
+    count: int
+    frame: Frame
+    law: Law = Law()
+
+
+class SinglePage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One request has everything."""
+
+    size: PageSize | None = None
+
+    def first(self, frame: Frame) -> Position:
+        """The only page."""
+        del frame
+        return Position()
+
+    def values(self, position: Position) -> list[Value]:
+        """Nothing to send."""
+        del position
+        return []
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The end."""
+        del position, facts
+        return Stopped(reason="single-page")
+
+    def reads(self) -> tuple[Expr, ...]:
+        """The expressions that read the answer."""
+        return ()
+
+
+class NextLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer holds the URL of the next page, absolute or relative to its own."""
+
+    link: Expr
+    size: PageSize | None = None
+    stop: Stop = Stop(empty=False)
+
+    def first(self, frame: Frame) -> Position:
+        """The page of the stream's own URL."""
+        del frame
+        return Position()
+
+    def values(self, position: Position) -> list[Value]:
+        """Nothing: the link is whole."""
+        del position
+        return []
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The page the answer links to."""
+        ended = stopped(self.stop, facts)
+        if ended:
+            return ended
+        link = evaluate(self.link, facts.frame)
+        if not link:
+            return Stopped(reason="no-next")
+        if not isinstance(link, str):
+            raise BodyError(f"the link to the next page is {link!r}, not a text")
+        return Position(index=position.index + 1, token=link, link=True)
+
+    def reads(self) -> tuple[Expr, ...]:
+        """The expressions that read the answer."""
+        return (self.link, *stop_reads(self.stop))
+
+
+class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer holds a token that asks for the next page.
+
+    A token that is itself a link (it starts with a scheme or a slash) is followed if `link` is
+    `detect`.
+    """
+
+    token: Expr
+    into: Slot
+    first_token: Expr | None = None
+    link: Literal["never", "detect"] = "never"
+    size: PageSize | None = None
+    stop: Stop = Stop(empty=False)
+
+    def first(self, frame: Frame) -> Position:
+        """The page without a token, or with the one the document gives."""
+        token = evaluate(self.first_token, frame) if self.first_token else None
+        return Position(token=as_token(token))
+
+    def values(self, position: Position) -> list[Value]:
+        """The token in its slot."""
+        return [] if position.token is None else [(self.into, position.token)]
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The page of the token in the answer; a false or empty one ends it."""
+        ended = stopped(self.stop, facts)
+        if ended:
+            return ended
+        token = as_token(evaluate(self.token, facts.frame))
+        if not token:
+            return Stopped(reason="no-next")
+        link = self.link == "detect" and looks_like_link(token)
+        return Position(index=position.index + 1, token=token, link=link)
+
+    def reads(self) -> tuple[Expr, ...]:
+        """The expressions that read the answer."""
+        return (self.token, *stop_reads(self.stop))
+
+
+class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Pages are numbered, or records are skipped: the next request is known before the answer.
+
+    `unit` says what `into` takes: the number of a page, or of records to skip. `send_first` says
+    whether the first request carries it.
+    """
+
+    unit: Literal["page", "offset"]
+    into: Slot
+    start: Expr = Const(value=0)
+    send_first: bool = True
+    size: PageSize | None = None
+    stop: Stop = Stop()
+
+    def first(self, frame: Frame) -> Position:
+        """The first page or offset."""
+        return Position(token=as_int(evaluate(self.start, frame), "the first page"))
+
+    def values(self, position: Position) -> list[Value]:
+        """The number in its slot."""
+        if position.index == 0 and not self.send_first:
+            return []
+        return [(self.into, position.token)]
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The number after this page's, unless a stop applies."""
+        following = self.after(position, facts)
+        ended = (
+            stopped(self.stop, facts)
+            or self._at_maximum(following)
+            or self._at_total(position, following, facts)
+            or self._short(facts)
+        )
+        return ended or following
+
+    def after(self, position: Position, facts: Facts) -> Position:
+        """The position behind `position`, whether or not there is a page.
+
+        An offset moves by what the page held: a server that gives fewer than it was asked for
+        would otherwise hide the rest.
+        """
+        step = 1 if self.unit == "page" else facts.count
+        if self.unit == "offset" and step == 0:
+            step = facts.law.page or 1
+        return Position(index=position.index + 1, token=_number(position) + step)
+
+    def ahead(self, position: Position, pages: int, law: Law) -> Position | None:
+        """The position `pages` behind `position` if the law holds; None where it cannot be told."""
+        step = 1 if self.unit == "page" else law.page
+        if step is None:
+            return None
+        following = _number(position) + step * pages
+        if self.stop.maximum is not None and following >= self.stop.maximum:
+            return None
+        return Position(index=position.index + pages, token=following)
+
+    def remaining(self, position: Position, facts: Facts) -> int | None:
+        """How many pages the answer's total leaves behind this one; None where it has none."""
+        total = self._total(facts)
+        if total is None:
+            return None
+        if self.stop.total_unit == "pages":
+            start = as_int(evaluate(self.start, facts.frame), "the first page")
+            return max(0, total + start - _number(position) - 1)
+        page = facts.law.page or facts.count
+        if not page:
+            return None
+        seen = self._seen(position, facts)
+        return max(0, -(-(total - seen) // page))
+
+    def reads(self) -> tuple[Expr, ...]:
+        """The expressions that read the answer."""
+        return stop_reads(self.stop)
+
+    def _total(self, facts: Facts) -> int | None:
+        if self.stop.total is None:
+            return None
+        return as_int(evaluate(self.stop.total, facts.frame), "the total")
+
+    def _seen(self, position: Position, facts: Facts) -> int:
+        """Records up to the end of this page."""
+        if self.unit == "offset":
+            return _number(position) + facts.count
+        return position.index * (facts.law.page or facts.count) + facts.count
+
+    def _at_maximum(self, following: Position) -> Stopped | None:
+        if self.stop.maximum is not None and _number(following) >= self.stop.maximum:
+            return Stopped(reason="maximum", detail=f"{self.stop.maximum} is not asked for")
+        return None
+
+    def _at_total(self, position: Position, following: Position, facts: Facts) -> Stopped | None:
+        total = self._total(facts)
+        if total is None:
+            return None
+        if self.stop.total_unit == "pages":
+            start = as_int(evaluate(self.start, facts.frame), "the first page")
+            reached = _number(following) >= total + start
+        else:
+            reached = self._seen(position, facts) >= total
+        if reached:
+            return Stopped(reason="total", detail=f"{total} {self.stop.total_unit}")
+        if facts.count == 0:
+            return Stopped(reason="empty-before-total", detail=f"{total} {self.stop.total_unit}")
+        return None
+
+    def _short(self, facts: Facts) -> Stopped | None:
+        if facts.count == 0:
+            return Stopped(reason="empty-page") if self.stop.empty else None
+        asked = facts.law.page
+        if asked is None or facts.count >= asked or self.stop.total is not None:
+            return None
+        trusted = self.stop.short == "always" or (self.stop.short == "proven" and facts.law.proven)
+        detail = f"{facts.count} of {asked} records"
+        return Stopped(reason="short-page", detail=detail) if trusted else None
+
+
+class Detect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The document does not say: found in the first answer, reported, then kept."""
+
+    size: PageSize | None = None
+
+    def first(self, frame: Frame) -> Position:
+        """The page of the stream's own URL."""
+        del frame
+        return Position()
+
+    def values(self, position: Position) -> list[Value]:
+        """Nothing yet."""
+        del position
+        return []
+
+
+Decided: TypeAlias = SinglePage | NextLink | NextToken | Counter
+Pagination = SinglePage | NextLink | NextToken | Counter | Detect
+
+
+def stopped(stop: Stop, facts: Facts) -> Stopped | None:
+    """Whether a condition in the answer ends pagination."""
+    if stop.when is not None and evaluate(stop.when, facts.frame):
+        return Stopped(reason="stop-condition")
+    if stop.more is not None and not as_bool(evaluate(stop.more, facts.frame)):
+        return Stopped(reason="no-more")
+    if stop.empty and facts.count == 0 and stop.total is None:
+        return Stopped(reason="empty-page")
+    return None
+
+
+def stop_reads(stop: Stop) -> tuple[Expr, ...]:
+    """The expressions of `stop` that read the answer."""
+    return tuple(e for e in (stop.more, stop.total, stop.when) if e is not None)
+
+
+def asked_size(pagination: Pagination, frame: Frame) -> int | None:
+    """How many records a page is asked to hold, or None."""
+    if pagination.size is None:
+        return None
+    return as_int(evaluate(pagination.size.value, frame), "the page size")
+
+
+def size_values(pagination: Pagination, frame: Frame) -> list[Value]:
+    """The page size in its slot, where it has one."""
+    size = pagination.size
+    if size is None or size.into is None:
+        return []
+    return [(size.into, evaluate(size.value, frame))]
+
+
+def looks_like_link(token: Token) -> bool:
+    """Whether a token is a URL or an absolute path."""
+    return isinstance(token, str) and token.startswith(("http://", "https://", "/"))
+
+
+def as_token(value: JsonValue) -> Token:
+    """A token as the answer gave it.
+
+    Raises:
+        BodyError: it is an object or a list.
+    """
+    if isinstance(value, (dict, list, tuple)):
+        raise BodyError(f"the token of the next page is {value!r}, not a text or number")
+    return value
+
+
+def as_int(value: JsonValue, what: str) -> int:
+    """A whole number, also where it comes as text.
+
+    Raises:
+        ExprError: it is none; `what` names it.
+    """
+    try:
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            number = int(value)
+            if number == float(value):
+                return number
+    except (ValueError, OverflowError):
+        pass
+    raise ExprError(f"{what} is {value!r}, not a whole number")
+
+
+def as_bool(value: JsonValue) -> bool:
+    """A boolean, also as the text `true` or `false`.
+
+    Raises:
+        ExprError: it is none.
+    """
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    if isinstance(value, (bool, int)):
+        return bool(value)
+    raise ExprError(f"the sign for more pages is {value!r}, not true or false")
+
+
+def _number(position: Position) -> int:
+    token = position.token
+    assert isinstance(token, int), "a counter's token is a number"
+    return token
+
+
+def kind_name(pagination: Pagination) -> str:
+    """The kind in words, for messages and receipts."""
+    match pagination:
+        case SinglePage():
+            return "single page"
+        case NextLink():
+            return "next link"
+        case NextToken():
+            return "next token"
+        case Counter():
+            return "page number" if pagination.unit == "page" else "offset"
+        case Detect():
+            return "to be detected"
+        case _:
+            assert_never(pagination)

@@ -1,0 +1,182 @@
+"""Error policy: what an answer means, how often to ask again, and how long to wait in between."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+from typing import Literal, TypeAlias, assert_never
+
+import msgspec
+
+from penstock.plan.expr import Expr, Frame, evaluate
+from penstock.plan.page import Headers, HttpResponse
+
+Action = Literal[
+    "accept",  # the answer is a page
+    "retry",  # ask again after the backoff
+    "rate-limited",  # ask again, and slow down
+    "ignore",  # no records, and the slice's pagination ends without an error
+    "fail",  # the slice fails
+    "refresh",  # obtain a new token, then ask again, once
+]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Matches an answer by status, a text in its body, or a condition, and says what it means.
+
+    With `every` the conditions that are given must all hold, else any one of them.
+    """
+
+    action: Action
+    statuses: tuple[int, ...] = ()
+    contains: str | None = None
+    when: Expr | None = None
+    every: bool = True
+    message: Expr | None = None
+
+
+class ConstantBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The same wait each time, in seconds."""
+
+    seconds: float
+
+
+class ExponentialBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`factor * base ** (attempt - 1)` seconds, attempt from 1, at most `cap`."""
+
+    factor: float = 2.0
+    base: float = 2.0
+    cap: float = 300.0
+
+
+class HeaderBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The wait a response header gives, in seconds, or `until` a time in epoch seconds."""
+
+    header: str
+    until: bool = False
+    pattern: str | None = None
+    minimum: float = 0.0
+
+
+Backoff: TypeAlias = ConstantBackoff | ExponentialBackoff | HeaderBackoff
+
+
+class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream takes answers that are not pages.
+
+    `rules` are tried in order; where none matches, a status below 400 is accepted, one of
+    `retry_statuses` is asked again, any other fails. `retries` counts requests after the first.
+    `jitter` is the share of a wait by which it is varied. `retry_after` says that the header of
+    that name wins over the backoff. A wait longer than `max_wait` seconds fails instead.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    retry_statuses: tuple[int, ...] = (429, 500, 502, 503, 504)
+    retries: int = 3
+    backoff: tuple[Backoff, ...] = (ExponentialBackoff(),)
+    jitter: float = 0.1
+    retry_after: bool = True
+    max_wait: float = 600.0
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with an answer; `message` is what the document says about it."""
+
+    action: Action
+    message: str = ""
+
+
+TOO_MANY = 429
+
+
+def judge(policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
+    """The first rule that matches, else what the status means."""
+    for rule in policy.rules:
+        if _matches(rule, response, frame):
+            said = evaluate(rule.message, frame) if rule.message else ""
+            return Verdict(action=rule.action, message=str(said or ""))
+    if response.ok:
+        return Verdict(action="accept")
+    if response.status in policy.retry_statuses:
+        return Verdict(action="rate-limited" if response.status == TOO_MANY else "retry")
+    return Verdict(action="fail")
+
+
+def _matches(rule: Rule, response: HttpResponse, frame: Frame) -> bool:
+    tests: list[bool] = []
+    if rule.statuses:
+        tests.append(response.status in rule.statuses)
+    if rule.contains is not None:
+        tests.append(rule.contains in response.body.decode("utf-8", "replace"))
+    if rule.when is not None:
+        tests.append(bool(evaluate(rule.when, frame)))
+    return bool(tests) and (all(tests) if rule.every else any(tests))
+
+
+def wait(
+    policy: ErrorPolicy, attempt: int, headers: Headers | None, now: float, spread: float
+) -> float:
+    """Seconds to wait before asking again after the `attempt`-th failure, from 1.
+
+    `now` is in epoch seconds; `spread`, drawn by the caller from -1 to 1, places the jitter.
+    """
+    if policy.retry_after and headers is not None:
+        asked = retry_after(headers, now)
+        if asked is not None and asked > 0:
+            return asked
+    for backoff in policy.backoff:
+        seconds = _seconds(backoff, attempt, headers or Headers(), now)
+        if seconds is not None:
+            return max(0.0, seconds * (1 + policy.jitter * spread))
+    return 0.0
+
+
+def _seconds(backoff: Backoff, attempt: int, headers: Headers, now: float) -> float | None:
+    match backoff:
+        case ConstantBackoff():
+            return backoff.seconds
+        case ExponentialBackoff():
+            return min(backoff.cap, backoff.factor * backoff.base ** min(attempt - 1, 64))
+        case HeaderBackoff():
+            return _from_header(backoff, headers, now)
+        case _:
+            assert_never(backoff)
+
+
+def _from_header(backoff: HeaderBackoff, headers: Headers, now: float) -> float | None:
+    text = headers.get(backoff.header, "")
+    if backoff.pattern is not None:
+        found = re.match(backoff.pattern, text)
+        text = found.group() if found else ""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return max(backoff.minimum, value - now if backoff.until else value)
+
+
+def retry_after(headers: Headers, now: float) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110 section 10.2.3), or None.
+
+    A date is measured against the answer's own `Date` header where there is one, so that a clock
+    that is wrong on either side changes nothing.
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    until = _http_date(text)
+    if until is None:
+        return None
+    sent = _http_date(headers.get("date", ""))
+    return max(0.0, until - (now if sent is None else sent))
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,78 @@
+"""Where records stand in an answer, and what is done to each before it is shaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from penstock.plan.expr import Expr, JsonValue
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Plain keys from the top of the answer; none means the whole answer."""
+
+    path: tuple[str, ...] = ()
+
+
+class JsonPath(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A JSONPath that plain keys cannot say, evaluated by jsonpath-ng."""
+
+    text: str
+
+
+class Glob(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Segments with `*`, `?` and `[...]` as dpath reads them; a list answer is walked per item."""
+
+    path: tuple[str, ...]
+
+
+class DetectRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The document does not say: found in the first answer, then kept."""
+
+
+RecordPath: TypeAlias = Keys | JsonPath | Glob | DetectRecords
+
+Record: TypeAlias = "dict[str, JsonValue]"
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Drops records for which the condition is false."""
+
+    when: Expr
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A function of the user's document, once a record.
+
+    `does` says what it is: `filter` (keep if true), `map` (the new record), `expand` (several).
+    """
+
+    does: Literal["filter", "map", "expand"]
+    function: Callable[[JsonValue], JsonValue | Iterable[JsonValue]]
+    name: str = ""
+
+
+class Carry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Adds a value of the slice to each record as field `name`."""
+
+    name: str
+    value: Expr
+
+
+Step: TypeAlias = Keep | Call | Carry
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """The records of an answer.
+
+    `single` says that an object at the path is one record. `absent` says what a path that is not
+    there means: `error`, `empty` (a page without records), or `unless-seen`: empty, but an error
+    once another page of the stream had it.
+    """
+
+    path: RecordPath = Keys()
+    steps: tuple[Step, ...] = ()
+    single: bool = True
+    absent: Literal["error", "empty", "unless-seen"] = "unless-seen"

@@ -1,0 +1,194 @@
+"""Requests: everything that shapes one is a param in a slot; one function merges them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, assert_never
+from urllib.parse import urlencode
+
+import msgspec
+
+from penstock.errors import ExprError
+from penstock.plan.expr import Const, Expr, Frame, JsonValue, as_text, evaluate, evaluate_text
+from penstock.plan.page import HttpRequest
+
+PlaceName = Literal["query", "header", "cookie", "json", "form", "url"]
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a param goes: a query, header, cookie or form name, or a path into the JSON body.
+
+    The `url` place replaces the URL of the request.
+    """
+
+    place: PlaceName
+    path: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name, or the path with dots."""
+        return ".".join(self.path)
+
+
+class Param(msgspec.Struct, frozen=True, kw_only=True):
+    """A value in a slot. `omit` says which values leave the param out of the request."""
+
+    slot: Slot
+    value: Expr
+    omit: Literal["null", "empty", "never"] = "null"
+
+
+class JsonBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A JSON body."""
+
+    value: Expr
+
+
+class FormBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A form: a mapping, or a list of pairs where a name comes twice."""
+
+    value: Expr
+
+
+class TextBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A body sent as it is written."""
+
+    value: Expr
+    content_type: str | None = None
+
+
+Body: TypeAlias = JsonBody | FormBody | TextBody
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What one page of a stream asks for; `url` without the params' query."""
+
+    url: Expr
+    method: str = "GET"
+    params: tuple[Param, ...] = ()
+    body: Body | None = None
+    connect_timeout: float | None = None  # seconds
+    read_timeout: float | None = None  # seconds
+
+
+Value: TypeAlias = "tuple[Slot, JsonValue]"
+
+
+def values(params: Iterable[Param], frame: Frame) -> list[Value]:
+    """The params that apply in `frame`, with their values."""
+    found: list[Value] = []
+    for param in params:
+        value = evaluate(param.value, frame)
+        if not _omitted(param, value):
+            found.append((param.slot, value))
+    return found
+
+
+def _omitted(param: Param, value: JsonValue) -> bool:
+    match param.omit:
+        case "null":
+            return value is None
+        case "empty":
+            return value is None or value in ("", [], {})
+        case "never":
+            return False
+        case _:
+            assert_never(param.omit)
+
+
+def build(request: Request, extra: Iterable[Value], frame: Frame) -> HttpRequest:
+    """The request in `frame`, with the values of pagination, cursor and partition merged in.
+
+    A later value replaces an earlier one in the same slot.
+    """
+    merged: dict[Slot, JsonValue] = dict(values(request.params, frame))
+    merged.update(extra)
+    url = evaluate_text(request.url, frame)
+    query: list[tuple[str, str]] = []
+    headers: list[tuple[str, str]] = []
+    cookies: list[str] = []
+    for slot, value in merged.items():
+        match slot.place:
+            case "query":
+                query.extend((slot.name, text) for text in _texts(value))
+            case "header":
+                headers.append((slot.name, as_text(value)))
+            case "cookie":
+                cookies.append(f"{slot.name}={as_text(value)}")
+            case "url":
+                url = as_text(value)
+            case "json" | "form":
+                pass  # placed into the body below, which needs all of them at once
+            case _:
+                assert_never(slot.place)
+    if cookies:
+        headers.append(("Cookie", "; ".join(cookies)))
+    body, content_type = _body(request.body, merged, frame)
+    if content_type and not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", content_type))
+    return HttpRequest(
+        method=request.method,
+        url=url,
+        query=tuple(query),
+        headers=tuple(headers),
+        body=body,
+        connect_timeout=request.connect_timeout,
+        read_timeout=request.read_timeout,
+    )
+
+
+def _texts(value: JsonValue) -> list[str]:
+    """A query value as texts: a list gives the name several times, null items are left out."""
+    if isinstance(value, (list, tuple)):
+        return [as_text(item) for item in value if item is not None]
+    return [as_text(value)]
+
+
+def _body(
+    body: Body | None, merged: dict[Slot, JsonValue], frame: Frame
+) -> tuple[bytes | None, str | None]:
+    """The body's bytes and content type, with the values for its slots put in."""
+    into_json = {s: v for s, v in merged.items() if s.place == "json"}
+    into_form = {s: v for s, v in merged.items() if s.place == "form"}
+    if body is None:
+        if into_json:
+            body = JsonBody(value=Const(value={}))
+        elif into_form:
+            body = FormBody(value=Const(value={}))
+    match body:
+        case None:
+            return None, None
+        case JsonBody():
+            value = _placed(evaluate(body.value, frame), into_json)
+            return msgspec.json.encode(value), "application/json"
+        case FormBody():
+            pairs = _pairs(evaluate(body.value, frame))
+            pairs += [(s.name, t) for s, v in into_form.items() for t in _texts(v)]
+            return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
+        case TextBody():
+            return evaluate_text(body.value, frame).encode(), body.content_type
+        case _:
+            assert_never(body)
+
+
+def _pairs(value: JsonValue) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [(k, t) for k, v in value.items() if v is not None for t in _texts(v)]
+    if isinstance(value, (list, tuple)):
+        return [(as_text(p[0]), as_text(p[1])) for p in value if isinstance(p, (list, tuple))]
+    raise ExprError(f"a form must be a mapping or a list of pairs, not {value!r}")
+
+
+def _placed(value: JsonValue, slots: dict[Slot, JsonValue]) -> JsonValue:
+    """`value` with each slot's value set at its path; what stood there before is not changed."""
+    for slot, item in slots.items():
+        value = _set(value, slot.path, item)
+    return value
+
+
+def _set(value: JsonValue, path: tuple[str, ...], item: JsonValue) -> JsonValue:
+    if not path:
+        return item
+    here = dict(value) if isinstance(value, dict) else {}
+    here[path[0]] = _set(here.get(path[0]), path[1:], item)
+    return here

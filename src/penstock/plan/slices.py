@@ -1,0 +1,248 @@
+"""How a stream is cut: into partitions, by values or by parent records, and into windows of time.
+
+A slice is one partition in one window: the unit that succeeds or fails by itself.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from penstock.errors import ExprError
+from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.records import JsonPath, Keys
+from penstock.plan.request import Param
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of each parent record: found at `path`, known to the child as `name`."""
+
+    name: str
+    path: Keys | JsonPath
+
+
+class Values(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A partition for each value of a list."""
+
+    name: str
+    values: Expr
+    params: tuple[Param, ...] = ()
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A partition for each record of another stream, once for each set of `fields` values.
+
+    `null` says what a record does whose first field is null: it is skipped, or an error. `absent`
+    says the same for a field that is not there at all.
+    """
+
+    stream: str
+    fields: tuple[Field, ...]
+    params: tuple[Param, ...] = ()
+    null: Literal["skip", "error"] = "skip"
+    absent: Literal["skip", "error"] = "error"
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every combination of the members' partitions; the last member varies fastest."""
+
+    members: tuple[Values | Parent, ...]
+
+
+Partition: TypeAlias = Values | Parent | Product
+
+
+class Duration(msgspec.Struct, frozen=True, kw_only=True):
+    """A length of time: calendar months, and seconds."""
+
+    months: int = 0
+    seconds: float = 0.0
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Cuts a cursor's range into windows of length `step`, an ISO 8601 duration when evaluated.
+
+    `granularity` is the gap that keeps the end of one window apart from the start of the next.
+    """
+
+    step: Expr
+    granularity: Duration = Duration(seconds=1e-3)
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """The field that says how new a record is, and how a run asks for what is new.
+
+    `format` is how requests and state spell a time: a strftime pattern or one of `%s` (seconds),
+    `%ms` (milliseconds), `%s_as_float`, `%epoch_microseconds`; None leaves values as they are.
+    `formats` are further spellings that records may use. `start` and `end` bound the first run;
+    with a window and no `end`, the end is the start of the run. `lag` is how far behind the state
+    a run starts again, in seconds, or in the cursor's own unit where `format` is None.
+    `closed_start` and `closed_end` say whether the bounds themselves are in range; `missing` what
+    to do with a record without the field. `filter` drops records outside the range. With `order`
+    reading stops where records leave the range. `boundary` names the fields by which a record at
+    the state's own value is recognised in the next run: None stands for the whole record, an empty
+    tuple switches that off.
+    """
+
+    path: Keys | JsonPath
+    format: str | None = None
+    formats: tuple[str, ...] = ()
+    start: Expr | None = None
+    end: Expr | None = None
+    params: tuple[Param, ...] = ()
+    lag: float = 0.0
+    pick: Literal["max", "min"] = "max"
+    order: Literal["asc", "desc"] | None = None
+    filter: bool = True
+    missing: Literal["error", "include", "exclude"] = "error"
+    closed_start: bool = True
+    closed_end: bool = False
+    boundary: tuple[str, ...] | None = None
+    window: Window | None = None
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a cursor, in the spelling of requests; None is open."""
+
+    start: JsonValue = None
+    end: JsonValue = None
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition in one window. `key` names it for state: the same in every run.
+
+    `partition` holds its values by name; `extras` are columns its records carry.
+    """
+
+    partition: tuple[tuple[str, JsonValue], ...] = ()
+    range: Range | None = None
+    parents: JsonValue = None
+    extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+
+    @property
+    def partition_key(self) -> str:
+        """The partition as canonical JSON; empty for a stream without partitions."""
+        if not self.partition:
+            return ""
+        return msgspec.json.encode(dict(self.partition), order="sorted").decode()
+
+    @property
+    def key(self) -> str:
+        """Partition and window as one text."""
+        if self.range is None:
+            return self.partition_key
+        bounds = msgspec.json.encode([self.range.start, self.range.end]).decode()
+        return f"{self.partition_key}{bounds}"
+
+
+_ISO_DURATION = re.compile(
+    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
+    r"(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
+)
+
+
+def parse_duration(text: str) -> Duration:
+    """An ISO 8601 duration.
+
+    Raises:
+        ExprError: it is none.
+    """
+    found = _ISO_DURATION.fullmatch(text)
+    if not found or text.endswith(("P", "T")):
+        raise ExprError(f"{text!r} is not a duration", hint="write it as P1D, PT1H, P1M …")
+    years, months, weeks, days, hours, minutes = (int(g or 0) for g in found.groups()[:6])
+    seconds = float(found.group(7) or 0)
+    seconds += ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60
+    return Duration(months=years * 12 + months, seconds=seconds)
+
+
+def add(moment: datetime, duration: Duration) -> datetime:
+    """`moment` plus a duration; a day that a month does not have becomes its last."""
+    if duration.months:
+        month = moment.month - 1 + duration.months
+        year, month = moment.year + month // 12, month % 12 + 1
+        day = min(moment.day, calendar.monthrange(year, month)[1])
+        moment = moment.replace(year=year, month=month, day=day)
+    return moment + timedelta(seconds=duration.seconds)
+
+
+def windows(
+    lower: datetime, upper: datetime, step: Duration, granularity: Duration
+) -> Iterator[tuple[datetime, datetime]]:
+    """Windows from `lower` to `upper`, both ends inclusive, one granularity apart.
+
+    The last window ends at `upper` itself and begins as soon as a whole step would reach it.
+
+    Raises:
+        ExprError: the step does not move.
+    """
+    if step.months <= 0 and step.seconds <= 0:
+        raise ExprError("a window's step must be longer than nothing")
+    gap = timedelta(seconds=granularity.seconds)
+    start = lower
+    while (following := add(start, step)) < upper:
+        yield start, following - gap
+        start = following
+    if start <= upper:
+        yield start, upper
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"%s": 1, "%ms": 1_000, "%epoch_microseconds": 1_000_000}
+
+
+def parse_moment(value: JsonValue, formats: tuple[str, ...]) -> datetime:
+    """A point in time, in UTC; text without a zone is UTC. `formats` are tried in order.
+
+    Raises:
+        ExprError: it is none.
+    """
+    for spelled in formats:
+        moment = _parse_as(value, spelled)
+        if moment is not None:
+            return moment
+    moment = _parse_iso(value)
+    if moment is None:
+        expected = " or ".join(formats) or "ISO 8601"
+        raise ExprError(f"{value!r} is not a point in time", hint=f"expected {expected}")
+    return moment
+
+
+def _parse_as(value: JsonValue, spelled: str) -> datetime | None:
+    try:
+        if spelled in _UNITS:
+            return EPOCH + timedelta(microseconds=int(str(value)) * (1_000_000 // _UNITS[spelled]))
+        if spelled == "%s_as_float":
+            return EPOCH + timedelta(seconds=float(str(value)))
+        moment = datetime.strptime(str(value), spelled.replace("%_ms", "%f"))  # noqa: DTZ007
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _parse_iso(value: JsonValue) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def format_moment(moment: datetime, spelled: str | None) -> str:
+    """A point in time as requests and state spell it; ISO 8601 where nothing else is said."""
+    if spelled is None:
+        return moment.isoformat().replace("+00:00", "Z")
+    if spelled in _UNITS:
+        return str((moment - EPOCH) // timedelta(microseconds=1_000_000 // _UNITS[spelled]))
+    if spelled == "%s_as_float":
+        return str((moment - EPOCH).total_seconds())
+    if "%_ms" in spelled:
+        spelled = spelled.replace("%_ms", f"{moment.microsecond // 1000:03d}")
+    return moment.strftime(spelled)
