@@ -1,1 +1,68 @@
-"""KEEPING it: one file a destination; the folder is the registry."""
+"""Keeping it: one file a destination. The folder is the registry.
+
+Every module here that is neither `base` nor private has a `KIND` (what it is called and which URLs
+it answers to) and a function `destination(url, fault=…)`. Modules import their driver only when
+something is opened, so that looking one up stays cheap.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from pathlib import PurePath
+from typing import Protocol, cast
+
+from penstock.destinations.base import Destination, Fault, Kind, no_fault
+from penstock.errors import DestinationError
+
+__all__ = ["describe", "open_destination"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+class _Module(Protocol):
+    KIND: Kind
+
+    def destination(self, url: str, *, fault: Fault) -> Destination: ...
+
+
+def open_destination(url_or_path: str, *, fault: Fault = no_fault) -> Destination:
+    """Find the destination a URL or a path names; nothing is opened yet.
+
+    Raises:
+        DestinationError: no destination answers to it; the message lists those that exist.
+    """
+    scheme = _SCHEME.match(url_or_path)
+    word = scheme[1].lower() if scheme else PurePath(url_or_path).suffix.lower()
+    for module in _modules():
+        if word in (module.KIND.schemes if scheme else module.KIND.extensions):
+            return module.destination(url_or_path, fault=fault)
+    raise _unknown(word, is_scheme=scheme is not None)
+
+
+def describe() -> tuple[Kind, ...]:
+    """Every destination there is, by name: for documentation and error messages."""
+    return tuple(module.KIND for module in _modules())
+
+
+def _modules() -> tuple[_Module, ...]:
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__))
+    found = [n for n in names if n != "base" and not n.startswith("_")]
+    return tuple(cast("_Module", importlib.import_module(f"{__name__}.{name}")) for name in found)
+
+
+def _unknown(word: str, *, is_scheme: bool) -> DestinationError:
+    """Say what is known. The URL itself is left out: it may hold a password."""
+    kinds = describe()
+    known = [w for k in kinds for w in (k.schemes if is_scheme else k.extensions)]
+    near = difflib.get_close_matches(word, known, n=1)
+    what = f"the scheme {word!r}" if is_scheme else f"a path that ends in {word!r}"
+    if not word:
+        what = "a path without an extension"
+    forms = "; ".join(f"{k.name}: {', '.join(k.urls)}" for k in kinds)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return DestinationError(
+        f"no destination answers to {what}", code="url", hint=f"{hint}known are {forms}"
+    )

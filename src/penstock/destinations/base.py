@@ -6,7 +6,7 @@ need, and the stream's state, kept in one destination transaction or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -14,6 +14,27 @@ import msgspec
 from penstock.shape.schema import Batch, Schema
 
 SYSTEM_PREFIX = "_penstock_"
+
+Fault = Callable[[str], None]
+
+
+def no_fault(point: str) -> None:
+    """Do nothing at `point`: the hook of every destination that is not under a crash test."""
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination's file says of itself: the module's `KIND`, read without its driver.
+
+    `schemes` and `extensions` are the URLs and file names it answers to; `urls` shows them to
+    people. `faults` names the points at which a session calls its fault hook, in no order.
+    """
+
+    name: str
+    summary: str
+    schemes: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Append(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -70,6 +91,20 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     pid: int
     host: str
+
+
+class Peek(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination holds, seen without taking its fence.
+
+    `owner` is the run that holds the fence or held it last, `released` whether it let go.
+    `sequences` is the number of checkpoints by stream, `state` the entries by stream and name.
+    """
+
+    epoch: int
+    owner: Owner | None
+    released: bool
+    sequences: Mapping[str, int]
+    state: Mapping[str, Mapping[str, str]]
 
 
 @runtime_checkable
@@ -133,5 +168,13 @@ class Destination(Protocol):
 
         Raises:
             LockedError: another run holds the destination; the message names it.
+        """
+        ...
+
+    def peek(self, db_schema: str) -> Peek | None:
+        """Look at state and fence without taking it; None where nothing was ever loaded.
+
+        Raises:
+            LockedError: another process holds the destination, so that it cannot even be read.
         """
         ...

@@ -1,0 +1,343 @@
+# ruff: noqa: S608 (identifiers go through quote(), values are parameters)
+"""A run's hold on a DuckDB file: commits checkpoints, each in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, assert_never
+
+import msgspec
+
+from penstock.destinations import _sql as sql
+from penstock.destinations._duckdb_engine import Engine, fold, is_conflict
+from penstock.destinations._duckdb_write import Writer
+from penstock.destinations._evolve import Actual, union
+from penstock.destinations.base import (
+    Append,
+    Checkpoint,
+    Committed,
+    Fault,
+    Merge,
+    Owner,
+    Replace,
+)
+from penstock.errors import DestinationError, FencedError
+from penstock.shape.schema import Schema
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation that is being built: its tables, under the names they will be shown by."""
+
+    generation: str
+    schema: Schema
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a checkpoint leaves once it is committed."""
+
+    rows: dict[str, int]
+    schema: Schema | None
+    build: Build | None = None
+
+
+class DuckDBSession:
+    """The session of a DuckDB file; see `base.Session`."""
+
+    def __init__(self, engine: Engine, *, epoch: int, owner: Owner, fault: Fault) -> None:
+        self._engine = engine
+        self._epoch = epoch
+        self._owner = owner
+        self._fault = fault
+        self._last: list[Callable[[], None]] = []
+        self._write = Writer(engine, fault)
+        self._schemas: dict[str, Schema | None] = {}
+        self._builds: dict[str, Build] = {}
+        self._closed = False
+
+    def state(self, stream: str) -> dict[str, str]:
+        """Read the stream's committed state entries."""
+        query = f"SELECT name, value FROM {self._at(sql.STATE)} WHERE stream = ? ORDER BY name"
+        return dict(self._engine.read(query, [stream]))
+
+    def schema(self, stream: str) -> Schema | None:
+        """Read the stream's tables as last committed."""
+        if stream not in self._schemas:
+            query = (
+                f"SELECT {sql.COLUMN_FIELDS} FROM {self._at(sql.COLUMNS)} WHERE stream = ? "
+                "ORDER BY table_position, column_position"
+            )
+            rows = self._engine.read(query, [stream])
+            self._schemas[stream] = sql.schema_from_rows(stream, rows)
+        return self._schemas[stream]
+
+    def commit(self, checkpoint: Checkpoint) -> Committed:
+        """Keep the checkpoint in one transaction, unless the ledger has it already."""
+        _check(checkpoint)
+        stored = self.schema(checkpoint.stream)
+        with self._engine.transaction():
+            self._fault("commit:begin")
+            self._hold()
+            if self._already(checkpoint):
+                return Committed(rows={}, already=True)
+            kept = self._keep(checkpoint, stored)
+            self._fault("commit:rows")
+            self._put_state(checkpoint.stream, checkpoint.state)
+            self._fault("commit:state")
+            self._log(checkpoint, kept.rows)
+            self._fault("commit:before")
+        self._remember(checkpoint.stream, kept)
+        self._fault("commit:after")
+        return Committed(rows=kept.rows)
+
+    def reset(self, streams: Sequence[str]) -> None:
+        """Forget the streams' state, and what the schema says of tables that are gone."""
+        with self._engine.transaction():
+            self._hold()
+            actual = self._engine.actual()
+            for stream in streams:
+                query = f"DELETE FROM {self._at(sql.STATE)} WHERE stream = ?"
+                self._engine.rows(query, [stream])
+                self._forget_missing(stream, actual)
+        for stream in streams:
+            self._schemas.pop(stream, None)
+
+    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+        """Store the run's receipts."""
+        with self._engine.transaction():
+            self._hold()
+            for stream, text in receipts:
+                self._engine.rows(
+                    f"INSERT INTO {self._at(sql.RECEIPTS)} VALUES (?, ?, ?, now())",
+                    [self._owner.run_id, stream, text],
+                )
+
+    def last_receipts(self) -> dict[str, str]:
+        """Read the newest receipt of each stream."""
+        query = (
+            f"SELECT stream, CAST(receipt AS VARCHAR) FROM {self._at(sql.RECEIPTS)} "
+            "ORDER BY stored_at, rowid"
+        )
+        return dict(self._engine.read(query))
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Have `action` done before the connection is closed."""
+        self._last.append(action)
+
+    def close(self) -> None:
+        """Release the fence, write the log into the file, and let go of it."""
+        if self._closed:
+            return
+        self._closed = True
+        # Nothing is lost where this fails (disk full, a reader that keeps a checkpoint from being
+        # written): what was committed is in the log, and the next run reads it from there.
+        with suppress(Exception):
+            self._release()
+            self._fault("close:released")
+            self._engine.rows("CHECKPOINT")
+        with suppress(Exception):
+            for action in self._last:
+                action()
+        self._engine.connection.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session let go."""
+        return self._closed
+
+    def _at(self, table: str) -> str:
+        return self._engine.at(table)
+
+    def _release(self) -> None:
+        with self._engine.transaction():
+            self._engine.rows(
+                f"UPDATE {self._at(sql.FENCE)} SET released_at = now(), turn = turn + 1 "
+                "WHERE epoch = ?",
+                [self._epoch],
+            )
+
+    def _hold(self) -> None:
+        """Make sure that this session still has the fence, until the transaction ends."""
+        query = f"UPDATE {self._at(sql.FENCE)} SET turn = turn + 1 WHERE epoch = ?"
+        try:
+            held = self._engine.changed(query, [self._epoch])
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            raise FencedError("another run is taking the destination over") from error
+        if not held:
+            raise self._fenced()
+
+    def _fenced(self) -> FencedError:
+        found = self._engine.rows(f"SELECT run_id, pid, host FROM {self._at(sql.FENCE)}")
+        who = "run {} (PID {} on {})".format(*found[0]) if found else "another run"
+        return FencedError(
+            f"{who} took the destination over",
+            hint="this run ends here; what it committed before is kept",
+        )
+
+    def _already(self, checkpoint: Checkpoint) -> bool:
+        """Look the checkpoint up; a generation that was given up cannot go on."""
+        query = (
+            f"SELECT load_id = ?, swapped FROM {self._at(sql.LOADS)} "
+            "WHERE stream = ? AND (load_id = ? OR generation = ?)"
+        )
+        write = checkpoint.write
+        generation = write.generation if isinstance(write, Replace) else None
+        found = self._engine.rows(
+            query, [checkpoint.load_id, checkpoint.stream, checkpoint.load_id, generation]
+        )
+        known = any(same for same, _ in found)
+        if generation is None or not found or self._building(checkpoint.stream, generation):
+            return known
+        if known and any(swapped for _, swapped in found):
+            return True
+        raise _over(generation, shown=any(swapped for _, swapped in found))
+
+    def _building(self, stream: str, generation: str) -> Build | None:
+        build = self._builds.get(stream)
+        return build if build and build.generation == generation else None
+
+    def _keep(self, checkpoint: Checkpoint, stored: Schema | None) -> Kept:
+        match checkpoint.write:
+            case Append():
+                return self._keep_rows(checkpoint, stored, None)
+            case Merge(key=key):
+                return self._keep_rows(checkpoint, stored, key)
+            case Replace() as write:
+                return self._keep_build(checkpoint, write, stored)
+            case _ as unknown:
+                assert_never(unknown)
+
+    def _keep_rows(
+        self, checkpoint: Checkpoint, stored: Schema | None, key: tuple[str, ...] | None
+    ) -> Kept:
+        self._write.retract(stored, checkpoint.retract)
+        if checkpoint.schema is None:
+            return Kept(rows={}, schema=stored)
+        self._write.evolve(stored, checkpoint.schema)
+        schema = union(stored, checkpoint.schema)
+        self._put_schema(schema, stored)
+        if key is None:
+            rows = self._write.append(checkpoint.schema, checkpoint.batches)
+        else:
+            rows = self._write.merge(schema, key, checkpoint.batches)
+        return Kept(rows=rows, schema=schema)
+
+    def _keep_build(self, checkpoint: Checkpoint, write: Replace, stored: Schema | None) -> Kept:
+        stream, generation = checkpoint.stream, write.generation
+        build = self._building(stream, generation)
+        if build is None:
+            self._give_up_builds(stream)
+        before = build.schema if build else None
+        self._write.retract(before and sql.as_build(before, generation), checkpoint.retract)
+        known = before or stored
+        schema = union(known, checkpoint.schema) if checkpoint.schema else known
+        if schema is None:
+            return Kept(rows={}, schema=stored)
+        self._write.check_free(stored, schema)
+        made = self._write.grow_build(before, schema, generation)
+        self._note_build(stream, generation, made)
+        rows = self._write.append(schema, checkpoint.batches, generation)
+        if not write.swap:
+            now = Build(generation=generation, schema=schema)
+            return Kept(rows=rows, schema=stored, build=now)
+        self._write.swap(schema, generation)
+        self._note_build(stream, None, ())
+        self._put_schema(schema, stored)
+        return Kept(rows=rows, schema=schema)
+
+    def _give_up_builds(self, stream: str) -> None:
+        query = f"SELECT table_name FROM {self._at(sql.BUILDS)} WHERE stream = ?"
+        for (table,) in self._engine.rows(query, [stream]):
+            self._engine.rows(f"DROP TABLE IF EXISTS {self._at(table)}")
+        self._note_build(stream, None, ())
+
+    def _note_build(self, stream: str, generation: str | None, tables: Sequence[str]) -> None:
+        """Write down which tables are a build's, so that they are found when the run dies."""
+        if generation is None:
+            self._engine.rows(f"DELETE FROM {self._at(sql.BUILDS)} WHERE stream = ?", [stream])
+        for table in tables:
+            self._engine.rows(
+                f"INSERT INTO {self._at(sql.BUILDS)} VALUES (?, ?, ?)",
+                [stream, generation, table],
+            )
+
+    def _put_schema(self, schema: Schema, stored: Schema | None) -> None:
+        if schema == stored:
+            return
+        columns = self._at(sql.COLUMNS)
+        self._engine.rows(f"DELETE FROM {columns} WHERE stream = ?", [schema.stream])
+        if not schema.tables:
+            return
+        fields = list(zip(*sql.schema_rows(schema), strict=True))
+        lists = ", ".join("unnest(?)" for _ in fields)
+        self._engine.rows(
+            f"INSERT INTO {columns} (stream, {sql.COLUMN_FIELDS}) SELECT ?, {lists}",
+            [schema.stream, *(list(f) for f in fields)],
+        )
+
+    def _put_state(self, stream: str, state: Sequence[tuple[str, str | None]]) -> None:
+        if not state:
+            return
+        table = self._at(sql.STATE)
+        last = dict(state)
+        self._engine.rows(
+            f"DELETE FROM {table} WHERE stream = ? AND name IN (SELECT unnest(?))",
+            [stream, list(last)],
+        )
+        kept = {name: value for name, value in last.items() if value is not None}
+        if kept:
+            self._engine.rows(
+                f"INSERT INTO {table} SELECT ?, unnest(?), unnest(?)",
+                [stream, list(kept), list(kept.values())],
+            )
+
+    def _log(self, checkpoint: Checkpoint, rows: dict[str, int]) -> None:
+        write = checkpoint.write
+        replace = write if isinstance(write, Replace) else None
+        loads = self._at(sql.LOADS)
+        values: list[Any] = [
+            *(checkpoint.load_id, checkpoint.stream, checkpoint.stream, checkpoint.run_id),
+            *(self._epoch, type(write).__name__.lower(), replace and replace.generation),
+            *(replace is not None and replace.swap, msgspec.json.encode(rows).decode()),
+            checkpoint.slices,
+        ]
+        self._engine.rows(
+            f"INSERT INTO {loads} SELECT ?, ?, (SELECT coalesce(max(sequence), 0) + 1 "
+            f"FROM {loads} WHERE stream = ?), ?, ?, ?, ?, ?, ?, ?, now()",
+            values,
+        )
+
+    def _remember(self, stream: str, kept: Kept) -> None:
+        self._schemas[stream] = kept.schema
+        if kept.build:
+            self._builds[stream] = kept.build
+        else:
+            self._builds.pop(stream, None)
+
+    def _forget_missing(self, stream: str, actual: Actual) -> None:
+        stored = self.schema(stream)
+        if stored is None:
+            return
+        tables = []
+        for table in stored.tables:
+            there = actual.get(fold(table.name), {})
+            columns = tuple(c for c in table.columns if fold(c.name) in there)
+            if columns:
+                tables.append(msgspec.structs.replace(table, columns=columns))
+        self._put_schema(msgspec.structs.replace(stored, tables=tuple(tables)), stored)
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    if checkpoint.schema is None and any(b.rows for b in checkpoint.batches):
+        raise DestinationError(f"checkpoint {checkpoint.load_id!r} has rows but no schema")
+
+
+def _over(generation: str, *, shown: bool) -> DestinationError:
+    what = "is shown already" if shown else "was given up when the run that built it ended"
+    return DestinationError(
+        f"generation {generation!r} {what}, so no rows can be added to it",
+        code="generation",
+        hint="read the stream from its start, as a new generation",
+    )

@@ -1,0 +1,292 @@
+# ruff: noqa: S608 (identifiers go through quote(), values are parameters)
+"""DuckDB: a database in one file, embedded, owned by one process at a time.
+
+What holds, and how:
+
+- A checkpoint is one transaction: epoch, ledger, retracted rows, schema, rows, state.
+- A new file is made beside its place and linked there, because a DuckDB that is killed while it
+  creates a file leaves one that never opens.
+- DuckDB's own lock keeps a second process out, so an owner whose lock is gone is dead. The epoch
+  in the file fences a second session of the same process.
+- Nothing is enforced as NOT NULL or as a primary key: an index makes loading dearer, and DuckDB
+  cannot add a NOT NULL column to a table that has rows.
+- A table or column that was loaded and is gone, or was changed by hand, is an error that says what
+  to do: adding it again would show nulls where values were. `reset` forgets what is gone.
+- A replace keeps tables and columns that the new generation lacks, empty: nothing is dropped that
+  somebody's view may need. A generation does not outlive the session that builds it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+from weakref import WeakValueDictionary
+
+from penstock.destinations import _sql as sql
+from penstock.destinations._duckdb_engine import Connection, Engine, explain, fold, is_conflict
+from penstock.destinations._duckdb_session import DuckDBSession
+from penstock.destinations._newfile import create
+from penstock.destinations.base import (
+    Destination,
+    Fault,
+    Kind,
+    Owner,
+    Peek,
+    Session,
+    Takeover,
+    no_fault,
+)
+from penstock.errors import DestinationError, LockedError
+
+KIND = Kind(
+    name="duckdb",
+    summary="a DuckDB database file",
+    schemes=("duckdb",),
+    extensions=(".duckdb", ".db"),
+    urls=("chat.duckdb", "chat.db", "duckdb:///absolute/path", "duckdb://relative/path"),
+    faults=(
+        *("create:made", "create:rename", "create:renamed", "open:fence", "open:taken"),
+        *("commit:begin", "commit:rows", "swap:renamed", "commit:state", "commit:before"),
+        *("commit:after", "close:released"),
+    ),
+)
+
+# One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
+SETTINGS = {"threads": 1, "memory_limit": "1GB"}
+
+BUSY = 5.0
+"""Seconds to wait for a session of this process that is committing while it is taken over."""
+
+_GATE = threading.Lock()
+_LIVE: WeakValueDictionary[tuple[str, str], DuckDBSession] = WeakValueDictionary()
+
+
+def destination(url: str, *, fault: Fault = no_fault) -> Destination:
+    """Return the destination that `url` names."""
+    return DuckDB(url, fault=fault)
+
+
+class DuckDB:
+    """A DuckDB file. `clock` and `sleep` are given by tests."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        fault: Fault = no_fault,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url
+        self.path = _path(url)
+        self._fault = fault
+        self._clock = clock
+        self._sleep = sleep
+
+    def open(
+        self,
+        *,
+        owner: Owner,
+        db_schema: str,
+        takeover: Takeover = "dead",
+        wait: float = 0.0,
+    ) -> Session:
+        """Take the fence, waiting up to `wait` seconds for another run to let go of it.
+
+        Raises:
+            LockedError: another process has the file open, or a session of this one goes on.
+            DestinationError: the file cannot be made or opened.
+        """
+        patience = max(wait, BUSY) if takeover == "always" else wait
+        return self._patiently(lambda: self._open(owner, db_schema, takeover), patience)
+
+    def peek(self, db_schema: str) -> Peek | None:
+        """Look at state and fence without taking it; None where nothing was ever loaded."""
+        if not self.path.exists():
+            return None
+        engine = Engine(self._connect(read_only=True), db_schema)
+        try:
+            return _peek(engine) if engine.has_system() else None
+        finally:
+            engine.connection.close()
+
+    def _patiently(self, attempt: Callable[[], Session], wait: float) -> Session:
+        deadline = self._clock() + wait
+        pause = 0.02
+        while True:
+            try:
+                return attempt()
+            except LockedError:
+                left = deadline - self._clock()
+                if left <= 0:
+                    raise
+                self._sleep(min(pause, left))
+                pause = min(pause * 2, 1.0)
+
+    def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
+        self._make(db_schema)
+        with _GATE:
+            engine = Engine(self._connect(), db_schema)
+            try:
+                return self._take(engine, owner, takeover)
+            except BaseException:
+                engine.connection.close()
+                raise
+
+    def _make(self, db_schema: str) -> None:
+        if self.path.exists():
+            return
+        if not self.path.parent.is_dir():
+            raise DestinationError(
+                f"there is no directory {str(self.path.parent)!r}", hint="make it, then run again"
+            )
+        try:
+            create(self.path, lambda beside: self._fill(beside, db_schema), self._fault)
+        except OSError as error:
+            raise explain(error) from error
+
+    def _fill(self, path: Path, db_schema: str) -> None:
+        engine = Engine(_connect(path, read_only=False), db_schema)
+        try:
+            with engine.transaction():
+                engine.create_system()
+            engine.rows("CHECKPOINT")
+        finally:
+            engine.connection.close()
+        self._fault("create:made")
+
+    def _connect(self, *, read_only: bool = False) -> Connection:
+        if self.path.is_file() and self.path.stat().st_size == 0:
+            raise DestinationError(
+                f"{str(self.path)!r} is an empty file, not a database",
+                hint="delete it: a new database is made where there is no file",
+            )
+        return _connect(self.path, read_only=read_only)
+
+    def _take(self, engine: Engine, owner: Owner, takeover: Takeover) -> Session:
+        mark = (os.path.realpath(self.path), fold(engine.db_schema))
+        try:
+            with engine.transaction():
+                engine.create_system()
+                self._fault("open:fence")
+                epoch = _raise_epoch(engine, owner, alive=takeover == "dead" and _alive(mark))
+                _drop_dead_builds(engine)
+        except DestinationError as error:
+            if is_conflict(error.__cause__):
+                raise LockedError("a session of this process is committing") from error
+            raise
+        self._fault("open:taken")
+        restore = _set(engine)
+        session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session.on_close(restore)
+        _LIVE[mark] = session
+        return session
+
+
+def _alive(mark: tuple[str, str]) -> bool:
+    session = _LIVE.get(mark)
+    return session is not None and not session.closed
+
+
+def _raise_epoch(engine: Engine, owner: Owner, *, alive: bool) -> int:
+    """Take the fence: DuckDB's lock is ours, so only a session of this process can be alive."""
+    fence = engine.at(sql.FENCE)
+    found = engine.rows(f"SELECT format, epoch, run_id, pid, host FROM {fence}")
+    taken = [owner.run_id, owner.pid, owner.host]
+    if not found:
+        engine.rows(
+            f"INSERT INTO {fence} VALUES (?, 1, 1, ?, ?, ?, now(), NULL)",
+            [sql.FORMAT, *taken],
+        )
+        return 1
+    [(version, epoch, run_id, pid, host)] = found
+    if version > sql.FORMAT:
+        raise DestinationError(
+            f"the database was written by a newer Penstock (format {version})",
+            hint="upgrade Penstock",
+        )
+    if alive:
+        raise LockedError(
+            f"run {run_id} (PID {pid} on {host}) has the database open in this process",
+            hint="close its session, or wait for it to end",
+        )
+    engine.rows(
+        f"UPDATE {fence} SET epoch = epoch + 1, turn = turn + 1, run_id = ?, pid = ?, host = ?, "
+        "started_at = now(), released_at = NULL",
+        taken,
+    )
+    return int(epoch) + 1
+
+
+def _drop_dead_builds(engine: Engine) -> None:
+    """Drop the tables of generations whose sessions ended before they were shown."""
+    builds = engine.at(sql.BUILDS)
+    for (table,) in engine.rows(f"SELECT table_name FROM {builds}"):
+        engine.rows(f"DROP TABLE IF EXISTS {engine.at(table)}")
+    engine.rows(f"DELETE FROM {builds}")
+
+
+def _set(engine: Engine) -> Callable[[], None]:
+    """Apply `SETTINGS`, and return what puts back the values from before.
+
+    They are set, not given to `connect`: that would keep a notebook that loads from opening the
+    file a second time with its own settings. They hold for all connections of the process.
+    """
+    before = {name: engine.read(f"SELECT current_setting('{name}')")[0][0] for name in SETTINGS}
+
+    def put(values: Mapping[str, object]) -> None:
+        for name, value in values.items():
+            engine.read(f"SET {name} = '{value}'")
+
+    put(SETTINGS)
+    return lambda: put(before)
+
+
+def _peek(engine: Engine) -> Peek:
+    [(epoch, run_id, pid, host, released)] = engine.read(
+        f"SELECT epoch, run_id, pid, host, released_at IS NOT NULL FROM {engine.at(sql.FENCE)}"
+    )
+    state: dict[str, dict[str, str]] = {}
+    query = f"SELECT stream, name, value FROM {engine.at(sql.STATE)} ORDER BY stream, name"
+    for stream, name, value in engine.read(query):
+        state.setdefault(stream, {})[name] = value
+    query = f"SELECT stream, max(sequence) FROM {engine.at(sql.LOADS)} GROUP BY ALL ORDER BY ALL"
+    return Peek(
+        epoch=epoch,
+        owner=Owner(run_id=run_id, pid=pid, host=host),
+        released=released,
+        sequences=dict(engine.read(query)),
+        state=state,
+    )
+
+
+def _connect(path: Path, *, read_only: bool) -> Connection:
+    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
+
+    try:
+        return cast("Connection", duckdb.connect(str(path), read_only=read_only))
+    except duckdb.ConnectionException:
+        if not read_only:
+            raise
+        # This process has the file open for writing: a second connection can read there.
+        return cast("Connection", duckdb.connect(str(path)))
+    except (duckdb.Error, OSError) as error:
+        raise explain(error) from error
+
+
+def _path(url: str) -> Path:
+    """Read the path out of a URL; what follows the slashes is taken as it stands."""
+    scheme, colon, rest = url.partition(":")
+    if colon and scheme.lower() == "duckdb":
+        url = rest.removeprefix("//")
+    if not url or url == ":memory:":
+        raise DestinationError(
+            "a DuckDB destination is a file; an in-memory database would be lost with the run",
+            code="url",
+            hint="name one, as in chat.duckdb",
+        )
+    return Path(url).expanduser()
