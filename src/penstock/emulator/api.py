@@ -105,7 +105,8 @@ class Api(ABC):
         return problem(404, "not_found", f"there is no {ask.method} {ask.path}")
 
     def _cached_answer(self, found: Route, ask: Ask) -> Answer:
-        key = (ask.origin, ask.path, *(f"{name}={value}" for name, value in ask.query.items()))
+        query = (f"{name}={value}" for name, value in ask.query.items())
+        key = (ask.origin, ask.path, str(ask.skew), *query)
         answer = self._cache.get(key)
         if answer is not None:
             self._cache.move_to_end(key)

@@ -99,10 +99,10 @@ class Chat(Api):
         size = self.limit(ask, _DEFAULT_LIMIT, CAP)
         if "page" in ask.query:
             number = ask.number("page", default=1, least=1)
-            records = map(self.message, found.cut((number - 1) * size, size))
+            records = map(self.message, found.cut(ask.skewed((number - 1) * size), size))
             return page(*numbered("messages", records, number, size, len(found)))
         offset = ask.number("offset", default=0)
-        records = map(self.message, found.cut(offset, size))
+        records = map(self.message, found.cut(ask.skewed(offset), size))
         more = b'"total":%d' % len(found) if self.settings.with_total else b""
         return page("messages", records, more)
 
@@ -123,7 +123,7 @@ class Chat(Api):
 
     def _parents(self, ask: Ask) -> Answer:
         size = self.limit(ask, _DEFAULT_LIMIT, CAP)
-        offset = ask.number("offset", default=0)
+        offset = ask.skewed(ask.number("offset", default=0))
         last = min(offset + size, self.conversations)
         return page("conversations", map(self.conversation, range(offset, last)))
 
@@ -135,7 +135,7 @@ class Chat(Api):
             found = [i for i in self._held(index) if self.messages.created(i) >= low]
         else:
             found = list(self._held(index))
-        offset = ask.number("offset", default=0)
+        offset = ask.skewed(ask.number("offset", default=0))
         return page("messages", map(self.message, found[offset : offset + size]))
 
     def _conversation_number(self, ident: str) -> int:

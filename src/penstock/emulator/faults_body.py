@@ -103,6 +103,16 @@ def _same_page(hit: Hit, answer: Answer) -> Answer:
     return hit.first.get(hit.ask.path, answer)
 
 
+@BODY_FAULTS.instead("shift-insert", "moves the page as if a record was added at the front")
+def _inserted(hit: Hit) -> Answer:
+    return hit.answer(-1)
+
+
+@BODY_FAULTS.instead("shift-delete", "moves the page as if a record was deleted at the front")
+def _deleted(hit: Hit) -> Answer:
+    return hit.answer(1)
+
+
 @BODY_FAULTS.altered("absent-path", "renames the field that holds the records")
 def _absent(_hit: Hit, answer: Answer) -> Answer:
     return _with(answer, b'{"renamed":' + answer.body.partition(b":")[2])

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator
 
+import msgspec
 from aiohttp import web
 
 from penstock.emulator.hits import Hit, Table, whole
@@ -19,6 +20,7 @@ HTTP_FAULTS = Table()
 _PAUSE = 0.05
 _ABSURD = "31536000"
 _MEGABYTE = 1 << 20
+_HOUR = 3600
 
 _STATUSES = {
     400: "bad request",
@@ -85,6 +87,30 @@ def _standard(_hit: Hit) -> Answer:
 def _vendor(_hit: Hit) -> Answer:
     reset = str(int(time.time()) + 1)
     return _too_many(X_RateLimit_Remaining="0", X_RateLimit_Reset=reset)
+
+
+@HTTP_FAULTS.instead("429-skewed", "asks by date to wait 2 s, on a clock that is an hour ahead")
+def _skewed(_hit: Hit) -> Answer:
+    return _too_many(Retry_After=http_date(_HOUR + 2), Date=http_date(_HOUR))
+
+
+@HTTP_FAULTS.altered("clock-ahead", "answers right, with a Date an hour ahead")
+def _ahead(_hit: Hit, answer: Answer) -> Answer:
+    return _headed(answer, "Date", http_date(_HOUR))
+
+
+@HTTP_FAULTS.altered("clock-behind", "answers right, with a Date an hour behind")
+def _behind(_hit: Hit, answer: Answer) -> Answer:
+    return _headed(answer, "Date", http_date(-_HOUR))
+
+
+@HTTP_FAULTS.altered("fat-header", "answers right, with a header of 100,000 bytes")
+def _fat_header(_hit: Hit, answer: Answer) -> Answer:
+    return _headed(answer, "X-Odd", "x" * 100_000)
+
+
+def _headed(answer: Answer, name: str, value: str) -> Answer:
+    return msgspec.structs.replace(answer, headers={**answer.headers, name: value})
 
 
 @HTTP_FAULTS.instead("token-revoked", "revokes every access token and answers 401")

@@ -19,9 +19,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     api: Api
     first: dict[str, Answer]
 
-    def answer(self) -> Answer:
-        """Give what the API would have answered."""
-        return self.api.respond(self.ask)
+    def answer(self, skew: int = 0) -> Answer:
+        """Give what the API would have answered, had its pages not moved by `skew` records."""
+        return self.api.respond(msgspec.structs.replace(self.ask, skew=skew))
 
     def elsewhere(self) -> str:
         """Give another origin that leads to this same server."""

@@ -109,7 +109,8 @@ class Messaging(Api):
     ) -> Answer:
         size = self.limit(ask, _DEFAULT_LIMIT, _CAP)
         number = ask.number("page", default=1, least=1)
-        shown = range(min((number - 1) * size, total), min(number * size, total))
+        start = min(ask.skewed((number - 1) * size), total)
+        shown = range(start, min(start + size, total))
         pages = -(-total // size)
         links, more = self._links(ask, key, number, size, last=number >= pages)
         shape = b'"current_page":%d,"items_per_page":%d,"total_pages":%d,"total_items":%d'
@@ -149,7 +150,7 @@ class Messaging(Api):
             low = moment(ask, "from_time", 0)
             held = [i for i in held if self.messages.created(i) >= low]
         size = self.limit(ask, _DEFAULT_LIMIT, _CAP)
-        first = (ask.number("page", default=1, least=1) - 1) * size
+        first = ask.skewed((ask.number("page", default=1, least=1) - 1) * size)
         return page("messages", map(self.message, held[first : first + size]))
 
     def _conversation_number(self, ask: Ask) -> int:

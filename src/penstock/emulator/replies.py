@@ -10,7 +10,11 @@ from aiohttp import web
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as an API sees it; `words` are the values of its path's placeholders."""
+    """A request as an API sees it; `words` are the values of its path's placeholders.
+
+    `skew` moves every page but the first by so many records, as if some had been added (below
+    zero) or deleted (above zero) at the front since the first page was read.
+    """
 
     method: str
     path: str
@@ -19,6 +23,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     form: Mapping[str, str]
     words: Mapping[str, str] = {}
+    skew: int = 0
+
+    def skewed(self, offset: int) -> int:
+        """Give the record that a page which should begin at `offset` begins at."""
+        return max(0, offset + self.skew) if offset else 0
 
     def number(self, *names: str, default: int, least: int = 0) -> int:
         """Read the first of these query parameters that was sent, as a whole number.
