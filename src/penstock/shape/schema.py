@@ -16,6 +16,7 @@ LOAD_ID = "_penstock_load_id"
 ROW_ID = "_penstock_id"
 PARENT_ID = "_penstock_parent_id"
 LIST_INDEX = "_penstock_list_idx"
+SYSTEM_COLUMNS = (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     `path` is where its values stand in a record of that table (keys as the API spells them; empty
     for Penstock's own columns and for the `value` column of a list of scalars). `variant` is true
     for a column that takes the values of `path` which are of another class than its main column.
+    `wide` is true for a bigint column that holds, or held, a value no double represents exactly.
     """
 
     name: str
@@ -33,6 +35,7 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     precision: int | None = None
     scale: int | None = None
     variant: bool = False
+    wide: bool = False
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

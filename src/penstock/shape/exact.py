@@ -1,0 +1,214 @@
+"""The exact lane: records decoded to objects and placed value by value; here the schema grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.errors import ShapeError
+from penstock.shape.contract import DiscardRow, DiscardValue, Judge
+from penstock.shape.frame import Frame, collected
+from penstock.shape.place import Placer
+from penstock.shape.report import Tally
+from penstock.shape.schema import Extra, Segment
+from penstock.shape.tree import Node, TableState, Tree
+from penstock.shape.values import Json, decode
+
+_object_slices = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list_slices = msgspec.json.Decoder(list[msgspec.Raw])
+_EXCERPT = 200
+
+
+class ExactLane:
+    """Shapes segments record by record, into the tree's own buffers."""
+
+    def __init__(self, tree: Tree, judge: Judge, tally: Tally, *, discards: bool) -> None:
+        self._tree = tree
+        self._judge = judge
+        self._tally = tally
+        self._placer = Placer(tree, judge, tally)
+        self._discards = discards
+        self._record: bytes | msgspec.Raw = b""
+        self._slices: dict[str, msgspec.Raw] | None = None
+
+    def shape(self, segments: Sequence[Segment]) -> dict[str, Frame]:
+        """The rows of these segments, by table.
+
+        Raises:
+            ShapeError: a record cannot be read, or its contract forbids what it brings.
+        """
+        for table in self._tree.tables:
+            table.begin()
+        for segment in segments:
+            self._segment(segment)
+        return {table.name: collected(table) for table in self._tree.tables if table.rows}
+
+    def _segment(self, segment: Segment) -> None:
+        extras = segment.extras
+        add = self._add_with_rollback if self._discards else self._add
+        for record in segment.records:
+            self._record = record
+            self._slices = None
+            try:
+                add(decode(record), extras)
+            except ShapeError as error:
+                raise _located(error, self._tree.stream, segment.origin, record) from error
+            except RecursionError:
+                deep = ShapeError("a record is nested too deeply to be shaped", code="depth")
+                raise _located(deep, self._tree.stream, segment.origin, record) from None
+
+    def _add(self, value: Any, extras: tuple[tuple[str, Extra], ...]) -> None:
+        root = self._tree.root
+        row = root.rows
+        root.rows = row + 1
+        if type(value) is dict:
+            for key, extra in extras:
+                if value.get(key) is None:
+                    value[key] = extra
+            self._object(value, root.record, row)
+            return
+        if type(value) is list:
+            value = Json(bytes(self._record).decode())
+        if value is not None:
+            self._scalar(root.record, value, row)
+        if extras:
+            self._object(dict(extras), root.record, row)
+
+    def _add_with_rollback(self, value: Any, extras: tuple[tuple[str, Extra], ...]) -> None:
+        marks = {table.name: table.rows for table in self._tree.tables}
+        try:
+            self._add(value, extras)
+        except DiscardRow:
+            self._tally.add("discarded_rows")
+            for table in self._tree.tables:
+                _truncate(table, marks.get(table.name, 0))
+
+    def _object(self, value: dict[str, Any], node: Node, row: int) -> None:
+        fields = node.fields
+        if fields is None:
+            fields = self._tree.objects(node)
+        for key, inner in value.items():
+            child = fields.get(key)
+            if child is None:
+                child = self._tree.field(node, key)
+            if inner is not None:
+                kind = type(inner)
+                if kind is child.direct:
+                    values = child.main.values  # type: ignore[union-attr]
+                    if len(values) < row:
+                        values.extend([None] * (row - len(values)))
+                    values.append(inner)
+                elif kind is dict and child.nests:
+                    self._object(inner, child, row)
+                elif kind is list and child.nests:
+                    self._list(inner, child, row)
+                else:
+                    self._scalar(child, inner, row)
+
+    def _list(self, elements: list[Any], node: Node, row: int) -> None:
+        if not elements:
+            self._tree.listed(node)
+            return
+        table = node.items or self._child(node, elements)
+        if table is None:
+            return
+        record = table.record
+        table.parents.extend([row] * len(elements))
+        for index, element in enumerate(elements):
+            here = table.rows
+            table.rows = here + 1
+            table.index.append(index)
+            if type(element) is dict:
+                self._object(element, record, here)
+            elif type(element) is list and record.nests:
+                self._list(element, record, here)
+            elif element is not None:
+                self._scalar(record, element, here)
+
+    def _child(self, node: Node, elements: list[Any]) -> TableState | None:
+        try:
+            self._judge.allow("tables", node, elements)
+        except DiscardValue:
+            self._tally.add("discarded_values")
+            return None
+        table = self._tree.child(node)
+        self._tally.changed("table", table.name, "", f"new table {table.name}")
+        return table
+
+    def _scalar(self, node: Node, value: Any, row: int) -> None:
+        main = node.main
+        as_json = main is not None and main.declared and main.type == "json"
+        if as_json or type(value) in _CONTAINERS:
+            value = Json(self._verbatim(node, value))
+        try:
+            column, kept = self._placer.place(node, value)
+        except DiscardValue:
+            self._tally.add("discarded_values")
+            return
+        values = column.values
+        if len(values) < row:
+            values.extend([None] * (row - len(values)))
+        values.append(kept)
+
+    def _verbatim(self, node: Node, value: Any) -> str:
+        """The text of `value`, found at `node` in the record at hand, as the record spells it."""
+        path = _path(node)
+        if not path:
+            return bytes(self._record).decode()
+        if self._slices is None:
+            self._slices = _object_slices.decode(self._record)
+        first = path[0]
+        assert isinstance(first, str)
+        raw = self._slices.get(first)
+        if raw is None or bytes(raw) == b"null":  # an extra, not a value of the record
+            return json.dumps(value)
+        for step in path[1:]:
+            raw = _step(raw, step)
+        return bytes(raw).decode()
+
+
+_CONTAINERS = (dict, list)
+
+
+def _step(raw: msgspec.Raw, step: str | int) -> msgspec.Raw:
+    if isinstance(step, int):
+        return _list_slices.decode(raw)[step]
+    return _object_slices.decode(raw)[step]
+
+
+def _path(node: Node) -> list[str | int]:
+    """The way from the record at hand to `node`, by the rows being filled."""
+    path: list[str | int] = list(reversed(node.path))
+    table = node.table
+    while table.parent is not None:
+        path.append(table.index[-1])
+        path.extend(reversed(table.path))
+        table = table.parent
+    path.reverse()
+    return path
+
+
+def _truncate(table: TableState, rows: int) -> None:
+    table.rows = rows
+    del table.parents[rows:]
+    del table.index[rows:]
+    for column in table.columns:
+        del column.values[rows:]
+
+
+def _located(
+    error: ShapeError, stream: str, origin: str, record: bytes | msgspec.Raw
+) -> ShapeError:
+    """The same error, saying which stream, request and record it is about."""
+    where = f" ({origin})" if origin else ""
+    message = f"{stream}: {error.message}{where}; record: {excerpt(record)}"
+    return type(error)(message, code=error.code, hint=error.hint)
+
+
+def excerpt(record: bytes | msgspec.Raw) -> str:
+    """The beginning of a record, for a message."""
+    text = bytes(record).decode("utf-8", "replace")
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"

@@ -1,0 +1,167 @@
+"""Rows of one table between a lane and the finished batch: columns, and which parent rows they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from penstock.shape.schema import TableColumn
+from penstock.shape.tree import ColumnState, TableState, Tree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of a table.
+
+    `columns` holds arrays by column name; a column that is absent is null. For a child table
+    `parents` holds the row number in the parent's frame, and `index` the place in the list.
+    """
+
+    rows: int
+    columns: Mapping[str, Any]
+    parents: Any = None
+    index: Any = None
+
+
+Frames = Mapping[str, Frame]
+
+
+def arrow_type(column: ColumnState | TableColumn) -> pa.DataType:
+    """The Arrow type of a column's values."""
+    import pyarrow as pa
+
+    match column.type:
+        case "bool":
+            return pa.bool_()
+        case "bigint":
+            return pa.int64()
+        case "double":
+            return pa.float64()
+        case "decimal":
+            return pa.decimal128(column.precision or 38, column.scale or 0)
+        case "timestamp":
+            return pa.timestamp("us", "UTC")
+        case "timestamp_ntz":
+            return pa.timestamp("us")
+        case "date":
+            return pa.date32()
+        case "time":
+            return pa.time64("us")
+        case "binary":
+            return pa.binary()
+        case "text" | "json":
+            return pa.string()
+
+
+TEXTUAL = frozenset({"text", "json", "timestamp", "timestamp_ntz", "date", "time"})
+"""Types whose values stand in records as text."""
+
+
+def from_text(texts: pa.Array, column: ColumnState) -> pa.Array:
+    """Texts of a textual column as its values.
+
+    Raises:
+        pa.ArrowInvalid: one of them is not such a value.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.type in {"text", "json"}:
+        return texts
+    if column.type == "time":
+        anchored = pc.binary_join_element_wise("1970-01-01T", texts, "")
+        return anchored.cast(pa.timestamp("us")).cast(pa.time64("us"))
+    return texts.cast(arrow_type(column))
+
+
+def from_values(column: ColumnState, rows: int) -> pa.Array:
+    """The values that the exact lane collected in `column`, nulls at the end filled in."""
+    import pyarrow as pa
+
+    values = column.values
+    if not values:
+        return pa.nulls(rows, arrow_type(column))
+    if len(values) < rows:
+        values.extend([None] * (rows - len(values)))
+    if column.type in TEXTUAL:
+        return from_text(pa.array(values, pa.string()), column)
+    return pa.array(values, arrow_type(column))
+
+
+def collected(table: TableState) -> Frame:
+    """The rows that the exact lane collected in `table`."""
+    import pyarrow as pa
+
+    columns = {
+        column.name: from_values(column, table.rows) for column in table.columns if column.values
+    }
+    if table.parent is None:
+        return Frame(rows=table.rows, columns=columns)
+    return Frame(
+        rows=table.rows,
+        columns=columns,
+        parents=pa.array(table.parents, pa.int64()),
+        index=pa.array(table.index, pa.int64()),
+    )
+
+
+def empty(table: TableState) -> Frame:
+    """No rows of `table`."""
+    import pyarrow as pa
+
+    if table.parent is None:
+        return Frame(rows=0, columns={})
+    none = pa.array([], pa.int64())
+    return Frame(rows=0, columns={}, parents=none, index=none)
+
+
+def concat(tree: Tree, pieces: Sequence[Frames]) -> dict[str, Frame]:
+    """The rows of all pieces, in order, in the columns as they are after the last of them."""
+    return {table.name: _concat_table(table, pieces) for table in tree.tables}
+
+
+def _concat_table(table: TableState, pieces: Sequence[Frames]) -> Frame:
+    frames = [piece.get(table.name) or empty(table) for piece in pieces]
+    if len(frames) == 1:
+        return frames[0]
+    rows = sum(frame.rows for frame in frames)
+    columns = {
+        column.name: _concat_column(column, frames)
+        for column in table.columns
+        if any(column.name in frame.columns for frame in frames)
+    }
+    if table.parent is None:
+        return Frame(rows=rows, columns=columns)
+    parents, index = _concat_links(table.parent, frames, pieces)
+    return Frame(rows=rows, columns=columns, parents=parents, index=index)
+
+
+def _concat_column(column: ColumnState, frames: Sequence[Frame]) -> pa.Array:
+    import pyarrow as pa
+
+    kind = arrow_type(column)
+    arrays = []
+    for frame in frames:
+        array = frame.columns.get(column.name)
+        # an earlier piece may have the narrower type the column had then
+        arrays.append(pa.nulls(frame.rows, kind) if array is None else array.cast(kind))
+    return pa.concat_arrays(arrays)
+
+
+def _concat_links(
+    parent: TableState, frames: Sequence[Frame], pieces: Sequence[Frames]
+) -> tuple[pa.Array, pa.Array]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    offset = 0
+    parents = []
+    for frame, piece in zip(frames, pieces, strict=True):
+        parents.append(pc.add(frame.parents, offset))
+        above = piece.get(parent.name)
+        offset += above.rows if above is not None else 0
+    return pa.concat_arrays(parents), pa.concat_arrays([frame.index for frame in frames])

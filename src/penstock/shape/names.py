@@ -1,0 +1,108 @@
+"""How keys become names of columns and tables: dlt's snake case, and what happens on a collision."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+
+MAX_NAME = 63  # bytes; the least limit among the destinations (Postgres)
+SEPARATOR = "__"
+EMPTY = "_empty"
+
+_REDUCED = str.maketrans("+-*@|", "x_xal")
+_FOREIGN = re.compile(r"[^A-Za-z\d_]+")
+_WORD = re.compile(r"([^_])([A-Z][a-z]+)")
+_HUMP = re.compile(r"([a-z0-9])([A-Z])")
+_UNDERSCORES = re.compile(r"__+")
+_TAG_BYTES = 4  # as many as dlt takes, so that shortened names agree
+
+
+@lru_cache(maxsize=4096)
+def identifier(key: str) -> str:
+    """The name of one key; parts of it divided by two underscores keep that division."""
+    parts = [_snake(part.strip()) for part in key.split(SEPARATOR) if part.strip()]
+    return shorten(SEPARATOR.join(parts), key) if parts else EMPTY
+
+
+def join(*names: str) -> str:
+    """The name of a nested column or a child table, made of the names on the way to it."""
+    path = SEPARATOR.join(names)
+    return shorten(path, path)
+
+
+def shorten(name: str, original: str) -> str:
+    """`name`, with a tag made from `original` in its middle if it is longer than names may be."""
+    if len(name) <= MAX_NAME:
+        return name
+    tag = _tag(original)
+    left = (MAX_NAME - len(tag) + 1) // 2
+    right = MAX_NAME - len(tag) - left
+    return name[:left] + tag + name[-right:]
+
+
+def distinct(name: str, source: str) -> str:
+    """Another name for `source`, whose own `name` is taken by a different source."""
+    tag = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{name[: MAX_NAME - len(tag) - 1]}_{tag}"
+
+
+class Names:
+    """The names taken in one scope: a table's columns, or a stream's tables."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def keep(self, name: str) -> None:
+        """Mark `name` as taken."""
+        self._taken.add(name)
+
+    def take(self, name: str, source: str) -> str:
+        """Take `name` for `source`, or where it is taken a name of its own for that source."""
+        while name in self._taken:
+            name = distinct(name, source)
+            source += "'"
+        self._taken.add(name)
+        return name
+
+
+def _snake(key: str) -> str:
+    name = _FOREIGN.sub("_", key.translate(_REDUCED))
+    name = _HUMP.sub(r"\1_\2", _WORD.sub(r"\1_\2", name)).lower()
+    if name[0].isdigit():
+        name = "_" + name
+    stem = name.rstrip("_")
+    return shorten(_UNDERSCORES.sub("_", stem + "x" * (len(name) - len(stem))), key)
+
+
+def _tag(text: str) -> str:
+    digest = hashlib.shake_128(text.encode("utf-8", "surrogatepass")).digest(_TAG_BYTES)
+    coded = base64.b64encode(digest, b"ba").rstrip(b"=")
+    return coded.decode("ascii").lower()
+
+
+def singular(noun: str) -> str:
+    """The singular of an English plural, as far as its spelling tells: agencies → agency."""
+    for ending, plain in _SINGULARS:
+        if noun.endswith(ending) and len(noun) > len(ending):
+            return noun[: -len(ending)] + plain
+    return noun
+
+
+_SINGULARS = (
+    ("ies", "y"),
+    ("sses", "ss"),
+    ("statuses", "status"),
+    ("buses", "bus"),
+    ("campuses", "campus"),
+    ("xes", "x"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("us", "us"),
+    ("ss", "ss"),
+    ("is", "is"),
+    ("people", "person"),
+    ("children", "child"),
+    ("s", ""),
+)

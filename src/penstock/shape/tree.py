@@ -1,0 +1,285 @@
+"""The stream's tables while they grow: a tree of the paths that records have shown.
+
+A `Node` is a path inside the records of one table. What stands there may be a scalar (a column and
+its variants), an object (`fields`) or a list (`items`, a child table), and also more than one of
+these in different records; each then has its own place. `Schema` is the tree seen from outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.plan.hints import ColumnType, Hints
+from penstock.shape import names
+from penstock.shape.report import Tally
+from penstock.shape.schema import (
+    LIST_INDEX,
+    LOAD_ID,
+    PARENT_ID,
+    ROW_ID,
+    Schema,
+    Table,
+    TableColumn,
+)
+
+MAX_DEPTH = 100
+VALUE = "value"
+LIST = "list"
+
+
+class ColumnState:
+    """A column while it grows, with the values of the block at hand (exact lane only)."""
+
+    __slots__ = (
+        "declared",
+        "name",
+        "node",
+        "precision",
+        "scale",
+        "type",
+        "values",
+        "variant",
+        "wide",
+    )
+
+    def __init__(self, node: Node, name: str, kind: ColumnType, *, variant: bool = False) -> None:
+        self.node = node
+        self.name = name
+        self.type = kind
+        self.variant = variant
+        self.declared = False
+        self.precision: int | None = None
+        self.scale: int | None = None
+        self.wide = False
+        self.values: list[Any] = []
+
+    def frozen(self) -> TableColumn:
+        """The column as the schema shows it."""
+        return TableColumn(
+            name=self.name,
+            type=self.type,
+            path=self.node.path,
+            precision=self.precision,
+            scale=self.scale,
+            variant=self.variant,
+            wide=self.wide,
+        )
+
+
+class Node:
+    """A path inside the records of `table`; `room` is how many levels may still nest below it."""
+
+    __slots__ = (
+        "direct", "fields", "items", "listed", "main", "name", "path", "room", "table", "variants",
+    )  # fmt: skip
+
+    def __init__(self, table: TableState, path: tuple[str, ...], name: str, room: int) -> None:
+        self.table = table
+        self.path = path
+        self.name = name
+        self.room = room
+        self.main: ColumnState | None = None
+        self.variants: dict[ColumnType, ColumnState] = {}
+        self.fields: dict[str, Node] | None = None
+        self.items: TableState | None = None
+        self.listed = False  # an empty list was seen, which makes no table yet
+        # the Python type whose values go into the main column as they are
+        self.direct: type | None = None
+
+    @property
+    def nests(self) -> bool:
+        """Whether objects and lists found here become columns and tables, and not JSON."""
+        return self.room > 0 and not (
+            self.main is not None and self.main.declared and self.main.type == "json"
+        )
+
+    def field(self, key: str) -> Node:
+        """The node of `key` in the objects found here."""
+        if self.fields is None:
+            self.fields = {}
+        node = self.fields.get(key)
+        if node is None:
+            name = names.identifier(key)
+            name = names.join(self.name, name) if self.path else name
+            # the fields of a table's own records stand on the level of the table
+            room = self.room - 1 if self.path else self.room
+            node = Node(self.table, (*self.path, key), name, room)
+            self.fields[key] = node
+        return node
+
+    def settle(self) -> None:
+        """Recompute what follows from the main column's type."""
+        self.direct = _DIRECT.get(self.main.type) if self.main is not None else None
+
+
+_DIRECT: dict[ColumnType, type] = {"text": str, "bool": bool, "double": float}
+
+
+class TableState:
+    """A table while it grows, with the rows of the block at hand (exact lane only)."""
+
+    __slots__ = (
+        "columns", "index", "name", "names", "parent", "parents", "path", "record", "room", "rows",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, parent: TableState | None, path: tuple[str, ...], room: int
+    ) -> None:
+        self.name = name
+        self.parent = parent
+        self.path = path
+        self.room = room
+        self.columns: list[ColumnState] = []
+        self.names = names.Names()
+        self.record = Node(self, (), VALUE, room)
+        self.rows = 0
+        self.parents: list[int] = []
+        self.index: list[int] = []
+
+    def begin(self) -> None:
+        """Forget the rows of the last block."""
+        self.rows = 0
+        self.parents = []
+        self.index = []
+        for column in self.columns:
+            column.values = []
+
+
+class Tree:
+    """All tables of a stream, the root first, parents before children."""
+
+    def __init__(self, stream: str, hints: Hints, tally: Tally) -> None:
+        self.stream = stream
+        self.hints = hints
+        self.tally = tally
+        self.version = 0  # counts everything that a parse schema depends on
+        self.key: tuple[str, ...] = ()
+        self.table_names = names.Names()
+        self.tables: list[TableState] = []
+        self._schema: tuple[int, tuple[str, ...], Schema] | None = None
+        self.root = self._new_table(
+            self.table_names.take(names.identifier(hints.table or stream), ""),
+            None,
+            (),
+            self._room(),
+        )
+
+    def _room(self) -> int:
+        if self.hints.nesting == "json":
+            return 0
+        limit = self.hints.max_nesting
+        return MAX_DEPTH if limit is None else min(limit, MAX_DEPTH)
+
+    @property
+    def with_ids(self) -> bool:
+        """Whether rows carry an id: always where child tables are possible."""
+        return self._room() > 0
+
+    def system_columns(self, table: TableState) -> tuple[str, ...]:
+        """The names of Penstock's own columns of a table, in order."""
+        if not self.with_ids:
+            return (LOAD_ID,)
+        return (
+            (LOAD_ID, ROW_ID) if table.parent is None else (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
+        )
+
+    def _new_table(
+        self, name: str, parent: TableState | None, path: tuple[str, ...], room: int
+    ) -> TableState:
+        table = TableState(name, parent, path, room)
+        for own in (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX):
+            table.names.keep(own)
+        self.tables.append(table)
+        self.version += 1
+        return table
+
+    def field(self, node: Node, key: str) -> Node:
+        """The node of `key` below `node`, new or known."""
+        found = node.fields.get(key) if node.fields is not None else None
+        if found is None:
+            found = node.field(key)
+            self.version += 1
+        return found
+
+    def objects(self, node: Node) -> dict[str, Node]:
+        """The fields of the objects found at `node`; from now on it is known to hold objects."""
+        if node.fields is None:
+            node.fields = {}
+            self.version += 1
+        return node.fields
+
+    def listed(self, node: Node) -> None:
+        """An empty list was found at `node`: no table yet, but no surprise any more."""
+        if not node.listed:
+            node.listed = True
+            self.version += 1
+
+    def column(
+        self, node: Node, kind: ColumnType, *, variant: bool = False, name: str | None = None
+    ) -> ColumnState:
+        """A new column for `node`."""
+        table = node.table
+        wanted = name or (f"{node.name}__v_{kind}" if variant else node.name)
+        wanted = names.shorten(wanted, wanted)
+        taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
+        column = ColumnState(node, taken, kind, variant=variant)
+        table.columns.append(column)
+        if variant:
+            node.variants[kind] = column
+        else:
+            node.main = column
+            node.settle()
+        self.version += 1
+        if taken != wanted:
+            self._renamed(column, wanted)
+        return column
+
+    def _renamed(self, column: ColumnState, wanted: str) -> None:
+        table = column.node.table.name
+        source = ".".join(column.node.path) or VALUE
+        detail = f"{table}: {source!r} is kept as {column.name}, since {wanted} is taken"
+        self.tally.changed("renamed", table, column.name, detail)
+
+    def child(self, node: Node, *, name: str | None = None) -> TableState:
+        """A new child table for the lists found at `node`, with its stored `name` if it has one."""
+        node.items = self._new_table(
+            name or self._child_name(node), node.table, node.path, self._child_room(node)
+        )
+        return node.items
+
+    def _child_room(self, node: Node) -> int:
+        # with dlt's limit only tables count; without one every level does, to bound recursion
+        limited = self.hints.max_nesting is not None and self.hints.max_nesting < MAX_DEPTH
+        return (node.table.room if limited else node.room) - 1
+
+    def _child_name(self, node: Node) -> str:
+        suffix = node.name if node.path else LIST
+        wanted = names.join(node.table.name, suffix)
+        taken = self.table_names.take(wanted, ".".join((node.table.name, *node.path)))
+        if taken != wanted:
+            detail = f"lists at {'.'.join(node.path)!r} of {node.table.name} are kept as {taken}"
+            self.tally.changed("renamed", taken, "", f"{detail}, since {wanted} is taken")
+        return taken
+
+    def schema(self) -> Schema:
+        """The tables as they are now."""
+        if self._schema is None or self._schema[:2] != (self.version, self.key):
+            tables = tuple(self._frozen(table) for table in self.tables)
+            schema = Schema(stream=self.stream, tables=tables)
+            self._schema = (self.version, self.key, schema)
+        return self._schema[2]
+
+    def _frozen(self, table: TableState) -> Table:
+        own = (system_column(name) for name in self.system_columns(table))
+        return Table(
+            name=table.name,
+            columns=(*own, *(column.frozen() for column in table.columns)),
+            parent=table.parent.name if table.parent else None,
+            path=table.path,
+            key=self.key if table.parent is None else (),
+        )
+
+
+def system_column(name: str) -> TableColumn:
+    """One of Penstock's own columns."""
+    return TableColumn(name=name, type="bigint" if name == LIST_INDEX else "text", nullable=False)
