@@ -27,7 +27,7 @@ def serve(rule, **settings):
 def body_of(kind, path=ROLES, **settings):
     with serve(f"{kind}@#1", **settings) as server:
         status, headers, body = Plain(server).raw(path)
-        assert [seen.fault for seen in server.log] == [kind]
+    assert [seen.fault for seen in server.log] == [kind]
     return status, headers, body
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -44,7 +43,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             if offset >= len(part):
                 offset -= len(part)
                 continue
-            found += islice(part, offset, offset + limit - len(found))
+            found += part[offset : offset + limit - len(found)]
             offset = 0
             if len(found) >= limit:
                 break

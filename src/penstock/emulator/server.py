@@ -21,7 +21,7 @@ from penstock.emulator.chat import Chat
 from penstock.emulator.dixa import Dixa
 from penstock.emulator.faults import Draw
 from penstock.emulator.faults_http import hop
-from penstock.emulator.hits import Hit
+from penstock.emulator.hits import FaultKind, Hit
 from penstock.emulator.limits import Bucket, too_many
 from penstock.emulator.messaging import Messaging
 from penstock.emulator.replies import Answer, Ask, problem, send
@@ -41,7 +41,8 @@ _PIECE = 1000
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One request that was answered: what it asked, what it got, and whether it bore credentials.
 
-    `at` counts seconds on the server's clock; `fault` names the fault that struck.
+    `at` is its arrival in seconds of the server's clock; `fault` names the fault that struck;
+    the status is 0 where the answer was never finished.
     """
 
     method: str
@@ -72,29 +73,31 @@ class Desk:
         """Answer a request of the API and log it."""
         self._flying += 1
         self.peak = max(self.peak, self._flying)
-        arrived = self._clock()
-        status, fault = 0, None
+        arrived, status = self._clock(), 0
+        wait = self._bucket.take() if self._bucket else 0.0
+        kind = self._draw.next(request.path) if not wait else None
         try:
-            response, fault = await self._answer(request)
+            response = await self._answer(request, wait, kind)
             status = response.status
         finally:
             self._flying -= 1
+            fault = kind.name if kind else None
             self.log.append(_seen(request, status, fault, arrived))
         return response
 
-    async def _answer(self, request: web.Request) -> tuple[web.StreamResponse, str | None]:
+    async def _answer(
+        self, request: web.Request, wait: float, kind: FaultKind | None
+    ) -> web.StreamResponse:
         settings = self.api.settings
-        wait = self._bucket.take() if self._bucket else 0.0
-        kind = self._draw.next(request.path) if not wait else None
         ask = await _ask(request)
         if settings.latency_ms:
             await asyncio.sleep(settings.latency_ms / 1000)
         if kind is not None:
             hit = Hit(request=request, ask=ask, api=self.api, first=self._first)
-            return await kind.act(hit), kind.name
+            return await kind.act(hit)
         answer = too_many(wait, settings.retry_after) if wait else self._respond(ask)
         answer = self._metered(answer)
-        return await send(request, answer, squeeze=settings.gzip), None
+        return await send(request, answer, squeeze=settings.gzip)
 
     def _respond(self, ask: Ask) -> Answer:
         if ask.query.get("hop", "").isdecimal():
