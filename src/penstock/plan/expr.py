@@ -55,11 +55,15 @@ class Const(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ref(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The value at `path` of one scope. A missing one is null if `optional`, else an error."""
+    """The value at `path` of one scope. A missing one is null if `optional`, else an error.
+
+    With `leaf`, only the last step of an optional path may be missing.
+    """
 
     at: Scope
     path: tuple[Step, ...]
     optional: bool = False
+    leaf: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -145,28 +149,49 @@ class Array(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return widest(self.items)
 
 
+class Literal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The value, read by the Airbyte rule that a text which is a Python literal is that literal.
+
+    `types`, `spelled` and `kind` are those of `Jinja`.
+    """
+
+    value: Expr
+    types: tuple[str, ...] = ()
+    spelled: bool = False
+    kind: str = "text"
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of its value."""
+        return self.value.scope
+
+
 class Jinja(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A template that nothing simpler can say.
 
     `names` binds each variable of the template. `literal` applies the Airbyte rule that a rendered
-    text which reads as a Python literal becomes that value. `kind` is what the slot takes:
-    `text` (undefined is ""), `value` (undefined is null), `truth` (a boolean).
+    text which reads as a Python literal becomes that value, if it is of one of `types` (none: of
+    any); with `spelled` a number stays the text it was written as. `kind` is what the slot takes:
+    `text` (undefined is ""), `value` (undefined is null), `truth` (a boolean). `bounds` are the
+    names under which templates see the start and end of a slice's window.
     """
 
     source: str
-    names: tuple[tuple[str, Ref], ...] = ()
+    names: tuple[tuple[str, Expr], ...] = ()
     literal: bool = False
     kind: str = "text"
     types: tuple[str, ...] = ()
+    spelled: bool = False
+    bounds: tuple[str, str] = ("start_time", "end_time")
 
     @property
     def scope(self) -> Scope:
         """The narrowest scope of its variables."""
-        return widest(tuple(ref for _, ref in self.names))
+        return widest(tuple(value for _, value in self.names))
 
 
 Expr = (
-    Const | Ref | Now | Concat | Formatted | Quoted | JoinUrl | Object | Array | Jinja
+    Const | Ref | Now | Concat | Formatted | Quoted | JoinUrl | Object | Array | Literal | Jinja
 )  # the union stands after its members, so that annotations resolve on every Python
 
 
@@ -205,6 +230,10 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
             return {as_text(evaluate(k, frame)): evaluate(v, frame) for k, v in expr.items}
         case Array():
             return [evaluate(item, frame) for item in expr.items]
+        case Literal():
+            from penstock.plan import literals  # noqa: PLC0415 (few documents need it)
+
+            return literals.read(expr, frame)
         case Jinja():
             from penstock.plan import jinja  # noqa: PLC0415 (few documents need templates)
 
@@ -235,7 +264,7 @@ def lookup(ref: Ref, frame: Frame) -> JsonValue:
     for depth, step in enumerate(ref.path):
         found, value = _enter(value, step)
         if not found:
-            if ref.optional:
+            if ref.optional and not (ref.leaf and depth < len(ref.path) - 1):
                 return None
             raise _missing(ref, depth, value)
     return value  # type: ignore[return-value]  # walked through JSON values only
@@ -305,7 +334,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
     match expr:
         case Concat():
             children: tuple[Expr, ...] = expr.parts
-        case Formatted() | Quoted():
+        case Formatted() | Quoted() | Literal():
             children = (expr.value,)
         case JoinUrl():
             children = (expr.base, expr.path)
@@ -314,7 +343,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
         case Array():
             children = expr.items
         case Jinja():
-            children = tuple(ref for _, ref in expr.names)
+            children = tuple(value for _, value in expr.names)
         case Const() | Ref() | Now():
             children = ()
         case _:

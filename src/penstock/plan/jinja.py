@@ -1,0 +1,339 @@
+"""Jinja templates: sandboxed, compiled once, bounded in work and size.
+
+The only file that imports jinja2, and itself imported only where a template needs it.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, cast
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+
+from penstock.errors import CapError, ExprError
+from penstock.plan.expr import Frame, Jinja, JsonValue, evaluate
+from penstock.plan.literals import empty, literal, truth
+from penstock.plan.macros import CLOCK, FILTERS, FUNCTIONS
+
+MAX_TEXT = 10_000_000  # characters a template may build
+MAX_STEPS = 1_000_000  # turns of loops and calls of one rendering
+_MAX_POWER = 100_000  # bits of a number
+
+_steps: ContextVar[list[int]] = ContextVar("penstock_template_steps")
+_SIZED = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "to_bytes"})
+_WIDTH = re.compile(r"\d{7,}|%\d*\*|:[^{}]*\{")
+
+
+def render(expr: Jinja, frame: Frame) -> JsonValue:
+    """The value of a template in `frame`.
+
+    Raises:
+        ExprError: it cannot be rendered, or needs a value that is missing.
+        CapError: it builds too large a text, or turns too often.
+    """
+    context = {
+        name: _shaped(name, evaluate(value, frame), expr, frame) for name, value in expr.names
+    }
+    clock = CLOCK.set(frame.now)
+    steps = _steps.set([MAX_STEPS])
+    try:
+        text = _text(expr.source, context)
+    except UndefinedError as exc:
+        if expr.kind == "text":
+            raise ExprError(f"{_short(expr.source)}: {exc}") from exc
+        text = ""
+    except CapError:
+        raise
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, ValueError) as exc:
+        raise ExprError(f"{_short(expr.source)} cannot be rendered: {exc}") from exc
+    finally:
+        _steps.reset(steps)
+        CLOCK.reset(clock)
+    return _valued(text, expr)
+
+
+def _valued(text: str, expr: Jinja) -> JsonValue:
+    """The rendered text as its slot takes it."""
+    if not text:
+        return empty(expr.kind)
+    value = literal(text, expr.types, spelled=expr.spelled) if expr.literal else text
+    return truth(value) if expr.kind == "truth" else value
+
+
+def _text(source: str, context: Mapping[str, object]) -> str:
+    template = compiled(source)
+    missing = sorted(undeclared(source) - context.keys())
+    if missing:
+        raise ExprError(
+            f"{_short(source)} uses {', '.join(missing)}, which is not known here",
+            hint=f"there are: {', '.join(sorted(context))}",
+        )
+    try:
+        return template.render(context)
+    except TypeError:
+        return source  # what the reference engine takes for a text without a template
+
+
+def _short(source: str) -> str:
+    line = " ".join(source.split())
+    return repr(line if len(line) <= 80 else line[:79] + "…")  # noqa: PLR2004 (a line of a terminal)
+
+
+class SliceView(Mapping[str, object]):
+    """A slice as templates see it: partition values and window bounds in one, extras beside."""
+
+    def __init__(self, frame: Mapping[str, JsonValue], bounds: tuple[str, str]) -> None:
+        self.partition = _mapping(frame.get("partition"))
+        window = _mapping(frame.get("cursor"))
+        spelled = zip(bounds, ("start", "end"), strict=True)
+        self.cursor_slice = {name: window[key] for name, key in spelled if key in window}
+        self.extra_fields = _mapping(frame.get("extra"))
+        self._partition = self.partition
+        self._values = {**self.partition, **self.cursor_slice}
+
+    def __getitem__(self, name: str) -> object:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+class HeadersView(Mapping[str, object]):
+    """Response headers as templates see them: in any case, `link` parsed by relation."""
+
+    def __init__(self, headers: Mapping[str, JsonValue], links: Mapping[str, JsonValue]) -> None:
+        self._headers = headers
+        self._links = {rel: {"url": url, "rel": rel} for rel, url in links.items()}
+
+    def __getitem__(self, name: str) -> object:
+        return self._links if name == "link" else self._headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
+def _mapping(value: object) -> Mapping[str, JsonValue]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _shaped(name: str, value: JsonValue, expr: Jinja, frame: Frame) -> object:
+    """A variable in the shape that templates expect under its name."""
+    if name in {"stream_slice", "stream_partition", "stream_interval"}:
+        return SliceView(_mapping(value), expr.bounds)
+    if name == "next_page_token":
+        return None if value is None else {"next_page_token": value}
+    if name == "headers" and "links" in frame.page:
+        return HeadersView(_mapping(value), _mapping(frame.page["links"]))
+    return value
+
+
+def _count(turns: int) -> None:
+    """Takes `turns` from what this rendering may still do."""
+    left = _steps.get([MAX_STEPS])
+    left[0] -= turns
+    if left[0] < 0:
+        raise CapError(f"a template turned more than {MAX_STEPS:,} times")
+
+
+def _check(length: int) -> None:
+    if length > MAX_TEXT:
+        raise CapError(f"a template builds more than {MAX_TEXT:,} characters")
+
+
+def _counted(items: Iterable[object]) -> Iterable[object]:
+    """What a loop goes through, its turns counted."""
+    if isinstance(items, (list, tuple, dict, str, set)):
+        _count(len(items) + 1)
+        return items
+    return _counting(items)
+
+
+def _counting(items: Iterable[object]) -> Iterator[object]:
+    for item in items:
+        _count(1)
+        yield item
+
+
+def _concat(parts: Iterable[str]) -> str:
+    """The parts as one text of bounded length."""
+    held: list[str] = []
+    length = 0
+    for part in parts:
+        length += len(part)
+        _check(length)
+        held.append(part)
+    return "".join(held)
+
+
+def _tilde(parts: list[object]) -> str:
+    return _concat(str(part) for part in parts)
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, (str, list, tuple, bytes)) else 1
+
+
+def _guard_operator(operator: str, left: Any, right: Any) -> None:
+    """Refuses an operation whose result would be out of all proportion."""
+    if operator == "**" and isinstance(left, int) and isinstance(right, int):
+        _check(0 if left.bit_length() * right <= _MAX_POWER else MAX_TEXT + 1)
+    elif operator == "*" and isinstance(left, int) and isinstance(right, int):
+        _check(0 if left.bit_length() + right.bit_length() <= _MAX_POWER else MAX_TEXT + 1)
+    elif operator == "*":
+        times = right if isinstance(right, int) else left
+        _check(_size(left) * _size(right) * (times if isinstance(times, int) else 1))
+    elif operator == "+":
+        _check(_size(left) + _size(right))
+    elif operator == "%" and isinstance(left, str):
+        _check(MAX_TEXT + 1 if _WIDTH.search(left) else 0)
+
+
+def _guard_call(function: object, args: tuple[object, ...]) -> None:
+    """Refuses a call of a method that would build a huge value from a small one."""
+    name = getattr(function, "__name__", "")
+    owner = getattr(function, "__self__", None)
+    if name in _SIZED:
+        _check(max((a for a in args if isinstance(a, int)), default=0))
+    elif name == "replace" and isinstance(owner, str) and len(args) > 1:
+        _check(_size(owner) + owner.count(str(args[0])) * _size(args[1]))
+    elif name == "join" and isinstance(owner, str) and args:
+        _check(len(owner) * _size(args[0]))
+    elif name == "extend" and isinstance(owner, list) and args:
+        _check(len(owner) + _size(args[0]))
+    elif name in {"format", "format_map"} and isinstance(owner, str):
+        _check(MAX_TEXT + 1 if _WIDTH.search(owner) else 0)
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja with the functions and filters of Airbyte manifests, and bounds on its work."""
+
+    intercepted_binops = frozenset({"**", "*", "+", "%"})
+    concat = staticmethod(_concat)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """No private attribute, but for the partition that some manifests read from a slice."""
+        return attr == "_partition" or super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """An operator, unless its result would be too large."""
+        _guard_operator(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063 (jinja's own names)
+        """A call, counted, unless its result would be too large."""
+        _count(1)
+        _guard_call(__obj, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
+
+def _environment() -> _Sandbox:
+    env = _Sandbox(cache_size=0)
+    env.globals.pop("range")
+    env.globals.pop("lipsum")
+    env.globals.update(FUNCTIONS)
+    env.filters.update(FILTERS)
+    for name in ("center", "indent", "batch", "slice", "wordwrap", "truncate"):
+        env.filters[name] = _bounded(env.filters[name])
+    env.filters["replace"] = _bounded_replace(env.filters["replace"])
+    env.filters.update(_penstock_counted=_counted, _penstock_tilde=_tilde)
+    return env
+
+
+def _bounded(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that takes no enormous sizes."""
+
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        for size in (*args[1:], *kwargs.values()):
+            _check(size if isinstance(size, int) else 0)
+        return plain(*args, **kwargs)
+
+    return _marked(bounded, plain)
+
+
+def _bounded_replace(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(context: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+        values = [*args, *kwargs.values()]
+        if len(values) > 1:
+            _check(len(str(text)) + str(text).count(str(values[0])) * _size(values[1]))
+        return plain(context, text, *args, **kwargs)
+
+    return _marked(bounded, plain)
+
+
+def _marked(function: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with the mark by which jinja knows what `plain` wants for its first argument."""
+    mark = getattr(plain, "jinja_pass_arg", None)
+    if mark is not None:
+        function.jinja_pass_arg = mark  # type: ignore[attr-defined]
+    return function
+
+
+_ENV = _environment()
+
+
+def _tree(source: str) -> nodes.Template:
+    if "\\" not in source:
+        return _ENV.parse(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a regular expression's escapes are none of Python's
+        return _ENV.parse(source)
+
+
+def _parsed(source: str) -> nodes.Template:
+    """The template's tree, its loops counted and its joins bounded."""
+    tree = _tree(source)
+    for loop in tree.find_all(nodes.For):
+        loop.iter = _filtered(cast("nodes.Expr", loop.iter), "_penstock_counted")
+    for joined in list(tree.find_all(nodes.Concat)):
+        items = nodes.List(joined.nodes, lineno=joined.lineno)
+        joined.nodes = [_filtered(items, "_penstock_tilde")]
+    return tree
+
+
+def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+@lru_cache(maxsize=4096)
+def compiled(source: str) -> Template:
+    """The template ready to render.
+
+    Raises:
+        ExprError: it is not written as Jinja is.
+    """
+    try:
+        tree = _parsed(source)
+        tree.set_environment(_ENV)
+        code = _ENV.compile(tree)
+    except (TemplateSyntaxError, RecursionError) as exc:
+        raise ExprError(f"{_short(source)} is not a template: {exc}") from exc
+    return Template.from_code(_ENV, code, _ENV.make_globals(None))
+
+
+@lru_cache(maxsize=4096)
+def undeclared(source: str) -> frozenset[str]:
+    """The variables a template needs.
+
+    Raises:
+        ExprError: it is not written as Jinja is.
+    """
+    try:
+        return frozenset(find_undeclared_variables(_tree(source)))
+    except TemplateSyntaxError as exc:
+        raise ExprError(f"{_short(source)} is not a template: {exc}") from exc

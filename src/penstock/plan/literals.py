@@ -1,0 +1,95 @@
+"""The rule by which Airbyte manifests read a rendered text as a value."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from penstock.plan.expr import Frame, JsonValue, Literal, evaluate
+
+# What a text must begin with to be a Python literal at all; most texts end here.
+_BEGINS = re.compile(
+    r"""\s*(?:[-+\d.(\[{'"#]|True\b|False\b|None\b|set\b|[bBrRuU]{1,2}['"])""", re.ASCII
+)
+_MAY_WARN = re.compile(r"\\|\d[A-Za-z]", re.ASCII)
+_PYTHON_TYPES: dict[str, type] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "tuple": tuple,
+}
+_FALSE_TEXTS = frozenset({"False", "false", "{}", "[]", "()", "", "0", "0.0"})
+
+
+def literal(text: str, types: tuple[str, ...] = (), *, spelled: bool = False) -> JsonValue:
+    """The value `text` is the Python literal of, if it is one and of one of `types`; else `text`.
+
+    With `spelled` a number stays the text it was written as.
+    """
+    if not _BEGINS.match(text):
+        return text
+    try:
+        value = _evaluated(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+    if spelled and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return text
+    if types and not isinstance(value, tuple(_PYTHON_TYPES[t] for t in types)):
+        return text
+    return value if _is_json(value) else text  # type: ignore[return-value]  # just checked
+
+
+def _evaluated(text: str) -> object:
+    if not _MAY_WARN.search(text):
+        return ast.literal_eval(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(text)
+
+
+def _is_json(value: object) -> bool:
+    if value is None or isinstance(value, (str, int, float)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_json, value))
+    if isinstance(value, dict):
+        return all(isinstance(k, str) for k in value) and all(map(_is_json, value.values()))
+    return False
+
+
+def truth(value: JsonValue) -> bool:
+    """Whether a condition that came out as `value` holds: most texts do, also `no`."""
+    if isinstance(value, str):
+        return value not in _FALSE_TEXTS
+    return bool(value)
+
+
+def empty(kind: str) -> JsonValue:
+    """What a slot of `kind` takes from an empty text."""
+    match kind:
+        case "text":
+            return ""
+        case "truth":
+            return False
+        case _:
+            return None
+
+
+def read(expr: Literal, frame: Frame) -> JsonValue:
+    """The value of a `Literal` in `frame`.
+
+    Raises:
+        ExprError: a value it needs is missing.
+    """
+    value = evaluate(expr.value, frame)
+    if value is None or value == "":
+        return empty(expr.kind)
+    if isinstance(value, str):
+        value = literal(value, expr.types, spelled=expr.spelled)
+    elif expr.types and not isinstance(value, tuple(_PYTHON_TYPES[t] for t in expr.types)):
+        value = str(value)
+    return truth(value) if expr.kind == "truth" else value
