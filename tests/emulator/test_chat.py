@@ -167,6 +167,7 @@ def test_an_advance_brings_new_late_boundary_and_changed_messages(server):
     assert (step.added, step.late, step.changed) == (10, 2, 2)
     assert len(new) == 10
     assert sum(message["timestamp"] == newest for message in new) == 2
+    assert sum(message["timestamp"] < newest for message in new) == step.late
     by_time = client.offsets("/v1/messages", "messages", 4, since=newest)
     assert [m for m in after if m["timestamp"] >= newest] == by_time
     by_change = client.offsets("/v1/messages", "messages", 4, updated_since=newest)

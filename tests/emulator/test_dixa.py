@@ -101,6 +101,9 @@ def test_an_advance_moves_some_conversations_forward(server):
     step = server.advance(20)
     moved = [r for r in server.truth("conversation_export") if r["id"] in before]
     moved = [r for r in moved if r != before[r["id"]]]
+    newest = max(r["updated_at"] for r in before.values())
+    new = [r for r in server.truth("conversation_export") if r["id"] not in before]
+    assert sum(r["updated_at"] < newest for r in new) == step.late == 4
     assert len(moved) == step.changed > 5
     assert all(NOW_MS < r["updated_at"] <= step.now_ms for r in moved)
 

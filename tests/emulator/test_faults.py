@@ -370,6 +370,17 @@ def test_a_rule_with_a_path_counts_only_its_requests():
     assert [bool(draw.next(path)) for path in paths] == [False, False, False, True, False]
 
 
+def test_rules_count_apart_and_the_first_that_strikes_wins():
+    """Each rule has its own count, which goes on while another rule strikes."""
+    draw = Draw(["500@#2", "html@#2@/v2/users", "502@#3+"], 0, 1)
+    paths = ["/v2/users", "/v2/users", "/v2/roles", "/v2/users"]
+    struck = [draw.next(path) for path in paths]
+    assert [kind and kind.name for kind in struck] == [None, "500", "502", "502"]
+    draw = Draw(["500@#3", "html@#2@/v2/users"], 0, 1)
+    struck = [draw.next(path) for path in ["/v2/roles", "/v2/users", "/", "/v2/users"]]
+    assert [kind and kind.name for kind in struck] == [None, None, "500", "html"]
+
+
 def test_faults_by_chance_repeat_with_the_seed():
     """The same seed strikes the same requests with the same kinds; another seed differs."""
 

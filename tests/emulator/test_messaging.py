@@ -147,8 +147,22 @@ def test_a_bad_request_gets_a_json_error(server, path, status):
     assert json.loads(body)["message"]
 
 
+def test_messages_can_be_asked_for_from_a_time_on(server):
+    """from_time is inclusive and pages as the whole list does."""
+    ident = next(server.truth("conversations"))["conversation_id"]
+    path = f"/v2/conversations/{ident}/messages"
+    client = Plain(server)
+    every = client.numbered(path, "messages", 4)
+    low = every[len(every) // 2]["created_time"]
+    expected = [m for m in every if m["created_time"] >= low]
+    found, number = [], 1
+    while page := client.get(path, page=number, limit=3, from_time=low)["messages"]:
+        found, number = found + page, number + 1
+    assert found == expected != every
+
+
 def test_an_advance_can_be_found_by_time(server):
-    """After an advance, updated_from and from_time give what changed, late rows aside."""
+    """After an advance, updated_from gives every user that changed or joined, late ones aside."""
     client = Plain(server)
     before = {record["id"]: record for record in server.truth("users")}
     mark = max(record["updated_time"] for record in before.values())

@@ -38,7 +38,7 @@ def route(
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one `advance` did: records added (`late` of them behind the old "now") and changed."""
+    """What one `advance` did: records added (`late` of them behind the newest) and changed."""
 
     added: int
     late: int

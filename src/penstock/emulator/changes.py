@@ -74,6 +74,7 @@ class Collection:
         self._added: list[int] = []
         self._changes: dict[int, Change] = {}
         self._newest = self._timeline.at(size - 1) if size else start
+        self._changed = self._newest
 
     @property
     def size(self) -> int:
@@ -100,7 +101,7 @@ class Collection:
         """Change a record at a moment, which never lies before its last change."""
         at = max(at, self.updated(index))
         self._changes[index] = Change(revision=self.revision(index) + 1, at=at)
-        self._newest = max(self._newest, at)
+        self._changed = max(self._changed, at)
 
     def all(self) -> Selection:
         """Every record."""
@@ -120,31 +121,31 @@ class Collection:
     def advance(self, count: int, changed: int) -> Growth:
         """Let an hour pass: add `count` records, some late, and change `changed` older ones.
 
-        Of five new records one bears the newest moment seen so far (a boundary row) and one a
-        moment up to ten minutes behind the old "now" (a late row).
+        Of five new records one bears the newest moment seen so far, of creation or of change (a
+        boundary row), and one a moment up to ten minutes behind the newest creation (a late row).
         """
         before, self.now = self.now, self.now + HOUR_MS
-        first, boundary = self.size, self._newest
-        picks = self._picks(changed)
-        late = []
-        for nth in range(count):
-            index = first + nth
-            self._added.append(self._moment(nth, index, count, before, boundary))
-            if nth % 5 == 4:  # noqa: PLR2004 (one in five)
-                late.append(index)
-        self._newest = max([self._newest, *self._added[len(self._added) - count :]])
+        first, picks = self.size, self._picks(changed)
+        usual = (before + (nth + 1) * HOUR_MS // (count + 1) for nth in range(count))
+        fresh = [self._moment(nth, at) for nth, at in enumerate(usual)]
+        self._added += fresh
+        self._newest = max([self._newest, *fresh])
+        self._changed = max(self._changed, self._newest)
         for nth, index in enumerate(picks):
             self.touch(index, before + (nth + 1) * HOUR_MS // (len(picks) + 1))
-        return Growth(added=range(first, self.size), late=tuple(late), changed=tuple(picks))
+        late = tuple(range(first + 4, self.size, 5))
+        return Growth(added=range(first, self.size), late=late, changed=tuple(picks))
 
-    def _moment(self, nth: int, index: int, count: int, before: int, boundary: int) -> int:
-        match nth % 5:
+    def _moment(self, nth: int, usual: int) -> int:
+        match nth % 10:
             case 3:
-                return boundary
-            case 4:
-                return before - 1 - mix(self.seed, index) % _LATE_MS
+                return self._newest
+            case 8:
+                return self._changed
+            case 4 | 9:
+                return self._newest - 1 - mix(self.seed ^ self.now, nth) % _LATE_MS
             case _:
-                return before + (nth + 1) * HOUR_MS // (count + 1)
+                return usual
 
     def _picks(self, count: int) -> list[int]:
         size = self.size
