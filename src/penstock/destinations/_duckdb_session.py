@@ -64,10 +64,10 @@ class DuckDBSession:
         """Read the stream's tables as last committed."""
         if stream not in self._schemas:
             query = (
-                f"SELECT {sql.COLUMN_FIELDS} FROM {self._at(sql.COLUMNS)} WHERE stream = ? "
+                f"SELECT {sql.DEFINITIONS} FROM {self._at(sql.COLUMNS)} WHERE stream = ? "
                 "ORDER BY table_position, column_position"
             )
-            rows = self._engine.read(query, [stream])
+            rows = [(table, column) for table, column in self._engine.read(query, [stream])]
             self._schemas[stream] = sql.schema_from_rows(stream, rows)
         return self._schemas[stream]
 

@@ -17,6 +17,7 @@ Actual = Mapping[str, Mapping[str, str]]
 """Tables the destination really has: folded name → folded column name → type as it spells it."""
 
 DECIMAL_PRECISION = 38
+DECIMAL_SCALE = 9
 BIGINT_DIGITS = 19
 
 
@@ -53,12 +54,16 @@ class Spelling(msgspec.Struct, frozen=True, kw_only=True):
 
 def digits(column: TableColumn) -> tuple[int, int]:
     """Precision and scale of a decimal column, with the defaults filled in."""
-    return column.precision or DECIMAL_PRECISION, column.scale or 0
+    scale = DECIMAL_SCALE if column.scale is None else column.scale
+    return column.precision or DECIMAL_PRECISION, scale
 
 
 def union(stored: Schema | None, wanted: Schema) -> Schema:
-    """Join both: what is wanted, in its order, then what only the stored schema knows."""
-    if stored is None:
+    """Join both: what is wanted, in its order, then what only the stored schema knows.
+
+    A stream whose root table got another name starts anew: its old tables are left to people.
+    """
+    if stored is None or stored.root.name != wanted.root.name:
         return wanted
     tables = [_joined(stored.table(t.name), t) for t in wanted.tables]
     tables += [t for t in stored.tables if wanted.table(t.name) is None]

@@ -34,15 +34,18 @@ SYSTEM_TABLES = {
     STATE: "stream VARCHAR, name VARCHAR, value VARCHAR",
     RECEIPTS: "run_id VARCHAR, stream VARCHAR, receipt JSON, stored_at TIMESTAMPTZ",
     COLUMNS: "stream VARCHAR, table_name VARCHAR, table_position INTEGER, parent VARCHAR, "
-    "table_path JSON, key JSON, column_position INTEGER, column_name VARCHAR, type VARCHAR, "
-    "nullable BOOLEAN, precision INTEGER, scale INTEGER, variant BOOLEAN, column_path JSON",
+    "column_name VARCHAR, column_position INTEGER, type VARCHAR, table_definition JSON, "
+    "column_definition JSON",
     BUILDS: "stream VARCHAR, generation VARCHAR, table_name VARCHAR",
 }
 
+# The definitions rebuild the schema, whatever a table or a column comes to say of itself; the
+# fields before them are for people.
 COLUMN_FIELDS = (
-    "table_name, table_position, parent, table_path, key, column_position, column_name, type, "
-    "nullable, precision, scale, variant, column_path"
+    "table_name, table_position, parent, column_name, column_position, type, "
+    "table_definition, column_definition"
 )
+DEFINITIONS = "CAST(table_definition AS VARCHAR), CAST(column_definition AS VARCHAR)"
 
 
 def quote(name: str) -> str:
@@ -83,49 +86,29 @@ def child_delete(child: str, doomed: str) -> str:
 
 def schema_rows(schema: Schema) -> list[tuple[Any, ...]]:
     """Spell a schema as rows of `COLUMN_FIELDS`."""
-    return [
-        (
-            *(table.name, t, table.parent, _json(table.path), _json(table.key), c, column.name),
-            *(column.type, column.nullable, column.precision, column.scale, column.variant),
-            _json(column.path),
-        )
-        for t, table in enumerate(schema.tables)
-        for c, column in enumerate(table.columns)
-    ]
+    rows: list[tuple[Any, ...]] = []
+    for t, table in enumerate(schema.tables):
+        definition = _json(msgspec.structs.replace(table, columns=()))
+        rows += [
+            (table.name, t, table.parent, column.name, c, column.type, definition, _json(column))
+            for c, column in enumerate(table.columns)
+        ]
+    return rows
 
 
-def schema_from_rows(stream: str, rows: Iterable[Sequence[Any]]) -> Schema | None:
-    """Rebuild a schema from rows of `COLUMN_FIELDS` in order of their positions."""
-    heads: dict[str, Sequence[Any]] = {}
-    columns: dict[str, list[TableColumn]] = {}
-    for row in rows:
-        heads.setdefault(row[0], row)
-        columns.setdefault(row[0], []).append(_column(row))
-    tables = tuple(_table(head, columns[name]) for name, head in heads.items())
-    return Schema(stream=stream, tables=tables) if tables else None
+def schema_from_rows(stream: str, rows: Iterable[tuple[str, str]]) -> Schema | None:
+    """Rebuild a schema from rows of `DEFINITIONS`, in order of their positions."""
+    tables: dict[str, list[TableColumn]] = {}
+    for table, column in rows:
+        tables.setdefault(table, []).append(msgspec.json.decode(column, type=TableColumn))
+    found = tuple(_table(definition, columns) for definition, columns in tables.items())
+    return Schema(stream=stream, tables=found) if found else None
 
 
-def _table(head: Sequence[Any], columns: list[TableColumn]) -> Table:
-    name, _, parent, path, key, *_ = head
-    return Table(name=name, parent=parent, path=_path(path), key=_path(key), columns=tuple(columns))
+def _table(definition: str, columns: list[TableColumn]) -> Table:
+    table = msgspec.json.decode(definition, type=Table)
+    return msgspec.structs.replace(table, columns=tuple(columns))
 
 
-def _column(row: Sequence[Any]) -> TableColumn:
-    name, kind, nullable, precision, scale, variant, path = row[6:]
-    return TableColumn(
-        name=name,
-        type=kind,
-        path=_path(path),
-        nullable=nullable,
-        precision=precision,
-        scale=scale,
-        variant=variant,
-    )
-
-
-def _json(value: tuple[str, ...]) -> str:
+def _json(value: Table | TableColumn) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _path(text: str) -> tuple[str, ...]:
-    return msgspec.json.decode(text, type=tuple[str, ...])

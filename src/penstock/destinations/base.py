@@ -101,7 +101,7 @@ class Peek(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     epoch: int
-    owner: Owner | None
+    owner: Owner
     released: bool
     sequences: Mapping[str, int]
     state: Mapping[str, Mapping[str, str]]

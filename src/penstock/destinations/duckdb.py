@@ -246,10 +246,13 @@ def _set(engine: Engine) -> Callable[[], None]:
     return lambda: put(before)
 
 
-def _peek(engine: Engine) -> Peek:
-    [(epoch, run_id, pid, host, released)] = engine.read(
+def _peek(engine: Engine) -> Peek | None:
+    fence = engine.read(
         f"SELECT epoch, run_id, pid, host, released_at IS NOT NULL FROM {engine.at(sql.FENCE)}"
     )
+    if not fence:  # the run that made the file got no further
+        return None
+    [(epoch, run_id, pid, host, released)] = fence
     state: dict[str, dict[str, str]] = {}
     query = f"SELECT stream, name, value FROM {engine.at(sql.STATE)} ORDER BY stream, name"
     for stream, name, value in engine.read(query):

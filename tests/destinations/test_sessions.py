@@ -1,0 +1,262 @@
+"""Conformance of every destination: state, receipts, fencing, and all or nothing."""
+
+import gc
+
+import pytest
+from tests.destinations.orders import KEY, NESTED, STREAM, as_seen, checkpoint, order, seen
+from tests.destinations.places import SCHEMA
+
+from penstock.destinations.base import Append, Merge, Replace
+from penstock.destinations.base import Session as SessionProtocol
+from penstock.errors import DestinationError, FencedError, LockedError
+
+WRITES = [Append(), Merge(key=KEY), Replace(generation="g", swap=True)]
+IN_COMMIT = ["commit:begin", "commit:rows", "swap:renamed", "commit:state", "commit:before"]
+FAILURES = [
+    (write, point)
+    for write in WRITES
+    for point in IN_COMMIT
+    if point != "swap:renamed" or isinstance(write, Replace)
+]
+
+
+class BrokenError(Exception):
+    """What a test's fault raises."""
+
+
+def breaks_at(point, after=0):
+    """A fault hook that raises at `point`, once it was passed `after` times."""
+    passed = []
+
+    def fault(name):
+        if name == point:
+            passed.append(name)
+            if len(passed) > after:
+                raise BrokenError(name)
+
+    return fault
+
+
+def test_session_is_a_session(opened):
+    """A session has everything that the seam asks for."""
+    assert isinstance(opened(), SessionProtocol)
+
+
+def test_state_entries_are_set_and_removed(opened):
+    """A checkpoint sets and removes entries of its own stream and leaves the others."""
+    session = opened()
+    session.commit(checkpoint("a", schema=None, state=(("x", "1"), ("y", '{"z": [1.0]}'))))
+    session.commit(checkpoint("b", schema=None, state=(("x", None), ("w", '"é"'), ("q", None))))
+    assert session.state(STREAM) == {"y": '{"z": [1.0]}', "w": '"é"'}
+    assert session.state("other") == {}
+    session.close()
+    assert opened("run2").state(STREAM) == {"y": '{"z": [1.0]}', "w": '"é"'}
+
+
+def test_last_entry_of_a_name_counts(opened):
+    """An entry that a checkpoint names twice has its last value."""
+    session = opened()
+    session.commit(checkpoint("a", schema=None, state=(("x", "1"), ("x", "2"))))
+    assert session.state(STREAM) == {"x": "2"}
+
+
+def test_many_state_entries(opened):
+    """A stream with many partitions keeps an entry for each."""
+    session = opened()
+    many = {f"partition {n}": str(n) for n in range(3000)}
+    session.commit(checkpoint("a", schema=None, state=tuple(many.items())))
+    assert session.state(STREAM) == many
+
+
+def test_reset_forgets_state_and_keeps_tables(opened, place):
+    """Reset removes the state of the named streams; rows and schema stay."""
+    session = opened()
+    session.commit(checkpoint("a", [order(1)], state=(("x", "1"),)))
+    session.reset(["other"])
+    assert session.state(STREAM) == {"x": "1"}
+    session.reset([STREAM, "other"])
+    assert session.state(STREAM) == {}
+    assert session.schema(STREAM) == NESTED
+    assert seen(place) == as_seen([order(1)])
+
+
+def test_reset_forgets_tables_and_columns_that_are_gone(opened, place):
+    """After a reset, tables and columns that were dropped by hand are made again."""
+    session = opened()
+    session.commit(checkpoint("a", [order(1)]))
+    place.by_hand("DROP TABLE {}", "orders__lines")
+    place.by_hand("DROP TABLE {}", "orders__lines__notes")
+    place.by_hand("ALTER TABLE {} DROP COLUMN note", "orders")
+    session.reset([STREAM])
+    session.commit(checkpoint("b", [order(1, "back")], write=Merge(key=KEY)))
+    assert seen(place) == as_seen([order(1, "back")])
+
+
+def test_reset_after_all_tables_were_dropped(opened, place):
+    """A stream whose tables are all gone begins as a new one after a reset."""
+    session = opened()
+    session.commit(checkpoint("a", [order(1)]))
+    for table in NESTED.tables:
+        place.by_hand("DROP TABLE {}", table.name)
+    session.reset([STREAM])
+    assert session.schema(STREAM) is None
+    session.commit(checkpoint("b", [order(2)]))
+    assert seen(place) == as_seen([order(2)])
+
+
+def test_newest_receipt_of_each_stream(opened):
+    """The last receipt of a stream is found, of whichever run it is."""
+    first = opened()
+    assert first.last_receipts() == {}
+    first.keep_receipts([("a", '{"n":1}'), ("b", '{"n": 1.10}')])
+    first.close()
+    second = opened("run2")
+    second.keep_receipts([("a", '{"n":2}')])
+    assert second.last_receipts() == {"a": '{"n":2}', "b": '{"n": 1.10}'}
+
+
+def test_second_session_is_refused(opened):
+    """While a session is open, another run is told who has it."""
+    opened("first")
+    with pytest.raises(LockedError, match=r"run first \(PID 4321 on somewhere\)"):
+        opened("second")
+
+
+def test_second_session_waits(opened):
+    """A run that waits gets the destination when the other lets go of it."""
+    first = opened("first")
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            first.close()
+
+    destination = opened.destination()
+    destination._sleep = sleep
+    session = destination.open(owner=first._owner, db_schema=SCHEMA, wait=60)
+    session.close()
+    assert len(slept) == 3
+    assert slept == sorted(slept)
+
+
+def test_takeover_fences_the_other_session(opened, place):
+    """A session that was taken over can commit nothing any more."""
+    first = opened("first")
+    first.commit(checkpoint("a", [order(1)], state=(("x", "1"),)))
+    second = opened("second", takeover="always")
+    for act in (
+        lambda: first.commit(checkpoint("b", [order(2)], state=(("x", "2"),))),
+        lambda: first.reset([STREAM]),
+        lambda: first.keep_receipts([("a", "{}")]),
+    ):
+        with pytest.raises(FencedError, match=r"run second \(PID 4321 .*took the destination over"):
+            act()
+    first.close()
+    second.commit(checkpoint("c", [order(3)]))
+    assert seen(place) == as_seen([order(1), order(3)])
+    assert second.state(STREAM) == {"x": "1"}
+
+
+def test_takeover_in_mid_commit_has_one_winner(opened, place):
+    """Where a commit and a takeover meet, both cannot succeed: here the commit does."""
+    taken = []
+
+    def fault(point):
+        if point == "commit:rows":
+            with pytest.raises(LockedError):
+                destination.open(owner=first._owner, db_schema=SCHEMA, takeover="always")
+            taken.append(point)
+
+    destination = opened.destination()
+    destination._sleep = lambda _: None
+    times = iter(range(0, 100, 4))
+    destination._clock = lambda: float(next(times))
+    first = opened("first", fault=fault)
+    first.commit(checkpoint("a", [order(1)]))
+    assert taken
+    assert seen(place) == as_seen([order(1)])
+
+
+def test_session_that_was_not_closed_is_dead_once_collected(opened):
+    """A session that nobody holds any more does not lock the destination."""
+    session = opened("first")
+    opened._open.clear()
+    del session
+    gc.collect()
+    assert opened("second").state(STREAM) == {}
+
+
+def test_close_twice(opened):
+    """Closing again does nothing."""
+    session = opened()
+    session.close()
+    session.close()
+
+
+@pytest.mark.parametrize(("write", "point"), FAILURES, ids=repr)
+def test_failure_in_a_commit_leaves_nothing(opened, place, write, point):
+    """A commit that fails leaves rows, schema and state as they were; a second try succeeds."""
+    session = opened(fault=breaks_at(point, 0 if point == "swap:renamed" else 1))
+    session.commit(checkpoint("a", [order(1)], state=(("x", "1"),)))
+    schema = session.schema(STREAM)
+    failing = checkpoint("b", [order(1, "new"), order(2)], write=write, state=(("x", "2"),))
+    with pytest.raises(DestinationError, match=r"commit:|swap:"):
+        session.commit(failing)
+    assert seen(place) == as_seen([order(1)])
+    assert session.state(STREAM) == {"x": "1"}
+    assert session.schema(STREAM) == schema
+    session.close()
+    second = opened("run2")
+    assert not second.commit(failing).already
+    kept = [order(1, "new"), order(2)]
+    assert seen(place) == as_seen([order(1), *kept] if isinstance(write, Append) else kept)
+
+
+@pytest.mark.parametrize("write", WRITES, ids=repr)
+def test_lost_answer_is_looked_up(opened, place, write):
+    """A commit that succeeded without the run learning of it is found in the ledger."""
+    session = opened(fault=breaks_at("commit:after"))
+    one = checkpoint("a", [order(1)], write=write)
+    with pytest.raises(BrokenError):
+        session.commit(one)
+    assert session.commit(one).already
+    assert seen(place) == as_seen([order(1)])
+
+
+@pytest.mark.parametrize("write", WRITES, ids=repr)
+def test_readers_see_all_or_nothing(opened, place, write):
+    """At every point inside a commit, a reader sees what the last checkpoint left."""
+    views = {}
+
+    def look(point):
+        if place.tables() >= {t.name for t in NESTED.tables}:
+            views.setdefault(point, []).append(seen(place))
+
+    session = opened(fault=look)
+    session.commit(checkpoint("a", [order(1)]))
+    views.clear()
+    session.commit(checkpoint("b", [order(1, "new"), order(2)], write=write))
+    inside = [view for point in IN_COMMIT for view in views.pop(point, [])]
+    assert len(inside) >= 4
+    assert all(view == as_seen([order(1)]) for view in inside)
+    kept = [order(1, "new"), order(2)]
+    after = as_seen([order(1), *kept] if isinstance(write, Append) else kept)
+    assert views == {"commit:after": [after]}
+
+
+def test_peek_sees_state_and_owner(opened):
+    """Looking does not need the fence and does not take it."""
+    destination = opened.destination()
+    assert destination.peek(SCHEMA) is None
+    session = opened("first")
+    session.commit(checkpoint("a", schema=None, state=(("x", "1"),)))
+    session.commit(checkpoint("b", schema=None, state=(("y", "2"),)))
+    peek = destination.peek(SCHEMA)
+    assert (peek.epoch, peek.owner.run_id, peek.released) == (1, "first", False)
+    assert peek.sequences == {STREAM: 2}
+    assert peek.state == {STREAM: {"x": "1", "y": "2"}}
+    session.commit(checkpoint("c", schema=None))
+    session.close()
+    assert destination.peek(SCHEMA).released
+    assert destination.peek("elsewhere") is None
