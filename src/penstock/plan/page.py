@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
@@ -109,3 +110,17 @@ def origin(url: str) -> str:
     scheme = parts.scheme.lower()
     port = parts.port or {"http": 80, "https": 443}.get(scheme, 0)
     return f"{scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;]*(?:\"[^\"]*\")?)*)")
+_REL = re.compile(r";\s*rel\s*=\s*\"?([^\";,]+)\"?", re.IGNORECASE)
+
+
+def link_header(text: str) -> dict[str, str]:
+    """The links of a `Link` header by relation (RFC 8288)."""
+    links: dict[str, str] = {}
+    for url, params in _LINK.findall(text):
+        rel = _REL.search(params)
+        for name in rel.group(1).split() if rel else ():
+            links.setdefault(name, url)
+    return links

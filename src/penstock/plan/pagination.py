@@ -280,7 +280,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def _total(self, facts: Facts) -> int | None:
         if self.stop.total is None:
             return None
-        return as_int(evaluate(self.stop.total, facts.frame), "the total")
+        value = evaluate(self.stop.total, facts.frame)
+        return None if value is None else as_int(value, "the total")
 
     def _seen(self, position: Position, facts: Facts) -> int:
         """Records up to the end of this page."""
@@ -312,7 +313,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         if facts.count == 0:
             return Stopped(reason="empty-page") if self.stop.empty else None
         asked = facts.law.page
-        if asked is None or facts.count >= asked or self.stop.total is not None:
+        if asked is None or facts.count >= asked or self._total(facts) is not None:
             return None
         trusted = self.stop.short == "always" or (self.stop.short == "proven" and facts.law.proven)
         detail = f"{facts.count} of {asked} records"

@@ -116,12 +116,13 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One partition in one window. `key` names it for state: the same in every run.
 
-    `partition` holds its values by name; `extras` are columns its records carry.
+    `partition` holds its values by name; `extras` are columns its records carry; `marks` are
+    further values of the cursor by name (`initial`, `last`), which do not name the slice.
     """
 
     partition: tuple[tuple[str, JsonValue], ...] = ()
     range: Range | None = None
-    parents: JsonValue = None
+    marks: tuple[tuple[str, JsonValue], ...] = ()
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
 
     @property

@@ -1,0 +1,293 @@
+"""Asking: one request until it is answered, through auth, limits, redirects and error policy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urljoin
+
+import msgspec
+
+from penstock.errors import AuthError, ReadError, StatusError
+from penstock.events import Event, Waiting
+from penstock.plan import auth as auths
+from penstock.plan import policy as policies
+from penstock.plan.auth import Auth, Grant
+from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
+from penstock.plan.policy import ErrorPolicy, Verdict
+from penstock.plan.source import Limits, Stream
+from penstock.read.clock import Clock
+from penstock.read.limit import Governor
+from penstock.read.origins import Origins
+from penstock.read.tally import Tally
+from penstock.read.transport import Transport
+
+T = TypeVar("T")
+MAX_HOPS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SEE_OTHER = 303
+_UNAUTHORIZED = 401
+_EXCERPT = 300
+
+
+class Ignored(Exception):  # noqa: N818 (a signal between two rooms of the reader, not a fault)
+    """The error policy says that this answer is to be passed over: no records, no further page."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status} is ignored")
+        self.status = status
+
+
+class _Holder(msgspec.Struct, kw_only=True):
+    """A token shared by everything that signs with the same auth."""
+
+    auth: Auth
+    lock: asyncio.Lock
+    grant: Grant | None = None
+
+
+class _Failed(msgspec.Struct, kw_only=True):
+    """A request that is asked again: what was made of it, and what came back, if anything did."""
+
+    verdict: Verdict
+    headers: Headers | None
+    error: ReadError
+
+
+class Asker:
+    """Sends the requests of a run. Governors and tokens are shared by all its streams."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        clock: Clock,
+        limits: Limits,
+        origins: Origins,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._limits = limits
+        self._origins = origins
+        self._emit = emit
+        self._governors: dict[str, Governor] = {}
+        self._holders: list[_Holder] = []
+
+    @property
+    def origins(self) -> Origins:
+        """Where requests may go."""
+        return self._origins
+
+    async def ask(
+        self,
+        stream: Stream,
+        request: HttpRequest,
+        frame: Frame,
+        tally: Tally,
+        read: Callable[[HttpResponse], T],
+    ) -> T:
+        """What `read` makes of the answer, asked for as often as the stream's policy allows.
+
+        `read` may raise a retriable error, which counts like an answer that never came.
+
+        Raises:
+            ReadError: the policy gave up, or the error is not worth asking again.
+            Ignored: the policy passes the answer over.
+        """
+        auth = auths.chosen(stream.auth, frame)
+        request = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        attempt, renewed = 0, False
+        while True:
+            grant = await self._grant(stream, auth, frame, tally)
+            headers: Headers | None = None
+            try:
+                signed = auths.sign(auth, request, frame, grant)
+                response = await self._send(stream.name, signed, tally)
+                headers = response.headers
+                verdict = self._judge(stream.policy, response, frame)
+                if grant and response.status == _UNAUTHORIZED and not renewed:
+                    verdict = Verdict(action="refresh")
+                if verdict.action == "accept":
+                    return read(response)
+                if verdict.action == "refresh" and not renewed:
+                    renewed = True
+                    self._forget(auth, grant)
+                    continue
+                error: ReadError = _refused(verdict, response, signed)
+            except ReadError as exc:
+                exc.request = exc.request or f"{request.method} {request.full_url}"
+                if not exc.retriable:
+                    raise
+                verdict, error = Verdict(action="retry"), exc
+            attempt += 1
+            if verdict.action not in {"retry", "rate-limited"} or attempt > stream.policy.retries:
+                raise error
+            tally.retries += 1
+            failed = _Failed(verdict=verdict, headers=headers, error=error)
+            await self._pause(stream, attempt, failed, tally)
+
+    def _judge(self, policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
+        if any(rule.when or rule.message for rule in policy.rules):
+            page = page_values(response, _maybe_json(response.body))
+            frame = msgspec.structs.replace(frame, page={**frame.page, **page})
+        return policies.judge(policy, response, frame)
+
+    async def _pause(self, stream: Stream, attempt: int, failed: _Failed, tally: Tally) -> None:
+        policy, verdict, error = stream.policy, failed.verdict, failed.error
+        seconds = policies.wait(
+            policy, attempt, failed.headers, self._clock.now(), self._clock.spread()
+        )
+        if seconds > policy.max_wait:
+            error.wait = seconds
+            error.hint = f"the API asks to come back in {seconds:.0f} s: run again then"
+            raise error
+        tally.waited += seconds
+        reason = "rate limit" if verdict.action == "rate-limited" else f"retry: {error.message}"
+        self._emit(Waiting(stream=stream.name, seconds=seconds, reason=reason))
+        if verdict.action == "rate-limited" and error.request:
+            self._governor(error.request.partition(" ")[2]).pushed_back(seconds)
+        else:
+            await self._clock.sleep(seconds)
+
+    async def _send(self, stream: str, request: HttpRequest, tally: Tally) -> HttpResponse:
+        """One request and the redirects that follow, each with a slot of its host's governor."""
+        for _hop in range(MAX_HOPS + 1):
+            governor = self._governor(request.url)
+            async with governor.slot(stream):
+                tally.requests += 1
+                response = await self._transport.send(request)
+            tally.bytes += response.wire_bytes
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or not location:
+                if response.ok:
+                    governor.succeeded(response.headers)
+                return response
+            request = self._redirected(request, response, location)
+        raise ReadError(
+            f"more than {MAX_HOPS} redirects",
+            code="redirects",
+            request=f"{request.method} {request.full_url}",
+        )
+
+    def _redirected(
+        self, request: HttpRequest, response: HttpResponse, location: str
+    ) -> HttpRequest:
+        """The request a redirect asks for; to another origin it goes without any credential."""
+        url = self._origins.place(urljoin(response.url, location))
+        keeps = request.method in {"GET", "HEAD"} or response.status in {307, 308}
+        method, body = (request.method, request.body) if keeps else ("GET", None)
+        headers = request.headers
+        if origin(url) != origin(response.url) and not self._origins.allows(url):
+            headers, body = (), None
+        return msgspec.structs.replace(
+            request, method=method, url=url, query=(), headers=headers, body=body
+        )
+
+    def _governor(self, url: str) -> Governor:
+        host = origin(url)
+        if host not in self._governors:
+            self._governors[host] = Governor(self._limits, self._clock)
+        return self._governors[host]
+
+    async def _grant(self, stream: Stream, auth: Auth, frame: Frame, tally: Tally) -> Grant | None:
+        """A fresh token for `auth`, obtained by whoever comes first and shared with the others."""
+        if not auths.needs_grant(auth):
+            return None
+        holder = self._holder(auth)
+        async with holder.lock:
+            if holder.grant is None or not auths.fresh(holder.grant, self._clock.monotonic()):
+                holder.grant = await self._obtain(stream, auth, frame, tally)
+            return holder.grant
+
+    def _holder(self, auth: Auth) -> _Holder:
+        for holder in self._holders:
+            if holder.auth == auth:
+                return holder
+        self._holders.append(_Holder(auth=auth, lock=asyncio.Lock()))
+        return self._holders[-1]
+
+    def _forget(self, auth: Auth, grant: Grant | None) -> None:
+        """Drop a token that was refused, unless another request has renewed it already."""
+        holder = self._holder(auth)
+        if holder.grant is grant:
+            holder.grant = None
+
+    async def _obtain(self, stream: Stream, auth: Auth, frame: Frame, tally: Tally) -> Grant:
+        flow = auths.obtain(auth, frame, self._clock.monotonic())
+        request = next(flow)
+        while True:
+            response = await self._exchange(stream, request, tally)
+            try:
+                request = flow.send(response)
+            except StopIteration as done:
+                grant: Grant = done.value
+                return grant
+
+    async def _exchange(self, stream: Stream, request: HttpRequest, tally: Tally) -> HttpResponse:
+        """A request of an auth flow: retried like any other; its answer is the flow's to read."""
+        request = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        policy = stream.policy
+        for attempt in range(1, policy.retries + 2):
+            headers: Headers | None = None
+            try:
+                response = await self._send(stream.name, request, tally)
+                if response.status not in policy.retry_statuses or attempt > policy.retries:
+                    return response
+                headers = response.headers
+                verdict = policies.judge(ErrorPolicy(), response, Frame())
+                error: ReadError = _refused(verdict, response, request)
+            except ReadError as exc:
+                if not exc.retriable or attempt > policy.retries:
+                    raise
+                verdict, error = Verdict(action="retry"), exc
+            tally.retries += 1
+            failed = _Failed(verdict=verdict, headers=headers, error=error)
+            await self._pause(stream, attempt, failed, tally)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonValue]:
+    """The page scope of an answer."""
+    headers: dict[str, JsonValue] = dict(response.headers.items())
+    links: dict[str, JsonValue] = dict(link_header(response.headers.get("link", "")))
+    return {"response": envelope, "headers": headers, "links": links}
+
+
+def _maybe_json(body: bytes) -> JsonValue:
+    try:
+        value: JsonValue = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return value
+
+
+def _refused(verdict: Verdict, response: HttpResponse, request: HttpRequest) -> StatusError:
+    if verdict.action == "ignore":
+        raise Ignored(response.status)
+    excerpt = " ".join(response.body[:_EXCERPT].decode("utf-8", "replace").split())
+    said = verdict.message or excerpt
+    message = f"the API answered {response.status}" + (f": {said}" if said else "")
+    kind = AuthStatusError if response.status in {401, 403} else StatusError
+    return kind(
+        message,
+        status=response.status,
+        request=f"{request.method} {request.full_url}",
+        hint=_HINTS.get(response.status),
+    )
+
+
+class AuthStatusError(StatusError, AuthError):
+    """The API answered 401 or 403: the credentials were refused."""
+
+    code = "auth-refused"
+
+
+_HINTS = {
+    401: "check the credentials: the API does not accept them",
+    403: "the credentials are known, but may not read this",
+    404: "check the path and the base URL",
+    429: "the API limits requests: lower the concurrency or set a rate limit",
+}

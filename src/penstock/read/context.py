@@ -1,0 +1,194 @@
+"""What the reader knows of one stream while it reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from penstock.plan.expr import Frame, JsonValue, Ref, Scope, refs
+from penstock.plan.page import HttpResponse
+from penstock.plan.pagination import (
+    Decided,
+    Detect,
+    Law,
+    asked_size,
+    kind_name,
+)
+from penstock.plan.records import Carry, DetectRecords, RecordPath
+from penstock.plan.slices import Parent, Partition, Product, Slice
+from penstock.plan.source import Source, Stream
+from penstock.read.decode import Wanted, wanted
+from penstock.read.tally import Tally
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run reads: the values the user gave, and what it was asked to do.
+
+    `loaded` names the streams whose records are handed out; others are read only for their
+    children. With `fresh` no state is used.
+    """
+
+    values: Mapping[str, JsonValue]
+    now: datetime
+    loaded: frozenset[str]
+    fresh: bool = False
+
+
+class StreamContext:
+    """One stream in one run: the plan of it, its state, its tally, and what its pages showed."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        settings: Settings,
+        state: Mapping[str, str],
+        parent: StreamContext | None,
+    ) -> None:
+        self.stream = stream
+        self.settings = settings
+        self.loaded = stream.name in settings.loaded
+        # A stream that is read only for its children is read in full: its state belongs to runs
+        # that load it.
+        self.state = dict(state) if self.loaded or not stream.selected else {}
+        if settings.fresh:
+            self.state = {}
+        self.keeps_state = self.loaded or not stream.selected
+        self.parent = parent
+        self.children: list[StreamContext] = []
+        self.tally = Tally()
+        self.lost = 0
+        self.law = Law()
+        self._pagination: Decided | None = None
+        self._want: Wanted | None = None
+        if not isinstance(stream.pagination, Detect):
+            self._pagination = stream.pagination
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.stream.name
+
+    @property
+    def depends_on_cursor(self) -> bool:
+        """Whether a parent is read incrementally: it will not list a lost partition again."""
+        above = self.parent
+        while above is not None:
+            if above.stream.cursor is not None and above.keeps_state:
+                return True
+            above = above.parent
+        return False
+
+    def frame(self, piece: Slice) -> Frame:
+        """The scopes of a slice."""
+        cursor: dict[str, JsonValue] = {}
+        if piece.range is not None:
+            cursor = {"start": piece.range.start, "end": piece.range.end}
+        cursor.update(dict(piece.marks))
+        partition: dict[str, JsonValue] = dict(piece.partition)
+        return Frame(
+            source=self.settings.values,
+            slice={"partition": partition, "cursor": cursor},
+            now=self.settings.now,
+        )
+
+    def pagination(
+        self, response: HttpResponse | None = None, body: JsonValue = None
+    ) -> Decided | None:
+        """The pagination, detected from the first answer where the document does not say."""
+        if self._pagination is None and response is not None:
+            from penstock.plan.detect import detect_pagination  # noqa: PLC0415 (rarely needed)
+
+            found, reason = detect_pagination(response.url, response.headers, body)
+            self._pagination = msgspec.structs.replace(found, size=self.stream.pagination.size)
+            self.tally.detected[f"pagination: {kind_name(found)} ({reason})"] = None
+        return self._pagination
+
+    def wanted(self, body: JsonValue) -> Wanted:
+        """What to take from each answer."""
+        if self._want is None:
+            self._want = wanted(self._record_path(body), self._reads())
+        return self._want
+
+    @property
+    def knows_answers(self) -> bool:
+        """Whether an answer can be read without looking at the whole of it first."""
+        detects = isinstance(self.stream.records.path, DetectRecords)
+        return self._pagination is not None and (self._want is not None or not detects)
+
+    def _record_path(self, body: JsonValue) -> RecordPath:
+        path = self.stream.records.path
+        if not isinstance(path, DetectRecords):
+            return path
+        from penstock.plan.detect import detect_records  # noqa: PLC0415 (rarely needed)
+
+        found = detect_records(body)
+        self.tally.detected[f"records: {'.'.join(found.path) or 'the whole answer'}"] = None
+        return found
+
+    def _reads(self) -> list[Ref]:
+        assert self._pagination is not None, "pagination is decided before answers are read"
+        return [ref for e in self._pagination.reads() for ref in refs(e, Scope.PAGE)]
+
+    def set_size(self, frame: Frame) -> None:
+        """Start the law with the asked page size, once it can be told."""
+        if self.law.size is None:
+            size = asked_size(self._pagination or self.stream.pagination, frame)
+            if size:
+                self.law = Law(size=size)
+
+    @property
+    def carries(self) -> tuple[Carry, ...]:
+        """The columns that slices add to their records."""
+        return tuple(step for step in self.stream.records.steps if isinstance(step, Carry))
+
+
+def parents_of(partition: Partition | None) -> tuple[Parent, ...]:
+    """The parents a partition names."""
+    match partition:
+        case Parent():
+            return (partition,)
+        case Product():
+            return tuple(m for m in partition.members if isinstance(m, Parent))
+        case _:
+            return ()
+
+
+def contexts(
+    source: Source, settings: Settings, states: Mapping[str, Mapping[str, str]]
+) -> list[StreamContext]:
+    """The streams to read, parents before children: those loaded, and the parents they need."""
+    needed = _needed(source, settings.loaded)
+    made: dict[str, StreamContext] = {}
+
+    def make(stream: Stream) -> StreamContext:
+        if stream.name not in made:
+            parents = parents_of(stream.partition)
+            above = source.stream(parents[0].stream) if parents else None
+            parent = make(above) if above else None
+            context = StreamContext(stream, settings, states.get(stream.name, {}), parent)
+            made[stream.name] = context
+            if parent is not None:
+                parent.children.append(context)
+        return made[stream.name]
+
+    for stream in source.streams:
+        if stream.name in needed:
+            make(stream)
+    return list(made.values())
+
+
+def _needed(source: Source, loaded: frozenset[str]) -> set[str]:
+    needed: set[str] = set()
+    pending = [s for s in source.streams if s.name in loaded]
+    while pending:
+        stream = pending.pop()
+        if stream.name in needed:
+            continue
+        needed.add(stream.name)
+        for parent in parents_of(stream.partition):
+            above = source.stream(parent.stream)
+            if above is not None:
+                pending.append(above)
+    return needed

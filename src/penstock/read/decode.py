@@ -1,0 +1,385 @@
+"""Bytes to records: the envelope is read once, records stay the slices of text they came as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, TypeAlias, assert_never
+
+import msgspec
+
+from penstock.errors import BodyError
+from penstock.plan.expr import JsonValue, Ref
+from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath
+from penstock.plan.source import Decoder
+
+RawRecord: TypeAlias = "bytes | msgspec.Raw"
+_EXCERPT = 200
+
+
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer taken apart: `records` as JSON texts, `envelope` the values that were asked for.
+
+    `present` is false where the record path is not in the answer. `single` says that the path held
+    one object rather than a list.
+    """
+
+    records: Sequence[RawRecord]
+    envelope: JsonValue
+    present: bool = True
+    single: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to take from an answer: the records, and the `paths` pagination reads.
+
+    `whole` asks for the envelope with everything in it, for expressions that no path can say.
+    """
+
+    records: RecordPath
+    paths: tuple[tuple[str, ...], ...] = ()
+    whole: bool = False
+
+
+def wanted(records: RecordPath, reads: Iterable[Ref]) -> Wanted:
+    """What `reads`, references into a page, need of an answer."""
+    paths: set[tuple[str, ...]] = set()
+    whole = False
+    for ref in reads:
+        if not ref.path or ref.path[0] != "response":
+            continue
+        inner = ref.path[1:]
+        keys = tuple(step for step in inner if isinstance(step, str))
+        if not inner or len(keys) != len(inner):
+            whole = True
+        else:
+            paths.add(keys)
+    return Wanted(records=records, paths=tuple(sorted(paths)), whole=whole)
+
+
+def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
+    """The records and the envelope of an answer.
+
+    Raises:
+        BodyError: the body is not what the decoder takes; it may be worth asking again.
+    """
+    if decoder.gzip:
+        from penstock.read import formats  # noqa: PLC0415 (few streams are packed)
+
+        body = formats.unpack(body)
+    if decoder.format != "json":
+        from penstock.read import formats  # noqa: PLC0415 (few streams are not JSON)
+
+        return formats.decode(body, decoder, want)
+    return decode_json(body, want)
+
+
+def decode_json(body: bytes, want: Wanted) -> Decoded:
+    """The records and the envelope of a JSON answer."""
+    if not body:
+        raise undecodable(body, "the body is empty")
+    if body.startswith(b"\xef\xbb\xbf"):
+        body = body[3:]
+    path = want.records
+    try:
+        if isinstance(path, Keys) and not want.whole:
+            return _typed(body, path.path, want.paths)
+        return _walked(body, path)
+    except msgspec.DecodeError as exc:
+        raise undecodable(body, str(exc)) from exc
+
+
+def undecodable(body: bytes, why: str) -> BodyError:
+    """The error for a body that is not what it should be."""
+    text = body[:_EXCERPT].decode("utf-8", "replace").strip()
+    kind = "an HTML page" if text[:1] == "<" else "not JSON"
+    seen = f"; it begins {text!r}" if text else ""
+    error = BodyError(f"the answer is {kind}: {why}{seen}", code="undecodable")
+    error.retriable = True
+    return error
+
+
+def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) -> Decoded:
+    """Reads just the wanted places, with a generated type; falls back where they are of another."""
+    if not path and body.lstrip()[:1] == b"[":
+        return Decoded(records=_RAW_LIST.decode(body), envelope=[])
+    reader = _envelope_reader(path, paths)
+    try:
+        top = reader.decode(body)
+    except msgspec.ValidationError:
+        return _walked(body, Keys(path=path))
+    envelope = reader.values(top)
+    if not path:
+        return Decoded(records=(msgspec.Raw(body),), envelope=envelope, single=True)
+    present, records = reader.records(top)
+    return Decoded(records=records, envelope=envelope, present=present)
+
+
+def _walked(body: bytes, path: RecordPath) -> Decoded:
+    """Reads the whole answer as objects; records are taken as slices where the path is plain."""
+    whole: JsonValue = msgspec.json.decode(body)
+    match path:
+        case Keys():
+            return _keyed(body, whole, path.path)
+        case JsonPath():
+            return _found(whole, _json_path(path.text)(whole))
+        case Glob():
+            return _found(whole, list(_globbed(whole, path.path)))
+        case DetectRecords():
+            raise AssertionError("the record path is detected before an answer is decoded")
+        case _:
+            assert_never(path)
+
+
+def _keyed(body: bytes, whole: JsonValue, path: tuple[str, ...]) -> Decoded:
+    raw = msgspec.Raw(body)
+    for key in path:
+        if not isinstance(whole_step := msgspec.json.decode(raw, type=_RAW_ANY), dict):
+            return Decoded(records=(), envelope=whole, present=False)
+        if key not in whole_step:
+            return Decoded(records=(), envelope=whole, present=False)
+        raw = whole_step[key]
+    records, single = split(raw)
+    return Decoded(records=records, envelope=whole, single=single)
+
+
+def whole_json(body: bytes) -> JsonValue:
+    """The whole of a JSON answer, as objects.
+
+    Raises:
+        BodyError: it is not JSON.
+    """
+    try:
+        value: JsonValue = msgspec.json.decode(body)
+    except msgspec.DecodeError as exc:
+        raise undecodable(body, str(exc)) from exc
+    return value
+
+
+def has_rows(value: JsonValue, depth: int = 3) -> bool:
+    """Whether an answer holds a list of objects somewhere: rows that a record path may miss."""
+    if isinstance(value, list):
+        return any(isinstance(item, dict) for item in value)
+    if isinstance(value, dict) and depth:
+        return any(has_rows(inner, depth - 1) for inner in value.values())
+    return False
+
+
+def path_text(path: RecordPath) -> str:
+    """A record path as documents write it."""
+    match path:
+        case Keys() | Glob():
+            return ".".join(path.path) or "$"
+        case JsonPath():
+            return path.text
+        case DetectRecords():
+            return "(detected)"
+        case _:
+            assert_never(path)
+
+
+def split(raw: RawRecord) -> tuple[Sequence[RawRecord], bool]:
+    """The records in a value: the items of a list, one for anything else, none for null."""
+    text = bytes(raw).lstrip()
+    if text[:1] == b"[":
+        return _RAW_LIST.decode(text), False
+    if text == b"null":
+        return (), False
+    return (text,), True
+
+
+def _found(whole: JsonValue, matches: list[JsonValue]) -> Decoded:
+    """Records from matches: one match is unwrapped, a list is its items, null is nothing."""
+    value: JsonValue = matches[0] if len(matches) == 1 else list(matches)
+    if value is None:
+        items: Sequence[JsonValue] = ()
+    else:
+        items = value if isinstance(value, (list, tuple)) else (value,)
+    encode = msgspec.json.encode
+    return Decoded(records=[encode(item) for item in items], envelope=whole, present=bool(matches))
+
+
+@lru_cache(maxsize=256)
+def _json_path(text: str) -> Callable[[JsonValue], list[JsonValue]]:
+    from jsonpath_ng import ext  # noqa: PLC0415 (few paths need it, and it is slow to load)
+
+    expression = ext.parse(text)
+    return lambda value: [match.value for match in expression.find(value)]
+
+
+def find_values(path: Keys | JsonPath, value: JsonValue) -> list[JsonValue]:
+    """All values at `path` of a decoded value."""
+    if isinstance(path, JsonPath):
+        return _json_path(path.text)(value)
+    for key in path.path:
+        if not isinstance(value, dict) or key not in value:
+            return []
+        value = value[key]
+    return [value]
+
+
+def _globbed(value: JsonValue, path: tuple[str, ...]) -> Iterable[JsonValue]:
+    from fnmatch import fnmatchcase  # noqa: PLC0415 (few paths need it)
+
+    if not path:
+        yield value
+        return
+    if isinstance(value, dict):
+        children: Iterable[tuple[str, JsonValue]] = value.items()
+    elif isinstance(value, (list, tuple)):
+        children = ((str(i), item) for i, item in enumerate(value))
+    else:
+        return
+    for key, child in children:
+        if fnmatchcase(key, path[0]):
+            yield from _globbed(child, path[1:])
+
+
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_RAW_ANY = dict[str, msgspec.Raw] | list[msgspec.Raw] | str | int | float | bool | None
+
+
+class _Envelope:
+    """A generated type with just the wanted places of an answer, and how to read them out."""
+
+    def __init__(self, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) -> None:
+        tree: dict[str, Any] = {}
+        for keys in paths:
+            _grow(tree, keys, _LEAF)
+        if path:
+            _grow(tree, path, _RECORDS)
+        self._path = path
+        self._tree = tree
+        self._decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(_struct(tree))
+
+    def decode(self, body: bytes) -> object:
+        """The top of the answer, as the generated type."""
+        return self._decoder.decode(body)
+
+    def values(self, top: object) -> JsonValue:
+        """The wanted values that are there, nested as in the answer."""
+        return _values(top, self._tree)
+
+    def records(self, top: object) -> tuple[bool, Sequence[RawRecord]]:
+        """Whether the record path is there, and its records."""
+        value: Any = top
+        tree = self._tree
+        for key in self._path:
+            if value is None or value is msgspec.UNSET:
+                return False, ()
+            value = getattr(value, _name(tree, key))
+            tree = tree[key]
+        if value is msgspec.UNSET:
+            return False, ()
+        return True, value or ()
+
+
+_LEAF = "leaf"
+_RECORDS = "records"
+
+
+def _grow(tree: dict[str, Any], keys: tuple[str, ...], end: str) -> None:
+    for key in keys[:-1]:
+        inner = tree.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return  # the whole of it is taken already
+        tree = inner
+    tree.setdefault(keys[-1], end)
+
+
+def _name(tree: dict[str, Any], key: str) -> str:
+    return f"f{list(tree).index(key)}"
+
+
+def _struct(tree: dict[str, Any]) -> type:
+    fields: list[tuple[str, Any, Any]] = []
+    for index, inner in enumerate(tree.values()):
+        if isinstance(inner, dict):
+            kind: Any = _struct(inner) | None | msgspec.UnsetType
+        elif inner == _RECORDS:
+            kind = list[msgspec.Raw] | None | msgspec.UnsetType
+        else:
+            kind = Any
+        fields.append((f"f{index}", kind, msgspec.UNSET))
+    rename = {f"f{index}": key for index, key in enumerate(tree)}
+    return msgspec.defstruct("Envelope", fields, rename=rename, gc=False)
+
+
+def _values(struct: Any, tree: dict[str, Any]) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for index, (key, inner) in enumerate(tree.items()):
+        value = getattr(struct, f"f{index}")
+        if value is msgspec.UNSET or inner == _RECORDS:
+            continue
+        nested = isinstance(inner, dict) and value is not None
+        found[key] = _values(value, inner) if nested else value
+    return found
+
+
+@lru_cache(maxsize=512)
+def _envelope_reader(path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) -> _Envelope:
+    return _Envelope(path, paths)
+
+
+Found: TypeAlias = "JsonValue | msgspec.UnsetType"
+
+
+class FieldReader:
+    """Reads a few fields of raw records without making objects of the rest."""
+
+    def __init__(self, paths: Sequence[Keys | JsonPath]) -> None:
+        self._paths = tuple(paths)
+        keys = tuple(p.path for p in paths if isinstance(p, Keys) and p.path)
+        self._typed = _rows_reader(keys) if len(keys) == len(self._paths) else None
+
+    def read(self, records: Sequence[RawRecord]) -> list[tuple[Found, ...]]:
+        """For each record the value at each path: the first match, or UNSET where there is none."""
+        if self._typed is not None:
+            try:
+                return self._typed(records)
+            except msgspec.ValidationError:
+                pass  # a scalar where a path goes on, or a record that is no object: read it whole
+        return [self._read_whole(record) for record in records]
+
+    def _read_whole(self, record: RawRecord) -> tuple[Found, ...]:
+        whole: JsonValue = msgspec.json.decode(record)
+        matches = (find_values(path, whole) for path in self._paths)
+        return tuple(found[0] if found else msgspec.UNSET for found in matches)
+
+
+@lru_cache(maxsize=512)
+def _rows_reader(
+    keys: tuple[tuple[str, ...], ...],
+) -> Callable[[Sequence[RawRecord]], list[tuple[Found, ...]]]:
+    """A function that reads the plain paths `keys` of many records in one pass."""
+    tree: dict[str, Any] = {}
+    for path in keys:
+        _grow(tree, path, _LEAF)
+    decoder = msgspec.json.Decoder(list[_struct(tree)])  # type: ignore[misc]  # generated type
+    getters = [_getter(tree, path) for path in keys]
+
+    def read(records: Sequence[RawRecord]) -> list[tuple[Found, ...]]:
+        rows = decoder.decode(b"[" + b",".join(records) + b"]")
+        return list(zip(*(map(get, rows) for get in getters), strict=True))
+
+    return read
+
+
+def _getter(tree: dict[str, Any], path: tuple[str, ...]) -> Callable[[object], Found]:
+    names: list[str] = []
+    for key in path:
+        names.append(_name(tree, key))
+        tree = tree[key]
+    if len(names) == 1:
+        return attrgetter(names[0])
+
+    def get(row: object) -> Found:
+        value: Any = row
+        for name in names:
+            if value is None or value is msgspec.UNSET:
+                return msgspec.UNSET
+            value = getattr(value, name)
+        return value  # type: ignore[no-any-return]  # what the generated type holds
+
+    return get

@@ -1,0 +1,167 @@
+"""One governor per host: how many requests at once, how many in a time, and when to pause.
+
+Concurrency grows by one for each round of answers and is halved when the API pushes back. Slots go
+to the waiting streams in turn, so that no stream starves another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from penstock.plan.page import Headers
+from penstock.plan.source import Limits, RateLimit
+from penstock.read.clock import Clock
+
+# A number of seconds since the epoch is larger than this, a number of seconds to wait is not.
+_EPOCH_FROM = 1_000_000_000.0
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a governor: `limit` slots now, `running` of them taken, `waiting` for one."""
+
+    limit: int
+    running: int
+    waiting: int
+    paused: float
+
+
+class Governor:
+    """Lets requests to one host through. The only mutable state is what `statistics` shows."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self._clock = clock
+        self._most = max(1, limits.concurrency)
+        self._limit = float(self._most)
+        self._running = 0
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self._rates = [_Rate(rate) for rate in limits.rates]
+        self._paused_until = 0.0
+
+    def statistics(self) -> Statistics:
+        """What it looks like now."""
+        return Statistics(
+            limit=int(self._limit),
+            running=self._running,
+            waiting=sum(map(len, self._queues.values())),
+            paused=max(0.0, self._paused_until - self._clock.monotonic()),
+        )
+
+    @asynccontextmanager
+    async def slot(self, stream: str) -> AsyncIterator[None]:
+        """A slot for one request of `stream`, when the limits allow it."""
+        await self._enter(stream)
+        try:
+            await self._wait_turn()
+            yield
+        finally:
+            self._running -= 1
+            self._hand_out()
+
+    def succeeded(self, headers: Headers) -> None:
+        """An answer came: allow a little more, unless it says that the quota is used up."""
+        self._limit = min(self._most, self._limit + 1 / self._limit)
+        self._hand_out()
+        used_up = quota_pause(headers, self._clock.now())
+        if used_up:
+            self._pause(used_up)
+
+    def pushed_back(self, seconds: float) -> None:
+        """The API asked for less: halve, and ask nothing for `seconds`."""
+        self._limit = max(1.0, self._limit / 2)
+        self._pause(seconds)
+
+    def _pause(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+
+    async def _enter(self, stream: str) -> None:
+        if self._running < int(self._limit) and not any(self._queues.values()):
+            self._running += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(stream, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._running -= 1
+                self._hand_out()
+            raise
+
+    def _hand_out(self) -> None:
+        """Give free slots to the streams in turn: the first stream with a waiter goes last next."""
+        while self._running < int(self._limit):
+            turn = self._next_turn()
+            if turn is None:
+                return
+            self._running += 1
+            turn.set_result(None)
+
+    def _next_turn(self) -> asyncio.Future[None] | None:
+        for stream in list(self._queues):
+            queue = self._queues.pop(stream)
+            while queue and queue[0].done():
+                queue.popleft()
+            if queue:
+                turn = queue.popleft()
+                self._queues[stream] = queue
+                return turn
+        return None
+
+    async def _wait_turn(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            wait = max([self._paused_until - now, *(r.wait(now) for r in self._rates)])
+            if wait <= 0:
+                break
+            await self._clock.sleep(wait)
+        for rate in self._rates:
+            rate.take(now)
+
+
+class _Rate:
+    """A moving window: at most `calls` in any `seconds`."""
+
+    def __init__(self, rate: RateLimit) -> None:
+        self._rate = rate
+        self._taken: deque[float] = deque(maxlen=rate.calls)
+
+    def wait(self, now: float) -> float:
+        if len(self._taken) < self._rate.calls:
+            return 0.0
+        return self._taken[0] + self._rate.seconds - now
+
+    def take(self, now: float) -> None:
+        self._taken.append(now)
+
+
+_REMAINING = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
+_RESET = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+
+
+def quota_pause(headers: Headers, now: float) -> float:
+    """Seconds until a used-up quota is reset, from `RateLimit-*` headers; 0 where none is used up.
+
+    A reset above a billion is read as epoch seconds, else as seconds to wait.
+    """
+    remaining = _number(headers, _REMAINING)
+    reset = _number(headers, _RESET)
+    if remaining is None or reset is None or remaining > 0:
+        return 0.0
+    return max(0.0, reset - now if reset > _EPOCH_FROM else reset)
+
+
+def _number(headers: Headers, names: Sequence[str]) -> float | None:
+    for name in names:
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            return float(text.split(",")[0].split(";")[0])
+        except ValueError:
+            return None
+    return None

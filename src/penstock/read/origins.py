@@ -1,0 +1,67 @@
+"""Where credentials may go: the origins the document names, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from penstock.errors import OriginError, ReadError
+from penstock.plan.page import origin
+
+
+class Origins:
+    """The origins of a document, and where its base origin is moved to, if it is."""
+
+    def __init__(
+        self,
+        named: Iterable[str],
+        *,
+        base: str | None = None,
+        moved_to: str | None = None,
+        also: Iterable[str] = (),
+    ) -> None:
+        self._base = origin(base) if base else None
+        self._moved_to = moved_to.rstrip("/") if moved_to else None
+        self._allowed = {origin(url) for url in (*named, *also) if url}
+        if self._moved_to:
+            self._allowed.add(origin(self._moved_to))
+
+    def place(self, url: str) -> str:
+        """The URL to ask in place of `url`: moved with the base origin, if that is moved."""
+        if self._moved_to is None or self._base is None or origin(url) != self._base:
+            return url
+        parts = urlsplit(url)
+        return self._moved_to + urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
+
+    def follow(self, link: str, seen_at: str) -> str:
+        """The absolute URL of a link found in the answer of `seen_at`.
+
+        A link that only drops TLS (`http` for the `https` host of the document) keeps TLS.
+
+        Raises:
+            OriginError: it leads to an origin that the document does not name.
+            ReadError: it is not a link that can be followed.
+        """
+        url = self.place(urljoin(seen_at, link))
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ReadError(f"{link!r} is not a link that can be followed", code="link")
+        if self.allows(url):
+            return url
+        secure = urlunsplit(("https", parts.netloc, parts.path, parts.query, parts.fragment))
+        if parts.scheme == "http" and parts.port is None and self.allows(secure):
+            return secure
+        raise OriginError(
+            f"the next page is at {origin(url)}, but the document names {self.named()}",
+            code="origin-not-allowed",
+            hint=f"if that is right, allow it with --allow-origin {origin(url)}",
+            request=f"GET {url}",
+        )
+
+    def allows(self, url: str) -> bool:
+        """Whether credentials may be sent to `url`."""
+        return origin(url) in self._allowed
+
+    def named(self) -> str:
+        """The allowed origins, for messages."""
+        return ", ".join(sorted(self._allowed)) or "none"

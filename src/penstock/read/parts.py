@@ -1,0 +1,59 @@
+"""What the reader hands out, in the order in which it may be committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from penstock.errors import Error
+from penstock.plan.page import Position
+from penstock.plan.slices import Slice
+from penstock.read.decode import RawRecord
+
+StateEntries: TypeAlias = tuple[tuple[str, str | None], ...]
+
+
+class PagePart(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one page of a slice. `following` is where the slice goes on after it, if it does.
+
+    `resumable` says that the position can be kept and the slice taken up there by another run.
+    """
+
+    stream: str
+    slice: Slice
+    records: Sequence[RawRecord]
+    origin: str
+    size: int  # bytes of JSON text
+    following: Position | None = None
+    resumable: bool = False
+
+
+class SliceClosed(msgspec.Struct, frozen=True, kw_only=True):
+    """Every record of a slice, and of the slices its records led to, has been handed out."""
+
+    stream: str
+    slice: Slice
+    reason: str
+    state: StateEntries = ()
+
+
+class SliceLost(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice cannot be completed in this run."""
+
+    stream: str
+    slice: Slice
+    error: Error
+    state: StateEntries = ()
+
+
+class StreamClosed(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing more comes of a stream; `complete` if no slice of it was lost."""
+
+    stream: str
+    complete: bool
+    state: StateEntries = ()
+
+
+Part: TypeAlias = PagePart | SliceClosed | SliceLost | StreamClosed

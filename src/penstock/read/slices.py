@@ -1,0 +1,157 @@
+"""Partitions and windows to slices, from state, from values, and from the pages of parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from penstock.errors import BodyError, ExprError
+from penstock.plan.expr import Frame, JsonValue, as_text, evaluate
+from penstock.plan.records import Keys
+from penstock.plan.slices import Field, Parent, Product, Range, Slice, Values
+from penstock.read.context import StreamContext
+from penstock.read.decode import FieldReader, Found, RawRecord
+from penstock.read.state import (
+    entry,
+    lagged,
+    plan_windows,
+    read_mark,
+    read_stretches,
+    window_range,
+)
+
+Scalar = str | int | float | bool | None
+
+
+def fixed_partitions(context: StreamContext) -> Iterator[Slice]:
+    """The partitions that need no parent: one for each value, or for each combination of values."""
+    partition = context.stream.partition
+    if partition is None:
+        yield Slice()
+    elif isinstance(partition, Values):
+        yield from combine([Slice()], partition, context)
+    elif isinstance(partition, Product):
+        slices = [Slice()]
+        for member in partition.members:
+            if isinstance(member, Values):
+                slices = list(combine(slices, member, context))
+        yield from slices
+
+
+def combine(slices: Sequence[Slice], values: Values, context: StreamContext) -> Iterator[Slice]:
+    """Each slice with each of the values."""
+    items = evaluate(values.values, context.frame(Slice()))
+    if not isinstance(items, (list, tuple)):
+        raise ExprError(f"the values of partition {values.name!r} are {items!r}, not a list")
+    for piece in slices:
+        for item in items:
+            pair = (values.name, item)
+            yield msgspec.structs.replace(piece, partition=(*piece.partition, pair))
+
+
+def with_values(piece: Slice, context: StreamContext) -> Iterator[Slice]:
+    """A parent's partition with each combination of the other members of a product."""
+    partition = context.stream.partition
+    slices = [piece]
+    if isinstance(partition, Product):
+        for member in partition.members:
+            if isinstance(member, Values):
+                slices = list(combine(slices, member, context))
+    yield from slices
+
+
+class Lineage:
+    """Makes the partitions of a child from its parent's records, each set of values once."""
+
+    def __init__(self, parent: Parent, child: StreamContext) -> None:
+        self._parent = parent
+        self._child = child
+        self._reader = FieldReader([field.path for field in parent.fields])
+        self._seen: set[str] = set()
+        self.skipped = 0
+
+    def partitions(self, records: Sequence[RawRecord]) -> Iterator[Slice]:
+        """The partitions of these records that were not made before.
+
+        Raises:
+            BodyError: a record lacks a field, and the document does not say to skip it.
+        """
+        for record, found in zip(records, self._reader.read(records), strict=True):
+            values = self._values(record, found)
+            if values is None:
+                self.skipped += 1
+                continue
+            piece = Slice(partition=values)
+            if piece.partition_key not in self._seen:
+                self._seen.add(piece.partition_key)
+                yield piece
+
+    def _values(
+        self, record: RawRecord, found: Sequence[Found]
+    ) -> tuple[tuple[str, JsonValue], ...] | None:
+        values: list[tuple[str, JsonValue]] = []
+        for field, value in zip(self._parent.fields, found, strict=True):
+            absent = isinstance(value, msgspec.UnsetType)
+            if absent or value is None:
+                rule = self._parent.absent if absent else self._parent.null
+                if rule == "skip":
+                    return None
+                raise self._lacking(field, record)
+            values.append((field.name, value))  # type: ignore[arg-type]  # UNSET was ruled out
+        return tuple(values)
+
+    def _lacking(self, field: Field, record: RawRecord) -> BodyError:
+        whole = msgspec.json.decode(record)
+        keys = ", ".join(whole) if isinstance(whole, Mapping) else type(whole).__name__
+        path = ".".join(field.path.path) if isinstance(field.path, Keys) else field.path.text
+        return BodyError(
+            f"a record of {self._parent.stream!r} has no value for {path!r}, "
+            f"which {self._child.name!r} needs",
+            code="parent-field",
+            hint=f"its keys are: {keys}",
+        )
+
+
+def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
+    """The slices of a partition: its windows, or one from where its state stands."""
+    cursor = context.stream.cursor
+    if cursor is None:
+        return [piece]
+    frame = context.frame(piece)
+    if cursor.window is not None:
+        done = read_stretches(context.state.get(entry("windows", piece.partition_key)))
+        return [
+            msgspec.structs.replace(piece, range=window_range(cursor, bounds))
+            for bounds in plan_windows(cursor, done, frame)
+        ]
+    initial = evaluate(cursor.start, frame) if cursor.start else None
+    end = evaluate(cursor.end, frame) if cursor.end else None
+    mark = read_mark(context.state.get(entry("cursor", piece.partition_key)))
+    last = mark.value if mark and end is None else None
+    start = initial if last is None else lagged(last, cursor)
+    marks = (("initial", initial), ("last", initial if last is None else last))
+    return [msgspec.structs.replace(piece, range=Range(start=start, end=end), marks=marks)]
+
+
+def with_extras(piece: Slice, context: StreamContext, frame: Frame) -> Slice:
+    """The slice with the columns its records carry."""
+    if not context.carries:
+        return piece
+    extras = tuple((c.name, _scalar(evaluate(c.value, frame))) for c in context.carries)
+    return msgspec.structs.replace(piece, extras=extras)
+
+
+def _scalar(value: JsonValue) -> Scalar:
+    if isinstance(value, (list, tuple, dict)):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def describe(piece: Slice) -> str:
+    """A slice in words, for messages: its values and its window."""
+    words = [f"{name}={as_text(value)}" for name, value in piece.partition]
+    if piece.range is not None and piece.range.start is not None:
+        end = "" if piece.range.end is None else as_text(piece.range.end)
+        words.append(f"{as_text(piece.range.start)}..{end}")
+    return ", ".join(words) or "all"

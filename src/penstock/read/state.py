@@ -1,0 +1,345 @@
+"""What a stream's state says, and what a slice adds to it.
+
+Entries of one stream, each a JSON text in the destination::
+
+    cursor              the newest value, and the records that had it
+    cursor/<partition>  the same for one partition
+    windows             the stretches of time that are complete; also windows/<partition>
+    open/<slice>        loads of a slice that is not complete; written by the loader
+    done/<slice>        a slice that is complete, while other slices of the same pass are not
+    pass                the pass under way: when it began
+    todo/<partition>    a partition that failed, kept because its parent will not be listed again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import TypeAlias
+
+import msgspec
+
+from penstock.errors import BodyError, ExprError
+from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.records import JsonPath, Keys
+from penstock.plan.slices import (
+    Cursor,
+    Duration,
+    Range,
+    Slice,
+    format_moment,
+    parse_duration,
+    parse_moment,
+    windows,
+)
+from penstock.read.decode import FieldReader, Found, RawRecord
+
+MAX_BOUNDARY = 100_000
+Key: TypeAlias = "tuple[int, float | str]"
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a cursor got: the newest value, and hashes of the records at it, or near with a lag."""
+
+    value: JsonValue = None
+    boundary: tuple[str, ...] = ()
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time that is complete, both ends included, and the newest value seen in it."""
+
+    start: datetime
+    end: datetime
+    newest: datetime | None = None
+
+
+def entry(kind: str, key: str) -> str:
+    """The name of a state entry."""
+    return f"{kind}/{key}" if key else kind
+
+
+def read_mark(text: str | None) -> Mark | None:
+    """The mark an entry holds, or None."""
+    return msgspec.json.decode(text, type=Mark) if text else None
+
+
+def read_stretches(text: str | None) -> tuple[Stretch, ...]:
+    """The stretches an entry holds."""
+    return msgspec.json.decode(text, type=tuple[Stretch, ...]) if text else ()
+
+
+def write(value: Mark | tuple[Stretch, ...] | JsonValue) -> str:
+    """A value as the JSON text of an entry."""
+    return msgspec.json.encode(value).decode()
+
+
+def order_key(value: JsonValue, cursor: Cursor) -> Key:
+    """A value so that it compares as the cursor means it: numbers, times, or else texts."""
+    if isinstance(value, (bool, int, float)):
+        return (0, float(value)) if cursor.format is None else _moment_key(value, cursor)
+    text = str(value)
+    if cursor.format is not None or text[:1].isdigit():
+        try:
+            return _moment_key(value, cursor)
+        except ValueError:
+            pass
+    return (2, text)
+
+
+def _moment_key(value: JsonValue, cursor: Cursor) -> Key:
+    if cursor.format is None:
+        moment = datetime.fromisoformat(str(value))
+        return (1, _timestamp(moment))
+    try:
+        return (1, _timestamp(parse_moment(value, spellings(cursor))))
+    except ExprError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _timestamp(moment: datetime) -> float:
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=_UTC)
+    return moment.timestamp()
+
+
+_UTC = parse_moment("1970-01-01T00:00:00Z", ()).tzinfo
+
+
+def spellings(cursor: Cursor) -> tuple[str, ...]:
+    """Every spelling of time that records may use."""
+    return (*cursor.formats, *((cursor.format,) if cursor.format else ()))
+
+
+def lagged(value: JsonValue, cursor: Cursor) -> JsonValue:
+    """The value a run starts from: the state's, moved back by the cursor's lag."""
+    if not cursor.lag or value is None:
+        return value
+    if isinstance(value, (int, float)) and cursor.format is None:
+        return value - cursor.lag
+    moment = parse_moment(value, spellings(cursor)) - timedelta(seconds=cursor.lag)
+    return format_moment(moment, cursor.format)
+
+
+class Tracker:
+    """Follows the cursor through the records of one slice: what is in range, and how far it got."""
+
+    def __init__(self, cursor: Cursor, mark: Mark | None, span: Range, *, whole: bool) -> None:
+        self._cursor = cursor
+        self._fields = _fields(cursor, whole=whole)
+        self._reader = FieldReader((cursor.path, *(self._fields or ())))
+        self._known = frozenset(mark.boundary) if mark else frozenset[str]()
+        self._floor = None if span.start is None else order_key(span.start, cursor)
+        self._ceiling = None if span.end is None else order_key(span.end, cursor)
+        self._mark = mark
+        self._best: JsonValue = mark.value if mark else None
+        self._best_key = order_key(self._best, cursor) if self._best is not None else None
+        self._near: list[tuple[Key, str]] = []
+        self.dropped = 0
+        self.repeated = 0
+        self.out_of_range = False
+
+    def admit(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+        """The records that belong to this run: in range, and not kept by an earlier one.
+
+        Raises:
+            BodyError: a record has no cursor value, and the document does not say what then.
+        """
+        kept: list[RawRecord] = []
+        for record, values in zip(records, self._reader.read(records), strict=True):
+            if self._admits(record, values):
+                kept.append(record)
+        return kept
+
+    def _admits(self, record: RawRecord, values: tuple[Found, ...]) -> bool:
+        value = values[0]
+        if value is None or isinstance(value, msgspec.UnsetType):
+            return self._without_value(record)
+        key = order_key(value, self._cursor)
+        if not self._in_range(key):
+            self.dropped += 1
+            return False
+        if self._is_repeated(key, record, values):
+            self.repeated += 1
+            return False
+        return True
+
+    def _without_value(self, record: RawRecord) -> bool:
+        match self._cursor.missing:
+            case "include":
+                return True
+            case "exclude":
+                self.dropped += 1
+                return False
+            case _:
+                path = self._cursor.path
+                name = ".".join(path.path) if isinstance(path, Keys) else path.text
+                raise BodyError(
+                    f"a record has no cursor value {name!r}: {_excerpt(record)}",
+                    code="cursor-missing",
+                    hint="set on_cursor_value_missing to include or exclude such records",
+                )
+
+    def _in_range(self, key: Key) -> bool:
+        cursor = self._cursor
+        rising = cursor.pick == "max"
+        low, high = (self._floor, self._ceiling) if rising else (self._ceiling, self._floor)
+        below = low is not None and (
+            key < low or (key == low and not (cursor.closed_start if rising else cursor.closed_end))
+        )
+        above = high is not None and (
+            key > high
+            or (key == high and not (cursor.closed_end if rising else cursor.closed_start))
+        )
+        if cursor.order == ("desc" if rising else "asc") and below:
+            self.out_of_range = True
+        if cursor.order == ("asc" if rising else "desc") and above:
+            self.out_of_range = True
+        return not cursor.filter or not (below or above)
+
+    def _is_repeated(self, key: Key, record: RawRecord, values: tuple[Found, ...]) -> bool:
+        """Whether an earlier run kept this record; on the way, remembers how far this one got."""
+        newer = self._best_key is None or (
+            key > self._best_key if self._cursor.pick == "max" else key < self._best_key
+        )
+        if newer:
+            self._best_key, self._best = key, _plain(values[0])
+            self._forget_far()
+        if self._fields == () or not self._is_near(key):
+            return False
+        digest = _digest(record, values[1:] if self._fields else None)
+        self._near.append((key, digest))
+        return digest in self._known
+
+    def _is_near(self, key: Key) -> bool:
+        if self._best_key is None or key == self._best_key:
+            return True
+        lag = self._cursor.lag
+        if not lag or isinstance(key[1], str) or isinstance(self._best_key[1], str):
+            return False
+        return abs(self._best_key[1] - key[1]) <= lag
+
+    def _forget_far(self) -> None:
+        self._near = [item for item in self._near if self._is_near(item[0])]
+
+    def mark(self) -> Mark:
+        """How far the cursor is after this slice."""
+        known = self._known if self._mark and self._best == self._mark.value else frozenset[str]()
+        if self._mark and self._cursor.lag:
+            known = self._known
+        hashes = sorted({digest for _, digest in self._near} | known)
+        return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
+
+    @property
+    def best(self) -> JsonValue:
+        """The newest value seen, or the state's."""
+        return self._best
+
+
+def _fields(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:
+    """The fields that tell records at the boundary apart; None for the whole record."""
+    if whole or cursor.boundary is None:
+        return None
+    return tuple(Keys(path=(name,)) for name in cursor.boundary)
+
+
+def _plain(value: Found) -> JsonValue:
+    return None if isinstance(value, msgspec.UnsetType) else value
+
+
+def _digest(record: RawRecord, values: tuple[Found, ...] | None) -> str:
+    text = bytes(record)
+    if values is not None:
+        text = msgspec.json.encode([_plain(value) for value in values])
+    return blake2b(text, digest_size=8).hexdigest()
+
+
+def _excerpt(record: RawRecord) -> str:
+    text = bytes(record).decode("utf-8", "replace")
+    return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 (a line of an error)
+
+
+def plan_windows(
+    cursor: Cursor, done: Sequence[Stretch], frame: Frame
+) -> list[tuple[datetime, datetime]]:
+    """The windows still to ask for: the gaps of what is complete, and what lies behind it.
+
+    The stretch behind the last complete one begins at the newest value seen there, or at its start
+    where nothing was seen, moved back by the lag, but not before the start of the document.
+
+    Raises:
+        ExprError: a bound or the step is not what it should be.
+    """
+    window = cursor.window
+    assert window is not None, "only a cursor with a window is cut"
+    formats = spellings(cursor)
+    lower = parse_moment(evaluate(cursor.start, frame) if cursor.start else None, formats)
+    end = evaluate(cursor.end, frame) if cursor.end else None
+    upper = parse_moment(end, formats) if end is not None else _now(frame)
+    step = parse_duration(str(evaluate(window.step, frame)))
+    found: list[tuple[datetime, datetime]] = []
+    gap = timedelta(seconds=window.granularity.seconds)
+    begin = lower
+    for stretch in done[:-1]:
+        if begin < stretch.start:
+            found.extend(windows(begin, stretch.start - gap, step, window.granularity))
+        begin = max(begin, stretch.end + gap)
+    if done:
+        last = done[-1]
+        if begin < last.start:
+            found.extend(windows(begin, last.start - gap, step, window.granularity))
+        begin = max(lower, (last.newest or last.start) - timedelta(seconds=cursor.lag))
+    found.extend(windows(begin, upper, step, window.granularity))
+    return found
+
+
+def _now(frame: Frame) -> datetime:
+    assert frame.now is not None, "the run has a start"
+    return frame.now
+
+
+def merge_stretches(
+    done: Iterable[Stretch], new: Stretch, granularity: Duration
+) -> tuple[Stretch, ...]:
+    """The complete stretches with `new` among them; those that touch become one."""
+    gap = timedelta(seconds=granularity.seconds)
+    merged: list[Stretch] = []
+    for stretch in sorted((*done, new), key=lambda s: (s.start, s.end)):
+        last = merged[-1] if merged else None
+        if last is None or last.end + gap < stretch.start:
+            merged.append(stretch)
+            continue
+        merged[-1] = Stretch(
+            start=last.start,
+            end=max(last.end, stretch.end),
+            newest=_latest(last.newest, stretch.newest),
+        )
+    return tuple(merged)
+
+
+def _latest(a: datetime | None, b: datetime | None) -> datetime | None:
+    return max((m for m in (a, b) if m is not None), default=None)
+
+
+def with_window(text: str | None, cursor: Cursor, span: Range, newest: JsonValue) -> str:
+    """The entry of complete stretches with one more window in it."""
+    assert cursor.window is not None, "only a cursor with a window is cut"
+    formats = spellings(cursor)
+    new = Stretch(
+        start=parse_moment(span.start, formats),
+        end=parse_moment(span.end, formats),
+        newest=None if newest is None else parse_moment(newest, formats),
+    )
+    merged = merge_stretches(read_stretches(text), new, cursor.window.granularity)
+    return msgspec.json.encode(merged).decode()
+
+
+def write_slice(piece: Slice) -> str:
+    """A slice as the JSON text of an entry."""
+    return msgspec.json.encode(piece).decode()
+
+
+def window_range(cursor: Cursor, bounds: tuple[datetime, datetime]) -> Range:
+    """A window's bounds as requests spell them."""
+    start, end = (format_moment(moment, cursor.format) for moment in bounds)
+    return Range(start=start, end=end)

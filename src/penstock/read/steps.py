@@ -1,0 +1,73 @@
+"""What the document does to each record, before it is shaped: drop, change, make several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import assert_never
+
+import msgspec
+
+from penstock.errors import ReadError
+from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.records import Call, Carry, Keep, Step
+from penstock.read.decode import RawRecord
+
+
+def apply(steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame) -> Sequence[RawRecord]:
+    """The records after all steps that look at records.
+
+    A record that no step changes stays the slice of the answer that it was.
+
+    Raises:
+        ReadError: a function of the document failed; the record it failed on is named.
+    """
+    steps = tuple(step for step in steps if not isinstance(step, Carry))
+    if not steps:
+        return records
+    kept: list[RawRecord] = []
+    for record in records:
+        original: JsonValue = msgspec.json.decode(record)
+        changed = any(isinstance(s, Call) and s.does != "filter" for s in steps)
+        values = _through(steps, original, frame)
+        kept.extend(map(msgspec.json.encode, values) if changed else [record] * len(values))
+    return kept
+
+
+def _through(steps: Sequence[Step], value: JsonValue, frame: Frame) -> list[JsonValue]:
+    values = [value]
+    for step in steps:
+        values = [after for one in values for after in _step(step, one, frame)]
+    return values
+
+
+def _step(step: Step, value: JsonValue, frame: Frame) -> Iterable[JsonValue]:
+    match step:
+        case Keep():
+            scope = msgspec.structs.replace(frame, record=value)
+            return (value,) if evaluate(step.when, scope) else ()
+        case Call():
+            return _called(step, value)
+        case Carry():
+            return (value,)
+        case _:
+            assert_never(step)
+
+
+def _called(step: Call, value: JsonValue) -> Iterable[JsonValue]:
+    function: Callable[..., JsonValue | Iterable[JsonValue]] = step.function
+    try:
+        match step.does:
+            case "filter":
+                return (value,) if function(value) else ()
+            case "map":
+                return (function(value),)  # type: ignore[return-value]  # what the document gives
+            case "expand":
+                return list(function(value))  # type: ignore[arg-type]  # what the document gives
+            case _:
+                assert_never(step.does)
+    except Exception as exc:
+        text = msgspec.json.encode(value)[:200].decode("utf-8", "replace")
+        raise ReadError(
+            f"the {step.does} step {step.name or function!r} failed on {text}: {exc!r}",
+            code="step-failed",
+        ) from exc

@@ -1,0 +1,41 @@
+"""What a stream's reading amounts to, counted while it happens; the receipt is made of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from penstock.events import Failure, Note
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """The counters of one stream in one run."""
+
+    requests: int = 0
+    pages: int = 0
+    rows_read: int = 0
+    bytes: int = 0
+    slices: int = 0
+    slices_skipped: int = 0
+    claimed: int | None = None
+    duplicates: int = 0
+    filtered: int = 0
+    retries: int = 0
+    waited: float = 0.0  # seconds
+    prefetch_wasted: int = 0
+    path_found: bool = False
+    path_missed: int = 0
+    rows_elsewhere: bool = False
+    ended: Counter[str] = msgspec.field(default_factory=Counter)
+    notes: dict[str, Note] = msgspec.field(default_factory=dict)
+    detected: dict[str, None] = msgspec.field(default_factory=dict)
+    failures: list[Failure] = msgspec.field(default_factory=list)
+
+    def note(self, code: str, message: str) -> bool:
+        """Keep a warning, once for each code and message; says whether it is new."""
+        key = f"{code} {message}"
+        if key in self.notes:
+            return False
+        self.notes[key] = Note(code=code, message=message)
+        return True

@@ -1,0 +1,397 @@
+"""One run: the reader's parts, taken by loaders, kept by a session; and how it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+
+from penstock.destinations import open_destination
+from penstock.destinations.base import Owner, Session
+from penstock.errors import DestinationError, Diagnostic, PlanError
+from penstock.events import Event, Receipt, RunEnded, RunStarted, Status, StreamEnded
+from penstock.plan.auth import Choose, OAuth2
+from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
+from penstock.plan.source import Limits, Source
+from penstock.read.ask import Asker
+from penstock.read.clock import Clock, SystemClock
+from penstock.read.context import Settings, StreamContext
+from penstock.read.origins import Origins
+from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StreamClosed
+from penstock.read.reader import Reader
+from penstock.read.transport import Http, Transport
+from penstock.redact import Redactor
+from penstock.run.loader import Edges, StreamLoader
+from penstock.run.receipts import decode_receipt, make_receipt
+
+Emit = Callable[[Event], None]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may be told besides source, values and destination.
+
+    `wait` is in seconds. `fault` is called at named points of a commit, for tests of crashes.
+    """
+
+    select: tuple[str, ...] = ()
+    full_refresh: bool = False
+    db_schema: str | None = None
+    base_url: str | None = None
+    takeover: bool = False
+    wait: float = 0.0
+    concurrency: int | None = None
+    allow_origins: tuple[str, ...] = ()
+    fault: Callable[[str], None] | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run went; `destination` is where the rows are, with any password masked."""
+
+    run_id: str
+    source: str
+    destination: str
+    db_schema: str
+    status: Status
+    receipts: tuple[Receipt, ...]
+    seconds: float
+
+
+def selected(source: Source, select: tuple[str, ...]) -> frozenset[str]:
+    """The names of the streams to load.
+
+    Raises:
+        PlanError: a name is no stream of the source.
+    """
+    if not select:
+        return frozenset(s.name for s in source.streams if s.selected)
+    known = [s.name for s in source.streams]
+    problems = [_unknown_stream(name, known) for name in select if name not in known]
+    if problems:
+        raise PlanError(problems)
+    return frozenset(select)
+
+
+def _unknown_stream(name: str, known: list[str]) -> Diagnostic:
+    import difflib  # noqa: PLC0415 (only to help with a mistake)
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return Diagnostic(
+        code="unknown-stream", severity="error", message=f"no stream is called {name!r}", hint=hint
+    )
+
+
+def make_asker(  # noqa: PLR0913 (the edges of a run)
+    source: Source,
+    values: Mapping[str, JsonValue],
+    options: Options,
+    *,
+    transport: Transport,
+    clock: Clock,
+    emit: Emit,
+) -> Asker:
+    """What sends a run's requests."""
+    frame = Frame(source=values)
+    base = evaluate_text(source.base_url, frame) if source.base_url else None
+    origins = Origins(
+        _named_urls(source, frame),
+        base=base,
+        moved_to=options.base_url,
+        also=options.allow_origins,
+    )
+    limits = source.limits
+    if options.concurrency is not None:
+        limits = Limits(concurrency=options.concurrency, rates=limits.rates)
+    return Asker(transport=transport, clock=clock, limits=limits, origins=origins, emit=emit)
+
+
+def _named_urls(source: Source, frame: Frame) -> list[str]:
+    """Every URL the document names, as far as it is known before the run."""
+    found: list[Expr] = [source.base_url] if source.base_url else []
+    for stream in source.streams:
+        found.append(stream.request.url)
+        auths = [stream.auth]
+        while auths:
+            auth = auths.pop()
+            if isinstance(auth, Choose):
+                auths += [option for _, option in auth.options]
+            elif isinstance(auth, OAuth2):
+                found.append(auth.url)
+    return [evaluate_text(e, frame) for e in found if e.scope is Scope.SOURCE]
+
+
+def redactor_for(source: Source, values: Mapping[str, JsonValue]) -> Redactor:
+    """Masks the values that the document calls secret."""
+    held = (values.get(i.name) for i in source.inputs if i.secret)
+    return Redactor(str(value) for value in held if value not in (None, ""))
+
+
+class Run:
+    """One run of a source into a session."""
+
+    def __init__(  # noqa: PLR0913 (the edges of a run)
+        self,
+        source: Source,
+        values: Mapping[str, JsonValue],
+        options: Options,
+        session: Session,
+        *,
+        run_id: str,
+        emit: Emit,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._source = source
+        self._values = values
+        self._options = options
+        self._session = session
+        self._run_id = run_id
+        self._emit = emit
+        self._transport = transport
+        self._clock = clock or SystemClock()
+        self._redactor = redactor_for(source, values)
+        self._loaders: dict[str, StreamLoader] = {}
+        self._receipts: dict[str, Receipt] = {}
+        self._interrupted = False
+        self._started = time.monotonic()
+
+    async def run(self) -> tuple[Status, tuple[Receipt, ...]]:
+        """Load everything; gives the status and the receipts of the streams."""
+        loaded = selected(self._source, self._options.select)
+        names = [s.name for s in self._source.streams]
+        states = {name: self._session.state(name) for name in names}
+        previous = self._session.last_receipts()
+        transport = self._transport or Http()
+        with (
+            ThreadPoolExecutor(1, "shape") as shaping,
+            ThreadPoolExecutor(1, "keep") as keeping,
+        ):
+            edges = Edges(
+                session=self._session,
+                run_id=self._run_id,
+                emit=self._emit,
+                now=time.time,
+                shaping=shaping,
+                keeping=keeping,
+                full_refresh=self._options.full_refresh,
+            )
+            try:
+                reader = self._reader(loaded, states, edges, transport)
+                with _signals(lambda: self._stop(reader)):
+                    await self._load(reader, previous)
+            finally:
+                await transport.close()
+        self._session.keep_receipts(
+            [(name, msgspec.json.encode(r).decode()) for name, r in self._receipts.items()]
+        )
+        return self._status(), tuple(self._receipts.values())
+
+    def _reader(
+        self,
+        loaded: frozenset[str],
+        states: dict[str, dict[str, str]],
+        edges: Edges,
+        transport: Transport,
+    ) -> Reader:
+        settings = Settings(
+            values=self._values,
+            now=datetime.fromtimestamp(self._clock.now(), UTC),
+            loaded=loaded,
+            fresh=self._options.full_refresh,
+        )
+        asker = make_asker(
+            self._source,
+            self._values,
+            self._options,
+            transport=transport,
+            clock=self._clock,
+            emit=self._emit,
+        )
+        reader = Reader(self._source, settings, asker, state=states, emit=self._emit)
+        for context in reader.contexts:
+            if context.keeps_state:
+                loader = StreamLoader(context, states[context.name], edges)
+                self._loaders[context.name] = loader
+                reader.resume(loader.resumes())
+        return reader
+
+    def _stop(self, reader: Reader) -> None:
+        """The first signal stops at a checkpoint; the second stops at once."""
+        if self._interrupted:
+            os._exit(130)
+        self._interrupted = True
+        reader.stop()
+
+    async def _load(self, reader: Reader, previous: Mapping[str, str]) -> None:
+        contexts = {context.name: context for context in reader.contexts}
+        open_streams = {c.name for c in reader.contexts if c.keeps_state}
+        async for part in reader.parts():
+            await self._take(part)
+            if isinstance(part, StreamClosed):
+                open_streams.discard(part.stream)
+                self._end(contexts[part.stream], previous)
+        for name in [c.name for c in reader.contexts if c.name in open_streams]:
+            await self._loaders[name].flush()
+            self._end(contexts[name], previous, interrupted=True)
+
+    async def _take(self, part: Part) -> None:
+        loader = self._loaders[part.stream]
+        match part:
+            case PagePart():
+                await loader.page(part)
+            case SliceClosed():
+                await loader.slice_closed(part)
+            case SliceLost():
+                await loader.slice_lost(part)
+            case StreamClosed():
+                await loader.stream_closed(part)
+
+    def _end(
+        self, context: StreamContext, previous: Mapping[str, str], *, interrupted: bool = False
+    ) -> None:
+        if not context.loaded:
+            return
+        last = decode_receipt(previous.get(context.name))
+        seconds = time.monotonic() - self._started
+        receipt = make_receipt(context, self._loaders.get(context.name), last, seconds)
+        if interrupted:
+            receipt = msgspec.structs.replace(receipt, status="interrupted")
+        receipt = self._masked(receipt)
+        self._receipts[context.name] = receipt
+        self._emit(StreamEnded(stream=context.name, status=receipt.status, receipt=receipt))
+
+    def _masked(self, receipt: Receipt) -> Receipt:
+        """The receipt without any secret: it is stored and shown."""
+        masked: Receipt = msgspec.convert(
+            self._redactor.data(msgspec.to_builtins(receipt)), type=Receipt
+        )
+        return masked
+
+    def _status(self) -> Status:
+        statuses = {receipt.status for receipt in self._receipts.values()}
+        if self._interrupted:
+            return "interrupted"
+        if statuses <= {"done"}:
+            return "done"
+        return "failed" if statuses == {"failed"} else "partial"
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and a polite kill stop the run; only the main thread may listen to them."""
+    loop = asyncio.get_running_loop()
+    heard: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+            heard.append(number)
+        except (ValueError, RuntimeError, NotImplementedError):
+            break  # another thread, or another platform: whoever called decides
+    try:
+        yield
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+def new_run_id() -> str:
+    """A run's id: when it began, and something of its own."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def execute(
+    source: Source,
+    values: Mapping[str, JsonValue],
+    destination: str,
+    options: Options,
+    on_event: Emit,
+) -> Result:
+    """Load `source` into `destination`; blocks until it is done or stopped.
+
+    Raises:
+        PlanError: a selected stream does not exist.
+        DestinationError: the destination cannot be opened, or keeps nothing more.
+    """
+    loaded = selected(source, options.select)
+    started = time.monotonic()
+    run_id = new_run_id()
+    db_schema = options.db_schema or source.name
+    place = open_destination(destination, fault=options.fault or (lambda _point: None))
+    session = place.open(
+        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
+        db_schema=db_schema,
+        takeover="always" if options.takeover else "dead",
+        wait=options.wait,
+    )
+    shown = redactor_for(source, values).text(destination)
+    names = tuple(s.name for s in source.streams if s.name in loaded)
+    on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
+    try:
+        run = Run(source, values, options, session, run_id=run_id, emit=on_event)
+        status, receipts = asyncio.run(run.run())
+    finally:
+        session.close()
+    seconds = time.monotonic() - started
+    on_event(RunEnded(status=status, seconds=seconds))
+    return Result(
+        run_id=run_id,
+        source=source.name,
+        destination=shown,
+        db_schema=db_schema,
+        status=status,
+        receipts=receipts,
+        seconds=seconds,
+    )
+
+
+def show_state(
+    source: Source, destination: str, db_schema: str | None, streams: tuple[str, ...]
+) -> dict[str, dict[str, JsonValue]]:
+    """What the next run starts from: by stream, the entries of its state."""
+    loaded = selected(source, streams)
+    peek = open_destination(destination).peek(db_schema or source.name)
+    if peek is None:
+        return {}
+    return {
+        name: {key: msgspec.json.decode(text) for key, text in entries.items()}
+        for name, entries in peek.state.items()
+        if name in loaded
+    }
+
+
+def reset_state(
+    source: Source,
+    destination: str,
+    db_schema: str | None,
+    streams: tuple[str, ...],
+    *,
+    takeover: bool,
+) -> tuple[str, ...]:
+    """Forget what the next run would start from; gives the streams it was forgotten for.
+
+    Raises:
+        DestinationError: there is no such destination yet, or another run holds it.
+    """
+    names = tuple(sorted(selected(source, streams)))
+    place = open_destination(destination)
+    if place.peek(db_schema or source.name) is None:
+        raise DestinationError(f"{destination} holds nothing of {source.name!r}", code="empty")
+    session = place.open(
+        owner=Owner(run_id=new_run_id(), pid=os.getpid(), host=socket.gethostname()),
+        db_schema=db_schema or source.name,
+        takeover="always" if takeover else "dead",
+    )
+    try:
+        session.reset(names)
+    finally:
+        session.close()
+    return names

@@ -1,0 +1,133 @@
+"""The receipt of a stream: everything counted, and the warnings a reader of it should see."""
+
+from __future__ import annotations
+
+import msgspec
+
+from penstock.events import Receipt, Status
+from penstock.plan.source import Stream
+from penstock.read.context import StreamContext
+from penstock.run.loader import StreamLoader
+
+# A single page that holds exactly so many records may be one that the API cut off.
+_ROUND = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
+
+
+def make_receipt(
+    context: StreamContext, loader: StreamLoader | None, previous: Receipt | None, seconds: float
+) -> Receipt:
+    """What a run can say of one stream."""
+    tally = context.tally
+    for code, message in _findings(context, loader, previous):
+        tally.note(code, message)
+    shaped = loader.shaper.statistics() if loader else None
+    rows = dict(loader.rows) if loader else {}
+    table = loader.shaper.schema.root.name if loader else context.name
+    return Receipt(
+        stream=context.name,
+        table=table,
+        status=_status(context, loader),
+        rows=rows.get(table, 0),
+        rows_read=tally.rows_read,
+        rows_by_table=rows,
+        requests=tally.requests,
+        pages=tally.pages,
+        bytes=tally.bytes,
+        slices=tally.slices,
+        slices_skipped=tally.slices_skipped,
+        claimed=tally.claimed,
+        duplicates=tally.duplicates + (shaped.duplicate_rows if shaped else 0),
+        filtered=tally.filtered,
+        retries=tally.retries,
+        waited=round(tally.waited, 3),
+        prefetch_wasted=tally.prefetch_wasted,
+        ended=dict(tally.ended),
+        window=_window(context),
+        schema_changes=tuple(map(str, shaped.changes)) if shaped else (),
+        detected=tuple(tally.detected),
+        main_lane_rows=shaped.main_rows if shaped else 0,
+        exact_lane_rows=shaped.exact_rows if shaped else 0,
+        warnings=tuple(tally.notes.values()),
+        failures=tuple(tally.failures),
+        seconds=round(seconds, 3),
+    )
+
+
+def _status(context: StreamContext, loader: StreamLoader | None) -> Status:
+    tally = context.tally
+    if context.lost:
+        read_any = tally.rows_read > 0 or sum(tally.ended.values()) > 0
+        return "partial" if read_any and not _unshown(loader) else "failed"
+    return "partial" if _path_missed(context) and tally.rows_elsewhere else "done"
+
+
+def _unshown(loader: StreamLoader | None) -> bool:
+    """Whether everything that was read waits for a replacement that is never shown."""
+    return loader is not None and loader.replaces and not loader.swapped
+
+
+def _path_missed(context: StreamContext) -> bool:
+    tally = context.tally
+    return tally.path_missed > 0 and not tally.path_found
+
+
+def _findings(
+    context: StreamContext, loader: StreamLoader | None, previous: Receipt | None
+) -> list[tuple[str, str]]:
+    """What the field suffers silently, said."""
+    tally, stream = context.tally, context.stream
+    found: list[tuple[str, str]] = []
+    if _path_missed(context):
+        found.append(("record-path-empty", _missed(stream)))
+    if tally.claimed is not None and tally.rows_read + tally.duplicates < tally.claimed:
+        found.append(
+            (
+                "below-total",
+                f"the API told of {tally.claimed} records, {tally.rows_read} came",
+            )
+        )
+    if set(tally.ended) == {"single-page"} and tally.pages == 1 and tally.rows_read in _ROUND:
+        found.append(
+            (
+                "full-last-page",
+                f"the only page held exactly {tally.rows_read} records: there may be more",
+            )
+        )
+    if previous and previous.rows_read > 0 and tally.rows_read == 0 and not stream.cursor:
+        found.append(("rows-gone", f"no record came; the last run had {previous.rows_read}"))
+    if _unshown(loader) and context.lost:
+        found.append(("not-replaced", "not all records came, so the old table is kept as it is"))
+    return found
+
+
+def _missed(stream: Stream) -> str:
+    from penstock.read.decode import path_text  # noqa: PLC0415 (only where something is wrong)
+
+    path = path_text(stream.records.path)
+    return f"the record path {path!r} is in none of the answers: no row was loaded"
+
+
+def _window(context: StreamContext) -> tuple[str, str] | None:
+    """What the state says is covered, as texts."""
+    from penstock.read.state import read_mark, read_stretches  # noqa: PLC0415 (few streams)
+
+    cursor = context.stream.cursor
+    if cursor is None:
+        return None
+    if cursor.window is not None:
+        stretches = read_stretches(context.state.get("windows"))
+        if stretches:
+            return stretches[0].start.isoformat(), stretches[-1].end.isoformat()
+        return None
+    mark = read_mark(context.state.get("cursor"))
+    return ("", str(mark.value)) if mark and mark.value is not None else None
+
+
+def decode_receipt(text: str | None) -> Receipt | None:
+    """A stored receipt; one of another version of Penstock may not be readable, which is no fault."""
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Receipt)
+    except msgspec.ValidationError:
+        return None
