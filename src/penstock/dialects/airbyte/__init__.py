@@ -1,0 +1,1 @@
+"""Airbyte low-code manifests."""
