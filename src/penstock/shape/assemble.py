@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.shape.frame import Frame, arrow_type
 from penstock.shape.schema import LIST_INDEX, LOAD_ID, PARENT_ID, ROW_ID, Batch
 from penstock.shape.tree import TableState, Tree
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def assemble(tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: Any) -> Batch:
@@ -30,8 +30,6 @@ def assemble(tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: An
 
 
 def _table(tree: Tree, table: TableState, frame: Frame, own: Mapping[str, Any]) -> pa.Table:
-    import pyarrow as pa
-
     names = list(tree.system_columns(table))
     arrays = [own[name] for name in names]
     for column in table.columns:
@@ -42,24 +40,16 @@ def _table(tree: Tree, table: TableState, frame: Frame, own: Mapping[str, Any]) 
 
 
 def _repeat(text: str, rows: int) -> pa.Array:
-    import pyarrow as pa
-
     return pa.repeat(pa.scalar(text, pa.string()), rows)
 
 
 def _child_ids(parent_ids: pa.Array, index: pa.Array) -> pa.Array:
     """A parent's id and the place in its list: unique in the table, as a row has one list there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     return pc.binary_join_element_wise(parent_ids, index.cast(pa.string()), "/")
 
 
 def ordinals(load_id: str, first: int, rows: int) -> pa.Array:
     """Ids for rows without a key: their place in the load."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     numbers = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows))
     texts = pc.add(numbers, first - 1).cast(pa.string())
     return pc.binary_join_element_wise(pa.scalar(load_id), texts, "-")

@@ -1,7 +1,7 @@
-"""JSON columns on the main lane: their values become JSON *texts* in the block before it is parsed.
+"""JSON columns on the main lane: their values become texts before the block is parsed.
 
-Arrow's parser cannot give a value verbatim, but a text it gives exactly. So records are decoded just
-deep enough to reach the JSON columns, everything else staying a raw slice, and written again.
+Arrow's reader cannot give a value verbatim, but a text it gives exactly. So records are decoded
+just deep enough to reach the JSON columns, all else staying raw slices, and written again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw, UnsetType
 from penstock.shape.tree import Node
 
 Settle = Callable[[Any], None]
+Spell = Callable[[Any], str | None]
 
 _encoder = msgspec.json.Encoder()
 
@@ -28,7 +29,7 @@ class Carver:
 
     def __init__(self, record: Node) -> None:
         kind, settle = _object_type(record)
-        self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(_list_of(kind))
         self._settle = settle
 
     def lines(self, records: Sequence[bytes | Raw]) -> bytes:
@@ -55,10 +56,10 @@ def has_json(node: Node) -> bool:
 
 
 def _object_type(node: Node) -> tuple[Any, Settle]:
-    """A type for the objects at `node` that keeps all but JSON columns raw, and what to do to it."""
+    """A type for the objects at `node`, raw where it can be, and what to do to them."""
     fields: list[tuple[str, Any, Any]] = []
     spelled: dict[str, str] = {}
-    steps: list[tuple[str, Settle | None]] = []
+    steps: list[tuple[str, Spell]] = []
     for number, (key, child) in enumerate((node.fields or {}).items()):
         attribute = f"f{number}"
         spelled[attribute] = key
@@ -72,20 +73,27 @@ def _object_type(node: Node) -> tuple[Any, Settle]:
     return shape, _settler(steps)
 
 
-def _value_type(node: Node) -> tuple[Any, Settle | None, bool]:
-    if not has_json(node) or node.main is not None:
-        declared = node.main is not None and node.main.declared
-        return Raw, None if not declared else _any_json, has_json(node)
+def _value_type(node: Node) -> tuple[Any, Spell, bool]:
+    if node.main is not None or not has_json(node):
+        return Raw, _speller(node), has_json(node)
     if node.fields is not None:
         kind, settle = _object_type(node)
         return kind | None, settle, True
     assert node.items is not None
     kind, settle = _object_type(node.items.record)
-    return list[kind | None] | None, _each(settle), True
+    return _list_of(kind | None) | None, _each(settle), True
 
 
-def _any_json(_: Any) -> None:
-    """Marks a declared JSON column, which takes scalars too."""
+def _list_of(kind: Any) -> Any:
+    return list[kind]
+
+
+def _speller(node: Node) -> Spell:
+    """How a JSON column takes values: one that a document declares takes scalars as well."""
+    if node.main is not None and node.main.declared:
+        return _spell_any
+    # objects and lists go to columns and tables where there is room for them
+    return _spell_none if node.nests else _spell_container
 
 
 def _each(settle: Settle) -> Settle:
@@ -97,24 +105,32 @@ def _each(settle: Settle) -> Settle:
     return all_of
 
 
-def _settler(steps: Sequence[tuple[str, Settle | None]]) -> Settle:
+def _settler(steps: Sequence[tuple[str, Spell]]) -> Settle:
     def settle(row: Any) -> None:
         for attribute, step in steps:
             value = getattr(row, attribute)
             if value is UNSET or value is None:
                 continue
-            if step is None or step is _any_json:
-                setattr(row, attribute, _spell(value, scalars=step is not None))
-            else:
-                step(value)
+            spelled = step(value)
+            if type(value) is Raw:
+                setattr(row, attribute, spelled)
 
     return settle
 
 
-def _spell(value: Raw, *, scalars: bool) -> str | None:
+def _spell_any(value: Raw) -> str | None:
     text = bytes(value)
-    if text == b"null":
+    return None if text == b"null" else text.decode()
+
+
+def _spell_container(value: Raw) -> str | None:
+    text = bytes(value)
+    if text[:1] in (b"{", b"["):
+        return text.decode()
+    return _spell_none(value)
+
+
+def _spell_none(value: Raw) -> str | None:
+    if bytes(value) == b"null":
         return None
-    if not scalars and text[0] not in b"{[":
-        raise NotJson
-    return text.decode()
+    raise NotJson

@@ -14,11 +14,10 @@ from penstock.shape.frame import Frame, collected
 from penstock.shape.place import Placer
 from penstock.shape.report import Tally
 from penstock.shape.schema import Extra, Segment
+from penstock.shape.slices import Slices
 from penstock.shape.tree import Node, TableState, Tree
 from penstock.shape.values import Json, decode
 
-_object_slices = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list_slices = msgspec.json.Decoder(list[msgspec.Raw])
 _EXCERPT = 200
 
 
@@ -31,8 +30,7 @@ class ExactLane:
         self._tally = tally
         self._placer = Placer(tree, judge, tally)
         self._discards = discards
-        self._record: bytes | msgspec.Raw = b""
-        self._slices: dict[str, msgspec.Raw] | None = None
+        self._slices = Slices(b"")
 
     def shape(self, segments: Sequence[Segment]) -> dict[str, Frame]:
         """The rows of these segments, by table.
@@ -50,8 +48,7 @@ class ExactLane:
         extras = segment.extras
         add = self._add_with_rollback if self._discards else self._add
         for record in segment.records:
-            self._record = record
-            self._slices = None
+            self._slices = Slices(record)
             try:
                 add(decode(record), extras)
             except ShapeError as error:
@@ -71,7 +68,7 @@ class ExactLane:
             self._object(value, root.record, row)
             return
         if type(value) is list:
-            value = Json(bytes(self._record).decode())
+            value = Json(self._slices.text(()) or "")
         if value is not None:
             self._scalar(root.record, value, row)
         if extras:
@@ -141,7 +138,7 @@ class ExactLane:
     def _scalar(self, node: Node, value: Any, row: int) -> None:
         main = node.main
         as_json = main is not None and main.declared and main.type == "json"
-        if as_json or type(value) in _CONTAINERS:
+        if (as_json and type(value) is not Json) or type(value) in _CONTAINERS:
             value = Json(self._verbatim(node, value))
         try:
             column, kept = self._placer.place(node, value)
@@ -155,28 +152,12 @@ class ExactLane:
 
     def _verbatim(self, node: Node, value: Any) -> str:
         """The text of `value`, found at `node` in the record at hand, as the record spells it."""
-        path = _path(node)
-        if not path:
-            return bytes(self._record).decode()
-        if self._slices is None:
-            self._slices = _object_slices.decode(self._record)
-        first = path[0]
-        assert isinstance(first, str)
-        raw = self._slices.get(first)
-        if raw is None or bytes(raw) == b"null":  # an extra, not a value of the record
-            return json.dumps(value)
-        for step in path[1:]:
-            raw = _step(raw, step)
-        return bytes(raw).decode()
+        text = self._slices.text(_path(node))
+        # what a segment adds stands in no record
+        return json.dumps(value) if text is None or text == "null" else text
 
 
 _CONTAINERS = (dict, list)
-
-
-def _step(raw: msgspec.Raw, step: str | int) -> msgspec.Raw:
-    if isinstance(step, int):
-        return _list_slices.decode(raw)[step]
-    return _object_slices.decode(raw)[step]
 
 
 def _path(node: Node) -> list[str | int]:

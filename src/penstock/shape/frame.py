@@ -1,17 +1,16 @@
-"""Rows of one table between a lane and the finished batch: columns, and which parent rows they have."""
+"""Rows of one table between a lane and the finished batch, and whose children they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.shape.schema import TableColumn
 from penstock.shape.tree import ColumnState, TableState, Tree
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +31,6 @@ Frames = Mapping[str, Frame]
 
 def arrow_type(column: ColumnState | TableColumn) -> pa.DataType:
     """The Arrow type of a column's values."""
-    import pyarrow as pa
-
     match column.type:
         case "bool":
             return pa.bool_()
@@ -67,9 +64,6 @@ def from_text(texts: pa.Array, column: ColumnState) -> pa.Array:
     Raises:
         pa.ArrowInvalid: one of them is not such a value.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if column.type in {"text", "json"}:
         return texts
     if column.type == "time":
@@ -80,8 +74,6 @@ def from_text(texts: pa.Array, column: ColumnState) -> pa.Array:
 
 def from_values(column: ColumnState, rows: int) -> pa.Array:
     """The values that the exact lane collected in `column`, nulls at the end filled in."""
-    import pyarrow as pa
-
     values = column.values
     if not values:
         return pa.nulls(rows, arrow_type(column))
@@ -94,8 +86,6 @@ def from_values(column: ColumnState, rows: int) -> pa.Array:
 
 def collected(table: TableState) -> Frame:
     """The rows that the exact lane collected in `table`."""
-    import pyarrow as pa
-
     columns = {
         column.name: from_values(column, table.rows) for column in table.columns if column.values
     }
@@ -111,8 +101,6 @@ def collected(table: TableState) -> Frame:
 
 def empty(table: TableState) -> Frame:
     """No rows of `table`."""
-    import pyarrow as pa
-
     if table.parent is None:
         return Frame(rows=0, columns={})
     none = pa.array([], pa.int64())
@@ -141,8 +129,6 @@ def _concat_table(table: TableState, pieces: Sequence[Frames]) -> Frame:
 
 
 def _concat_column(column: ColumnState, frames: Sequence[Frame]) -> pa.Array:
-    import pyarrow as pa
-
     kind = arrow_type(column)
     arrays = []
     for frame in frames:
@@ -155,9 +141,6 @@ def _concat_column(column: ColumnState, frames: Sequence[Frame]) -> pa.Array:
 def _concat_links(
     parent: TableState, frames: Sequence[Frame], pieces: Sequence[Frames]
 ) -> tuple[pa.Array, pa.Array]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     offset = 0
     parents = []
     for frame, piece in zip(frames, pieces, strict=True):

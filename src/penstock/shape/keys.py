@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.errors import ShapeError
 from penstock.plan.hints import Hints
 from penstock.shape import names
 from penstock.shape.exact import excerpt
 from penstock.shape.frame import Frame
+from penstock.shape.place import fits
 from penstock.shape.report import Tally
 from penstock.shape.schema import Segment
-from penstock.shape.tree import Node, Tree
+from penstock.shape.tree import Tree
 from penstock.shape.values import decode
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Keys:
@@ -133,16 +134,12 @@ def _fills(found: Any, name: str, tree: Tree) -> bool:
     """Whether `found` is a value of the key's column."""
     if found is None or isinstance(found, dict | list):
         return False
-    from penstock.shape.place import fits
-
     column = next((c for c in tree.root.columns if c.name == name), None)
     return column is not None and fits(column, found) is not None
 
 
 def identities(frame: Frame, key: list[str]) -> pa.Array:
     """One text a row that tells rows apart as the key does."""
-    import pyarrow.compute as pc
-
     texts = [_plain(frame.columns[name]) for name in key]
     if len(texts) == 1:
         return texts[0]
@@ -150,9 +147,6 @@ def identities(frame: Frame, key: list[str]) -> pa.Array:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     text = array.cast(pa.string())
     if pa.types.is_decimal(array.type) and array.type.scale:
         # the same number has one text, also where the column was an integer's before
@@ -161,16 +155,11 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def _escaped(text: pa.Array) -> pa.Array:
-    import pyarrow.compute as pc
-
     return pc.replace_substring(pc.replace_substring(text, "\\", "\\\\"), "|", "\\|")
 
 
 def last_rows(identity: pa.Array) -> pa.Array | None:
     """The rows that are the last with their identity, in order; None if that is every row."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     rows = len(identity)
     if pc.count_distinct(identity).as_py() == rows:
         return None
@@ -186,8 +175,6 @@ def keep_rows(frames: dict[str, Frame], tree: Tree, rows: pa.Array) -> dict[str,
     for table in tree.tables[1:]:
         assert table.parent is not None
         frame = frames[table.name]
-        import pyarrow.compute as pc
-
         # a row's place among the kept parents; null where its parent is gone
         places = pc.index_in(frame.parents, value_set=chosen[table.parent.name])
         mine = pc.indices_nonzero(places.is_valid()).cast("int64")

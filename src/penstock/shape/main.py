@@ -1,4 +1,4 @@
-"""The main lane: whole blocks through Arrow's JSON reader with the known schema, nothing per record.
+"""The main lane: whole blocks through Arrow's JSON reader, nothing done per record.
 
 The reader is strict under an explicit schema: a field it does not know, a value of another class, a
 fraction where integers are, a key given twice are all errors of the block, and the block then goes
@@ -8,9 +8,13 @@ to the exact lane. What it would take in silently (numbers a double rounds) is f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
 
 from penstock.shape.carve import Carver, NotJson, has_json
 from penstock.shape.frame import TEXTUAL, Frame, arrow_type, from_text
@@ -19,9 +23,6 @@ from penstock.shape.place import fits
 from penstock.shape.schema import Segment
 from penstock.shape.tree import ColumnState, Node, TableState, Tree
 from penstock.shape.values import EXACT_INTEGER
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _MAX_BLOCK = 2**31 - 64
 # Instants within a day of the calendar's ends are judged one by one on the exact lane.
@@ -75,9 +76,6 @@ class MainLane:
     def _prepare(self) -> None:
         if self._version == self._tree.version:
             return
-        import pyarrow as pa
-        import pyarrow.json as pj
-
         record = self._tree.root.record
         columns = [column for table in self._tree.tables for column in table.columns]
         fields = [(key, _parse_type(node)) for key, node in (record.fields or {}).items()]
@@ -92,9 +90,6 @@ class MainLane:
         self._version = self._tree.version
 
     def _read(self, text: bytes) -> pa.StructArray:
-        import pyarrow as pa
-        import pyarrow.json as pj
-
         if len(text) > _MAX_BLOCK:
             raise Refused
         options = pj.ReadOptions(use_threads=False, block_size=max(len(text) + 1, 1024))
@@ -105,21 +100,18 @@ class MainLane:
     def _check_doubles(self, frames: dict[str, Frame]) -> None:
         """Refuse doubles so large that an integer too long for a double may have become one."""
         for column in self._doubles:
-            array = frames[column.node.table.name].columns.get(column.name)
-            if array is not None and not _within(array, -EXACT_INTEGER, EXACT_INTEGER):
+            frame = frames.get(column.node.table.name)
+            array = frame.columns.get(column.name) if frame is not None else None
+            if array is not None and not _within(array, 1 - EXACT_INTEGER, EXACT_INTEGER - 1):
                 raise Refused
 
 
 def _arrow_errors() -> tuple[type[Exception], ...]:
-    import pyarrow as pa
-
     return (pa.ArrowException, pa.ArrowIndexError, UnicodeDecodeError)
 
 
 def _parse_type(node: Node) -> pa.DataType:
     """What the reader shall expect at `node`: the first of the things it is known to hold."""
-    import pyarrow as pa
-
     if node.main is not None:
         return _scalar_type(node.main)
     if node.fields is not None:
@@ -130,8 +122,6 @@ def _parse_type(node: Node) -> pa.DataType:
 
 
 def _scalar_type(column: ColumnState) -> pa.DataType:
-    import pyarrow as pa
-
     if column.type in TEXTUAL:
         return pa.string()
     if column.type == "binary" or (column.type == "decimal" and not column.declared):
@@ -180,8 +170,6 @@ class _Frames:
             raise Refused
 
     def _list(self, table: TableState, array: Any) -> None:
-        import pyarrow.compute as pc
-
         parents = pc.list_parent_indices(array)
         elements = array.flatten()
         first = array.offsets.take(parents)
@@ -191,18 +179,18 @@ class _Frames:
 
 def _count(rows: int) -> pa.Array:
     """The numbers from 0 to rows - 1."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows)), 1)
 
 
 def _settled(column: ColumnState, array: Any) -> Any:
-    """The reader's array in the column's type; anything the exact lane might see otherwise is refused."""
+    """The reader's array as the column's type, or a refusal where the exact lane might differ."""
+    if column.type == "decimal":
+        # the reader looks at the scale and not at the digits before it
+        most = Decimal(f"{'9' * (column.precision or 0)}E-{column.scale or 0}")
+        if not _within(array, -most, most):
+            raise Refused
     if column.type not in _LEAST_LENGTH:
         return array
-    import pyarrow.compute as pc
-
     least = pc.min(pc.binary_length(array)).as_py()
     if least is not None and least < _LEAST_LENGTH[column.type]:
         raise Refused
@@ -216,24 +204,18 @@ def _settled(column: ColumnState, array: Any) -> Any:
 
 
 def _instants(column: ColumnState, array: Any) -> Any:
-    import pyarrow as pa
-
     try:
         return from_text(array, column)
     except pa.ArrowInvalid:
         if not column.declared:
             raise
     # a declared instant without a zone is in UTC
-    import pyarrow.compute as pc
-
     if pc.min(pc.binary_length(array)).as_py() < _LEAST_LENGTH["timestamp_ntz"]:
         raise Refused
     return pc.assume_timezone(array.cast(pa.timestamp("us")), "UTC")
 
 
-def _within(array: Any, least: int | None, most: int | None) -> bool:
-    import pyarrow.compute as pc
-
+def _within(array: Any, least: float | Decimal | None, most: float | Decimal | None) -> bool:
     ends = pc.min_max(array)
     low, high = ends["min"].as_py(), ends["max"].as_py()
     if low is None:
@@ -261,9 +243,6 @@ def _extra_column(tree: Tree, key: str) -> ColumnState | None:
 
 
 def _filled(column: ColumnState, array: Any, key: str, segments: Sequence[Segment]) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     values = []
     for segment in segments:
         extra = dict(segment.extras).get(key)

@@ -1,4 +1,4 @@
-"""How keys become names of columns and tables: dlt's snake case, and what happens on a collision."""
+"""How keys become names of columns and tables: dlt's snake case, and collisions."""
 
 from __future__ import annotations
 

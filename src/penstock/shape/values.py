@@ -47,12 +47,15 @@ class Json(str):
 
 
 def fraction(text: str) -> float | Number:
-    """The number `text` with a fraction or exponent: a double only if that prints the same value."""
+    """The number `text`, which has a fraction or exponent: a double only if it is exact."""
     number = float(text)
     if len(text) <= _SAFE_LENGTH and "e" not in text and "E" not in text:
         return number
+    printed = repr(number)
+    if printed == text:
+        return number
     try:
-        same = Decimal(repr(number)) == Decimal(text)
+        same = Decimal(printed) == Decimal(text)
     except InvalidOperation:
         same = False
     return number if same else Number(text)
@@ -224,7 +227,7 @@ def decimal_size(precision: int | None, scale: int | None) -> tuple[int, int]:
     return precision or MAX_DIGITS, 9 if scale is None else scale
 
 
-def _coerce_number(value: float, kind: ColumnType, precision: int | None, scale: int | None) -> Any:
+def _coerce_number(value: Any, kind: ColumnType, precision: int | None, scale: int | None) -> Any:
     if isinstance(value, bool):
         return value if kind == "bool" else None
     if kind == "decimal":

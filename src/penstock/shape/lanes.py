@@ -1,0 +1,166 @@
+"""From a block to its batch: which records take which lane, and what the rows are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+
+from penstock.plan.hints import Hints
+from penstock.shape.assemble import assemble, ordinals
+from penstock.shape.contract import Judge
+from penstock.shape.exact import ExactLane
+from penstock.shape.frame import Frame, Frames, concat
+from penstock.shape.keys import Keys, identities, keep_rows, last_rows
+from penstock.shape.main import MainLane, Refused
+from penstock.shape.report import Tally
+from penstock.shape.schema import Batch, Block, Schema, Segment
+from penstock.shape.tree import Tree
+from penstock.shape.values import EXACT_INTEGER
+
+Lane = Literal["auto", "main", "exact"]
+
+# records that go to the exact lane first: they show the schema, and which fields are null or empty
+_FIRST_LOOK = 256
+_PIECE = 1024  # records that go to the exact lane together when a larger piece is refused
+_PARTS = 8  # pieces that a refused piece falls into
+
+
+class Lanes:
+    """Sends pieces of blocks down the main lane, and what it refuses down the exact one."""
+
+    def __init__(
+        self, tree: Tree, hints: Hints, known: Schema | None, tally: Tally, lane: Lane
+    ) -> None:
+        self._tree = tree
+        self._tally = tally
+        contract = hints.contract
+        modes = (contract.tables, contract.columns, contract.data_type)
+        judge = Judge(contract, known)
+        self._exact = ExactLane(tree, judge, tally, discards="discard_row" in modes)
+        self._main = MainLane(tree)
+        self._keys = Keys(tree, hints, tally)
+        self._lane = lane
+        self._learned = False
+        self._load_id = ""
+        self._ordinal = 0
+
+    def shape(self, block: Block) -> Batch:
+        """The tables of a block's records.
+
+        Raises:
+            ShapeError: a record cannot be shaped, or has no key.
+            ContractError: the contract forbids what a record brings.
+        """
+        segments = [segment for segment in block.segments if segment.records]
+        pieces = [self._piece(piece) for piece in self._pieces(segments)]
+        frames = concat(self._tree, pieces or [{}])
+        frames, ids = self._identify(frames, block.load_id, segments)
+        return assemble(self._tree, frames, block.load_id, ids)
+
+    def _pieces(self, segments: list[Segment]) -> Iterator[list[Segment]]:
+        """Pieces of a block, each tried on the main lane as a whole."""
+        if self._lane == "auto" and not self._learned and segments:
+            head, segments = split(segments, _FIRST_LOOK)
+            yield head
+        if segments:
+            yield segments
+
+    def _piece(self, segments: list[Segment]) -> Frames:
+        if self._lane == "exact" or (self._lane == "auto" and not self._learned):
+            self._learned = True
+            return self._shape_exactly(segments)
+        try:
+            return self._shape_fast(segments)
+        except Refused:
+            if self._lane == "main":
+                raise
+        if count(segments) <= _PIECE:
+            return self._shape_exactly(segments)
+        # one odd record shall not cost the whole block its speed
+        return concat(self._tree, [self._piece(part) for part in parts(segments)])
+
+    def _shape_fast(self, segments: list[Segment]) -> dict[str, Frame]:
+        frames = self._main.shape(segments)
+        self._tally.add("main_blocks")
+        self._tally.add("main_rows", frames[self._tree.root.name].rows)
+        self._note_wide(frames)
+        return frames
+
+    def _shape_exactly(self, segments: list[Segment]) -> dict[str, Frame]:
+        frames = self._exact.shape(segments)
+        root = frames.get(self._tree.root.name)
+        self._tally.add("exact_blocks")
+        self._tally.add("exact_rows", root.rows if root else 0)
+        self._note_wide(frames)
+        return frames
+
+    def _note_wide(self, frames: Frames) -> None:
+        """Mark integer columns that can no longer become doubles without loss."""
+        for table in self._tree.tables:
+            frame = frames.get(table.name)
+            for column in table.columns if frame else ():
+                array = frame.columns.get(column.name) if frame else None
+                if array is None or column.wide or column.type != "bigint":
+                    continue
+                ends = pc.min_max(array)
+                low, high = ends["min"].as_py(), ends["max"].as_py()
+                if low is not None and (low < -EXACT_INTEGER or high > EXACT_INTEGER):
+                    column.wide = True
+                    self._tree.version += 1
+
+    def _identify(
+        self, frames: dict[str, Frame], load_id: str, segments: list[Segment]
+    ) -> tuple[dict[str, Frame], Any]:
+        """The frames with one row a key, and the ids of the root's rows."""
+        root = frames[self._tree.root.name]
+        if not self._keys.wanted:
+            return frames, self._ordinals(load_id, root.rows) if self._tree.with_ids else None
+        key = self._keys.columns(root, segments)
+        if not root.rows:
+            return frames, ordinals(load_id, 0, 0)
+        ids = identities(root, key)
+        last = last_rows(ids)
+        if last is None:
+            return frames, ids
+        self._tally.add("duplicate_rows", root.rows - len(last))
+        return keep_rows(frames, self._tree, last), ids.take(last)
+
+    def _ordinals(self, load_id: str, rows: int) -> Any:
+        if load_id != self._load_id:
+            self._load_id, self._ordinal = load_id, 0
+        first = self._ordinal
+        self._ordinal += rows
+        return ordinals(load_id, first, rows)
+
+
+def count(segments: Sequence[Segment]) -> int:
+    """Records in all segments."""
+    return sum(len(segment.records) for segment in segments)
+
+
+def split(segments: Sequence[Segment], records: int) -> tuple[list[Segment], list[Segment]]:
+    """The segments of the first `records` records, and those of the rest."""
+    head: list[Segment] = []
+    for number, segment in enumerate(segments):
+        size = len(segment.records)
+        if records <= size:
+            tail = _slice(segment, records, size)
+            rest = [*([tail] if tail.records else []), *segments[number + 1 :]]
+            return [*head, _slice(segment, 0, records)], rest
+        head.append(segment)
+        records -= size
+    return head, []
+
+
+def parts(segments: list[Segment]) -> Iterator[list[Segment]]:
+    """The segments in parts that are worth a try of their own."""
+    size = max(_PIECE, -(-count(segments) // _PARTS))
+    while segments:
+        part, segments = split(segments, size)
+        yield part
+
+
+def _slice(segment: Segment, first: int, end: int) -> Segment:
+    return Segment(records=segment.records[first:end], extras=segment.extras, origin=segment.origin)

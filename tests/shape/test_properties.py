@@ -1,0 +1,202 @@
+"""Properties of shaping: nothing lost, and no say for pages, blocks or lanes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.plan.hints import Hints
+from penstock.shape import Block, Segment, Shaper
+
+from .helpers import joined, rebuild, same, texts
+
+KEYS = st.sampled_from(
+    ["id", "a", "b", "value", "list", "a__b", "userName", "User-Name", "_penstock_id", "", "é", "v"]
+)
+INTEGERS = st.integers(-(10**45), 10**45) | st.integers(-5, 5) | st.integers(2**53 - 2, 2**53 + 2)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
+    ["12", "2024-01-01", "10:00", "true", "1.50", "2024-13-01T00:00:00Z", "\x00", "null"]
+)
+FIRST, LAST = datetime.fromisoformat("0001-01-03"), datetime.fromisoformat("9999-12-29")
+TIMES = st.datetimes(FIRST, LAST).flatmap(
+    lambda t: st.sampled_from([t.isoformat() + "Z", t.isoformat() + "+05:30", t.isoformat()])
+)
+LONG = st.from_regex(r"-?[1-9][0-9]{0,25}\.[0-9]{1,30}", fullmatch=True)
+SCALARS = st.none() | st.booleans() | INTEGERS | FLOATS | TEXTS | TIMES | LONG.map(Decimal)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+RECORDS = st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=12)
+CUTS = st.lists(st.integers(0, 12), max_size=4)
+
+
+def spelled(value: Any) -> str:
+    """JSON text, decimals written digit by digit."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case dict():
+            inner = ",".join(f"{json.dumps(k)}: {spelled(v)}" for k, v in value.items())
+            return f"{{{inner}}}"
+        case list():
+            inner = ", \n".join(map(spelled, value))
+            return f"[{inner}]"
+        case _:
+            return json.dumps(value)
+
+
+def raws(records: list[Any]) -> list[bytes]:
+    """The JSON texts of records."""
+    return [spelled(record).encode() for record in records]
+
+
+def known(value: Any) -> Any:
+    """A record as tables can give it back: without nulls, empty lists and empty objects."""
+    match value:
+        case dict():
+            inner = {key: known(v) for key, v in value.items()}
+            return {key: v for key, v in inner.items() if v not in ({}, [], None) or v is False}
+        case list():
+            return [known(element) for element in value]
+        case _:
+            return value
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether a cell holds what the record said."""
+    if one in ({}, [], None) and one is not False:
+        return other in ({}, None)
+    match one:
+        case dict():
+            return (
+                isinstance(other, dict)
+                and set(one) == set(other)
+                and all(alike(v, other[k]) for k, v in one.items())
+            )
+        case list():
+            return (
+                isinstance(other, list)
+                and len(one) == len(other)
+                and all(alike(a, b) for a, b in zip(one, other, strict=True))
+            )
+        case bool():
+            return other is one
+        case int() | float() | Decimal():
+            return _same_number(one, other)
+        case _:
+            return _same_text(one, other)
+
+
+def _same_number(one: float | Decimal, other: Any) -> bool:
+    if isinstance(other, bool) or not isinstance(other, int | float | Decimal | str):
+        return False
+    printed = repr(other) if isinstance(other, float) else str(other)
+    return Decimal(repr(one) if isinstance(one, float) else one) == Decimal(printed)
+
+
+def _same_text(one: str, other: Any) -> bool:
+    if isinstance(other, datetime):
+        moment = datetime.fromisoformat(one)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment) == other
+    return one == other
+
+
+def pieces(records: list[bytes], cuts: list[int]) -> list[list[bytes]]:
+    """The records cut at the given places."""
+    ends = sorted({min(cut, len(records)) for cut in cuts} | {len(records)})
+    starts = [0, *ends[:-1]]
+    return [records[a:b] for a, b in zip(starts, ends, strict=True)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(RECORDS)
+def test_records_come_back_from_the_tables(records):
+    """Records rebuilt from the tables equal the input, whatever their nesting, keys and numbers."""
+    shaper = Shaper("things", Hints(), None)
+    batch = shaper.shape(Block(load_id="l", segments=[Segment(records=raws(records))]))
+    back = rebuild(batch.tables, shaper.schema)
+    assert len(back) == len(records)
+    for one, other in zip(records, back, strict=True):
+        assert alike(known(one), other), (one, other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(RECORDS, CUTS, CUTS)
+def test_cuts_have_no_say(records, segments, blocks):
+    """However records are cut into segments and blocks, tables and schema are the same."""
+    lines = raws(records)
+    one = Shaper("things", Hints(), None)
+    whole = one.shape(Block(load_id="l", segments=[Segment(records=lines)]))
+    other = Shaper("things", Hints(), None)
+    batches = [
+        other.shape(
+            Block(load_id="l", segments=[Segment(records=s) for s in pieces(part, segments)])
+        )
+        for part in pieces(lines, blocks)
+    ]
+    assert other.schema == one.schema
+    tables = joined(batches, other.schema)
+    for name, table in whole.tables.items():
+        assert table.schema == tables[name].schema
+        assert repr(table.to_pylist()) == repr(tables[name].to_pylist()), name
+
+
+@settings(max_examples=100, deadline=None)
+@given(RECORDS, RECORDS)
+def test_lanes_agree(first, then):
+    """A block shaped on the main lane where it can be equals the same block on the exact lane."""
+    batches = []
+    for lane in ("auto", "exact"):
+        shaper = Shaper("things", Hints(), None, lane=lane)
+        shaper.shape(Block(load_id="l", segments=[Segment(records=raws(first))]))
+        batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=raws(then))])))
+        batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=raws(first))])))
+    same(batches[0], batches[2])
+    same(batches[1], batches[3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(RECORDS)
+def test_json_columns_are_verbatim(records):
+    """With JSON nesting every object and list is kept as the record spells it, on both lanes."""
+    lines = raws(records)
+    batches = []
+    for lane in ("auto", "exact"):
+        shaper = Shaper("things", Hints(nesting="json"), None, lane=lane)
+        for _ in range(2):
+            batch = shaper.shape(Block(load_id="l", segments=[Segment(records=lines)]))
+        batches.append(batch)
+    same(*batches)
+    columns = [c for c in shaper.schema.root.columns if c.type == "json"]
+    for record, row in zip(records, batch.tables["things"].to_pylist(), strict=True):
+        for column in columns:
+            value = record.get(column.path[0]) if column.path else None
+            expected = spelled(value) if isinstance(value, dict | list) else None
+            assert row[column.name] == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(RECORDS, st.integers(1, 4))
+def test_a_schema_survives_being_stored(records, cut):
+    """A shaper that starts from the stored schema goes on exactly where the first one stopped."""
+    lines = raws(records)
+    one = Shaper("things", Hints(), None)
+    head, tail = lines[:cut], lines[cut:]
+    one.shape(Block(load_id="l", segments=[Segment(records=head)]))
+    other = Shaper("things", Hints(), one.schema)
+    last = Block(load_id="m", segments=[Segment(records=tail)])
+    same(one.shape(last), other.shape(last))
+    assert one.schema == other.schema
+
+
+def test_the_texts_helper_keeps_bytes():
+    """Bytes given as a record are taken verbatim."""
+    assert texts([b"{}", {"a": 1}]) == [b"{}", b'{"a": 1}']
