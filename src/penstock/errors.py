@@ -32,7 +32,10 @@ Severity = Literal["error", "warning", "info"]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A spot in a document: `line` and `column` count from 1; `text` is that line as written."""
+    """A spot in a document: `line` and `column` count from 1; `text` is that line as written.
+
+    Line 0 stands for a document without lines; `file` then holds the path of keys.
+    """
 
     file: str
     line: int
@@ -40,7 +43,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,75 @@
-"""HOW people say it: each dialect compiles a document into one plan."""
+"""HOW people say it: each dialect compiles a document into one plan.
+
+`load` finds and reads a document; `compile_document` recognises its dialect and compiles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from penstock.dialects.compiled import Compiled
+
+if TYPE_CHECKING:
+    from penstock.dialects.document import Document
+    from penstock.plan.expr import JsonValue
+
+__all__ = ["Compiled", "compile_document", "load"]
+
+
+def load(spec: str) -> Document:
+    """Read a source: a file, `module:attribute`, or the name of a bundled connector.
+
+    Raises:
+        PlanError: there is none, or it cannot be read at all.
+    """
+    from penstock.dialects.loading import load_document  # noqa: PLC0415 (start-up stays fast)
+
+    return load_document(spec)
+
+
+def compile_document(document: Document, values: Mapping[str, JsonValue] | None = None) -> Compiled:
+    """Compile a document with the dialect its content shows; problems are in `diagnostics`."""
+    from penstock.dialects import dlt  # noqa: PLC0415 (start-up stays fast)
+
+    if not document.root.readable:
+        return _nothing(document, "")
+    if _looks_airbyte(document):
+        return _airbyte(document, values)
+    if dlt.sniff(document):
+        return dlt.compile_document(document, values)
+    document.say(
+        "error",
+        "no-dialect",
+        "this is neither a dlt rest_api configuration nor an Airbyte manifest",
+        document.root.place,
+        'a dlt configuration has "client" and "resources", a manifest "type: DeclarativeSource"',
+    )
+    return _nothing(document, "")
+
+
+def _looks_airbyte(document: Document) -> bool:
+    root = document.root.mapping
+    kind = root["type"].value if "type" in root else None
+    return kind == "DeclarativeSource" or ("streams" in root and "resources" not in root)
+
+
+def _airbyte(document: Document, values: Mapping[str, JsonValue] | None) -> Compiled:
+    try:
+        from penstock.dialects import airbyte  # noqa: PLC0415 (start-up stays fast)
+    except ImportError:
+        message = "this is an Airbyte manifest, which this installation cannot compile"
+        document.say("error", "no-dialect", message, document.root.place)
+        return _nothing(document, "airbyte")
+    compiled: Compiled = airbyte.compile_document(document, values)
+    return compiled
+
+
+def _nothing(document: Document, dialect: str) -> Compiled:
+    return Compiled(
+        source=None,
+        dialect=dialect,
+        name=document.name,
+        file=document.file,
+        diagnostics=tuple(document.diagnostics),
+    )

@@ -55,10 +55,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Carry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Adds a value of the slice to each record as field `name`."""
+    """Adds a value of the slice to each record as field `name`.
+
+    With `keep` a record that has the field already keeps its own value.
+    """
 
     name: str
     value: Expr
+    keep: bool = False
 
 
 Step: TypeAlias = Keep | Call | Carry

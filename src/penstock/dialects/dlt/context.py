@@ -1,0 +1,217 @@
+"""What every part of the dialect shares while one document is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
+from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
+from penstock.plan.source import Input
+
+
+class Context:
+    """The document being compiled, what was said about it, and the inputs it asks for."""
+
+    def __init__(self, document: Document, values: Mapping[str, JsonValue]) -> None:
+        self.document = document
+        self.values = values
+        self.inputs: dict[str, Input] = {}
+
+    # Saying things.
+
+    def error(
+        self, code: str, message: str, node: Node, hint: str | None = None, *, key: bool = False
+    ) -> None:
+        """The document is wrong here."""
+        place = node.key_place if key else node.place
+        self.document.say("error", code, message, place, hint)
+
+    def warn(
+        self, code: str, message: str, node: Node, hint: str | None = None, *, key: bool = False
+    ) -> None:
+        """The document was read as it is meant, or says something that changes nothing."""
+        place = node.key_place if key else node.place
+        self.document.say("warning", code, message, place, hint)
+
+    def gap(self, node: Node, message: str, hint: str | None = None) -> None:
+        """The document says something that the plan does not honour, and that loses nothing."""
+        self.warn("gap", message, node, hint, key=True)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error was found."""
+        return any(d.severity == "error" for d in self.document.diagnostics)
+
+    # Reading values, with a diagnostic where they are not what they must be.
+
+    def keys(self, node: Node, known: Iterable[str], what: str) -> None:
+        """Diagnose every key of a mapping that `what` does not have."""
+        names = tuple(known)
+        for key, child in node.mapping.items():
+            if key not in names:
+                node.get(key)
+                child.mark()
+                hint = nearest(key, names)
+                self.error("unknown-key", f"{what} has no key {key!r}", child, hint, key=True)
+
+    def wrong(self, node: Node, expected: str) -> None:
+        """Diagnose a value of the wrong type; one that could not be read was diagnosed before."""
+        if node.readable:
+            name = node.label or "the document"
+            self.error("wrong-type", f"{name} must be {expected}, not {node.kind}", node)
+
+    def missing(self, node: Node, key: str, what: str, hint: str | None = None) -> None:
+        """Diagnose a key that `what` needs."""
+        self.error("missing-key", f"{what} needs {key!r}", node, hint)
+
+    def mapping(self, node: Node | None) -> bool:
+        """Whether it is a mapping; else that is diagnosed, unless it is absent or null."""
+        if node is None or node.value is None:
+            return False
+        if isinstance(node.value, dict):
+            return True
+        self.wrong(node, "a mapping")
+        return False
+
+    def static(self, node: Node) -> JsonValue | Unreadable:
+        """The value as far as it is known now: a reference is its given value or its default."""
+        match node.value:
+            case SecretRef():
+                self.input(node.value)
+                return self.values.get(node.value.name, node.value.default)
+            case dict() | list() | Joined() | Opaque() | Unreadable():
+                return Unreadable()
+            case _:
+                return node.value
+
+    def text(self, node: Node | None, default: str | None = None) -> str | None:
+        """A text that must be known now; null is the default."""
+        if node is None or node.value is None:
+            return default
+        value = self.static(node)
+        if isinstance(value, str):
+            return value
+        self.wrong(node, "a text")
+        return default
+
+    def whole(self, node: Node | None, default: int | None = None) -> int | None:
+        """A whole number that must be known now; one in quotes is taken for it."""
+        if node is None or node.value is None:
+            return default
+        value = self.static(node)
+        if isinstance(value, str) and value.lstrip("-").isdecimal():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self.wrong(node, "a whole number")
+        return default
+
+    def number(self, node: Node | None, default: float = 0.0) -> float:
+        """A number that must be known now."""
+        if node is None or node.value is None:
+            return default
+        value = self.static(node)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        self.wrong(node, "a number")
+        return default
+
+    def flag(self, node: Node | None, *, default: bool) -> bool:
+        """A boolean."""
+        if node is None or node.value is None:
+            return default
+        if isinstance(node.value, bool):
+            return node.value
+        self.wrong(node, "true or false")
+        return default
+
+    def choice(self, node: Node | None, options: tuple[str, ...], default: str) -> str:
+        """One of a few words."""
+        found = self.text(node)
+        if found is None:
+            return default
+        if found in options:
+            return found
+        assert node is not None, "a text has a node"
+        hint = nearest(found, options)
+        self.error("unknown-value", f"{node.label} cannot be {found!r}", node, hint)
+        return default
+
+    def texts(self, node: Node | None) -> tuple[str, ...]:
+        """A text or a list of texts."""
+        if node is None or node.value is None:
+            return ()
+        if isinstance(node.value, str):
+            return (node.value,)
+        if isinstance(node.value, list):
+            found = (self.text(item) for item in node.value)
+            return tuple(text for text in found if text is not None)
+        self.wrong(node, "a text or a list of texts")
+        return ()
+
+    # Expressions.
+
+    def expr(self, node: Node) -> Expr:
+        """The value as an expression: references are looked up in the run."""
+        match node.value:
+            case SecretRef():
+                return self.input(node.value)
+            case Joined():
+                return joined(
+                    tuple(
+                        Const(value=p) if isinstance(p, str) else self.input(p)
+                        for p in node.value.parts
+                    )
+                )
+            case dict() | list():
+                return Const(value=node.plain())
+            case Opaque():
+                self.wrong(node, "a plain value")
+                return Const(value=None)
+            case Unreadable():
+                return Const(value=None)
+            case _:
+                return Const(value=node.value)
+
+    def secret(self, node: Node) -> Expr:
+        """A credential as an expression; an input that stands for one is secret."""
+        found = self.expr(node)
+        if isinstance(node.value, SecretRef):
+            name = node.value.name
+            known = self.inputs[name]
+            self.inputs[name] = Input(
+                name=name,
+                secret=True,
+                required=known.required,
+                default=known.default,
+                description=known.description,
+            )
+        elif isinstance(node.value, (dict, list)):
+            self.wrong(node, "a text")
+        return found
+
+    def input(self, reference: SecretRef) -> Ref:
+        """The value the user brings under this name."""
+        if reference.name not in self.inputs:
+            self.inputs[reference.name] = Input(
+                name=reference.name,
+                secret=reference.secret,
+                required=reference.default is None,
+                default=reference.default,
+            )
+        return Ref(at=Scope.SOURCE, path=(reference.name,))
+
+
+def joined(parts: tuple[Expr, ...]) -> Expr:
+    """The parts as one text; a single part stays what it is."""
+    if not parts:
+        return Const(value="")
+    return parts[0] if len(parts) == 1 else Concat(parts=parts)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint: the valid word nearest to `word`, else all of them."""
+    names = tuple(known)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"

@@ -1,0 +1,186 @@
+"""Table hints of the dialect: keys, dispositions, columns, nesting and contracts."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from penstock.dialects.dlt.context import Context
+from penstock.dialects.document import Node
+from penstock.plan.hints import (
+    Column,
+    ColumnType,
+    Contract,
+    ContractMode,
+    Hints,
+    MergeStrategy,
+    WriteMode,
+)
+
+_TYPES: dict[str, ColumnType] = {
+    "text": "text",
+    "double": "double",
+    "bool": "bool",
+    "timestamp": "timestamp",
+    "bigint": "bigint",
+    "binary": "binary",
+    "json": "json",
+    "complex": "json",
+    "decimal": "decimal",
+    "wei": "decimal",
+    "date": "date",
+    "time": "time",
+}
+_COLUMN_KEYS = (
+    "name", "data_type", "nullable", "precision", "scale", "timezone", "hard_delete",
+    "dedup_sort", "description", "primary_key", "merge_key",
+)  # fmt: skip
+_COLUMN_GAPS = (
+    "unique", "sort", "partition", "cluster", "root_key", "parent_key", "row_key", "variant",
+    "increment", "incremental", "seen-null-first",
+)  # fmt: skip
+_MODES: tuple[ContractMode, ...] = get_args(ContractMode)
+_STRATEGIES: tuple[MergeStrategy, ...] = get_args(MergeStrategy)
+_WRITES: tuple[WriteMode, ...] = get_args(WriteMode)
+
+
+def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
+    """The hints of a merged resource; `inherited` says its primary key came from the defaults."""
+    columns = _columns(ctx, node.get("columns"))
+    primary = ctx.texts(node.get("primary_key")) or _flagged(node, "primary_key")
+    write, strategy = _write(ctx, node.get("write_disposition"))
+    return Hints(
+        table=ctx.text(node.get("table_name")),
+        primary_key=primary,
+        key_inherited=inherited and bool(primary),
+        merge_key=ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key"),
+        write=write,
+        strategy=strategy,
+        columns=columns,
+        max_nesting=ctx.whole(node.get("max_table_nesting")),
+        contract=_contract(ctx, node.get("schema_contract")),
+    )
+
+
+def skipped(node: Node) -> bool:
+    """Whether a merged resource says that its rows are not loaded at all."""
+    said = node.mapping.get("write_disposition")
+    return said is not None and said.value == "skip"
+
+
+def _write(ctx: Context, node: Node | None) -> tuple[WriteMode, MergeStrategy]:
+    default: tuple[WriteMode, MergeStrategy] = ("append", "delete-insert")
+    if node is None or node.value is None:
+        return default
+    if isinstance(node.value, str):
+        return _mode(ctx, node), "delete-insert"
+    if not ctx.mapping(node):
+        return default
+    known = ("disposition", "strategy", "validity_column_names", "active_record_timestamp",
+             "boundary_timestamp", "row_version_column_name")  # fmt: skip
+    ctx.keys(node, known, "write_disposition")
+    for key in known[2:]:
+        if node.has(key):
+            ctx.gap(node.mapping[key], f"{key} is not honoured; the default names are used")
+            node.get(key)
+    said = node.get("disposition")
+    if said is None:
+        ctx.missing(node, "disposition", "write_disposition")
+        return default
+    write, strategy = _mode(ctx, said), node.get("strategy")
+    if write != "merge":
+        return write, "delete-insert"
+    chosen = ctx.choice(strategy, _STRATEGIES, "delete-insert")
+    return write, next(s for s in _STRATEGIES if s == chosen)
+
+
+def _mode(ctx: Context, node: Node) -> WriteMode:
+    if node.value == "skip":
+        return "append"
+    chosen = ctx.choice(node, _WRITES, "append")
+    return next(w for w in _WRITES if w == chosen)
+
+
+def _contract(ctx: Context, node: Node | None) -> Contract:
+    if node is None or node.value is None:
+        return Contract()
+    if isinstance(node.value, str):
+        mode = _contract_mode(ctx, node)
+        return Contract(tables=mode, columns=mode, data_type=mode)
+    if not ctx.mapping(node):
+        return Contract()
+    ctx.keys(node, ("tables", "columns", "data_type"), "schema_contract")
+    return Contract(
+        tables=_contract_mode(ctx, node.get("tables")),
+        columns=_contract_mode(ctx, node.get("columns")),
+        data_type=_contract_mode(ctx, node.get("data_type")),
+    )
+
+
+def _contract_mode(ctx: Context, node: Node | None) -> ContractMode:
+    chosen = ctx.choice(node, _MODES, "evolve")
+    return next(m for m in _MODES if m == chosen)
+
+
+# Columns.
+
+
+def column_nodes(node: Node | None) -> dict[str, Node]:
+    """The declared columns by name, from either way of writing them."""
+    if node is None:
+        return {}
+    if isinstance(node.value, list):
+        named = ((child.mapping.get("name"), child) for child in node.value)
+        return {str(name.value): child for name, child in named if name is not None}
+    return dict(node.mapping)
+
+
+def _flagged(node: Node, key: str) -> tuple[str, ...]:
+    """The columns that say of themselves that they are a key."""
+    found = column_nodes(node.mapping.get("columns")).items()
+    return tuple(
+        n for n, child in found if key in child.mapping and child.mapping[key].value is True
+    )
+
+
+def _columns(ctx: Context, node: Node | None) -> tuple[Column, ...]:
+    if node is None or node.value is None:
+        return ()
+    if not isinstance(node.value, (dict, list)):
+        ctx.wrong(node, "a mapping or a list of columns")
+        return ()
+    for item in node.items:
+        if not item.has("name"):
+            ctx.missing(item, "name", "a column")
+    found: list[Column] = []
+    for name, child in column_nodes(node).items():
+        node.get(name)
+        if ctx.mapping(child):
+            found.append(_column(ctx, name, child))
+    return tuple(found)
+
+
+def _column(ctx: Context, name: str, node: Node) -> Column:
+    ctx.keys(node, (*_COLUMN_KEYS, *_COLUMN_GAPS), f"the column {name!r}")
+    for key in _COLUMN_GAPS:
+        if node.has(key):
+            node.get(key)
+            ctx.gap(node.mapping[key], f"the hint {key!r} of the column {name!r} is not honoured")
+    for key in ("name", "primary_key", "merge_key"):
+        node.get(key)
+    dedup = ctx.choice(node.get("dedup_sort"), ("asc", "desc"), "")
+    said = node.get("data_type")
+    kind = ctx.choice(said, tuple(_TYPES), "text") if said is not None else None
+    declared = _TYPES[kind] if kind is not None else None
+    if declared == "timestamp" and not ctx.flag(node.get("timezone"), default=True):
+        declared = "timestamp_ntz"
+    node.get("timezone")
+    return Column(
+        name=name,
+        type=declared,
+        nullable=ctx.flag(node.get("nullable"), default=True),
+        precision=ctx.whole(node.get("precision")),
+        scale=ctx.whole(node.get("scale")),
+        hard_delete=ctx.flag(node.get("hard_delete"), default=False),
+        dedup_sort="asc" if dedup == "asc" else "desc" if dedup == "desc" else None,
+        description=ctx.text(node.get("description")),
+    )

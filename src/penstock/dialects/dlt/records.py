@@ -1,0 +1,73 @@
+"""Records of the dialect: the data selector, what is carried from parents, and processing steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import Literal, cast
+
+from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.expr import partition_value
+from penstock.dialects.dlt.paths import record_path
+from penstock.dialects.document import Node, Opaque
+from penstock.plan.expr import JsonValue
+from penstock.plan.records import Call, Carry, DetectRecords, Keys, RecordPath, Step
+
+_LAST_HOLE = re.compile(r"\{([a-zA-Z0-9.\-_]+)\}")
+_STEPS: dict[str, Literal["filter", "map", "expand"]] = {
+    "filter": "filter",
+    "map": "map",
+    "yield_map": "expand",
+}
+_Function = Callable[[JsonValue], "JsonValue | Iterable[JsonValue]"]
+
+
+def single_entity(path: str) -> bool:
+    """Whether a path ends in a placeholder, so that it answers with one thing."""
+    return _LAST_HOLE.search(PurePosixPath(path).name) is not None
+
+
+def selector(ctx: Context, node: Node | None, *, single: bool) -> RecordPath:
+    """Where the records are; `single` says that the answer is one."""
+    if node is None or node.value is None:
+        return Keys() if single else DetectRecords()
+    return record_path(ctx, node) or Keys()
+
+
+def carried(names: Iterable[str]) -> tuple[Step, ...]:
+    """Steps that keep values of the partition as columns, where records have none of the name."""
+    return tuple(Carry(name=n, value=partition_value(n), keep=True) for n in dict.fromkeys(names))
+
+
+def included(names: Iterable[str]) -> tuple[Step, ...]:
+    """Steps that write fields of the parent, which the partition knows by the same name."""
+    return tuple(Carry(name=n, value=partition_value(n)) for n in names)
+
+
+def processing(ctx: Context, node: Node | None) -> tuple[Step, ...]:
+    """The user's functions; they can only come from Python."""
+    if node is None or node.value is None:
+        return ()
+    if not isinstance(node.value, list):
+        ctx.wrong(node, "a list of steps")
+        return ()
+    found: list[Step] = []
+    for item in node.value:
+        if not ctx.mapping(item):
+            continue
+        ctx.keys(item, _STEPS, "a processing step")
+        for key, does in _STEPS.items():
+            function = item.get(key)
+            if function is not None:
+                found += _call(ctx, function, does)
+    return tuple(found)
+
+
+def _call(ctx: Context, node: Node, does: Literal["filter", "map", "expand"]) -> list[Step]:
+    held = node.value.value if isinstance(node.value, Opaque) else None
+    if not callable(held):
+        ctx.wrong(node, "a Python function")
+        return []
+    name = str(getattr(held, "__name__", type(held).__name__))
+    return [Call(does=does, function=cast("_Function", held), name=name)]

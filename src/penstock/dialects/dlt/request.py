@@ -1,0 +1,134 @@
+"""Requests of the dialect: URL, query, headers and body of an endpoint."""
+
+from __future__ import annotations
+
+from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.expr import Bindings, template
+from penstock.dialects.dlt.repairs import quoted
+from penstock.dialects.document import Node
+from penstock.plan.expr import Const, Expr, JoinUrl
+from penstock.plan.request import Body, FormBody, JsonBody, Param, Request, Slot, TextBody
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+PARAM_TYPES = ("resolve", "incremental")
+
+
+def request(
+    bindings: Bindings, endpoint: Node, base_url: Expr | None, client: Node | None
+) -> Request:
+    """The request of an endpoint."""
+    ctx = bindings.ctx
+    path = endpoint.get("path")
+    assert path is not None, "a resource without a path has its name for one"
+    timeout = _timeout(ctx, client)
+    return Request(
+        url=_url(bindings, path, base_url),
+        method=_method(ctx, endpoint.get("method")),
+        params=(*_headers(bindings, endpoint, client), *_query(bindings)),
+        body=_body(bindings, endpoint),
+        connect_timeout=timeout,
+        read_timeout=timeout,
+    )
+
+
+def _url(bindings: Bindings, path: Node, base_url: Expr | None) -> Expr:
+    if path.value is not None and path.kind not in {"a text", "a reference"}:
+        bindings.ctx.wrong(path, "a text")
+        return Const(value="")
+    target = template(bindings, path, "path") if path.value is not None else Const(value="")
+    if base_url is None or base_url == Const(value=""):
+        return target
+    return JoinUrl(base=base_url, path=target)
+
+
+def _timeout(ctx: Context, client: Node | None) -> float | None:
+    node = client.get("timeout") if client else None
+    return ctx.number(node) or None
+
+
+def _method(ctx: Context, node: Node | None) -> str:
+    said = ctx.text(node, "GET") or "GET"
+    if node is not None and said not in METHODS and said.upper() in METHODS:
+        hint = f"write {quoted(said.upper())}"
+        ctx.warn("renamed-value", f"{said!r} is read as {said.upper()!r}", node, hint)
+        return said.upper()
+    return ctx.choice(node, METHODS, "GET")
+
+
+def _headers(bindings: Bindings, endpoint: Node, client: Node | None) -> list[Param]:
+    """The headers: the client's as written, the endpoint's, with templates, over them."""
+    ctx = bindings.ctx
+    found: dict[str, Param] = {}
+    common = client.get("headers") if client else None
+    if common is not None and ctx.mapping(common):
+        for name in common.mapping:
+            child = common.get(name)
+            assert child is not None, "the key was just listed"
+            found[name.lower()] = _param("header", name, ctx.expr(child))
+    own = endpoint.get("headers")
+    if own is not None and ctx.mapping(own):
+        for name in own.mapping:
+            child = own.get(name)
+            assert child is not None, "the key was just listed"
+            value = template(bindings, child, "text")
+            found[name.lower()] = _param("header", name, value)
+    return list(found.values())
+
+
+def _param(place: str, name: str, value: Expr) -> Param:
+    if place == "header":
+        return Param(slot=Slot(place="header", path=(name,)), value=value)
+    return Param(slot=Slot(place="query", path=(name,)), value=value)
+
+
+def _query(bindings: Bindings) -> list[Param]:
+    """The params that the path did not use; those bound to a cursor are the cursor's."""
+    params = bindings.params
+    found: list[Param] = []
+    if params is None or not bindings.ctx.mapping(params):
+        return found
+    for name in params.mapping:
+        child = params.get(name)
+        if child is None or name in bindings.used:
+            continue
+        if isinstance(child.value, dict):
+            _typed(bindings, name, child)
+        else:
+            found.append(_param("query", name, template(bindings, child, "text")))
+    return found
+
+
+def _typed(bindings: Bindings, name: str, node: Node) -> None:
+    """A param that is a mapping: only `resolve` and `incremental` ones are known."""
+    ctx = bindings.ctx
+    kind = node.get("type")
+    said = ctx.text(kind) if kind is not None else None
+    if said == "incremental":
+        return
+    if said == "resolve":
+        resource = str(node.mapping["resource"].plain()) if node.has("resource") else "<resource>"
+        field = str(node.mapping["field"].plain()) if node.has("field") else "<field>"
+        node.mark()
+        message = f"the param {name!r} is bound to a parent, and the path does not use it"
+        hint = f"write {quoted(name)}: {quoted(f'{{resources.{resource}.{field}}}')}"
+        ctx.error("unused-resolve", message, node, hint)
+        return
+    node.mark()
+    message = f"the param {name!r} cannot be a mapping"
+    hint = f'known are {{"type": "{PARAM_TYPES[0]}"}} and {{"type": "{PARAM_TYPES[1]}"}}'
+    ctx.error("unknown-value", message, kind or node, hint)
+
+
+def _body(bindings: Bindings, endpoint: Node) -> Body | None:
+    ctx = bindings.ctx
+    json, data = endpoint.get("json"), endpoint.get("data")
+    if json is not None and json.value and data is not None and data.value:
+        message = "json and data exclude each other"
+        ctx.error("conflict", message, data, "keep one of them", key=True)
+    if json is not None and json.value is not None:
+        return JsonBody(value=template(bindings, json, "body"))
+    if data is None or data.value is None:
+        return None
+    if isinstance(data.value, (dict, list)):
+        return FormBody(value=template(bindings, data, "body"))
+    return TextBody(value=template(bindings, data, "body"))

@@ -1,0 +1,202 @@
+"""Cursors of the dialect, in its three spellings, and the `step` and `format` that it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from penstock.dialects.dlt.context import Context, joined
+from penstock.dialects.dlt.expr import cursor_value
+from penstock.dialects.dlt.paths import field_path
+from penstock.dialects.document import Node, Opaque, SecretRef
+from penstock.errors import ExprError
+from penstock.plan.expr import Const, Expr
+from penstock.plan.hints import Hints
+from penstock.plan.request import Param, Request, Slot
+from penstock.plan.slices import Cursor, Window, parse_duration
+
+_PLAIN = ("cursor_path", "initial_value", "last_value_func", "primary_key", "row_order", "lag",
+          "on_cursor_value_missing", "range_start", "range_end", "allow_external_schedulers",
+          "convert", "transform", "format", "step", "end_value")  # fmt: skip
+_ENDPOINT = (*_PLAIN, "start_param", "end_param")
+_UNITS = {"years": "P{}Y", "months": "P{}M", "weeks": "P{}W", "days": "P{}D", "hours": "PT{}H",
+          "minutes": "PT{}M", "seconds": "PT{}S"}  # fmt: skip
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an endpoint says its cursor, and the names of the params that carry it."""
+
+    node: Node
+    start_param: str | None = None
+    end_param: str | None = None
+
+
+def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
+    """The incremental of an endpoint: as a key of its own, or as one param."""
+    typed = [
+        name
+        for name, child in (params.mapping if params else {}).items()
+        if "type" in child.mapping and child.mapping["type"].value == "incremental"
+    ]
+    node = endpoint.get("incremental")
+    if len(typed) > 1 and params is not None:
+        message = f"an endpoint has one incremental; there are: {', '.join(typed)}"
+        ctx.error("conflict", message, params.mapping[typed[1]], "keep one of them", key=True)
+    if typed and params is not None:
+        child = params.mapping[typed[0]]
+        _checked(ctx, child, (*_PLAIN, "type"))
+        if child.has("end_value"):
+            hint = 'move it into "incremental" of the endpoint'
+            message = "an incremental param has no end_value"
+            ctx.error("conflict", message, child.mapping["end_value"], hint, key=True)
+        return Found(node=child, start_param=typed[0])
+    if node is None or not ctx.mapping(node):
+        return None
+    _checked(ctx, node, (*_ENDPOINT, "type"))
+    return Found(
+        node=node,
+        start_param=ctx.text(node.get("start_param")),
+        end_param=ctx.text(node.get("end_param")),
+    )
+
+
+def _checked(ctx: Context, node: Node, known: tuple[str, ...]) -> None:
+    ctx.keys(node, known, "incremental")
+    node.get("type")
+    for key in ("convert", "transform"):
+        child = node.get(key)
+        if child is not None and child.value is not None:
+            message = f"{key} is a Python function, and values of the cursor are spelled by format"
+            hint = 'write "format": "%s", "%ms" or a strftime pattern'
+            ctx.error("unsupported", message, child, hint, key=True)
+    scheduler = node.get("allow_external_schedulers")
+    if ctx.flag(scheduler, default=False) and scheduler is not None:
+        ctx.gap(scheduler, "no external scheduler sets the range; give start and end values")
+
+
+def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[Cursor, Request]:
+    """The cursor, and the request without the params that are the cursor's."""
+    node = found.node
+    path = node.get("cursor_path")
+    if path is None:
+        ctx.missing(node, "cursor_path", "incremental")
+    text = ctx.text(path, "") or ""
+    start, end = node.get("initial_value"), node.get("end_value")
+    if end is not None and end.value is not None and (start is None or start.value is None):
+        ctx.missing(node, "initial_value", "an incremental with end_value")
+    window = _window(ctx, node.get("step"))
+    params, rest = _params(found, request)
+    cursor = Cursor(
+        path=field_path(ctx, text, path if path is not None else node),
+        format=ctx.text(node.get("format")),
+        start=_bound(ctx, start),
+        end=_bound(ctx, end),
+        params=params,
+        window=window,
+        boundary=_boundary(ctx, node, hints),
+        **_options(ctx, node, windowed=window is not None),  # type: ignore[arg-type]
+    )
+    return cursor, rest
+
+
+def _bound(ctx: Context, node: Node | None) -> Expr | None:
+    return None if node is None or node.value is None else ctx.expr(node)
+
+
+def _options(ctx: Context, node: Node, *, windowed: bool) -> Mapping[str, object]:
+    """What is said of order, range and missing values. A window's own end is in its range."""
+    order = ctx.choice(node.get("row_order"), ("asc", "desc"), "")
+    closed = "closed" if windowed else "open"
+    missing = ctx.choice(
+        node.get("on_cursor_value_missing"), ("raise", "include", "exclude"), "raise"
+    )
+    ranges = ("open", "closed")
+    return {
+        "lag": ctx.number(node.get("lag")),
+        "pick": _pick(ctx, node.get("last_value_func")),
+        "order": order or None,
+        "missing": "error" if missing == "raise" else missing,
+        "closed_start": ctx.choice(node.get("range_start"), ranges, "closed") == "closed",
+        "closed_end": ctx.choice(node.get("range_end"), ranges, closed) == "closed",
+    }
+
+
+def _pick(ctx: Context, node: Node | None) -> Literal["max", "min"]:
+    held = node.value if node is not None else None
+    if isinstance(held, Opaque) and held.value in (max, min):
+        return "max" if held.value is max else "min"
+    if isinstance(held, Opaque) and node is not None:
+        message = "last_value_func is a function of its own, and only max and min are known"
+        ctx.error("unsupported", message, node, 'write "max" or "min"')
+        return "max"
+    return "min" if ctx.choice(node, ("max", "min"), "max") == "min" else "max"
+
+
+def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
+    """By which fields a record at the state's own value is recognised in the next run.
+
+    A table that is merged by its key takes such a record again if anything in it has changed, so
+    there the whole record counts.
+    """
+    said = node.get("primary_key")
+    ranged = node.mapping.get("range_start")
+    if ranged is not None and ranged.value == "open":
+        return ()
+    if ctx.number(node.mapping.get("lag")):
+        return ()
+    if said is not None and said.value is not None:
+        return ctx.texts(said)
+    if hints.write == "merge" or not hints.primary_key:
+        return None
+    return hints.primary_key
+
+
+def _params(found: Found, request: Request) -> tuple[tuple[Param, ...], Request]:
+    """The cursor's params, whichever way they are spelled, and the request without them."""
+    named: list[Param] = []
+    for name, value in ((found.start_param, "start"), (found.end_param, "end")):
+        if name is not None:
+            slot = Slot(place="query", path=(name,))
+            named.append(Param(slot=slot, value=cursor_value(value)))
+    mine = (cursor_value("start"), cursor_value("end"))
+    moved = [p for p in request.params if p.slot.place == "query" and p.value in mine]
+    kept = tuple(p for p in request.params if p not in moved)
+    return (*named, *moved), msgspec.structs.replace(request, params=kept)
+
+
+def _window(ctx: Context, node: Node | None) -> Window | None:
+    """Windows of a length: `{days: N}`, an ISO 8601 duration, or a reference to either."""
+    if node is None or node.value is None:
+        return None
+    if isinstance(node.value, dict):
+        return _counted(ctx, node)
+    if isinstance(node.value, SecretRef):
+        return Window(step=ctx.expr(node))
+    text = ctx.text(node)
+    if text is None:
+        return None
+    try:
+        parse_duration(text)
+    except ExprError as exc:
+        ctx.error("wrong-type", exc.message, node, exc.hint)
+    return Window(step=Const(value=text))
+
+
+def _counted(ctx: Context, node: Node) -> Window | None:
+    ctx.keys(node, _UNITS, "step")
+    said = [unit for unit in _UNITS if node.has(unit)]
+    if len(said) != 1:
+        hint = f"give one of: {', '.join(_UNITS)}"
+        ctx.error("wrong-type", "step needs one length of time", node, hint)
+        return None
+    child = node.get(said[0])
+    assert child is not None, "the unit was just found"
+    before, after = _UNITS[said[0]].split("{}")
+    if isinstance(child.value, SecretRef):
+        return Window(step=joined((Const(value=before), ctx.expr(child), Const(value=after))))
+    count = ctx.whole(child)
+    if count is not None and count < 1:
+        ctx.error("wrong-type", f"{child.label} must be at least 1", child)
+    return Window(step=Const(value=f"{before}{count}{after}"))

@@ -1,0 +1,241 @@
+"""The source: the whole document, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from penstock.dialects.compiled import Compiled
+from penstock.dialects.dlt.auth import auth
+from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.expr import Bindings
+from penstock.dialects.dlt.hints import hints, skipped
+from penstock.dialects.dlt.pagination import pagination
+from penstock.dialects.dlt.parents import Draft, included_names, infer, partition
+from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
+from penstock.dialects.dlt.records import carried, included, processing, selector, single_entity
+from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
+from penstock.dialects.dlt.request import request
+from penstock.dialects.dlt.resources import Resource, resources
+from penstock.dialects.dlt.slices import Found, cursor, find
+from penstock.dialects.document import Document, Node, source_name
+from penstock.errors import Diagnostic
+from penstock.plan.auth import Auth
+from penstock.plan.check import check
+from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.pagination import Detect, Pagination, SinglePage
+from penstock.plan.policy import ErrorPolicy
+from penstock.plan.records import Records
+from penstock.plan.source import Input, Source, Stream
+
+_TOP = ("client", "resource_defaults", "resources", "name", "inputs")
+_CLIENT = ("base_url", "headers", "auth", "paginator", "session", "retry", "concurrency",
+           "rate_limit", "timeout")  # fmt: skip
+_INPUT = ("secret", "description", "default", "required")
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What all streams of a document have from its client."""
+
+    client: Node | None
+    base_url: Expr | None
+    policy: ErrorPolicy
+
+
+def compile_source(document: Document, values: Mapping[str, JsonValue]) -> Compiled:
+    """The plan of a dlt document and everything there is to say about it."""
+    ctx = Context(document, values)
+    source = _source(ctx, document.root)
+    return Compiled(
+        source=None if ctx.failed else source,
+        dialect="dlt",
+        name=source.name if source else document.name,
+        file=document.file,
+        diagnostics=tuple(_sorted(document)),
+    )
+
+
+def _sorted(document: Document) -> list[Diagnostic]:
+    """What was said, in the order of the document."""
+
+    def where(said: Diagnostic) -> tuple[int, int]:
+        return (said.place.line, said.place.column) if said.place else (0, 0)
+
+    return sorted(document.diagnostics, key=where)
+
+
+def _source(ctx: Context, root: Node) -> Source | None:
+    if not ctx.mapping(root):
+        return None
+    ctx.keys(root, _TOP, "the configuration")
+    _declared(ctx, root.get("inputs"))
+    client = root.get("client")
+    listed = root.get("resources")
+    for key, node in (("client", client), ("resources", listed)):
+        if node is None:
+            ctx.missing(root, key, "the configuration")
+        elif not isinstance(node.value, dict if key == "client" else list):
+            ctx.wrong(node, "a mapping" if key == "client" else "a list")
+    shared = _shared(ctx, client)
+    defaults = root.get("resource_defaults")
+    found = resources(ctx, listed, defaults) if listed is not None else []
+    streams = _streams(ctx, found, shared)
+    name = ctx.text(root.get("name"))
+    source = Source(
+        name=source_name(name) if name else ctx.document.name,
+        base_url=shared.base_url,
+        streams=streams,
+        inputs=tuple(ctx.inputs.values()),
+        limits=limits(ctx, client),
+    )
+    _checked(ctx, source, {resource.name: resource for resource in found})
+    if not ctx.failed:
+        _unhonoured(ctx, root, found)
+    return source
+
+
+def _declared(ctx: Context, node: Node | None) -> None:
+    """The inputs a document declares: whether they are secret, and what they mean."""
+    if node is None or not ctx.mapping(node):
+        return
+    for name in node.mapping:
+        child = node.get(name)
+        if child is None or not ctx.mapping(child):
+            ctx.inputs[name] = Input(name=name)
+            continue
+        ctx.keys(child, _INPUT, f"the input {name!r}")
+        default = child.get("default")
+        value = default.plain() if default is not None else None
+        required = ctx.flag(child.get("required"), default=value is None)
+        ctx.inputs[name] = Input(
+            name=name,
+            secret=ctx.flag(child.get("secret"), default=False),
+            required=required,
+            default=value,
+            description=ctx.text(child.get("description"), "") or "",
+        )
+
+
+def _shared(ctx: Context, client: Node | None) -> Shared:
+    if client is None or not isinstance(client.value, dict):
+        return Shared(client=None, base_url=None, policy=ErrorPolicy())
+    ctx.keys(client, _CLIENT, "client")
+    session = client.get("session")
+    if session is not None and session.value is not None:
+        hint = "use timeout, retry, concurrency and rate_limit of the client"
+        ctx.error("unsupported", "a session of requests is not used", session, hint, key=True)
+    base = client.get("base_url")
+    if base is None:
+        ctx.missing(client, "base_url", "client")
+    elif base.kind not in {"a text", "a reference"}:
+        ctx.wrong(base, "a text")
+    return Shared(
+        client=client,
+        base_url=ctx.expr(base) if base is not None else None,
+        policy=retry_policy(ctx, client),
+    )
+
+
+# Streams.
+
+
+def _streams(ctx: Context, found: list[Resource], shared: Shared) -> tuple[Stream, ...]:
+    drafts: dict[str, Draft] = {}
+    built: list[tuple[Draft, Stream]] = []
+    for resource in found:
+        draft, stream = _draft(ctx, resource, shared)
+        drafts[resource.name] = draft
+        built.append((draft, stream))
+    infer(ctx, drafts)
+    names = set(drafts)
+    return tuple(_finished(ctx, draft, stream, names) for draft, stream in built)
+
+
+def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Stream]:
+    """A stream without its parent."""
+    endpoint, merged = resource.endpoint, resource.merged
+    ctx.keys(endpoint, ENDPOINT_KEYS, "an endpoint")
+    params = endpoint.get("params")
+    params = params if ctx.mapping(params) else None
+    incremental = find(ctx, endpoint, params)
+    own = "incremental" in endpoint.mapping
+    bindings = Bindings(ctx, resource.name, params, incremental=own or incremental is not None)
+    table = hints(ctx, merged, inherited=resource.inherits("primary_key"))
+    said = endpoint.mapping.get("path")
+    path = said.value if said is not None and isinstance(said.value, str) else ""
+    single = single_entity(path)
+    steps = processing(ctx, merged.get("processing_steps"))
+    stream = Stream(
+        name=resource.name,
+        request=request(bindings, endpoint, shared.base_url, shared.client),
+        auth=_auth(ctx, endpoint, shared.client),
+        records=Records(
+            path=selector(ctx, endpoint.get("data_selector"), single=single), steps=steps
+        ),
+        pagination=_pagination(ctx, endpoint, shared.client, single=single),
+        policy=with_actions(ctx, shared.policy, endpoint.get("response_actions")),
+        hints=table,
+        selected=ctx.flag(merged.get("selected"), default=True) and not skipped(merged),
+    )
+    stream = _with_cursor(ctx, stream, incremental)
+    return Draft(resource=resource, bindings=bindings, hints=table, path=path), stream
+
+
+def _with_cursor(ctx: Context, stream: Stream, found: Found | None) -> Stream:
+    if found is None:
+        return stream
+    held, rest = cursor(ctx, found, stream.request, stream.hints)
+    return msgspec.structs.replace(stream, cursor=held, request=rest)
+
+
+def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> Stream:
+    """The stream with its parent, and with what its records carry from it."""
+    parent = partition(ctx, draft, names)
+    steps = (
+        *included(included_names(draft)),
+        *carried(draft.bindings.carried),
+        *stream.records.steps,
+    )
+    records = msgspec.structs.replace(stream.records, steps=steps)
+    return msgspec.structs.replace(stream, partition=parent, records=records)
+
+
+def _auth(ctx: Context, endpoint: Node, client: Node | None) -> Auth:
+    """The endpoint's auth, which replaces the client's altogether, also by null."""
+    if endpoint.has("auth"):
+        return auth(ctx, endpoint.get("auth"))
+    return auth(ctx, client.get("auth") if client else None)
+
+
+def _pagination(ctx: Context, endpoint: Node, client: Node | None, *, single: bool) -> Pagination:
+    """The endpoint's pagination, else one page for a single entity, else the client's."""
+    own = endpoint.get("paginator")
+    if own is not None and own.value is not None:
+        return pagination(ctx, own)
+    if single:
+        return SinglePage()
+    return pagination(ctx, client.get("paginator")) if client else Detect()
+
+
+# The whole.
+
+
+def _checked(ctx: Context, source: Source, found: Mapping[str, Resource]) -> None:
+    """Say what is wrong with the plan as a whole, where the document has it."""
+    for finding in check(source):
+        place = found[finding.stream].place if finding.stream in found else ctx.document.root
+        say = ctx.error if finding.severity == "error" else ctx.warn
+        say(finding.code, finding.message, place, finding.hint)
+
+
+def _unhonoured(ctx: Context, root: Node, found: list[Resource]) -> None:
+    """Say of each key that nothing read that it changes nothing: a key is never lost silently."""
+    client = root.mapping["client"]
+    for resource in found:
+        for key in ("name", "endpoint"):
+            resource.merged.get(key)
+    nodes = [client, *(r.merged for r in found), *(r.endpoint for r in found)]
+    for node in nodes:
+        for child in node.unread():
+            ctx.gap(child, f"{child.label} is not honoured")

@@ -1,0 +1,254 @@
+"""Documents: what a user wrote, as nodes that know where they stand and which keys were read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from penstock.errors import Diagnostic, Place, Severity
+from penstock.plan.expr import JsonValue
+
+DocumentKind = Literal["yaml", "json", "python", "object"]
+Key: TypeAlias = "str | int"
+
+MAX_DEPTH = 200
+MAX_NODES = 1_000_000
+_SHOWN_LINE = 400
+
+
+class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A value the document leaves to the user; `secret` is false where it comes from `config`."""
+
+    name: str
+    secret: bool = True
+    default: JsonValue = None
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """A text with references in it: the parts stand one after the other."""
+
+    parts: tuple[str | SecretRef, ...]
+
+
+class Opaque(msgspec.Struct, frozen=True, kw_only=True):
+    """A Python object that is no data: a function, a class, an instance."""
+
+    value: object
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that could not be read; the document's diagnostics say why."""
+
+
+Value: TypeAlias = (
+    "str | int | float | bool | dict[str, Node] | list[Node] | SecretRef | Joined | Opaque"
+    " | Unreadable | None"
+)
+
+
+class Node:
+    """A value of a document: where it and its key stand, and which of its keys were read."""
+
+    __slots__ = ("_read", "column", "document", "key_column", "key_line", "line", "path", "value")
+
+    def __init__(  # noqa: PLR0913 (a place is four numbers)
+        self,
+        value: Value,
+        document: Document,
+        *,
+        line: int = 0,
+        column: int = 0,
+        key_line: int = 0,
+        key_column: int = 0,
+        path: tuple[Key, ...] = (),
+    ) -> None:
+        self.value = value
+        self.document = document
+        self.line = line
+        self.column = column
+        self.key_line = key_line
+        self.key_column = key_column
+        self.path = path
+        self._read: set[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Node({self.label or '$'}: {self.kind})"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word for messages."""
+        match self.value:
+            case None:
+                return "null"
+            case bool():
+                return "a boolean"
+            case int() | float():
+                return "a number"
+            case str() | Joined():
+                return "a text"
+            case dict():
+                return "a mapping"
+            case list():
+                return "a list"
+            case SecretRef():
+                return "a reference"
+            case Opaque():
+                return "a Python object"
+            case _:
+                return "unreadable"
+
+    @property
+    def label(self) -> str:
+        """The path as one writes it: `resources[0].endpoint.path`."""
+        text = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in self.path)
+        return text.removeprefix(".")
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands."""
+        return self.document.place(self.line, self.column, self)
+
+    @property
+    def key_place(self) -> Place:
+        """Where its key stands; for an item of a list, the item."""
+        if not self.key_line:
+            return self.place
+        return self.document.place(self.key_line, self.key_column, self)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the value could be read."""
+        return not isinstance(self.value, Unreadable)
+
+    @property
+    def mapping(self) -> dict[str, Node]:
+        """The entries, or none; reading them marks nothing."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> list[Node]:
+        """The items of a list, or none."""
+        return self.value if isinstance(self.value, list) else []
+
+    def get(self, key: str) -> Node | None:
+        """The entry called `key`, which counts as read."""
+        found = self.mapping.get(key)
+        if found is not None:
+            if self._read is None:
+                self._read = set()
+            self._read.add(key)
+        return found
+
+    def has(self, key: str) -> bool:
+        """Whether there is an entry called `key`; it does not count as read."""
+        return key in self.mapping
+
+    def mark(self) -> None:
+        """Count this value and everything in it as read."""
+        self._read = set(self.mapping)
+        for child in (*self.mapping.values(), *self.items):
+            child.mark()
+
+    def unread(self) -> Iterator[Node]:
+        """The entries that nobody read, also inside those that were."""
+        for key, child in self.mapping.items():
+            if self._read is None or key not in self._read:
+                yield child
+            else:
+                yield from child.unread()
+        for item in self.items:
+            yield from item.unread()
+
+    def plain(self) -> JsonValue:
+        """The value without places; references and objects become their names."""
+        match self.value:
+            case dict():
+                return {key: child.plain() for key, child in self.value.items()}
+            case list():
+                return [child.plain() for child in self.value]
+            case SecretRef():
+                return f"{'secrets' if self.value.secret else 'config'}[{self.value.name!r}]"
+            case Joined() | Opaque() | Unreadable():
+                return str(self.value)
+            case _:
+                return self.value
+
+
+class Document:
+    """What a user wrote: its file name, text and root node, and what was wrong in reading it."""
+
+    def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
+        self.file = file
+        self.kind = kind
+        self.text = text
+        self.name = name or source_name(file)
+        self.diagnostics: list[Diagnostic] = []
+        self.root = Node(Unreadable(), self)
+        self._lines: list[str] | None = None
+        self.nodes = 0
+
+    @classmethod
+    def from_object(cls, value: Mapping[str, object], name: str = "source") -> Document:
+        """A document made of Python values; its places are paths."""
+        from penstock.dialects.from_object import read_object  # noqa: PLC0415 (few need it)
+
+        document = cls(file=name, kind="object", name=name)
+        document.root = read_object(document, value)
+        return document
+
+    def place(self, line: int, column: int, node: Node | None = None) -> Place:
+        """A place in this document; where it has no lines, the path of the node."""
+        if not line:
+            label = node.label if node else ""
+            return Place(file=f"{self.file}: {label}" if label else self.file, line=0, column=0)
+        if self._lines is None:
+            self._lines = self.text.split("\n")
+        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        text = text.rstrip("\r")
+        shown = text if len(text) <= _SHOWN_LINE else ""
+        return Place(file=self.file, line=line, column=column, text=shown)
+
+    def say(
+        self,
+        severity: Severity,
+        code: str,
+        message: str,
+        place: Place | None,
+        hint: str | None = None,
+    ) -> None:
+        """Add a diagnostic, once."""
+        said = Diagnostic(code=code, severity=severity, message=message, place=place, hint=hint)
+        if said not in self.diagnostics:
+            self.diagnostics.append(said)
+
+    def count(self) -> bool:
+        """Count one more node; false once there are too many."""
+        self.nodes += 1
+        return self.nodes <= MAX_NODES
+
+
+def source_name(file: str) -> str:
+    """The name of a source from its file's: the stem in lower case, with `_` for the rest.
+
+    A stem that begins with a digit gets `source_` in front, so that it can name a schema.
+    """
+    stem = re.split(r"[/\\]", file)[-1]
+    stem = stem.rpartition(".")[0] or stem
+    name = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
+    return name if name and not name[0].isdigit() else f"source_{name}".rstrip("_")
+
+
+_REFERENCE = re.compile(r"""\s*(?:dlt\.)?(secrets|config)\[\s*(?:"([^"]+)"|'([^']+)')\s*\]\s*""")
+
+
+def scalar(text: str) -> str | SecretRef:
+    """A text scalar; one that is written `dlt.secrets["x"]` or `config['x']` is a reference."""
+    if not text.endswith("]") or "[" not in text:
+        return text
+    found = _REFERENCE.fullmatch(text)
+    if not found:
+        return text
+    return SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")

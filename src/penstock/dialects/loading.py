@@ -1,0 +1,238 @@
+"""Finds and reads a source: a file, an attribute of a module, or a bundled connector."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from penstock import connectors
+from penstock.dialects.document import Document, Node, Unreadable
+from penstock.errors import Diagnostic, PlanError
+
+SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
+MAX_BYTES = 32_000_000
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A fenced block: its text without the fence's indent, and the line it begins at."""
+
+    language: str
+    text: str
+    line: int
+    indent: int
+
+
+def load_document(spec: str) -> Document:
+    """The document of a source.
+
+    Raises:
+        PlanError: there is none, or it cannot be read at all.
+    """
+    path = Path(spec)
+    if path.is_file():
+        return read_file(path)
+    if path.suffix in SUFFIXES or path.is_dir() or "/" in spec:
+        _unknown(spec)
+    if spec in connectors.names():
+        document = read_file(connectors.path(spec))
+        document.name = spec
+        return document
+    if not _ATTRIBUTE.fullmatch(spec):
+        _unknown(spec)
+    return _from_module(spec)
+
+
+def _fail(code: str, message: str, hint: str | None = None) -> NoReturn:
+    raise PlanError([Diagnostic(code=code, severity="error", message=message, hint=hint)])
+
+
+def _unknown(spec: str) -> NoReturn:
+    """Say that there is no such source, and which name is nearest."""
+    path = Path(spec)
+    names = list(connectors.names())
+    if path.parent.is_dir():
+        names += [str(path.parent / p.name) for p in path.parent.iterdir() if p.suffix in SUFFIXES]
+    near = get_close_matches(spec, names, n=1, cutoff=0.5)
+    if path.is_dir():
+        _fail("no-source", f"{spec!r} is a folder, not a document")
+    known = ", ".join(connectors.names())
+    hint = f"did you mean {near[0]!r}?" if near else f"a file, module:attribute, or one of: {known}"
+    _fail("no-source", f"there is no source {spec!r}", hint)
+
+
+def read_file(path: Path) -> Document:
+    """The document in a file.
+
+    Raises:
+        PlanError: it cannot be read, is no text, or is too large.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            _fail("too-large", f"{path} is larger than {MAX_BYTES // 1_000_000} MB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        _fail("not-text", f"{path} is not UTF-8 text: {exc.reason} at byte {exc.start}")
+    except OSError as exc:
+        _fail("no-source", f"{path} cannot be read: {exc.strerror or exc}")
+    return read_text(text.replace("\r\n", "\n"), file=str(path), suffix=path.suffix.lower())
+
+
+def read_text(text: str, *, file: str, suffix: str) -> Document:
+    """The document in a text, read as files with this suffix are."""
+    match suffix:
+        case ".json":
+            return _read("json", text, file, 1)
+        case ".py":
+            return _script(text, file)
+        case ".md" | ".txt":
+            return _fenced(text, file)
+        case _:
+            return _read("yaml", text, file, 1)
+
+
+def _read(kind: str, block: str, file: str, first_line: int, whole: str | None = None) -> Document:
+    text = block if whole is None else whole
+    if kind == "json":
+        from penstock.dialects.from_json import read_json  # noqa: PLC0415 (one reader a document)
+
+        document = Document(file=file, kind="json", text=text)
+        document.root = read_json(document, block, first_line)
+    else:
+        from penstock.dialects.from_yaml import read_yaml  # noqa: PLC0415 (one reader a document)
+
+        document = Document(file=file, kind="yaml", text=text)
+        document.root = read_yaml(document, block, first_line)
+    return document
+
+
+def _script(text: str, file: str) -> Document:
+    from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
+
+    document = Document(file=file, kind="python", text=text)
+    root = read_script(document, text)
+    if root is not None:
+        document.root = root
+        return document
+    document.say(
+        "error",
+        "no-source",
+        "this script builds no source that can be read from its text",
+        document.place(1, 1),
+        "it calls neither rest_api_source nor rest_api_resources with a configuration",
+    )
+    return document
+
+
+def _fenced(text: str, file: str) -> Document:
+    """The document of the first fenced block that builds a source."""
+    for block in _blocks(text):
+        found = _block(block, text, file)
+        if found is not None:
+            return found
+    if text.lstrip().startswith("{"):
+        return _read("json", text, file, 1)
+    document = Document(file=file, kind="yaml", text=text)
+    document.say(
+        "error",
+        "no-source",
+        "no fenced block of this document builds a source",
+        document.place(1, 1),
+        "a block is taken if it calls rest_api_source or holds a whole configuration or manifest",
+    )
+    return document
+
+
+def _block(block: Block, text: str, file: str) -> Document | None:
+    """The document of one block, or None if it builds no source."""
+    if block.language in {"yaml", "yml", "json"}:
+        if not re.search(r"\b(resources|DeclarativeSource|streams)\b", block.text):
+            return None
+        kind = "json" if block.language == "json" else "yaml"
+        return _read(kind, block.text, file, block.line, text)
+    if block.language not in {"", "python", "py", "python3"}:
+        return None
+    if not re.search(r"\b(rest_api_source|rest_api_resources|RESTAPIConfig)\b", block.text):
+        return None
+    from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
+
+    document = Document(file=file, kind="python", text=text)
+    root = read_script(document, block.text, block.line, block.indent)
+    if root is None:
+        return None
+    document.root = root
+    return document
+
+
+def _blocks(text: str) -> list[Block]:
+    """Each fenced block."""
+    found: list[Block] = []
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        fence = _FENCE.match(lines[at])
+        at += 1
+        if not fence:
+            continue
+        first, indent, mark = at, len(fence[1]), fence[2]
+        while at < len(lines) and not _closes(lines[at], mark):
+            at += 1
+        block = "\n".join(_dedent(line, indent) for line in lines[first:at])
+        language = fence[3].lower()
+        found.append(Block(language=language, text=block, line=first + 1, indent=indent))
+        at += 1
+    return found
+
+
+def _closes(line: str, mark: str) -> bool:
+    text = line.strip()
+    return len(text) >= len(mark) and set(text) == {mark[0]}
+
+
+def _dedent(line: str, indent: int) -> str:
+    return line[indent:] if not line[:indent].strip() else line
+
+
+def _from_module(spec: str) -> Document:
+    """The configuration an attribute of a module holds, or gives when it is called.
+
+    The module is imported as the user's own: the working directory comes first on its path.
+    """
+    module_name, _, attribute = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as exc:  # noqa: BLE001 (whatever the user's module raises)
+        _fail("no-source", f"the module {module_name!r} cannot be imported: {exc!r}")
+    if not hasattr(module, attribute):
+        near = get_close_matches(attribute, dir(module), n=1)
+        hint = f"did you mean {module_name}:{near[0]}?" if near else None
+        _fail("no-source", f"the module {module_name!r} has no attribute {attribute!r}", hint)
+    return _from_value(getattr(module, attribute), attribute, spec)
+
+
+def _from_value(value: object, attribute: str, spec: str) -> Document:
+    if isinstance(value, Document):
+        return value
+    if callable(value) and not isinstance(value, Mapping):
+        try:
+            value = value()
+        except Exception as exc:  # noqa: BLE001 (whatever the user's function raises)
+            _fail("no-source", f"{spec} failed: {exc!r}")
+    if isinstance(value, Mapping):
+        document = Document.from_object(value, attribute)
+        document.file = spec
+        return document
+    document = Document(file=spec, kind="object")
+    document.root = Node(Unreadable(), document)
+    _fail("no-source", f"{spec} is a {type(value).__name__}, not a configuration")

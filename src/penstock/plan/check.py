@@ -1,0 +1,132 @@
+"""Checks of a whole plan, the same for every dialect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal, assert_never
+
+import msgspec
+
+from penstock.plan.slices import Parent, Partition, Product, Values
+from penstock.plan.source import Source, Stream
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a plan, and with which stream of it."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    stream: str = ""
+    hint: str | None = None
+
+
+def parents(partition: Partition | None) -> tuple[Parent, ...]:
+    """The parents among the members of a partition."""
+    match partition:
+        case None | Values():
+            return ()
+        case Parent():
+            return (partition,)
+        case Product():
+            return tuple(m for m in partition.members if isinstance(m, Parent))
+        case _:
+            assert_never(partition)
+
+
+def streams_there(source: Source) -> Iterator[Finding]:
+    """A source has streams."""
+    if not source.streams:
+        yield Finding(code="no-streams", severity="error", message="there are no streams")
+
+
+def names_are_unique(source: Source) -> Iterator[Finding]:
+    """No two streams have one name."""
+    counts = Counter(stream.name for stream in source.streams)
+    for name, count in counts.items():
+        if count > 1:
+            message = f"there are {count} streams called {name!r}"
+            yield Finding(code="duplicate-name", severity="error", message=message, stream=name)
+
+
+def parents_exist(source: Source) -> Iterator[Finding]:
+    """Every parent is a stream of the source."""
+    names = [stream.name for stream in source.streams]
+    for stream in source.streams:
+        for parent in parents(stream.partition):
+            if parent.stream not in names:
+                near = get_close_matches(parent.stream, names, n=1)
+                yield Finding(
+                    code="unknown-parent",
+                    severity="error",
+                    message=f"there is no stream {parent.stream!r} to be the parent",
+                    stream=stream.name,
+                    hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}",
+                )
+
+
+def parents_do_not_circle(source: Source) -> Iterator[Finding]:
+    """No stream is its own ancestor."""
+    graph = {s.name: {p.stream for p in parents(s.partition)} for s in source.streams}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        ring = list(exc.args[1])
+        message = f"these streams are each other's parents: {' → '.join(reversed(ring))}"
+        yield Finding(code="parent-cycle", severity="error", message=message, stream=ring[0])
+
+
+def merges_have_keys(source: Source) -> Iterator[Finding]:
+    """A merge has a key to merge by."""
+    for stream in source.streams:
+        if _merges_blindly(stream):
+            yield Finding(
+                code="merge-without-key",
+                severity="warning",
+                message="a merge without a key appends",
+                stream=stream.name,
+                hint="give primary_key or merge_key",
+            )
+
+
+def _merges_blindly(stream: Stream) -> bool:
+    hints = stream.hints
+    keyed = hints.primary_key or hints.merge_key or hints.strategy == "scd2"
+    return hints.write == "merge" and not keyed and stream.selected
+
+
+def tables_are_unique(source: Source) -> Iterator[Finding]:
+    """No two streams replace one table."""
+    held: dict[str, str] = {}
+    for stream in source.streams:
+        table = stream.hints.table or stream.name
+        if stream.selected and stream.hints.write == "replace":
+            if table in held:
+                message = f"{held[table]!r} and {stream.name!r} both replace the table {table!r}"
+                hint = "give one of them another table name"
+                yield Finding(
+                    code="shared-table",
+                    severity="error",
+                    message=message,
+                    stream=stream.name,
+                    hint=hint,
+                )
+            held[table] = stream.name
+
+
+CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+    streams_there,
+    names_are_unique,
+    parents_exist,
+    parents_do_not_circle,
+    merges_have_keys,
+    tables_are_unique,
+)
+
+
+def check(source: Source) -> tuple[Finding, ...]:
+    """Everything that is wrong with a plan as a whole."""
+    return tuple(finding for one in CHECKS for finding in one(source))
