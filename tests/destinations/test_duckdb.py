@@ -290,3 +290,37 @@ def test_full_disk_keeps_what_was_committed(tmp_path):
     assert seen(place) == as_seen(rows)
     assert not session.commit(checkpoint(f"load{kept}", [order(-1)])).already
     session.close()
+
+
+class LosesAnswer:
+    """A connection whose commits succeed, but whose next answer to one is lost."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def execute(self, query, parameters=()):
+        done = self._connection.execute(query, parameters)
+        if query == "COMMIT":
+            raise duckdb.IOException("could not write")
+        return done
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+def test_unclear_commit_ends_the_session(tmp_path):
+    """After a commit without a clear answer the session stops; the next run looks it up."""
+    path = tmp_path / "x.duckdb"
+    session = take(path)
+    real = session._engine.connection
+    session._engine.connection = LosesAnswer(real)
+    one = checkpoint("a", [order(1)])
+    with pytest.raises(DestinationError, match="free disk space"):
+        session.commit(one)
+    session._engine.connection = real
+    with pytest.raises(DestinationError, match=r"without a clear answer.*the ledger knows"):
+        session.commit(checkpoint("b", [order(2)]))
+    session.close()
+    second = take(path)
+    assert second.commit(one).already
+    second.close()

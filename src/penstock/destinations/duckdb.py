@@ -56,9 +56,10 @@ KIND = Kind(
 )
 
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
-SETTINGS = {"threads": 1, "memory_limit": "1GB"}
+# Memory is mostly a cache of blocks just written, which a load never reads again.
+SETTINGS = {"threads": 1, "memory_limit": "256MB"}
 
-BUSY = 5.0
+BUSY = 1.0
 """Seconds to wait for a session of this process that is committing while it is taken over."""
 
 _GATE = threading.Lock()
