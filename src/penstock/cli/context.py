@@ -1,0 +1,32 @@
+"""What the commands of one call share."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from penstock.cli.console import Console
+from penstock.cli.engine import Engine
+
+DONE, FAILED, WRONG, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class App:
+    """The console, the engine, and how failures are to be shown.
+
+    Args:
+        engine: what does the work; `penstock.run`, imported when first needed, if not given.
+    """
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.console = Console()
+        self.debug = False
+        self.json = False  # stdout is to hold one JSON object, also where the command fails
+        self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        if self._engine is None:
+            self._engine = cast("Engine", importlib.import_module("penstock.run"))
+        return self._engine

@@ -1,0 +1,116 @@
+"""What the command line asks of the engine: the shape of `penstock.run`, which it imports late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from penstock.errors import Diagnostic
+from penstock.events import Event, Receipt, Status
+from penstock.plan.expr import JsonValue
+from penstock.plan.source import Source
+
+
+class Compiled(Protocol):
+    """A document after compiling: its plan, unless it has errors, and what is to say about it."""
+
+    @property
+    def source(self) -> Source | None:
+        """The plan; None where the document has errors."""
+
+    @property
+    def dialect(self) -> str:
+        """The dialect it was recognised as."""
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+
+    @property
+    def file(self) -> str:
+        """Where the document stands."""
+
+    @property
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """Everything found, errors and repairs alike."""
+
+
+class Result(Protocol):
+    """How a run went."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's own id."""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+
+    @property
+    def destination(self) -> str:
+        """Where the rows are."""
+
+    @property
+    def db_schema(self) -> str:
+        """The schema they are in."""
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+
+    @property
+    def receipts(self) -> Sequence[Receipt]:
+        """One for each stream."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+
+class Engine(Protocol):
+    """The functions of `penstock.run` that commands call."""
+
+    @property
+    def Options(self) -> Callable[..., Any]:  # noqa: N802 (a class)
+        """What a run may be told besides source, values and destination."""
+
+    def compile_source(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
+        """Find and compile a document."""
+
+    def execute(
+        self,
+        source: Source,
+        values: Mapping[str, JsonValue],
+        destination: str,
+        options: Any,
+        on_event: Callable[[Event], None],
+    ) -> Result:
+        """Load a source; blocks until it is done or stopped."""
+
+    def read_stream(  # noqa: PLR0913 (the engine's signature)
+        self,
+        source: Source,
+        values: Mapping[str, JsonValue],
+        stream: str,
+        *,
+        limit: int | None,
+        base_url: str | None,
+        on_event: Callable[[Event], None],
+    ) -> Iterator[bytes]:
+        """The records of one stream, each as JSON."""
+
+    def show_state(
+        self, source: Source, destination: str, db_schema: str | None, streams: tuple[str, ...]
+    ) -> dict[str, dict[str, JsonValue]]:
+        """What the next run starts from, by stream."""
+
+    def reset_state(
+        self,
+        source: Source,
+        destination: str,
+        db_schema: str | None,
+        streams: tuple[str, ...],
+        *,
+        takeover: bool,
+    ) -> tuple[str, ...]:
+        """Forget what the next run would start from; gives the streams it was forgotten for."""

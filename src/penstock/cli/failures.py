@@ -1,0 +1,114 @@
+"""Failures: each has one exit code, and says what is wrong and what to do, never a bare trace."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+
+import click
+
+from penstock import errors
+from penstock.cli.console import Style, clean
+from penstock.cli.context import DONE, FAILED, INTERRUPTED, WRONG, App
+from penstock.cli.diagnostics import as_json, show_all
+from penstock.plan.expr import JsonValue
+
+
+def guarded(app: App, call: Callable[[], object]) -> int:
+    """The exit code of a call; whatever it raises is shown."""
+    try:
+        code = call()
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except (KeyboardInterrupt, click.Abort) as exc:
+        return _failed(app, exc, INTERRUPTED, "interrupted")
+    except click.ClickException as exc:
+        return _misused(app, exc)
+    except errors.PlanError as exc:
+        return _not_usable(app, exc)
+    except errors.Interrupted as exc:
+        return _failed(app, exc, INTERRUPTED, exc.message, hint=exc.hint, code="interrupted")
+    except errors.Error as exc:
+        return _failed(app, exc, FAILED, _said(exc), hint=exc.hint, code=exc.code)
+    except OSError as exc:
+        return _failed(app, exc, FAILED, str(exc), code="os")
+    except Exception as exc:  # noqa: BLE001 (the last resort: whatever else went wrong is our bug)
+        return _bug(app, exc)
+    return code if isinstance(code, int) else DONE
+
+
+def _said(exc: errors.Error) -> str:
+    """The message, and the request it is about."""
+    request = getattr(exc, "request", None)
+    return f"{exc.message} [{request}]" if request else exc.message
+
+
+def _misused(app: App, exc: click.ClickException) -> int:
+    context = getattr(exc, "ctx", None)
+    if context is not None:
+        app.console.say(clean(context.get_usage()))
+    return _failed(app, exc, WRONG, exc.format_message(), code="usage")
+
+
+def _not_usable(app: App, exc: errors.PlanError) -> int:
+    show_all(app.console, exc.diagnostics)
+    _trace(app, exc)
+    first = next((d for d in exc.diagnostics if d.severity == "error"), None)
+    message = first.message if first else "the document is not usable"
+    _failed_json(app, "plan", message, None, exc.diagnostics)
+    return WRONG
+
+
+def _bug(app: App, exc: Exception) -> int:
+    words = f"{type(exc).__name__}: {exc}".replace("\n", " ")
+    hint = (
+        "please report the trace above"
+        if app.debug
+        else "add --debug for the stack trace, with secrets masked, and report it"
+    )
+    message = f"this is a bug in Penstock, not in your document: {words}"
+    return _failed(app, exc, FAILED, message, hint=hint, code="bug")
+
+
+def _failed(  # noqa: PLR0913 (what is to say of a failure)
+    app: App,
+    exc: BaseException,
+    exit_code: int,
+    message: str,
+    *,
+    hint: str | None = None,
+    code: str = "interrupted",
+) -> int:
+    _trace(app, exc)
+    styles: tuple[Style, ...] = ("bold", "red")
+    head = app.console.style(f"error[{code}]" if exit_code != INTERRUPTED else code, *styles)
+    app.console.say(f"{head}: {clean(message)}" if message != code else head)
+    if hint:
+        app.console.say(f"  hint: {clean(hint)}")
+    _failed_json(app, code, message, hint, ())
+    return exit_code
+
+
+def _failed_json(
+    app: App,
+    code: str,
+    message: str,
+    hint: str | None,
+    diagnostics: Sequence[errors.Diagnostic],
+) -> None:
+    """Say it on stdout too, where a program waits for one JSON object."""
+    if not app.json:
+        return
+    said: dict[str, JsonValue] = {
+        "status": "interrupted" if code == "interrupted" else "failed",
+        "streams": [],
+        "error": {"code": code, "message": message, "hint": hint},
+        "diagnostics": [as_json(d) for d in diagnostics],
+    }
+    app.console.json(said)
+
+
+def _trace(app: App, exc: BaseException) -> None:
+    if app.debug:
+        for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
+            app.console.say(clean(line))

@@ -1,0 +1,115 @@
+"""`penstock run`: load a source into a destination."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from penstock.cli.app import Command
+from penstock.cli.context import App
+from penstock.cli.display import Progress, progress
+from penstock.cli.engine import Result
+from penstock.cli.options import (
+    base_url_option,
+    destination_options,
+    json_option,
+    pass_app,
+    select_option,
+    source_argument,
+    takeover_option,
+    value_options,
+)
+from penstock.cli.session import Opened, check_streams, default_destination, open_source
+from penstock.cli.summary import EXIT_CODES, result_json, summarize
+from penstock.events import Event
+from penstock.plan.expr import JsonValue
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a call of `run` may say."""
+
+    source: str
+    to: str | None
+    db_schema: str | None
+    sets: dict[str, JsonValue]
+    config: dict[str, JsonValue] | None
+    base_url: str | None
+    select: tuple[str, ...]
+    full_refresh: bool
+    wait: float
+    takeover: bool
+    concurrency: int | None
+    allow_origins: tuple[str, ...]
+    as_json: bool
+    quiet: bool
+
+
+@click.command(cls=Command)
+@source_argument
+@destination_options
+@value_options
+@base_url_option
+@select_option
+@click.option("--full-refresh", is_flag=True, help="Forget the state and load everything again.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another run that owns the destination.",
+)
+@takeover_option
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most N requests at once, whatever the document says.",
+)
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="URL",
+    help="Credentials may go to this origin too. May be repeated.",
+)
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong.")
+@pass_app
+def run(app: App, /, **given: Any) -> int:
+    """Load SOURCE into a destination.
+
+    Exits with 0 if all is loaded, 1 if it failed, 2 if the document or the call is wrong, 3 if some
+    streams failed, 130 if it was interrupted. What was committed stays in every case.
+    """
+    wanted = Wanted(**given)
+    app.json = wanted.as_json
+    opened = open_source(app, wanted.source, wanted.sets, wanted.config)
+    check_streams(opened.source, wanted.select)
+    with progress(app.console, quiet=wanted.quiet) as shown:
+        result = _execute(app, opened, wanted, shown)
+    if not wanted.quiet:
+        summarize(app.console, result, shown.told)
+    if wanted.as_json:
+        app.console.json(result_json(result, opened.said))
+    return EXIT_CODES[result.status]
+
+
+def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Result:
+    options = app.engine.Options(
+        select=wanted.select,
+        full_refresh=wanted.full_refresh,
+        db_schema=wanted.db_schema,
+        base_url=wanted.base_url,
+        takeover=wanted.takeover,
+        wait=wanted.wait,
+        concurrency=wanted.concurrency,
+        allow_origins=wanted.allow_origins,
+    )
+
+    def on_event(event: Event) -> None:
+        shown.on_event(event)
+
+    destination = default_destination(opened.source, wanted.to)
+    return app.engine.execute(opened.source, opened.values, destination, options, on_event)

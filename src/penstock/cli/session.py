@@ -1,0 +1,172 @@
+"""From SOURCE to a plan and its values; every secret on the way is made known to the console."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from penstock.cli import diagnostics
+from penstock.cli.context import App
+from penstock.cli.engine import Compiled
+from penstock.errors import Diagnostic, PlanError
+from penstock.plan.auth import ApiKey, Auth, Basic, Bearer, Choose, NoAuth, OAuth2
+from penstock.plan.expr import Const, Expr, JsonValue, Object, walk
+from penstock.plan.request import Param
+from penstock.plan.source import Source
+from penstock.redact import is_sensitive
+from penstock.values import gather, remarks, scalars, secrets
+
+_SCHEMES = ("bearer ", "basic ", "token ")
+_LEAST_PART = 8  # characters
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that compiled, what was said about it, and the values it will run with."""
+
+    source: Source
+    dialect: str
+    said: tuple[Diagnostic, ...]
+    values: dict[str, JsonValue]
+
+
+def open_source(
+    app: App,
+    spec: str,
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None = None,
+) -> Opened:
+    """Compile a document and gather its values, with all that is to say about either on stderr.
+
+    Raises:
+        PlanError: the document has errors or a value is missing.
+    """
+    hide_given(app, sets)
+    hide_given(app, config or {})
+    compiled, source = compile_source(app, spec, {**(config or {}), **sets})
+    values = gather(
+        source.inputs,
+        sets=sets,
+        config=config,
+        environ=os.environ,
+        folder=Path.cwd(),
+        source_name=source.name,
+    )
+    app.console.redactor.add(*secrets(source.inputs, values))
+    more = remarks(source.inputs, values, sets)
+    for found in more:
+        diagnostics.show(app.console, found)
+    said = (*compiled.diagnostics, *more)
+    return Opened(source=source, dialect=compiled.dialect, said=said, values=values)
+
+
+def compile_source(
+    app: App, spec: str, values: Mapping[str, JsonValue] | None = None
+) -> tuple[Compiled, Source]:
+    """Compile a document; repairs and warnings go to stderr.
+
+    Raises:
+        PlanError: the document has errors.
+    """
+    compiled = app.engine.compile_source(spec, values)
+    if compiled.source is None or has_errors(compiled.diagnostics):
+        raise PlanError(compiled.diagnostics)
+    hide_written(app, compiled.source)
+    for found in compiled.diagnostics:
+        diagnostics.show(app.console, found)
+    return compiled, compiled.source
+
+
+def has_errors(found: Iterable[Diagnostic]) -> bool:
+    """Whether any of them is an error."""
+    return any(d.severity == "error" for d in found)
+
+
+def hide_given(app: App, values: Mapping[str, JsonValue]) -> None:
+    """Mask given values whose names say that they are secret, before the document is known."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            hide_given(app, value)
+        if is_sensitive(name.rpartition(".")[2]):
+            app.console.redactor.add(*scalars(value))
+
+
+def hide_written(app: App, source: Source) -> None:
+    """Mask the secrets that stand in the document itself."""
+    for stream in source.streams:
+        hidden = [*_in_auth(stream.auth), *_in_params(stream.request.params)]
+        app.console.redactor.add(*(text for expr in hidden for text in _constants(expr)))
+    kept = (i.default for i in source.inputs if i.secret)
+    app.console.redactor.add(*(text for value in kept for text in scalars(value)))
+
+
+def _in_auth(auth: Auth) -> list[Expr]:
+    match auth:
+        case NoAuth():
+            return []
+        case ApiKey():
+            return [auth.value]
+        case Bearer():
+            return [auth.token]
+        case Basic():
+            return [auth.password]
+        case OAuth2():
+            return [*_in_fields(auth.body), *_in_params(auth.headers)]
+        case Choose():
+            return [expr for _, option in auth.options for expr in _in_auth(option)]
+
+
+def _in_fields(body: Expr) -> list[Expr]:
+    pairs = body.items if isinstance(body, Object) else ()
+    return [value for key, value in pairs if isinstance(key, Const) and _is_sensitive(key.value)]
+
+
+def _in_params(params: tuple[Param, ...]) -> list[Expr]:
+    return [p.value for p in params if is_sensitive(p.slot.name)]
+
+
+def _is_sensitive(name: JsonValue) -> bool:
+    return isinstance(name, str) and is_sensitive(name)
+
+
+def _constants(expr: Expr) -> list[str]:
+    """The secret texts written in an expression; a short part of a longer text is punctuation."""
+    if isinstance(expr, Const):
+        return [_without_scheme(text) for text in scalars(expr.value)]
+    parts = [text for e in walk(expr) if isinstance(e, Const) for text in scalars(e.value)]
+    return [text for text in map(_without_scheme, parts) if len(text) >= _LEAST_PART]
+
+
+def _without_scheme(text: str) -> str:
+    scheme = next((s for s in _SCHEMES if f"{text} ".lower().startswith(s)), "")
+    return text[len(scheme) :].strip()
+
+
+def check_streams(source: Source, wanted: Iterable[str]) -> None:
+    """Refuse names that no stream has.
+
+    Raises:
+        PlanError: with one diagnostic for each.
+    """
+    known = [s.name for s in source.streams]
+    unknown = [_unknown_stream(name, known) for name in wanted if name not in known]
+    if unknown:
+        raise PlanError(unknown)
+
+
+def _unknown_stream(name: str, known: list[str]) -> Diagnostic:
+    near = difflib.get_close_matches(name, known, n=1)
+    return Diagnostic(
+        code="stream-unknown",
+        severity="error",
+        message=f"no stream is called {name!r}",
+        hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}",
+    )
+
+
+def default_destination(source: Source, given: str | None) -> str:
+    """Where a source goes if nothing else is said: a DuckDB file in the working directory."""
+    return given or f"{source.name}.duckdb"

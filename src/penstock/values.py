@@ -1,0 +1,313 @@
+"""The values a document leaves to its user: where each is looked for, in which order.
+
+What is given for this run wins over what lies around: `--set`, `--config`, the environment, `.env`,
+`secrets.toml`, `.dlt/secrets.toml`, `.dlt/config.toml`, and last the document's own default. The
+environment and the TOML files are searched under the names that dlt would use.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TypeAlias
+
+from penstock.errors import Diagnostic, Place, PlanError
+from penstock.plan.expr import JsonValue
+from penstock.plan.source import Input
+
+Values: TypeAlias = "dict[str, JsonValue]"
+_Parse: TypeAlias = Callable[[str], Mapping[str, object]]
+
+TOML_FILES = ("secrets.toml", ".dlt/secrets.toml", ".dlt/config.toml")
+_ABSENT = object()
+
+
+def gather(  # noqa: PLR0913 (one argument for each place values come from)
+    inputs: tuple[Input, ...],
+    *,
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None,
+    environ: Mapping[str, str],
+    folder: Path,
+    source_name: str,
+) -> Values:
+    """The value of every input that has one, and whatever else `sets` and `config` hold.
+
+    Raises:
+        PlanError: a required value is missing, or a file of values cannot be read. All missing
+            values are named at once.
+    """
+    places = _Places(environ=environ, files=_Files(folder), source_name=source_name)
+    given = _given(inputs, sets, config)
+    found: Values = dict(given)
+    missing: list[Diagnostic] = []
+    for wanted in inputs:
+        value = places.find(wanted.name, given)
+        if value is not _ABSENT:
+            found[wanted.name] = value  # type: ignore[assignment]  # what is not absent is JSON
+        elif wanted.default is not None or not wanted.required:
+            found.setdefault(wanted.name, wanted.default)
+        else:
+            missing.append(_missing(wanted, places, asked_config=config is not None))
+    if missing:
+        raise PlanError([*missing, *_unknown(inputs, sets)])
+    return found
+
+
+def remarks(
+    inputs: tuple[Input, ...], values: Mapping[str, JsonValue], sets: Mapping[str, JsonValue]
+) -> tuple[Diagnostic, ...]:
+    """Warnings about values: whitespace around a secret, `--set` names that nothing asks for."""
+    padded = [_padded(i.name) for i in inputs if i.secret and _is_padded(values.get(i.name))]
+    return (*padded, *_unknown(inputs, sets))
+
+
+def secrets(inputs: tuple[Input, ...], values: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """Every text and number in the values of secret inputs."""
+    return tuple(s for i in inputs if i.secret for s in scalars(values.get(i.name)))
+
+
+def scalars(value: JsonValue) -> Iterator[str]:
+    """The texts and numbers inside a value, as texts; true, false and null are no secrets."""
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from scalars(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from scalars(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def lookup_env_names(name: str, source_name: str) -> tuple[str, ...]:
+    """The environment variables that may hold a value, in the order they are looked at."""
+    paths = [("penstock", name), *_sections(name, source_name)]
+    return tuple(dict.fromkeys("__".join(_env_word(p) for p in path) for path in paths))
+
+
+def _sections(name: str, source_name: str) -> list[tuple[str, ...]]:
+    """The sections dlt would search for a value, narrowest first."""
+    return [
+        ("sources", source_name, name),
+        ("sources", "rest_api", source_name, name),
+        ("sources", "rest_api", name),
+        ("sources", name),
+        (name,),
+    ]
+
+
+def _env_word(part: str) -> str:
+    return re.sub(r"[^A-Z0-9_]", "_", part.upper().replace(".", "__"))
+
+
+def _given(
+    inputs: tuple[Input, ...],
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None,
+) -> Values:
+    """What was given for this run; `--set a.b=1` reaches inside `a` unless an input is `a.b`."""
+    given: Values = dict(config or {})
+    names = {i.name for i in inputs}
+    for name, value in sets.items():
+        head, dot, rest = name.partition(".")
+        if dot and name not in names and head in names:
+            given[head] = _put(given.get(head), rest.split("."), value)
+        else:
+            given[name] = value
+    return given
+
+
+def _put(container: JsonValue, path: list[str], value: JsonValue) -> JsonValue:
+    if not path:
+        return value
+    here = dict(container) if isinstance(container, Mapping) else {}
+    here[path[0]] = _put(here.get(path[0]), path[1:], value)
+    return here
+
+
+class _Files:
+    """The files of one folder that may hold values, each read when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[str, Mapping[str, object]] = {}
+
+    def there(self, name: str) -> bool:
+        return (self.folder / name).is_file()
+
+    def dotenv(self) -> Mapping[str, object]:
+        return self._once(".env", parse_dotenv)
+
+    def toml(self, name: str) -> Mapping[str, object]:
+        return self._once(name, tomllib.loads)
+
+    def _once(self, name: str, parse: _Parse) -> Mapping[str, object]:
+        if name not in self._read:
+            self._read[name] = self._parsed(name, parse) if self.there(name) else {}
+        return self._read[name]
+
+    def _parsed(self, name: str, parse: _Parse) -> Mapping[str, object]:
+        path = self.folder / name
+        try:
+            return parse(path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise PlanError([_unreadable(path, exc)]) from exc
+
+
+def _unreadable(path: Path, exc: Exception) -> Diagnostic:
+    line = re.search(r"at line (\d+), column (\d+)", str(exc))
+    place = Place(file=str(path), line=int(line[1]), column=int(line[2])) if line else None
+    # The line itself stays unsaid: it may be the one with the secret.
+    said = str(exc) if line else f"{path}: {exc}"
+    return Diagnostic(
+        code="values-unreadable",
+        severity="error",
+        message=f"the file of values cannot be read: {said}",
+        place=place,
+        hint="mend the file, or move it away",
+    )
+
+
+class _Places:
+    """Everything that is looked at for a value, in order."""
+
+    def __init__(self, environ: Mapping[str, str], files: _Files, source_name: str) -> None:
+        self._environ = environ
+        self._source_name = source_name
+        self.files = files
+
+    def find(self, name: str, given: Mapping[str, object]) -> object:
+        """The value, or `_ABSENT`."""
+        found = _inside(given, name)
+        if found is not _ABSENT:
+            return found
+        variables = self.variables(name)
+        for held in (self._environ, self.files.dotenv()):
+            # An empty variable is one that was not filled in.
+            texts = (held[v] for v in variables if held.get(v))
+            found = next(texts, _ABSENT)
+            if found is not _ABSENT:
+                return found
+        return self._in_toml(name)
+
+    def _in_toml(self, name: str) -> object:
+        for file in TOML_FILES:
+            tables = self.files.toml(file)
+            for path in _sections(name, self._source_name):
+                found = _inside(tables, ".".join(path))
+                if found is not _ABSENT:
+                    return _as_json(found)
+        return _ABSENT
+
+    def variables(self, name: str) -> tuple[str, ...]:
+        return lookup_env_names(name, self._source_name)
+
+    def described(self, name: str, *, asked_config: bool) -> str:
+        """Every place in words, and which files were not there."""
+        config = "--config" if asked_config else "--config (not given)"
+        files = ", ".join(
+            f if self.files.there(f) else f"{f} (not there)" for f in (".env", *TOML_FILES)
+        )
+        variables = ", ".join(self.variables(name))
+        return (
+            f"--set {name}=…, {config}, the environment ({variables}), "
+            f"and in {self.files.folder}: {files}"
+        )
+
+
+def _inside(tables: Mapping[str, object], name: str) -> object:
+    """The value called `name`, or what a dotted name leads to inside tables."""
+    if name in tables:
+        return tables[name]
+    here: object = tables
+    for step in name.split("."):
+        if not isinstance(here, Mapping) or step not in here:
+            return _ABSENT
+        here = here[step]
+    return here
+
+
+def _as_json(value: object) -> JsonValue:
+    """A TOML value as JSON has it: dates and times become ISO 8601 texts."""
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): _as_json(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_as_json(v) for v in value]
+    return value  # type: ignore[return-value]  # TOML has no further types
+
+
+def _missing(wanted: Input, places: _Places, *, asked_config: bool) -> Diagnostic:
+    what = f" ({wanted.description})" if wanted.description else ""
+    looked = places.described(wanted.name, asked_config=asked_config)
+    variable = places.variables(wanted.name)[0]
+    # A secret on the command line stays in the shell's history, so the variable comes first.
+    ways = [f"set {variable} in the environment", f"pass --set {wanted.name}=…"]
+    return Diagnostic(
+        code="value-missing",
+        severity="error",
+        message=f"no value for {wanted.name!r}{what}; looked at {looked}",
+        hint=", or ".join(ways if wanted.secret else reversed(ways)),
+    )
+
+
+def _is_padded(value: JsonValue) -> bool:
+    return isinstance(value, str) and value != value.strip()
+
+
+def _padded(name: str) -> Diagnostic:
+    return Diagnostic(
+        code="value-whitespace",
+        severity="warning",
+        message=f"the value of {name!r} begins or ends with whitespace, and is used as it is",
+        hint="a line break is easily copied along with a key: take it away if it does not belong",
+    )
+
+
+def _unknown(inputs: tuple[Input, ...], sets: Mapping[str, JsonValue]) -> list[Diagnostic]:
+    names = [i.name for i in inputs]
+    heads = {n.partition(".")[0] for n in names}
+    strange = [s for s in sets if s not in names and s.partition(".")[0] not in heads]
+    return [_unused(name, names) for name in strange]
+
+
+def _unused(name: str, names: list[str]) -> Diagnostic:
+    near = difflib.get_close_matches(name, names, n=1)
+    known = f"it asks for: {', '.join(names)}" if names else "it asks for no values"
+    return Diagnostic(
+        code="value-unknown",
+        severity="warning",
+        message=f"the document asks for no value called {name!r}",
+        hint=f"did you mean {near[0]!r}?" if near else known,
+    )
+
+
+_DOTENV_LINE = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*=[ \t]*
+        (?: '(?P<single>[^']*)' | "(?P<double>(?:[^"\\]|\\.)*)" | (?P<bare>[^\r\n]*?) )
+        [ \t]*(?:(?<=[ \t])\#[^\r\n]*)?\r?$""",
+    re.MULTILINE | re.VERBOSE | re.DOTALL,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def parse_dotenv(text: str) -> dict[str, str]:
+    """The variables of a `.env` file; the last of a name counts.
+
+    Single quotes keep a value as it is, double quotes know escapes, both may span lines. Without
+    quotes a value ends at the end of the line or at ` #`.
+    """
+    return {m["name"]: _dotenv_value(m) for m in _DOTENV_LINE.finditer(text)}
+
+
+def _dotenv_value(match: re.Match[str]) -> str:
+    if match["double"] is not None:
+        return re.sub(
+            r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), match["double"], flags=re.DOTALL
+        )
+    return match["single"] if match["single"] is not None else match["bare"]
