@@ -78,6 +78,7 @@ def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
     state = node.main
     if state is None:
         state = tree.column(node, kind)
+        tree.unseen[state.name] = state
         _size(state, column)
     if state.type == kind:
         state.declared = True

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import pyarrow.compute as pc
-
 from penstock.plan.hints import Hints
 from penstock.shape.assemble import assemble, ordinals
 from penstock.shape.contract import Judge
 from penstock.shape.exact import ExactLane
 from penstock.shape.frame import Frame, Frames, concat
 from penstock.shape.keys import Keys, identities, keep_rows, last_rows
-from penstock.shape.main import MainLane, Refused
+from penstock.shape.main import MainLane, Refused, within
 from penstock.shape.report import Tally
 from penstock.shape.schema import Batch, Block, Schema, Segment
 from penstock.shape.tree import Tree
@@ -86,6 +84,7 @@ class Lanes:
         self._tally.add("main_blocks")
         self._tally.add("main_rows", frames[self._tree.root.name].rows)
         self._note_wide(frames)
+        self._note_seen(frames)
         return frames
 
     def _shape_exactly(self, segments: list[Segment]) -> dict[str, Frame]:
@@ -94,6 +93,7 @@ class Lanes:
         self._tally.add("exact_blocks")
         self._tally.add("exact_rows", root.rows if root else 0)
         self._note_wide(frames)
+        self._note_seen(frames)
         return frames
 
     def _note_wide(self, frames: Frames) -> None:
@@ -104,11 +104,17 @@ class Lanes:
                 array = frame.columns.get(column.name) if frame else None
                 if array is None or column.wide or column.type != "bigint":
                     continue
-                ends = pc.min_max(array)
-                low, high = ends["min"].as_py(), ends["max"].as_py()
-                if low is not None and (low < -EXACT_INTEGER or high > EXACT_INTEGER):
+                if not within(array, -EXACT_INTEGER, EXACT_INTEGER):
                     column.wide = True
                     self._tree.version += 1
+
+    def _note_seen(self, frames: Frames) -> None:
+        """Take declared columns that hold a value now off the list of those that never did."""
+        root = frames.get(self._tree.root.name)
+        for name in list(self._tree.unseen) if root else ():
+            array = root.columns.get(name) if root else None
+            if array is not None and array.null_count < len(array):
+                del self._tree.unseen[name]
 
     def _identify(
         self, frames: dict[str, Frame], load_id: str, segments: list[Segment]

@@ -102,7 +102,7 @@ class MainLane:
         for column in self._doubles:
             frame = frames.get(column.node.table.name)
             array = frame.columns.get(column.name) if frame is not None else None
-            if array is not None and not _within(array, 1 - EXACT_INTEGER, EXACT_INTEGER - 1):
+            if array is not None and not within(array, 1 - EXACT_INTEGER, EXACT_INTEGER - 1):
                 raise Refused
 
 
@@ -187,7 +187,7 @@ def _settled(column: ColumnState, array: Any) -> Any:
     if column.type == "decimal":
         # the reader looks at the scale and not at the digits before it
         most = Decimal(f"{'9' * (column.precision or 0)}E-{column.scale or 0}")
-        if not _within(array, -most, most):
+        if not within(array, -most, most):
             raise Refused
     if column.type not in _LEAST_LENGTH:
         return array
@@ -196,9 +196,9 @@ def _settled(column: ColumnState, array: Any) -> Any:
         raise Refused
     values = _instants(column, array) if column.type == "timestamp" else from_text(array, column)
     if column.type in {"timestamp", "timestamp_ntz"}:
-        if not _within(values.cast("int64"), _FIRST_INSTANT, _LAST_INSTANT):
+        if not within(values.cast("int64"), _FIRST_INSTANT, _LAST_INSTANT):
             raise Refused
-    elif column.type == "date" and not _within(values.cast("int32"), -719162, None):
+    elif column.type == "date" and not within(values.cast("int32"), -719162, None):
         raise Refused
     return values
 
@@ -215,7 +215,8 @@ def _instants(column: ColumnState, array: Any) -> Any:
     return pc.assume_timezone(array.cast(pa.timestamp("us")), "UTC")
 
 
-def _within(array: Any, least: float | Decimal | None, most: float | Decimal | None) -> bool:
+def within(array: Any, least: float | Decimal | None, most: float | Decimal | None) -> bool:
+    """Whether all values of `array` are in these bounds; nulls are."""
     ends = pc.min_max(array)
     low, high = ends["min"].as_py(), ends["max"].as_py()
     if low is None:

@@ -85,7 +85,7 @@ def _tag(text: str) -> str:
 def singular(noun: str) -> str:
     """The singular of an English plural, as far as its spelling tells: agencies → agency."""
     for ending, plain in _SINGULARS:
-        if noun.endswith(ending) and len(noun) > len(ending):
+        if noun.endswith(ending) and (plain or len(noun) > 1):
             return noun[: -len(ending)] + plain
     return noun
 

@@ -154,6 +154,8 @@ class Tree:
         self.tally = tally
         self.version = 0  # counts everything that a parse schema depends on
         self.key: tuple[str, ...] = ()
+        # declared columns of the root that no record has filled yet, by name
+        self.unseen: dict[str, ColumnState] = {}
         self.table_names = names.Names()
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
@@ -199,7 +201,25 @@ class Tree:
         if found is None:
             found = node.field(key)
             self.version += 1
+            if self.unseen and node.table is self.root:
+                self._adopt(found)
         return found
+
+    def _adopt(self, node: Node) -> None:
+        """Give `node` the declared column of its name, if no record has shown that column yet.
+
+        Documents name columns as tables have them (`user_id`, `user__name`), and records spell
+        them their own way (`userId`, a `name` in `user`).
+        """
+        column = self.unseen.get(node.name)
+        if column is None or column.values:
+            return
+        del self.unseen[node.name]
+        column.node.main = None
+        column.node.settle()
+        node.main = column
+        column.node = node
+        node.settle()
 
     def objects(self, node: Node) -> dict[str, Node]:
         """The fields of the objects found at `node`; from now on it is known to hold objects."""
