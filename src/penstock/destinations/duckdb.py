@@ -57,7 +57,7 @@ KIND = Kind(
 
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
 # Memory is mostly a cache of blocks just written, which a load never reads again.
-SETTINGS = {"threads": 1, "memory_limit": "256MB"}
+SETTINGS = {"threads": 1, "memory_limit": "128MB"}
 
 BUSY = 1.0
 """Seconds to wait for a session of this process that is committing while it is taken over."""

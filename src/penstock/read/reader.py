@@ -40,7 +40,7 @@ from penstock.read.slices import (
 from penstock.read.state import Tracker, entry
 from penstock.read.walk import Answer, Walk, Walked
 
-CHANNEL_BYTES = 48 * 1024 * 1024
+CHANNEL_BYTES = 16 * 1024 * 1024
 _FEED = 1_000  # partitions that wait between a parent and its child
 
 

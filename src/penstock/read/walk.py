@@ -21,7 +21,7 @@ from penstock.read.prefetch import Lookahead, after_page, at_start
 
 _NO_CONTENT = 204
 _GONE = frozenset({404, 416})
-_AHEAD_BYTES = 64 * 1024 * 1024  # of pages that wait for their turn, in one slice
+_AHEAD_BYTES = 16 * 1024 * 1024  # of pages that wait for their turn, in one slice
 
 Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
 

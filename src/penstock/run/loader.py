@@ -24,7 +24,7 @@ from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
 from penstock.shape import Batch, Block, Segment, Shaper
 
 BLOCK_BYTES = 8 * 1024 * 1024  # of JSON text that are shaped together
-CHECKPOINT_BYTES = 64 * 1024 * 1024  # of JSON text that are committed together
+CHECKPOINT_BYTES = 32 * 1024 * 1024  # of JSON text that are committed together
 CHECKPOINT_SECONDS = 10.0  # after which what is ready is committed, however little it is
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
 
@@ -180,7 +180,6 @@ class StreamLoader:
             state[f"open/{key}"] = None
         if lot.batches:
             self._add_state(lot, state)
-            await self._shape(lot)
             await self._keep(lot)
         else:
             self._lot.take(lot)
@@ -211,7 +210,6 @@ class StreamLoader:
         return state
 
     async def _finish_replacing(self, *, complete: bool) -> None:
-        await self._shape(self._lot)
         if not complete:
             return
         self._lot.state.update(self._held)
@@ -229,7 +227,6 @@ class StreamLoader:
                 lot.segments, lot.waiting = [], 0
                 lot.state[f"open/{key}"] = msgspec.json.encode(Open(loads=loads)).decode()
                 await self._keep(lot)
-        await self._shape(self._lot)
         await self._keep(self._lot)
         await self._kept()
 
@@ -250,7 +247,6 @@ class StreamLoader:
         lot = self._lot
         due = self._edges.now() - self._since >= CHECKPOINT_SECONDS
         if lot.bytes >= CHECKPOINT_BYTES or due:
-            await self._shape(lot)
             await self._keep(lot)
 
     async def _shape(self, lot: Lot) -> None:
@@ -274,7 +270,8 @@ class StreamLoader:
         self._changes, self._warned = len(seen.changes), len(seen.warnings)
 
     async def _keep(self, lot: Lot, *, swap: bool = False) -> None:
-        """Commit the lot, in the keeper thread, while the next one is being filled."""
+        """Commit all of the lot, in the keeper thread, while the next one is being filled."""
+        await self._shape(lot)
         if lot is self._lot:
             self._lot = Lot(self._edges.next_load())
             self._since = self._edges.now()
