@@ -82,6 +82,12 @@ def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
         _size(state, column)
     if state.type == kind:
         state.declared = True
+    else:
+        tree.tally.warn(
+            "declared-type",
+            f"{tree.root.name}: column {state.name} is declared {kind} and stored as {state.type}",
+            hint="it stays as it is stored; reset the stream and drop its tables to change it",
+        )
 
 
 def _declared_node(tree: Tree, name: str) -> Node:
