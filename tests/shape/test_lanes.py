@@ -140,6 +140,28 @@ def test_one_odd_record_costs_a_piece_and_not_the_block():
     assert batch.tables["things"]["_penstock_id"].to_pylist()[-1] == "load-19999"
 
 
+def test_pieces_of_both_lanes_join_without_a_seam():
+    """Drift here and there in a large block of nested records ends in the exact lane's tables."""
+    records = [
+        {"id": n, "x": n, "l": [{"y": n, "m": [n] * (n % 3)}] * (n % 4), "o": {"t": "u"}}
+        for n in range(6000)
+    ]
+    records[1500]["x"] = 1.5
+    records[2600]["l"] = [{"y": "odd", "m": [2**70]}]
+    records[4100]["o"] = [{"k": None}]
+    records[5999]["x"] = 2**53 + 1
+    records[5998]["late"] = {"a": [[1]]}
+    batches, schemas = [], []
+    for lane in ("auto", "exact"):
+        shaper, batch = shape(*records, lane=lane, hints=Hints(write="merge", primary_key=("id",)))
+        batches.append(batch)
+        schemas.append(shaper.schema)
+        assert shaper.statistics().main_rows == 0 or lane == "auto"
+    same(*batches)
+    assert schemas[0] == schemas[1]
+    assert rows(batches[0])[5999]["x__v_bigint"] == 2**53 + 1
+
+
 def test_json_columns_take_the_main_lane_verbatim():
     """A JSON column holds the very text of the record, without the exact lane."""
     text = b'{"id": 1, "m": {"b": 1.10, "a": [1,  2]}, "l": [ ], "s": "x", "z": null}'
