@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
+from datetime import datetime
 from typing import Literal, TypeAlias, assert_never
 
 import msgspec
@@ -66,11 +67,26 @@ class Basic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     password: Expr
 
 
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the user's values keep what a token endpoint gives, as paths into them.
+
+    A refresh token that can be used once must be kept as soon as it is there.
+    """
+
+    refresh_field: str = "refresh_token"
+    refresh: tuple[str, ...] = ("credentials", "refresh_token")
+    access: tuple[str, ...] = ("credentials", "access_token")
+    expiry: tuple[str, ...] = ("credentials", "token_expiry_date")
+
+
 class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A token from a token endpoint (RFC 6749), renewed before it expires and once on a 401.
 
     `body` holds the fields of the token request, the grant type among them. `lifetime` in seconds
-    is taken where the answer has no `expires_in`.
+    is taken where the answer has no `expires_in`. `initial` is a token the user brought, good until
+    `expiry`, an ISO 8601 time; it is used before the endpoint is asked. With `rotation` a new
+    refresh token replaces the user's. `refused` are the statuses, and the values of a field, by
+    which the endpoint says that the credentials themselves are no good.
     """
 
     url: Expr
@@ -81,6 +97,43 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     expires_field: str = "expires_in"
     lifetime: float = 3600.0  # seconds
     scheme: str = "Bearer"
+    initial: Expr | None = None
+    expiry: Expr | None = None
+    rotation: Rotation | None = None
+    refused: tuple[tuple[int, ...], str, tuple[str, ...]] = ((), "error", ())
+
+
+class SessionToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A token that a login gives, at `path` of its answer, kept for `lifetime` seconds.
+
+    It goes into `slot`, as `value` says, which sees it as `session_token` of the page; without a
+    slot it is a bearer token. The login itself is signed with `auth`. No lifetime means until it is
+    refused. A `known` token is used first, where the user has one.
+    """
+
+    login: Request
+    path: tuple[str, ...]
+    auth: Auth = NoAuth()
+    lifetime: float | None = None
+    slot: Slot | None = None
+    value: Expr | None = None
+    known: Expr | None = None
+
+
+class Jwt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A JSON Web Token made for `lifetime` seconds, signed with a secret the user gave.
+
+    `encode` takes the secret's Base64. Claims and headers that are null are left out.
+    """
+
+    secret: Expr
+    algorithm: str
+    headers: Expr
+    claims: Expr
+    lifetime: float = 1200.0
+    encode: bool = False
+    scheme: Expr = Const(value="Bearer")
+    slot: Slot | None = None
 
 
 class Choose(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -90,7 +143,9 @@ class Choose(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     options: tuple[tuple[str, Auth], ...]
 
 
-Auth = NoAuth | ApiKey | Bearer | Basic | OAuth2 | Choose
+Auth = (
+    NoAuth | ApiKey | Bearer | Basic | OAuth2 | SessionToken | Jwt | Choose
+)  # stands after its members, so that annotations resolve on every Python
 
 # Renewed this long before the end, so that no request is under way with a token that just expired.
 RENEW_BEFORE = 30.0
@@ -115,7 +170,7 @@ def chosen(auth: Auth, frame: Frame) -> Auth:
 
 def needs_grant(auth: Auth) -> bool:
     """Whether requests must wait for a token that `obtain` gets."""
-    return isinstance(auth, OAuth2)
+    return isinstance(auth, (OAuth2, SessionToken, Jwt))
 
 
 def fresh(grant: Grant, now: float) -> bool:
@@ -144,10 +199,31 @@ def sign(auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None) ->
             if grant is None:
                 raise AuthError("no token was obtained")
             return request.with_header("Authorization", f"{auth.scheme} {grant.value}")
+        case SessionToken() | Jwt():
+            if grant is None:
+                raise AuthError("no token was obtained")
+            return _with_grant(auth, request, frame, grant.value)
         case Choose():
             return sign(chosen(auth, frame), request, frame, grant)
         case _:
             assert_never(auth)
+
+
+def _with_grant(
+    auth: SessionToken | Jwt, request: HttpRequest, frame: Frame, token: str
+) -> HttpRequest:
+    """The request with a token in its slot, or as a bearer token."""
+    page = {**frame.page, "session_token": token}
+    here = msgspec.structs.replace(frame, page=page)
+    if isinstance(auth, Jwt):
+        scheme = evaluate_text(auth.scheme, frame)
+        value = f"{scheme} {token}" if scheme else token
+    else:
+        value = evaluate_text(auth.value, here) if auth.value is not None else token
+    if auth.slot is not None:
+        return _in_slot(request, auth.slot, value)
+    bearer = value if isinstance(auth, Jwt) else f"Bearer {value}"
+    return request.with_header("Authorization", bearer)
 
 
 def _b64(text: str) -> str:
@@ -176,10 +252,82 @@ def obtain(auth: Auth, frame: Frame, now: float) -> Obtain:
     Raises:
         AuthError: the endpoint refused, or its answer holds no token.
     """
-    if not isinstance(auth, OAuth2):
-        raise AuthError(f"{type(auth).__name__} needs no token")
-    response = yield token_request(auth, frame)
-    return read_grant(auth, response, now)
+    match auth:
+        case OAuth2():
+            brought = _brought(auth, frame, now)
+            if brought is not None:
+                return brought
+            response = yield token_request(auth, frame)
+            return read_grant(auth, response, now)
+        case SessionToken():
+            known = evaluate_text(auth.known, frame) if auth.known else ""
+            if known:
+                return Grant(value=known)
+            login = sign(auth.auth, build(auth.login, (), frame), frame, None)
+            response = yield login
+            return _session(auth, response, now)
+        case Jwt():
+            return _made(auth, frame, now)
+        case _:
+            raise AuthError(f"{type(auth).__name__} needs no token")
+
+
+def _brought(auth: OAuth2, frame: Frame, now: float) -> Grant | None:
+    """The token the user brought, if it is still good."""
+    token = evaluate_text(auth.initial, frame) if auth.initial else ""
+    until = evaluate_text(auth.expiry, frame) if auth.expiry else ""
+    if not token or not until:
+        return None
+    try:
+        expires_at = datetime.fromisoformat(until).timestamp()
+    except ValueError:
+        return None
+    return Grant(value=token, expires_at=expires_at) if now < expires_at else None
+
+
+def _session(auth: SessionToken, response: HttpResponse, now: float) -> Grant:
+    """The token in the answer to a login."""
+    value = _json(response)
+    if not response.ok:
+        raise AuthError(
+            f"the login answered {response.status}{_reason(value)}",
+            request=f"{auth.login.method} {response.url}",
+            hint="check the user name and password",
+        )
+    for key in auth.path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, (str, int, float)):
+        raise AuthError(
+            f"the login's answer holds nothing at {'.'.join(auth.path)!r}",
+            request=f"{auth.login.method} {response.url}",
+        )
+    expires_at = None if auth.lifetime is None else now + auth.lifetime
+    return Grant(value=str(value), expires_at=expires_at)
+
+
+def _made(auth: Jwt, frame: Frame, now: float) -> Grant:
+    """A token made and signed here."""
+    from penstock.plan import jwt  # noqa: PLC0415 (few documents need it)
+
+    secret = evaluate_text(auth.secret, frame)
+    issued = int(now)
+    times: dict[str, JsonValue] = {
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + int(auth.lifetime),
+    }
+    value = jwt.signed(
+        {**_present(auth.headers, frame), "alg": auth.algorithm},
+        {**_present(auth.claims, frame), **times},
+        _b64(secret) if auth.encode else secret,
+        auth.algorithm,
+    )
+    return Grant(value=value, expires_at=now + auth.lifetime * (1 - _MIN_LIFETIME_SHARE))
+
+
+def _present(expr: Expr, frame: Frame) -> dict[str, JsonValue]:
+    value = evaluate(expr, frame)
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else {}
 
 
 def token_request(auth: OAuth2, frame: Frame) -> HttpRequest:

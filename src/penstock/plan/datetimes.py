@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
+from penstock.errors import ExprError
+from penstock.plan.expr import Frame, TimeOf, evaluate_text
 from penstock.plan.slices import EPOCH, Duration, add
 
 _UNITS = {"%epoch_microseconds": 1, "%ms": 1_000}  # microseconds
@@ -187,3 +189,28 @@ def parse_duration(text: str) -> timedelta | CalendarDuration:
     if not years and not months:
         return sign * rest
     return CalendarDuration(sign * int(years), sign * int(months), sign * rest)
+
+
+def time_of(expr: TimeOf, frame: Frame) -> str:
+    """The time of a `TimeOf` in `frame`.
+
+    Raises:
+        ExprError: a value is no time in the format it should have.
+    """
+    moment = _written(evaluate_text(expr.value, frame), expr.format)
+    earliest = evaluate_text(expr.minimum, frame) if expr.minimum else ""
+    latest = evaluate_text(expr.maximum, frame) if expr.maximum else ""
+    if earliest:
+        moment = max(moment, _written(earliest, expr.format))
+    if latest:
+        moment = min(moment, _written(latest, expr.format))
+    return moment.astimezone(UTC).isoformat()
+
+
+def _written(text: str, spelled: str) -> datetime:
+    try:
+        return parse_datetime(text, spelled)
+    except (ValueError, OverflowError) as exc:
+        raise ExprError(
+            f"{text!r} is not a time", hint=f"expected one written as {spelled!r}"
+        ) from exc

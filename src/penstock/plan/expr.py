@@ -128,9 +128,10 @@ class JoinUrl(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Object(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A mapping whose keys and values are expressions."""
+    """A mapping whose keys and values are expressions; with `drop_null`, nulls are left out."""
 
     items: tuple[tuple[Expr, Expr], ...]
+    drop_null: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -147,6 +148,23 @@ class Array(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def scope(self) -> Scope:
         """The narrowest scope of its items."""
         return widest(self.items)
+
+
+class TimeOf(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A time written as `format`, as an ISO 8601 text in UTC, not outside `minimum` and `maximum`.
+
+    Both bounds are written as `format` too; an empty one bounds nothing.
+    """
+
+    value: Expr
+    format: str
+    minimum: Expr | None = None
+    maximum: Expr | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of the three."""
+        return widest(tuple(e for e in (self.value, self.minimum, self.maximum) if e is not None))
 
 
 class Literal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -191,7 +209,18 @@ class Jinja(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Expr = (
-    Const | Ref | Now | Concat | Formatted | Quoted | JoinUrl | Object | Array | Literal | Jinja
+    Const
+    | Ref
+    | Now
+    | Concat
+    | Formatted
+    | Quoted
+    | JoinUrl
+    | Object
+    | Array
+    | TimeOf
+    | Literal
+    | Jinja
 )  # the union stands after its members, so that annotations resolve on every Python
 
 
@@ -227,9 +256,14 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
         case JoinUrl():
             return _joined(as_text(evaluate(expr.base, frame)), as_text(evaluate(expr.path, frame)))
         case Object():
-            return {as_text(evaluate(k, frame)): evaluate(v, frame) for k, v in expr.items}
+            made = {as_text(evaluate(k, frame)): evaluate(v, frame) for k, v in expr.items}
+            return {k: v for k, v in made.items() if v is not None} if expr.drop_null else made
         case Array():
             return [evaluate(item, frame) for item in expr.items]
+        case TimeOf():
+            from penstock.plan import datetimes  # noqa: PLC0415 (few documents need it)
+
+            return datetimes.time_of(expr, frame)
         case Literal():
             from penstock.plan import literals  # noqa: PLC0415 (few documents need it)
 
@@ -342,6 +376,9 @@ def walk(expr: Expr) -> Iterator[Expr]:
             children = tuple(e for item in expr.items for e in item)
         case Array():
             children = expr.items
+        case TimeOf():
+            bounds = (expr.value, expr.minimum, expr.maximum)
+            children = tuple(e for e in bounds if e is not None)
         case Jinja():
             children = tuple(value for _, value in expr.names)
         case Const() | Ref() | Now():

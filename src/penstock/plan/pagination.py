@@ -11,7 +11,15 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from penstock.errors import BodyError, ExprError
-from penstock.plan.expr import Const, Expr, Frame, JsonValue, evaluate
+from penstock.plan.expr import (
+    Const,
+    Expr,
+    Frame,
+    JoinUrl,
+    JsonValue,
+    evaluate,
+    evaluate_text,
+)
 from penstock.plan.page import Position, Stopped, Token
 from penstock.plan.request import Slot, Value
 
@@ -131,9 +139,15 @@ class SinglePage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class NextLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The answer holds the URL of the next page, absolute or relative to its own."""
+    """The answer holds the URL of the next page, absolute or relative to its own.
+
+    With `base`, a relative one stands below it. With `params` the request's query goes along, but
+    for what the link says already.
+    """
 
     link: Expr
+    base: Expr | None = None
+    params: bool = False
     size: PageSize | None = None
     stop: Stop = Stop(empty=False)
 
@@ -157,6 +171,9 @@ class NextLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             return Stopped(reason="no-next")
         if not isinstance(link, str):
             raise BodyError(f"the link to the next page is {link!r}, not a text")
+        if self.base is not None:
+            joined = JoinUrl(base=self.base, path=Const(value=link))
+            link = evaluate_text(joined, facts.frame)
         return Position(index=position.index + 1, token=link, link=True)
 
     def reads(self) -> tuple[Expr, ...]:
@@ -172,7 +189,7 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     token: Expr
-    into: Slot
+    into: Slot | None
     first_token: Expr | None = None
     link: Literal["never", "detect"] = "never"
     size: PageSize | None = None
@@ -185,7 +202,9 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def values(self, position: Position) -> list[Value]:
         """The token in its slot."""
-        return [] if position.token is None else [(self.into, position.token)]
+        if position.token is None or self.into is None:
+            return []
+        return [(self.into, position.token)]
 
     def next(self, position: Position, facts: Facts) -> Position | Stopped:
         """The page of the token in the answer; a false or empty one ends it."""
@@ -211,7 +230,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     unit: Literal["page", "offset"]
-    into: Slot
+    into: Slot | None
     start: Expr = Const(value=0)
     send_first: bool = True
     size: PageSize | None = None
@@ -223,7 +242,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def values(self, position: Position) -> list[Value]:
         """The number in its slot."""
-        if position.index == 0 and not self.send_first:
+        if self.into is None or (position.index == 0 and not self.send_first):
             return []
         return [(self.into, position.token)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias, assert_never
@@ -18,13 +19,18 @@ Action = Literal[
     "ignore",  # no records, and the slice's pagination ends without an error
     "fail",  # the slice fails
     "refresh",  # obtain a new token, then ask again, once
+    "lenient",  # a page where the status is below 400, else as "ignore"; no verdict is ever this
+    "reset",  # begin the slice's pagination again
+    "reduce",  # ask again for a smaller page
+    "split",  # cut the slice's window into two and read both
 ]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Matches an answer by status, a text in its body, or a condition, and says what it means.
 
-    With `every` the conditions that are given must all hold, else any one of them.
+    With `every` the conditions that are given must all hold, else any one of them. With `said`,
+    `contains` looks at the message in the answer's JSON instead of the whole body.
     """
 
     action: Action
@@ -33,32 +39,56 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     when: Expr | None = None
     every: bool = True
     message: Expr | None = None
+    said: bool = False
 
 
 class ConstantBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The same wait each time, in seconds."""
+    """The same wait each time, in seconds, and up to twice `spread` more."""
 
     seconds: float
+    spread: float = 0.0
+    margin: float = 0.0
 
 
 class ExponentialBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`factor * base ** (attempt - 1)` seconds, attempt from 1, at most `cap`."""
+    """`factor * base ** (attempt - 1)` seconds, attempt from 1, at most `cap`.
+
+    Up to twice `spread` seconds come on top, and `margin` always.
+    """
 
     factor: float = 2.0
     base: float = 2.0
     cap: float = 300.0
+    spread: float = 0.0
+    margin: float = 0.0
 
 
 class HeaderBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The wait a response header gives, in seconds, or `until` a time in epoch seconds."""
+    """The wait a response header gives, in seconds, or `until` a time in epoch seconds.
+
+    A wait of `cap` seconds or more fails instead.
+    """
 
     header: str
     until: bool = False
     pattern: str | None = None
     minimum: float = 0.0
+    cap: float | None = None
+    margin: float = 0.0
 
 
-Backoff: TypeAlias = ConstantBackoff | ExponentialBackoff | HeaderBackoff
+class AnswerBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The wait in seconds that an expression over the answer gives; none where it gives none.
+
+    A wait of `cap` seconds or more fails instead.
+    """
+
+    seconds: Expr
+    cap: float | None = None
+    margin: float = 0.0
+
+
+Backoff: TypeAlias = ConstantBackoff | ExponentialBackoff | HeaderBackoff | AnswerBackoff
 
 
 class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +97,9 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     `rules` are tried in order; where none matches, a status below 400 is accepted, one of
     `retry_statuses` is asked again, any other fails. `retries` counts requests after the first.
     `jitter` is the share of a wait by which it is varied. `retry_after` says that the header of
-    that name wins over the backoff. A wait longer than `max_wait` seconds fails instead.
+    that name wins over the backoff. A wait longer than `max_wait` seconds fails instead. `earlier`
+    are rules of handlers that are asked first: a handler's answer stands unless it is a failure, a
+    rate limit or a refresh; then the next is asked, and `rules` are the last.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -77,6 +109,7 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.1
     retry_after: bool = True
     max_wait: float = 600.0
+    earlier: tuple[tuple[Rule, ...], ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +124,28 @@ TOO_MANY = 429
 
 def judge(policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
     """The first rule that matches, else what the status means."""
-    for rule in policy.rules:
+    for rules in policy.earlier:
+        verdict = _ruled(rules, response, frame) or _by_status(policy, response)
+        if verdict.action not in {"fail", "rate-limited", "refresh"}:
+            return verdict
+    return _ruled(policy.rules, response, frame) or _by_status(policy, response)
+
+
+def _ruled(rules: tuple[Rule, ...], response: HttpResponse, frame: Frame) -> Verdict | None:
+    for rule in rules:
         if _matches(rule, response, frame):
             said = evaluate(rule.message, frame) if rule.message else ""
-            return Verdict(action=rule.action, message=str(said or ""))
+            return Verdict(action=_decided(rule.action, response), message=str(said or ""))
+    return None
+
+
+def _decided(action: Action, response: HttpResponse) -> Action:
+    if action == "lenient":
+        return "accept" if response.ok else "ignore"
+    return action
+
+
+def _by_status(policy: ErrorPolicy, response: HttpResponse) -> Verdict:
     if response.ok:
         return Verdict(action="accept")
     if response.status in policy.retry_statuses:
@@ -102,45 +153,104 @@ def judge(policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
     return Verdict(action="fail")
 
 
+_MESSAGE_KEYS = (
+    "message",
+    "messages",
+    "error",
+    "errors",
+    "failures",
+    "failure",
+    "detail",
+    "err",
+    "error_message",
+    "msg",
+    "reason",
+    "status_message",
+)
+
+
+def told(response: HttpResponse) -> str:
+    """What an answer says went wrong: the message in its JSON, or the text it is."""
+    try:
+        body = msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        return response.body.decode("utf-8", "replace")
+    return _message(body) or ""
+
+
+def _message(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(found for item in value if (found := _message(item)) is not None)
+    if isinstance(value, dict):
+        return _message(next((value[k] for k in _MESSAGE_KEYS if value.get(k)), None))
+    return None
+
+
 def _matches(rule: Rule, response: HttpResponse, frame: Frame) -> bool:
     tests: list[bool] = []
     if rule.statuses:
         tests.append(response.status in rule.statuses)
     if rule.contains is not None:
-        tests.append(rule.contains in response.body.decode("utf-8", "replace"))
+        text = told(response) if rule.said else response.body.decode("utf-8", "replace")
+        tests.append(rule.contains in text)
     if rule.when is not None:
         tests.append(bool(evaluate(rule.when, frame)))
     return bool(tests) and (all(tests) if rule.every else any(tests))
 
 
-def wait(
-    policy: ErrorPolicy, attempt: int, headers: Headers | None, now: float, spread: float
+def wait(  # noqa: PLR0913, PLR0917 (what a wait may depend on)
+    policy: ErrorPolicy,
+    attempt: int,
+    headers: Headers | None,
+    now: float,
+    spread: float,
+    frame: Frame | None = None,
 ) -> float:
     """Seconds to wait before asking again after the `attempt`-th failure, from 1.
 
     `now` is in epoch seconds; `spread`, drawn by the caller from -1 to 1, places the jitter.
+    `frame` is that of the answer, where there is one. An infinite wait is one that may not be.
     """
     if policy.retry_after and headers is not None:
         asked = retry_after(headers, now)
         if asked is not None and asked > 0:
             return asked
     for backoff in policy.backoff:
-        seconds = _seconds(backoff, attempt, headers or Headers(), now)
-        if seconds is not None:
-            return max(0.0, seconds * (1 + policy.jitter * spread))
+        seconds = _seconds(backoff, attempt, headers or Headers(), now, frame)
+        if seconds:
+            varied = seconds * (1 + policy.jitter * spread) + _extra(backoff) * (1 + spread)
+            return max(0.0, varied + backoff.margin)
     return 0.0
 
 
-def _seconds(backoff: Backoff, attempt: int, headers: Headers, now: float) -> float | None:
+def _extra(backoff: Backoff) -> float:
+    return backoff.spread if isinstance(backoff, (ConstantBackoff, ExponentialBackoff)) else 0.0
+
+
+def _seconds(
+    backoff: Backoff, attempt: int, headers: Headers, now: float, frame: Frame | None
+) -> float | None:
     match backoff:
         case ConstantBackoff():
             return backoff.seconds
         case ExponentialBackoff():
             return min(backoff.cap, backoff.factor * backoff.base ** min(attempt - 1, 64))
         case HeaderBackoff():
-            return _from_header(backoff, headers, now)
+            return _capped(_from_header(backoff, headers, now), backoff.cap)
+        case AnswerBackoff():
+            found = evaluate(backoff.seconds, frame) if frame is not None else None
+            number = found if isinstance(found, (int, float)) else None
+            return _capped(number, backoff.cap)
         case _:
             assert_never(backoff)
+
+
+def _capped(seconds: float | None, cap: float | None) -> float | None:
+    if seconds is not None and cap is not None and seconds >= cap:
+        return math.inf
+    return seconds
 
 
 def _from_header(backoff: HeaderBackoff, headers: Headers, now: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.transforms import Expand, Transform
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -32,7 +33,15 @@ class DetectRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The document does not say: found in the first answer, then kept."""
 
 
-RecordPath: TypeAlias = Keys | JsonPath | Glob | DetectRecords
+class Several(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The records of several paths: of all in order, or of the first that has any."""
+
+    paths: tuple[Keys | Glob, ...]
+    mode: Literal["all", "first"] = "all"
+    skip_empty: bool = False
+
+
+RecordPath: TypeAlias = Keys | JsonPath | Glob | Several | DetectRecords
 
 Record: TypeAlias = "dict[str, JsonValue]"
 
@@ -65,7 +74,19 @@ class Carry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     keep: bool = False
 
 
-Step: TypeAlias = Keep | Call | Carry
+class Change(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Alters each record as `penstock.plan.transforms.apply` says."""
+
+    transform: Transform
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Makes several records of each, as `penstock.plan.transforms.expand` says."""
+
+    expand: Expand
+
+
+Step: TypeAlias = Keep | Call | Carry | Change | Spread
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):

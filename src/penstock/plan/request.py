@@ -51,11 +51,14 @@ class FormBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TextBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A body sent as it is written."""
+    """A body sent as it is written; with `form`, a mapping is sent as a form."""
 
     value: Expr
     content_type: str | None = None
+    form: bool = False
 
+
+_FORM = "application/x-www-form-urlencoded"
 
 Body: TypeAlias = JsonBody | FormBody | TextBody
 
@@ -164,9 +167,12 @@ def _body(
         case FormBody():
             pairs = _pairs(evaluate(body.value, frame))
             pairs += [(s.name, t) for s, v in into_form.items() for t in _texts(v)]
-            return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
+            return urlencode(pairs).encode(), _FORM
         case TextBody():
-            return evaluate_text(body.value, frame).encode(), body.content_type
+            written = evaluate(body.value, frame)
+            if body.form and isinstance(written, dict):
+                return urlencode(_pairs(written)).encode(), _FORM
+            return as_text(written).encode(), body.content_type
         case _:
             assert_never(body)
 

@@ -9,7 +9,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -38,7 +38,9 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A partition for each record of another stream, once for each set of `fields` values.
 
     `null` says what a record does whose first field is null: it is skipped, or an error. `absent`
-    says the same for a field that is not there at all.
+    says the same for a field that is not there at all. `extras` are values that only templates
+    see. With `repeat` the same values come as often as there are parents. `incremental` reads only
+    the parents that changed. `lazy` leads to the child's first page inside the parent's record.
     """
 
     stream: str
@@ -46,15 +48,45 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     params: tuple[Param, ...] = ()
     null: Literal["skip", "error"] = "skip"
     absent: Literal["skip", "error"] = "error"
+    extras: tuple[Field, ...] = ()
+    repeat: bool = False
+    incremental: bool = False
+    lazy: tuple[str, ...] = ()
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Every combination of the members' partitions; the last member varies fastest."""
 
-    members: tuple[Values | Parent, ...]
+    members: tuple[Partition, ...]
 
 
-Partition: TypeAlias = Values | Parent | Product
+class Chain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The members' partitions, one member after the other."""
+
+    members: tuple[Partition, ...]
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The members' partitions, one for each value of `name`; their other values are extras."""
+
+    members: tuple[Partition, ...]
+    name: str
+
+
+class Grouped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Partitions of up to `size` partitions of `of`, each value a list; no state by partition.
+
+    With `distinct`, a partition that came before is left out.
+    """
+
+    of: Partition
+    size: int
+    distinct: bool = True
+
+
+Partition = (
+    Values | Parent | Product | Chain | Merged | Grouped
+)  # stands after its members, so that annotations resolve on every Python
 
 
 class Duration(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +106,13 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     granularity: Duration = Duration(seconds=1e-3)
 
 
+class Clamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Windows of whole days, weeks or months; `weekday` counts from Monday, 0."""
+
+    to: Literal["day", "week", "month"]
+    weekday: int = 0
+
+
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The field that says how new a record is, and how a run asks for what is new.
 
@@ -86,7 +125,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     to do with a record without the field. `filter` drops records outside the range. With `order`
     reading stops where records leave the range. `boundary` names the fields by which a record at
     the state's own value is recognised in the next run: None stands for the whole record, an empty
-    tuple switches that off.
+    tuple switches that off. `lookback` is a `lag` to evaluate, an ISO 8601 duration. `contiguous`
+    cuts windows and keeps state as `windowed` says: bounds are exact and inclusive, state is the
+    newest value of the first unbroken stretch; `strict` and `clamp` bear on those windows. With
+    `shared` one state stands for all partitions. `names` are the window's bounds in templates.
     """
 
     path: Keys | JsonPath
@@ -104,6 +146,12 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     closed_end: bool = False
     boundary: tuple[str, ...] | None = None
     window: Window | None = None
+    lookback: Expr | None = None
+    strict: bool = False
+    clamp: Clamp | None = None
+    shared: bool = False
+    contiguous: bool = False
+    names: tuple[str, str] = ("start_time", "end_time")
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):

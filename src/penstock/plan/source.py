@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from penstock.plan.auth import Auth, NoAuth
+from penstock.plan.budget import Budget
+from penstock.plan.decoder import Decoder, Format
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.hints import Hints
+from penstock.plan.jobs import Job
 from penstock.plan.pagination import Detect, Pagination
 from penstock.plan.policy import ErrorPolicy
+from penstock.plan.prepare import Change, MustFit
+from penstock.plan.properties import Properties
 from penstock.plan.records import Records
+from penstock.plan.recovery import Recovery
 from penstock.plan.request import Request
-from penstock.plan.slices import Cursor, Partition
+from penstock.plan.slices import Cursor, Duration, Partition
 
-Format = Literal["json", "jsonl", "csv", "xml"]
-
-
-class Decoder(msgspec.Struct, frozen=True, kw_only=True):
-    """How a body becomes values; `gzip` unpacks it first where it is packed."""
-
-    format: Format = "json"
-    gzip: bool = False
-    encoding: str = "utf-8"
-    delimiter: str = ","
+__all__ = [
+    "Decoder",
+    "Discovered",
+    "Format",
+    "Input",
+    "Limits",
+    "RateLimit",
+    "Source",
+    "Stream",
+]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """A value the document leaves to the user: looked up as `name`, never shown if `secret`."""
+    """A value the document leaves to the user: looked up as `name`, never shown if `secret`.
+
+    `secret_paths` lead to secrets inside a value that is an object.
+    """
 
     name: str
     secret: bool = False
     required: bool = True
     default: JsonValue = None
     description: str = ""
+    secret_paths: tuple[tuple[str, ...], ...] = ()
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,17 +55,20 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host is asked for at most: requests at once, and rates."""
+    """What a host is asked for at most: requests at once, rates, and budgets of single calls."""
 
     concurrency: int = 20
     rates: tuple[RateLimit, ...] = ()
+    budget: Budget | None = None
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint's records and the table they go to.
 
-    An unselected stream is read only as far as its children need it, and not loaded. `document`
-    is where the stream stands in the document, for messages.
+    An unselected stream is read only as far as its children need it, and not loaded. With a `job`
+    a slice is prepared by the API and then downloaded; `request` is then the job's creation.
+    `later` takes the stream's place once it has state, unless that state is older than `retention`.
+    Streams of one `group` are never read at the same time.
     """
 
     name: str
@@ -69,16 +82,41 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     policy: ErrorPolicy = ErrorPolicy()
     hints: Hints = Hints()
     selected: bool = True
+    job: Job | None = None
+    properties: Properties | None = None
+    recovery: Recovery | None = None
+    later: Stream | None = None
+    retention: Duration | None = None
+    group: str | None = None
+
+
+class Discovered(msgspec.Struct, frozen=True, kw_only=True):
+    """Streams that an API names: `expand` makes them of the records of the helper stream `source`.
+
+    The run reads that stream in full before it begins with these.
+    """
+
+    source: Stream
+    expand: Callable[[Sequence[JsonValue]], tuple[Stream, ...]]
+    name: str = ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a document says, compiled: streams in the document's order, parents included."""
+    """Everything a document says, compiled: streams in the document's order, parents included.
+
+    `prepare` changes the user's values before anything reads them, `validate` are checks of them
+    then. `check` names the streams by which a connection is tried.
+    """
 
     name: str
     base_url: Expr | None
     streams: tuple[Stream, ...]
     inputs: tuple[Input, ...] = ()
     limits: Limits = Limits()
+    discovered: tuple[Discovered, ...] = ()
+    prepare: tuple[Change, ...] = ()
+    validate: tuple[MustFit, ...] = ()
+    check: tuple[str, ...] = ()
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""

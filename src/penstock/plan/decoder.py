@@ -1,0 +1,25 @@
+"""How a body becomes values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Format = Literal["json", "jsonl", "csv", "xml", "lines"]
+
+
+class Decoder(msgspec.Struct, frozen=True, kw_only=True):
+    """How a body becomes values; `gzip` and `zip` unpack it first where it is packed.
+
+    `items` leads to a list inside a JSON body that is read item by item, each an answer of its own.
+    `lines` makes `{"record": line}` of every line. `nulls` are texts of a CSV that stand for null.
+    """
+
+    format: Format = "json"
+    gzip: bool = False
+    zip: bool = False
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    items: tuple[str, ...] = ()
+    nulls: tuple[str, ...] = ()

@@ -1,0 +1,57 @@
+"""Properties to ask for: where an API returns only the fields that a request names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from penstock.plan.expr import JsonValue
+from penstock.plan.records import Glob, Keys
+
+Record: TypeAlias = "dict[str, JsonValue]"
+
+
+class Properties(msgspec.Struct, frozen=True, kw_only=True):
+    """The names a stream asks for, as `query_properties` of the page, joined with commas.
+
+    They are `names`, or what the helper stream `source` gives at `path` of each record. One request
+    of a page is sent for each chunk of at most `limit` names or characters, `always` among them;
+    the chunks' records are merged by the value of `key`. `selected` keeps only declared columns.
+    """
+
+    names: tuple[str, ...] = ()
+    source: str | None = None
+    path: Keys | Glob | None = None
+    always: tuple[str, ...] = ()
+    unit: Literal["names", "characters"] = "names"
+    limit: int | None = None
+    key: tuple[str, ...] = ()
+    selected: bool = False
+
+    def chunks(self, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """The names of each request."""
+        if self.limit is None:
+            yield tuple(dict.fromkeys((*self.always, *names)))
+            return
+        held = list(self.always)
+        size = 0
+        for name in names:
+            cost = 1 if self.unit == "names" else len(name) + (1 if size else 0)
+            if size and size + cost > self.limit:
+                yield tuple(dict.fromkeys(held))
+                held, size, cost = list(self.always), 0, 1 if self.unit == "names" else len(name)
+            held.append(name)
+            size += cost
+        yield tuple(dict.fromkeys(held))
+
+
+def merged(into: Record, more: Record) -> Record:
+    """Two parts of one record as one; objects in both are merged too."""
+    made = dict(into)
+    for key, value in more.items():
+        held = made.get(key)
+        both = isinstance(held, dict) and isinstance(value, dict)
+        made[key] = merged(held, value) if both else value  # type: ignore[arg-type]  # both are
+    return made
