@@ -1,0 +1,88 @@
+"""An event loop whose time is a number: waiting for it costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# A run that asks more often than this without an end is one that never ends.
+MOST_STEPS = 2_000_000
+EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+
+class Stuck(AssertionError):
+    """Nothing will ever happen again, or far too much does."""
+
+
+class _Jump(selectors.DefaultSelector):
+    """Looks for what is ready without waiting; what a loop would have waited, its time jumps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+        self.steps = 0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Stuck(f"no end after {MOST_STEPS} steps")
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:
+            raise Stuck("every task waits for another one")
+        self.passed += max(timeout, 0.0)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop on virtual time; it fails where a real one would hang."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        """Virtual seconds since the loop began."""
+        return self._jump.passed
+
+
+class VirtualClock:
+    """A clock of a virtual loop. `skew` is how far its date is off; `spread` is every draw."""
+
+    def __init__(self, *, start: float = EPOCH, skew: float = 0.0, spread: float = 0.0) -> None:
+        self._start = start + skew
+        self._spread = spread
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._start + self.monotonic()
+
+    def monotonic(self) -> float:
+        """Virtual seconds since the loop began."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the virtual loop."""
+        self.sleeps.append(seconds)
+        await asyncio.sleep(seconds)
+
+    def spread(self) -> float:
+        """The one number it was given."""
+        return self._spread
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work` on a loop of its own.
+
+    Raises:
+        Stuck: it would never have ended.
+    """
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
