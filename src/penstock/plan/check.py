@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import Literal, assert_never
+from typing import Literal
 
 import msgspec
 
-from penstock.plan.slices import Parent, Partition, Product, Values
+from penstock.plan.slices import Parent, Partition
 from penstock.plan.source import Source, Stream
 
 
@@ -25,16 +25,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parents(partition: Partition | None) -> tuple[Parent, ...]:
-    """The parents among the members of a partition."""
-    match partition:
-        case None | Values():
-            return ()
-        case Parent():
-            return (partition,)
-        case Product():
-            return tuple(m for m in partition.members if isinstance(m, Parent))
-        case _:
-            assert_never(partition)
+    """The parents a partition names, also inside its members."""
+    if partition is None:
+        return ()
+    if isinstance(partition, Parent):
+        return (partition,)
+    inner: tuple[Partition, ...] = getattr(partition, "members", ())
+    held: Partition | None = getattr(partition, "of", None)
+    found = (*inner, held) if held is not None else inner
+    return tuple(parent for one in found for parent in parents(one))
 
 
 def streams_there(source: Source) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -89,6 +89,26 @@ Partition = (
 )  # stands after its members, so that annotations resolve on every Python
 
 
+def leaves(partition: Partition | None) -> list[Values | Parent]:
+    """The lists of values and the parents in a partition tree, in its order."""
+    match partition:
+        case None:
+            return []
+        case Values() | Parent():
+            return [partition]
+        case Grouped():
+            return leaves(partition.of)
+        case Product() | Chain() | Merged():
+            return [leaf for member in partition.members for leaf in leaves(member)]
+        case _:
+            assert_never(partition)
+
+
+def parents_of(partition: Partition | None) -> list[Parent]:
+    """The parents in a partition tree, in its order."""
+    return [leaf for leaf in leaves(partition) if isinstance(leaf, Parent)]
+
+
 class Duration(msgspec.Struct, frozen=True, kw_only=True):
     """A length of time: calendar months, and seconds."""
 
@@ -165,12 +185,14 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One partition in one window. `key` names it for state: the same in every run.
 
     `partition` holds its values by name; `extras` are columns its records carry; `marks` are
-    further values of the cursor by name (`initial`, `last`), which do not name the slice.
+    further values of the cursor by name (`initial`, `last`), and `seen` are further values of the
+    partition; neither names the slice, templates only see them.
     """
 
     partition: tuple[tuple[str, JsonValue], ...] = ()
     range: Range | None = None
     marks: tuple[tuple[str, JsonValue], ...] = ()
+    seen: tuple[tuple[str, JsonValue], ...] = ()
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
 
     @property

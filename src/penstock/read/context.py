@@ -17,7 +17,7 @@ from penstock.plan.pagination import (
     kind_name,
 )
 from penstock.plan.records import Carry, DetectRecords, RecordPath
-from penstock.plan.slices import Parent, Partition, Product, Slice
+from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
 from penstock.read.decode import Wanted, wanted
 from penstock.read.tally import Tally
@@ -44,7 +44,7 @@ class StreamContext:
         stream: Stream,
         settings: Settings,
         state: Mapping[str, str],
-        parent: StreamContext | None,
+        parents: list[StreamContext],
     ) -> None:
         self.stream = stream
         self.settings = settings
@@ -55,7 +55,7 @@ class StreamContext:
         if settings.fresh:
             self.state = {}
         self.keeps_state = self.loaded or not stream.selected
-        self.parent = parent
+        self.parents = parents
         self.children: list[StreamContext] = []
         self.tally = Tally()
         self.lost = 0
@@ -73,12 +73,10 @@ class StreamContext:
     @property
     def depends_on_cursor(self) -> bool:
         """Whether a parent is read incrementally: it will not list a lost partition again."""
-        above = self.parent
-        while above is not None:
-            if above.stream.cursor is not None and above.keeps_state:
-                return True
-            above = above.parent
-        return False
+        return any(
+            (above.stream.cursor is not None and above.keeps_state) or above.depends_on_cursor
+            for above in self.parents
+        )
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""
@@ -89,7 +87,7 @@ class StreamContext:
         partition: dict[str, JsonValue] = dict(piece.partition)
         return Frame(
             source=self.settings.values,
-            slice={"partition": partition, "cursor": cursor},
+            slice={"partition": partition, "cursor": cursor, "extra": dict(piece.seen)},
             now=self.settings.now,
         )
 
@@ -144,17 +142,6 @@ class StreamContext:
         return tuple(step for step in self.stream.records.steps if isinstance(step, Carry))
 
 
-def parents_of(partition: Partition | None) -> tuple[Parent, ...]:
-    """The parents a partition names."""
-    match partition:
-        case Parent():
-            return (partition,)
-        case Product():
-            return tuple(m for m in partition.members if isinstance(m, Parent))
-        case _:
-            return ()
-
-
 def contexts(
     source: Source, settings: Settings, states: Mapping[str, Mapping[str, str]]
 ) -> list[StreamContext]:
@@ -164,12 +151,11 @@ def contexts(
 
     def make(stream: Stream) -> StreamContext:
         if stream.name not in made:
-            parents = parents_of(stream.partition)
-            above = source.stream(parents[0].stream) if parents else None
-            parent = make(above) if above else None
-            context = StreamContext(stream, settings, states.get(stream.name, {}), parent)
+            names = dict.fromkeys(p.stream for p in parents_of(stream.partition))
+            above = [make(found) for name in names if (found := source.stream(name))]
+            context = StreamContext(stream, settings, states.get(stream.name, {}), above)
             made[stream.name] = context
-            if parent is not None:
+            for parent in above:
                 parent.children.append(context)
         return made[stream.name]
 

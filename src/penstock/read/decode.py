@@ -10,9 +10,10 @@ from typing import Any, TypeAlias, assert_never
 import msgspec
 
 from penstock.errors import BodyError
+from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue, Ref
-from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath
-from penstock.plan.source import Decoder
+from penstock.plan.paths import find
+from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
 _EXCERPT = 200
@@ -64,15 +65,11 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
     Raises:
         BodyError: the body is not what the decoder takes; it may be worth asking again.
     """
-    if decoder.gzip:
-        from penstock.read import formats  # noqa: PLC0415 (few streams are packed)
+    if decoder.format == "json" and not (decoder.gzip or decoder.zip or decoder.items):
+        return decode_json(body, want)
+    from penstock.read import formats  # noqa: PLC0415 (few streams are not plain JSON)
 
-        body = formats.unpack(body)
-    if decoder.format != "json":
-        from penstock.read import formats  # noqa: PLC0415 (few streams are not JSON)
-
-        return formats.decode(body, decoder, want)
-    return decode_json(body, want)
+    return formats.decode(body, decoder, want)
 
 
 def decode_json(body: bytes, want: Wanted) -> Decoded:
@@ -85,7 +82,7 @@ def decode_json(body: bytes, want: Wanted) -> Decoded:
     try:
         if isinstance(path, Keys) and not want.whole:
             return _typed(body, path.path, want.paths)
-        return _walked(body, path)
+        return walked(body, path)
     except msgspec.DecodeError as exc:
         raise undecodable(body, str(exc)) from exc
 
@@ -108,7 +105,7 @@ def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...
     try:
         top = reader.decode(body)
     except msgspec.ValidationError:
-        return _walked(body, Keys(path=path))
+        return walked(body, Keys(path=path))
     envelope = reader.values(top)
     if not path:
         return Decoded(records=(msgspec.Raw(body),), envelope=envelope, single=True)
@@ -116,8 +113,8 @@ def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...
     return Decoded(records=records, envelope=envelope, present=present)
 
 
-def _walked(body: bytes, path: RecordPath) -> Decoded:
-    """Reads the whole answer as objects; records are taken as slices where the path is plain."""
+def walked(body: bytes, path: RecordPath) -> Decoded:
+    """Read the whole answer as objects; records are taken as slices where the path is plain."""
     whole: JsonValue = msgspec.json.decode(body)
     match path:
         case Keys():
@@ -125,7 +122,9 @@ def _walked(body: bytes, path: RecordPath) -> Decoded:
         case JsonPath():
             return _found(whole, _json_path(path.text)(whole))
         case Glob():
-            return _found(whole, list(_globbed(whole, path.path)))
+            return _globbed(whole, path)
+        case Several():
+            return _several(body, whole, path)
         case DetectRecords():
             raise AssertionError("the record path is detected before an answer is decoded")
         case _:
@@ -173,6 +172,8 @@ def path_text(path: RecordPath) -> str:
             return ".".join(path.path) or "$"
         case JsonPath():
             return path.text
+        case Several():
+            return " or ".join(map(path_text, path.paths))
         case DetectRecords():
             return "(detected)"
         case _:
@@ -204,7 +205,7 @@ def _found(whole: JsonValue, matches: list[JsonValue]) -> Decoded:
 def _json_path(text: str) -> Callable[[JsonValue], list[JsonValue]]:
     from jsonpath_ng import ext  # noqa: PLC0415 (few paths need it, and it is slow to load)
 
-    expression = ext.parse(text)
+    expression = ext.parse(text)  # type: ignore[attr-defined]  # it is not listed, but public
     return lambda value: [match.value for match in expression.find(value)]
 
 
@@ -219,21 +220,31 @@ def find_values(path: Keys | JsonPath, value: JsonValue) -> list[JsonValue]:
     return [value]
 
 
-def _globbed(value: JsonValue, path: tuple[str, ...]) -> Iterable[JsonValue]:
-    from fnmatch import fnmatchcase  # noqa: PLC0415 (few paths need it)
+def _globbed(whole: JsonValue, path: Glob) -> Decoded:
+    """Records at a pattern; where the answer is a list, the pattern is tried on each item."""
+    tops = whole if isinstance(whole, list) else [whole]
+    matches = [match for top in tops for match in find(top, path.path)]
+    items: list[JsonValue] = []
+    for match in matches:
+        if isinstance(match, (list, tuple)):
+            items += match
+        elif match not in (None, {}):
+            items.append(match)
+    encoded = [msgspec.json.encode(item) for item in items]
+    return Decoded(records=encoded, envelope=whole, present=bool(matches))
 
-    if not path:
-        yield value
-        return
-    if isinstance(value, dict):
-        children: Iterable[tuple[str, JsonValue]] = value.items()
-    elif isinstance(value, (list, tuple)):
-        children = ((str(i), item) for i, item in enumerate(value))
-    else:
-        return
-    for key, child in children:
-        if fnmatchcase(key, path[0]):
-            yield from _globbed(child, path[1:])
+
+def _several(body: bytes, whole: JsonValue, path: Several) -> Decoded:
+    """Records of several paths: of all in order, or of the first that has any."""
+    records: list[RawRecord] = []
+    present = False
+    for one in path.paths:
+        found = walked(body, one)
+        present = present or found.present
+        records += [r for r in found.records if not (path.skip_empty and bytes(r) == b"{}")]
+        if records and path.mode == "first":
+            break
+    return Decoded(records=records, envelope=whole, present=present)
 
 
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])

@@ -21,67 +21,33 @@ from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan.page import Position
 from penstock.plan.pagination import NextToken
-from penstock.plan.slices import Slice
+from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
 from penstock.read import steps
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.context import Settings, StreamContext, contexts, parents_of
+from penstock.read.context import Settings, StreamContext, contexts
+from penstock.read.partitions import Fed, Feed, Gate, Partitions
 from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StateEntries, StreamClosed
-from penstock.read.slices import (
-    Lineage,
-    describe,
-    fixed_partitions,
-    with_extras,
-    with_ranges,
-    with_values,
-)
+from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
 from penstock.read.walk import Answer, Walk, Walked
 
 CHANNEL_BYTES = 16 * 1024 * 1024
-_FEED = 1_000  # partitions that wait between a parent and its child
-
-
-class Gate:
-    """Counts the slices that the records of one slice led to, and opens when they are over."""
-
-    def __init__(self) -> None:
-        self._left = 0
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def add(self) -> None:
-        """One more slice to wait for."""
-        self._left += 1
-        self._open.clear()
-
-    def done(self) -> None:
-        """One of them is over."""
-        self._left -= 1
-        if self._left == 0:
-            self._open.set()
-
-    async def wait(self) -> None:
-        """Until all are over."""
-        await self._open.wait()
 
 
 class Turn:
     """The place of a slice in the order of its partition's windows."""
 
     def __init__(self, before: Turn | None = None) -> None:
-        self._before = before.over if before else None
         self.over = asyncio.Event()
+        self._before = before.over if before else None
 
     async def wait(self) -> None:
         """Until the slice in front is over."""
         if self._before is not None:
             await self._before.wait()
-
-
-Fed = tuple[Slice, Gate | None]
 
 
 class Reader:
@@ -101,8 +67,7 @@ class Reader:
         self._concurrency = source.limits.concurrency
         self._contexts = contexts(source, settings, state)
         self._resumes: dict[tuple[str, str], Position] = {}
-        self._feeds: dict[str, asyncio.Queue[Fed | None]] = {}
-        self._lineages: dict[str, Lineage] = {}
+        self._feeds: dict[str, list[Feed]] = {}
         self._out = Channel(CHANNEL_BYTES)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -146,8 +111,8 @@ class Reader:
         try:
             async with asyncio.TaskGroup() as group:
                 for context in self._contexts:
-                    if parents_of(context.stream.partition):
-                        self._feeds[context.name] = asyncio.Queue(_FEED)
+                    parents = parents_of(context.stream.partition)
+                    self._feeds[context.name] = [Feed(p, context) for p in parents]
                 for context in self._contexts:
                     group.create_task(self._stream(context))
         except asyncio.CancelledError:
@@ -174,60 +139,46 @@ class Reader:
         room = asyncio.Semaphore(max(2, self._concurrency))
         try:
             async with asyncio.TaskGroup() as group:
-                async for piece, gate in self._partitions(context):
-                    await self._open(context, piece, gate, room, group)
+                for fed in _left_over(context):
+                    await self._open(context, fed, room, group)
+                async for fed in Partitions(context, self._feeds[context.name]).walk():
+                    await self._open(context, fed, room, group)
         except* ReadError as errors:
             # What cuts the stream into slices failed: nothing of it can be read.
             await self._lose(context, Slice(), _first(errors))
-        for child in context.children:
-            await self._feeds[child.name].put(None)
+        for feed in self._feeds_from(context):
+            await feed.close()
         await self._close(context)
 
-    async def _partitions(self, context: StreamContext) -> AsyncIterator[Fed]:
-        """The partitions of a stream as they become known, those that failed before first."""
-        for name, text in list(context.state.items()):
-            if name.startswith("todo/"):
-                yield msgspec.json.decode(text, type=Slice), None
-        feed = self._feeds.get(context.name)
-        if feed is None:
-            for piece in fixed_partitions(context):
-                yield piece, None
-            return
-        while (fed := await feed.get()) is not None:
-            yield fed
+    def _feeds_from(self, context: StreamContext) -> list[Feed]:
+        """The ways from a parent to its children."""
+        feeds = (feed for child in context.children for feed in self._feeds[child.name])
+        return [feed for feed in feeds if feed.parent.stream == context.name]
 
     async def _open(
-        self,
-        context: StreamContext,
-        piece: Slice,
-        gate: Gate | None,
-        room: asyncio.Semaphore,
-        group: asyncio.TaskGroup,
+        self, context: StreamContext, fed: Fed, room: asyncio.Semaphore, group: asyncio.TaskGroup
     ) -> None:
         """Start the slices of a partition, as far as there is room for them."""
         turn: Turn | None = None
         try:
-            for one in with_values(piece, context):
-                for cut in with_ranges(one, context):
-                    if entry("done", cut.key) in context.state:
-                        context.tally.slices_skipped += 1
-                        continue
-                    await room.acquire()
-                    if gate is not None:
-                        gate.add()
-                    turn = Turn(turn)
-                    group.create_task(self._slice(context, cut, gate, turn, room))
+            for cut in with_ranges(fed.piece, context):
+                if entry("done", cut.key) in context.state:
+                    context.tally.slices_skipped += 1
+                    continue
+                await room.acquire()
+                fed.hold()
+                turn = Turn(turn)
+                group.create_task(self._slice(context, cut, fed, turn, room))
         except ReadError as exc:
-            await self._lose(context, piece, exc)
+            await self._lose(context, fed.piece, exc)
         finally:
-            if gate is not None:
-                gate.done()
+            fed.release()
 
     async def _slice(
         self,
         context: StreamContext,
         piece: Slice,
-        gate: Gate | None,
+        fed: Fed,
         turn: Turn,
         room: asyncio.Semaphore,
     ) -> None:
@@ -244,8 +195,7 @@ class Reader:
         finally:
             turn.over.set()
             room.release()
-            if gate is not None:
-                gate.done()
+            fed.release()
 
     async def _read_slice(self, context: StreamContext, piece: Slice, turn: Turn) -> None:
         start = self._resumes.pop((context.name, piece.key), None)
@@ -315,21 +265,13 @@ class Reader:
                     resumable=_resumable(context),
                 )
             )
-        for child in context.children:
-            await self._feed(child, records, own)
-
-    async def _feed(self, child: StreamContext, records: Any, own: Gate) -> None:
-        """The partitions that a parent's records make for a child."""
-        if child.name not in self._lineages:
-            parent = next(p for p in parents_of(child.stream.partition))
-            self._lineages[child.name] = Lineage(parent, child)
-        lineage = self._lineages[child.name]
-        before = lineage.skipped
-        for piece in lineage.partitions(records):
-            own.add()
-            await self._feeds[child.name].put((piece, own))
-        if lineage.skipped > before:
-            self._warn(child, "parent-null", "parent records without a key value were skipped")
+        for feed in self._feeds_from(context):
+            skipped = feed.lineage.skipped
+            for made in feed.lineage.partitions(records):
+                await feed.put(made, own)
+            if feed.lineage.skipped > skipped:
+                message = f"records of {context.name!r} without a key value were skipped"
+                self._warn(feed.child, "parent-null", message)
 
     async def _lose(self, context: StreamContext, piece: Slice, error: Error) -> None:
         """A slice that cannot be completed: said, counted, and kept for the next run."""
@@ -369,6 +311,12 @@ class Reader:
     def _warn(self, context: StreamContext, code: str, message: str) -> None:
         if context.tally.note(code, message):
             self._emit(Warned(stream=context.name, code=code, message=message))
+
+
+def _left_over(context: StreamContext) -> list[Fed]:
+    """The partitions that an earlier run lost, and that their parent may not list again."""
+    kept = (text for name, text in context.state.items() if name.startswith("todo/"))
+    return [Fed(piece=msgspec.json.decode(text, type=Slice)) for text in kept]
 
 
 def _first(errors: BaseExceptionGroup[ReadError]) -> ReadError:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from penstock.errors import BodyError, ExprError
+from penstock.errors import BodyError
 from penstock.plan.expr import Frame, JsonValue, as_text, evaluate
 from penstock.plan.records import Keys
-from penstock.plan.slices import Field, Parent, Product, Range, Slice, Values
+from penstock.plan.slices import Field, Parent, Range, Slice
 from penstock.read.context import StreamContext
 from penstock.read.decode import FieldReader, Found, RawRecord
 from penstock.read.state import (
@@ -24,50 +24,13 @@ from penstock.read.state import (
 Scalar = str | int | float | bool | None
 
 
-def fixed_partitions(context: StreamContext) -> Iterator[Slice]:
-    """The partitions that need no parent: one for each value, or for each combination of values."""
-    partition = context.stream.partition
-    if partition is None:
-        yield Slice()
-    elif isinstance(partition, Values):
-        yield from combine([Slice()], partition, context)
-    elif isinstance(partition, Product):
-        slices = [Slice()]
-        for member in partition.members:
-            if isinstance(member, Values):
-                slices = list(combine(slices, member, context))
-        yield from slices
-
-
-def combine(slices: Sequence[Slice], values: Values, context: StreamContext) -> Iterator[Slice]:
-    """Each slice with each of the values."""
-    items = evaluate(values.values, context.frame(Slice()))
-    if not isinstance(items, (list, tuple)):
-        raise ExprError(f"the values of partition {values.name!r} are {items!r}, not a list")
-    for piece in slices:
-        for item in items:
-            pair = (values.name, item)
-            yield msgspec.structs.replace(piece, partition=(*piece.partition, pair))
-
-
-def with_values(piece: Slice, context: StreamContext) -> Iterator[Slice]:
-    """A parent's partition with each combination of the other members of a product."""
-    partition = context.stream.partition
-    slices = [piece]
-    if isinstance(partition, Product):
-        for member in partition.members:
-            if isinstance(member, Values):
-                slices = list(combine(slices, member, context))
-    yield from slices
-
-
 class Lineage:
     """Makes the partitions of a child from its parent's records, each set of values once."""
 
     def __init__(self, parent: Parent, child: StreamContext) -> None:
         self._parent = parent
         self._child = child
-        self._reader = FieldReader([field.path for field in parent.fields])
+        self._reader = FieldReader([f.path for f in (*parent.fields, *parent.extras)])
         self._seen: set[str] = set()
         self.skipped = 0
 
@@ -82,8 +45,8 @@ class Lineage:
             if values is None:
                 self.skipped += 1
                 continue
-            piece = Slice(partition=values)
-            if piece.partition_key not in self._seen:
+            piece = Slice(partition=values, seen=self._extras(found))
+            if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
                 yield piece
 
@@ -91,7 +54,7 @@ class Lineage:
         self, record: RawRecord, found: Sequence[Found]
     ) -> tuple[tuple[str, JsonValue], ...] | None:
         values: list[tuple[str, JsonValue]] = []
-        for field, value in zip(self._parent.fields, found, strict=True):
+        for field, value in zip(self._parent.fields, found, strict=False):
             absent = isinstance(value, msgspec.UnsetType)
             if absent or value is None:
                 rule = self._parent.absent if absent else self._parent.null
@@ -100,6 +63,14 @@ class Lineage:
                 raise self._lacking(field, record)
             values.append((field.name, value))  # type: ignore[arg-type]  # UNSET was ruled out
         return tuple(values)
+
+    def _extras(self, found: Sequence[Found]) -> tuple[tuple[str, JsonValue], ...]:
+        """The values that only templates see; one that is absent is null."""
+        extras = zip(self._parent.extras, found[len(self._parent.fields) :], strict=True)
+        return tuple(
+            (field.name, None if isinstance(value, msgspec.UnsetType) else value)
+            for field, value in extras
+        )
 
     def _lacking(self, field: Field, record: RawRecord) -> BodyError:
         whole = msgspec.json.decode(record)

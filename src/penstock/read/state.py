@@ -40,7 +40,7 @@ Key: TypeAlias = "tuple[int, float | str]"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a cursor got: the newest value, and hashes of the records at it, or near with a lag."""
+    """How far a cursor got: the newest value, and hashes of the records at or near it."""
 
     value: JsonValue = None
     boundary: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ from typing import assert_never
 import msgspec
 
 from penstock.errors import ReadError
+from penstock.plan import transforms
 from penstock.plan.expr import Frame, JsonValue, evaluate
-from penstock.plan.records import Call, Carry, Keep, Step
+from penstock.plan.records import Call, Carry, Change, Keep, Spread, Step
 from penstock.read.decode import RawRecord
 
 
@@ -27,10 +28,15 @@ def apply(steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame) -> 
     kept: list[RawRecord] = []
     for record in records:
         original: JsonValue = msgspec.json.decode(record)
-        changed = any(isinstance(s, Call) and s.does != "filter" for s in steps)
+        changed = any(map(_changes, steps))
         values = _through(steps, original, frame)
         kept.extend(map(msgspec.json.encode, values) if changed else [record] * len(values))
     return kept
+
+
+def _changes(step: Step) -> bool:
+    """Whether a step may give other records than it was given."""
+    return not (isinstance(step, Keep) or (isinstance(step, Call) and step.does == "filter"))
 
 
 def _through(steps: Sequence[Step], value: JsonValue, frame: Frame) -> list[JsonValue]:
@@ -47,10 +53,22 @@ def _step(step: Step, value: JsonValue, frame: Frame) -> Iterable[JsonValue]:
             return (value,) if evaluate(step.when, scope) else ()
         case Call():
             return _called(step, value)
+        case Change():
+            return (_altered(step, value, frame),)
+        case Spread():
+            return transforms.expand(step.expand, value)
         case Carry():
             return (value,)
         case _:
             assert_never(step)
+
+
+def _altered(step: Change, value: JsonValue, frame: Frame) -> JsonValue:
+    """The record after a change; what is not an object has no fields to change."""
+    if not isinstance(value, dict):
+        return value
+    scope = msgspec.structs.replace(frame, record=value)
+    return transforms.apply(step.transform, value, scope)
 
 
 def _called(step: Call, value: JsonValue) -> Iterable[JsonValue]:

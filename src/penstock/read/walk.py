@@ -13,7 +13,7 @@ from penstock.plan.expr import JsonValue, evaluate
 from penstock.plan.page import HttpResponse, Position, Stopped
 from penstock.plan.pagination import Counter, Decided, Facts, SinglePage, as_int, size_values
 from penstock.plan.request import Param, Value, build, values
-from penstock.plan.slices import Product, Slice
+from penstock.plan.slices import Slice, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import Decoded, RawRecord, decode, has_rows, path_text, whole_json
@@ -358,9 +358,6 @@ def _slice_params(context: StreamContext) -> list[Param]:
     """The params that the slice's partition and window send with every page."""
     stream = context.stream
     found: list[Param] = list(stream.cursor.params) if stream.cursor else []
-    partition = stream.partition
-    members = partition.members if isinstance(partition, Product) else (partition,)
-    for member in members:
-        if member is not None:
-            found.extend(member.params)
+    for leaf in leaves(stream.partition):
+        found.extend(leaf.params)
     return found

@@ -124,7 +124,7 @@ def _window(context: StreamContext) -> tuple[str, str] | None:
 
 
 def decode_receipt(text: str | None) -> Receipt | None:
-    """A stored receipt; one of another version of Penstock may not be readable, which is no fault."""
+    """A stored receipt; one that another version of Penstock wrote may not be readable."""
     if not text:
         return None
     try:

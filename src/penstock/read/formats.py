@@ -1,0 +1,143 @@
+"""Bodies that are not one JSON value: packed, line by line, CSV, XML."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+import msgspec
+
+from penstock.errors import CapError
+from penstock.plan.decoder import Decoder
+from penstock.plan.expr import JsonValue
+from penstock.plan.paths import at
+from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undecodable, walked
+from penstock.read.transport import MAX_BODY
+
+_GZIP = b"\x1f\x8b"
+
+
+def unpacked(body: bytes, decoder: Decoder) -> Iterator[bytes]:
+    """The body without its packing; the members of a zip one by one.
+
+    Raises:
+        BodyError: the packing is broken.
+        CapError: it unpacks to more than a run can take.
+    """
+    if decoder.gzip and body[:2] == _GZIP:
+        yield from unpacked(_gunzip(body), msgspec.structs.replace(decoder, gzip=False))
+    elif decoder.zip:
+        yield from _unzip(body)
+    else:
+        yield body
+
+
+def _gunzip(body: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+            return _capped(packed.read(MAX_BODY + 1))
+    except (OSError, EOFError, zlib.error) as exc:
+        raise undecodable(body[:0], f"broken gzip: {exc}") from exc
+
+
+def _unzip(body: bytes) -> Iterator[bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    yield _capped(member.read(MAX_BODY + 1))
+    except (zipfile.BadZipFile, OSError, zlib.error) as exc:
+        raise undecodable(body[:0], f"broken zip: {exc}") from exc
+
+
+def _capped(data: bytes) -> bytes:
+    if len(data) > MAX_BODY:
+        raise CapError(f"the answer unpacks to more than {MAX_BODY:,} bytes", code="body-too-large")
+    return data
+
+
+def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
+    """The records of a body that is packed or not one JSON value.
+
+    Raises:
+        BodyError: it is not what the decoder takes.
+    """
+    records: list[RawRecord] = []
+    envelope: JsonValue = {}
+    present = True
+    for part in unpacked(body, decoder):
+        if decoder.format == "json" and not decoder.items:
+            decoded = decode_json(part, want)
+            records += decoded.records
+            envelope, present = decoded.envelope, present and decoded.present
+            continue
+        for value in _values(part, decoder):
+            taken = walked(msgspec.json.encode(value), want.records)
+            records += taken.records
+        if decoder.format == "xml":
+            envelope = next(iter(_values(part, decoder)), {})
+    return Decoded(records=records, envelope=envelope, present=present)
+
+
+def _values(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
+    match decoder.format:
+        case "jsonl":
+            yield from _json_lines(body)
+        case "csv":
+            yield from _csv(body, decoder)
+        case "xml":
+            yield _xml(body)
+        case "lines":
+            for line in body.decode(decoder.encoding, "replace").splitlines():
+                yield {"record": line}
+        case "json":
+            yield from _items(body, decoder)
+
+
+def _json_lines(body: bytes) -> Iterator[JsonValue]:
+    for line in body.splitlines():
+        if line.strip():
+            try:
+                yield msgspec.json.decode(line)
+            except msgspec.DecodeError as exc:
+                raise undecodable(line, f"a line is {exc}") from exc
+
+
+def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
+    try:
+        text = body.decode(decoder.encoding)
+    except UnicodeDecodeError as exc:
+        raise undecodable(body, str(exc)) from exc
+    delimiter = decoder.delimiter.encode().decode("unicode_escape")
+    for row in csv.DictReader(io.StringIO(text), delimiter=delimiter):
+        yield {
+            str(name): None if value in decoder.nulls else value
+            for name, value in row.items()
+            if name is not None
+        }
+
+
+def _xml(body: bytes) -> JsonValue:
+    from xml.parsers.expat import ExpatError  # noqa: PLC0415 (few APIs speak XML)
+
+    import xmltodict  # noqa: PLC0415 (few APIs speak XML)
+
+    try:
+        value: JsonValue = xmltodict.parse(body)
+    except (ExpatError, ValueError) as exc:
+        raise undecodable(body, f"not XML: {exc}") from exc
+    return value
+
+
+def _items(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
+    try:
+        whole: JsonValue = msgspec.json.decode(body)
+    except msgspec.DecodeError as exc:
+        raise undecodable(body, str(exc)) from exc
+    found, items = at(whole, decoder.items)
+    if found and isinstance(items, list):
+        yield from items
