@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias, assert_never
 
@@ -278,15 +279,18 @@ def retry_after(headers: Headers, now: float) -> float | None:
         return max(0.0, float(text))
     except ValueError:
         pass
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    sent = _http_date(headers.get("date", ""))
+    sent = http_date(headers.get("date", ""))
     return max(0.0, until - (now if sent is None else sent))
 
 
-def _http_date(text: str) -> float | None:
+def http_date(text: str) -> float | None:
+    """The date of a header in epoch seconds, or None; without a zone it is UTC."""
     try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -7,6 +7,7 @@ to the waiting streams in turn, so that no stream starves another.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,11 +15,16 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from penstock.plan.page import Headers
+from penstock.plan.policy import http_date
 from penstock.plan.source import Limits, RateLimit
 from penstock.read.clock import Clock
 
-# A number of seconds since the epoch is larger than this, a number of seconds to wait is not.
+# A number of seconds since the epoch is larger than this, a number of seconds to wait is not; one
+# of milliseconds since the epoch is larger than the second.
 _EPOCH_FROM = 1_000_000_000.0
+_EPOCH_MS_FROM = 100_000_000_000.0
+# A quota that is further away is not waited for: the API says itself when it refuses a request.
+_LONGEST_PAUSE = 600.0  # seconds
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +73,16 @@ class Governor:
         self._limit = min(self._most, self._limit + 1 / self._limit)
         self._hand_out()
         used_up = quota_pause(headers, self._clock.now())
-        if used_up:
+        if 0 < used_up <= _LONGEST_PAUSE:
             self._pause(used_up)
 
     def pushed_back(self, seconds: float) -> None:
-        """The API asked for less: halve, and ask nothing for `seconds`."""
-        self._limit = max(1.0, self._limit / 2)
+        """The API asked for less: halve, and ask nothing for `seconds`.
+
+        Requests that were under way together are refused together: that counts once.
+        """
+        if self._clock.monotonic() >= self._paused_until:
+            self._limit = max(1.0, self._limit / 2)
         self._pause(seconds)
 
     def _pause(self, seconds: float) -> None:
@@ -84,6 +94,7 @@ class Governor:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(stream, deque()).append(turn)
+        self._hand_out()  # whoever queues in front may have given up
         try:
             await turn
         except asyncio.CancelledError:
@@ -146,13 +157,19 @@ _RESET = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 def quota_pause(headers: Headers, now: float) -> float:
     """Seconds until a used-up quota is reset, from `RateLimit-*` headers; 0 where none is used up.
 
-    A reset above a billion is read as epoch seconds, else as seconds to wait.
+    A reset above a billion is read as epoch seconds or milliseconds, measured against the answer's
+    own `Date` where it has one, else as seconds to wait.
     """
     remaining = _number(headers, _REMAINING)
     reset = _number(headers, _RESET)
     if remaining is None or reset is None or remaining > 0:
         return 0.0
-    return max(0.0, reset - now if reset > _EPOCH_FROM else reset)
+    if reset > _EPOCH_MS_FROM:
+        reset /= 1000
+    if reset > _EPOCH_FROM:
+        sent = http_date(headers.get("date", ""))
+        reset -= now if sent is None else sent
+    return max(0.0, reset)
 
 
 def _number(headers: Headers, names: Sequence[str]) -> float | None:
@@ -161,7 +178,8 @@ def _number(headers: Headers, names: Sequence[str]) -> float | None:
         if text is None:
             continue
         try:
-            return float(text.split(",")[0].split(";")[0])
+            number = float(text.split(",")[0].split(";")[0])
         except ValueError:
             return None
+        return number if math.isfinite(number) else None
     return None

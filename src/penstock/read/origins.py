@@ -9,6 +9,25 @@ from penstock.errors import OriginError, ReadError
 from penstock.plan.page import origin
 
 
+def joined(base: str, link: str) -> str:
+    """The absolute URL of a link found at `base`.
+
+    Raises:
+        ReadError: it is not a link that can be followed.
+    """
+    try:
+        url = urljoin(base, link)
+        parts = urlsplit(url)
+        # A backslash is part of a name to one reader of URLs, and ends it to another.
+        usable = parts.scheme in {"http", "https"} and parts.hostname and "\\" not in parts.netloc
+        origin(url)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ReadError(f"{link!r} is not a link that can be followed", code="link")
+    return url
+
+
 class Origins:
     """The origins of a document, and where its base origin is moved to, if it is."""
 
@@ -42,15 +61,13 @@ class Origins:
             OriginError: it leads to an origin that the document does not name.
             ReadError: it is not a link that can be followed.
         """
-        url = self.place(urljoin(seen_at, link))
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ReadError(f"{link!r} is not a link that can be followed", code="link")
+        url = self.place(joined(seen_at, link))
         if self.allows(url):
             return url
+        parts = urlsplit(url)
         secure = urlunsplit(("https", parts.netloc, parts.path, parts.query, parts.fragment))
-        if parts.scheme == "http" and parts.port is None and self.allows(secure):
-            return secure
+        if parts.scheme == "http" and parts.port is None and self.allows(self.place(secure)):
+            return self.place(secure)
         raise OriginError(
             f"the next page is at {origin(url)}, but the document names {self.named()}",
             code="origin-not-allowed",
