@@ -170,6 +170,13 @@ def test_secrets_are_every_scalar_of_secret_inputs():
     assert secrets((KEY, Input(name="open")), values) == ("x", "7", "y")
 
 
+def test_secrets_inside_an_object_are_found_by_their_paths():
+    """An object may hold both; only what a secret path leads to is secret."""
+    login = Input(name="login", secret_paths=(("key",), ("deep", "pin"), ("none",)))
+    values = {"login": {"key": "k", "user": "u", "deep": {"pin": 7}}}
+    assert secrets((login,), values) == ("k", "7")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

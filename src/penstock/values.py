@@ -67,8 +67,19 @@ def remarks(
 
 
 def secrets(inputs: tuple[Input, ...], values: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """Every text and number in the values of secret inputs."""
-    return tuple(s for i in inputs if i.secret for s in scalars(values.get(i.name)))
+    """Every text and number in the values of secret inputs, and in the secret parts of others."""
+    found: list[str] = []
+    for wanted in inputs:
+        value = values.get(wanted.name)
+        paths = ((),) if wanted.secret else wanted.secret_paths
+        found += (text for path in paths for text in scalars(_at(value, path)))
+    return tuple(found)
+
+
+def _at(value: JsonValue, path: tuple[str, ...]) -> JsonValue:
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def scalars(value: JsonValue) -> Iterator[str]:
@@ -293,6 +304,7 @@ _DOTENV_LINE = re.compile(
         [ \t]*(?:(?<=[ \t])\#[^\r\n]*)?\r?$""",
     re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.cli.fakes import SECRET
 
 from penstock.cli.app import cli
 from penstock.cli.context import App
-from tests.cli.fakes import SECRET
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.cli.fakes import ERROR, SECOND, SECRET, WARNING, Compiled, FakeEngine
 
 from penstock import events
 from penstock.errors import Diagnostic, Place, PlanError
-from tests.cli.fakes import ERROR, SECOND, SECRET, WARNING, Compiled, FakeEngine
+from penstock.plan.auth import Basic, Bearer, Choose, Jwt, SessionToken, client_credentials
+from penstock.plan.expr import Const, Object
+from penstock.plan.request import JsonBody, Param, Request, Slot
+from penstock.plan.source import Source, Stream
 
 
 def test_check_takes_several_documents(call):
@@ -215,3 +219,47 @@ def test_every_command_has_help_that_names_debug(call):
     top = call(FakeEngine(), "--help").stdout
     for command in ("demo", "run", "check", "plan", "read", "state", "emulate", "connectors"):
         assert f"  {command} " in top
+
+
+def test_secrets_written_into_a_document_are_masked_wherever_they_stand(call):
+    """Keys, passwords, token requests, logins and headers: none shows in the plan."""
+    kinds = (
+        Bearer(token=Const(value="hard-coded-1")),
+        Basic(username=Const(value="me"), password=Const(value="hard-coded-2")),
+        client_credentials(
+            url=Const(value="https://x/token"),
+            client_id=Const(value="client-7"),
+            client_secret=Const(value="hard-coded-3"),
+        ),
+        SessionToken(
+            login=Request(
+                url=Const(value="https://x/login"),
+                body=JsonBody(
+                    value=Object(items=((Const(value="password"), Const(value="hard-coded-4")),))
+                ),
+            ),
+            path=("id",),
+        ),
+        Jwt(
+            secret=Const(value="hard-coded-5"),
+            algorithm="HS256",
+            headers=Const(value={}),
+            claims=Const(value={}),
+        ),
+    )
+    header = Param(
+        slot=Slot(place="header", path=("Authorization",)),
+        value=Const(value="Bearer hard-coded-6"),
+    )
+    request = Request(url=Const(value="https://x/a"), params=(header,))
+    streams = [Stream(name=f"s{n}", request=request, auth=kind) for n, kind in enumerate(kinds)]
+    chosen = Choose(
+        by=Const(value="a"), options=(("a", Bearer(token=Const(value="hard-coded-7"))),)
+    )
+    streams.append(Stream(name="chosen", request=request, auth=chosen))
+    engine = FakeEngine(Compiled(source=Source(name="x", base_url=None, streams=tuple(streams))))
+    for arguments in (["plan", "d"], ["plan", "d", "--json"]):
+        result = call(engine, *arguments)
+        assert result.exit_code == 0, result.output
+        assert "hard-coded" not in result.output
+    assert "client-7" in result.output

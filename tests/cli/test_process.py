@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.cli.fakes import SECRET
 
 import penstock
-from tests.cli.fakes import SECRET
 
 FAKE = "tests.cli.fakes"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from penstock import errors, events
 from tests.cli.fakes import (
     ERROR,
     FULL_RUN,
@@ -20,6 +18,8 @@ from tests.cli.fakes import (
     receipt,
     started,
 )
+
+from penstock import errors, events
 
 
 def test_options_reach_the_engine(call):
@@ -68,7 +68,7 @@ def test_config_file_gives_values_and_set_wins(call, tmp_path):
     [("done", 0), ("skipped", 0), ("failed", 1), ("partial", 3), ("interrupted", 130)],
 )
 def test_exit_code_follows_the_status(call, status, code):
-    """0 done, 1 failed, 3 partial, 130 interrupted; and each says how to go on."""
+    """Done is 0, failed 1, partial 3, interrupted 130; and each says how to go on."""
     result = call(FakeEngine(result=Result(status=status)), "run", "d")
     assert result.exit_code == code
     assert ("the same command" in result.stderr) == (code != 0)

@@ -10,10 +10,10 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments in (["version"], ["--version"]):
         # Answered before anything is imported: scripts ask often, and wait for it.
-        from penstock import __version__  # noqa: PLC0415
+        from penstock import __version__  # noqa: PLC0415 (nothing more is needed)
 
         print(__version__)
         return 0
-    from penstock.cli.app import launch  # noqa: PLC0415
+    from penstock.cli.app import launch  # noqa: PLC0415 (everything else needs it)
 
     return launch(arguments)

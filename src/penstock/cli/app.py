@@ -36,7 +36,7 @@ COMMANDS: dict[str, Known] = {
 }
 
 
-def _want_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def _want_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click passes it by position)
     del param
     if value:
         ctx.ensure_object(App).debug = True

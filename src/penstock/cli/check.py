@@ -53,8 +53,7 @@ def _checked(app: App, spec: str) -> tuple[dict[str, JsonValue], Sequence[Diagno
 
 
 def _show(app: App, spec: str, dialect: str | None, found: Sequence[Diagnostic]) -> None:
-    for diagnostic in found:
-        diagnostics.show(app.console, diagnostic)
+    diagnostics.show_all(app.console, found)
     said = f": {diagnostics.count(found)}" if found else ""
     if has_errors(found):
         app.console.say(f"{app.console.style('not usable', 'bold', 'red')}  {spec}{said}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +133,7 @@ def one_line(sql: str) -> str:
 
 def _answer(file: str, sql: str) -> str:
     """What a query gives, asked by the very command that people are told to use."""
-    command = query_command(file, sql, python=sys.executable)
+    command = query_command(file, sql)
     done = subprocess.run(  # noqa: S603 (our own query)
         command,
         capture_output=True,

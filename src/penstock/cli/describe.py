@@ -6,7 +6,17 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from penstock.plan.auth import ApiKey, Auth, Basic, Bearer, Choose, NoAuth, OAuth2
+from penstock.plan.auth import (
+    ApiKey,
+    Auth,
+    Basic,
+    Bearer,
+    Choose,
+    Jwt,
+    NoAuth,
+    OAuth2,
+    SessionToken,
+)
 from penstock.plan.expr import (
     Array,
     Concat,
@@ -22,13 +32,23 @@ from penstock.plan.expr import (
     Quoted,
     Ref,
     Scope,
+    TimeOf,
 )
 from penstock.plan.hints import Hints
 from penstock.plan.pagination import Counter, NextLink, NextToken, Pagination, kind_name
 from penstock.plan.policy import ErrorPolicy
-from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Records
-from penstock.plan.request import FormBody, JsonBody, Param, TextBody
-from penstock.plan.slices import Cursor, Parent, Partition, Product, Values
+from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Records, Several
+from penstock.plan.request import FormBody, JsonBody, TextBody
+from penstock.plan.slices import (
+    Chain,
+    Cursor,
+    Grouped,
+    Merged,
+    Parent,
+    Partition,
+    Product,
+    Values,
+)
 from penstock.plan.source import Source, Stream
 
 
@@ -45,7 +65,7 @@ def expr(value: Expr) -> str:
             return "".join(map(expr, value.parts))
         case Formatted():
             return _formatted(value)
-        case Quoted() | Literal():
+        case Quoted() | Literal() | TimeOf():
             return expr(value.value)
         case JoinUrl():
             return _joined(expr(value.base), expr(value.path))
@@ -88,7 +108,8 @@ def request_lines(stream: Stream) -> Iterator[str]:
     """The request of a page, and what slices and pagination add to it."""
     request = stream.request
     yield f"{request.method} {expr(request.url)}"
-    added = [*_partition_params(stream.partition), *(stream.cursor.params if stream.cursor else ())]
+    added = [p for leaf in _leaves(stream.partition) for p in leaf.params]
+    added += stream.cursor.params if stream.cursor else ()
     params = [*request.params, *added]
     for place in ("query", "header", "cookie", "json", "form", "url"):
         texts = [f"{p.slot.name}={expr(p.value)}" for p in params if p.slot.place == place]
@@ -104,24 +125,27 @@ def request_lines(stream: Stream) -> Iterator[str]:
             assert_never(request.body)
 
 
-def _partition_params(partition: Partition | None) -> tuple[Param, ...]:
-    match partition:
+def _leaves(kind: Partition | None) -> Iterator[Values | Parent]:
+    """The lists and parents a partition is made of."""
+    match kind:
         case None:
-            return ()
+            return
         case Values() | Parent():
-            return partition.params
-        case Product():
-            return tuple(p for m in partition.members for p in m.params)
+            yield kind
+        case Product() | Chain() | Merged():
+            for member in kind.members:
+                yield from _leaves(member)
+        case Grouped():
+            yield from _leaves(kind.of)
         case _:
-            assert_never(partition)
+            assert_never(kind)
 
 
 def _paging_params(pagination: Pagination) -> Iterator[tuple[str, str]]:
     """Place and text of what pagination sends."""
-    if isinstance(pagination, Counter):
-        yield pagination.into.place, f"{pagination.into.name}=<{pagination.unit}>"
-    elif isinstance(pagination, NextToken):
-        yield pagination.into.place, f"{pagination.into.name}=<token>"
+    if isinstance(pagination, (Counter, NextToken)) and pagination.into is not None:
+        what = pagination.unit if isinstance(pagination, Counter) else "token"
+        yield pagination.into.place, f"{pagination.into.name}=<{what}>"
     size = pagination.size
     if size is not None and size.into is not None:
         yield size.into.place, f"{size.into.name}={expr(size.value)}"
@@ -170,6 +194,10 @@ def auth(kind: Auth) -> str:
             return "HTTP Basic"
         case OAuth2():
             return f"OAuth2 token from {expr(kind.url)}"
+        case SessionToken():
+            return f"session token from {expr(kind.login.url)}"
+        case Jwt():
+            return f"JSON Web Token, {kind.algorithm}"
         case Choose():
             return f"by {expr(kind.by)}: {', '.join(name for name, _ in kind.options)}"
         case _:
@@ -188,14 +216,18 @@ def partition(kind: Partition | None) -> str | None:
             return f"once for each record of {kind.stream} ({fields})"
         case Product():
             return " and ".join(filter(None, map(partition, kind.members)))
+        case Chain() | Merged():
+            return ", then ".join(filter(None, map(partition, kind.members)))
+        case Grouped():
+            return f"{partition(kind.of)}, up to {kind.size} together"
         case _:
             assert_never(kind)
 
 
 def parents(kind: Partition | None) -> tuple[str, ...]:
     """The streams whose records a stream is asked for."""
-    members = kind.members if isinstance(kind, Product) else (kind,)
-    return tuple(m.stream for m in members if isinstance(m, Parent))
+    found = (leaf.stream for leaf in _leaves(kind) if isinstance(leaf, Parent))
+    return tuple(dict.fromkeys(found))
 
 
 def cursor(kind: Cursor | None) -> str | None:
@@ -222,6 +254,8 @@ def _path(path: RecordPath) -> str:
             return path.text
         case Glob():
             return "/".join(path.path)
+        case Several():
+            return (" and " if path.mode == "all" else " or ").join(map(_path, path.paths))
         case DetectRecords():
             return "to be detected"
         case _:

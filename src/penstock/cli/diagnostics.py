@@ -16,20 +16,33 @@ _WIDEST = 120  # characters of a source line that are shown around the mark
 
 
 def show_all(console: Console, diagnostics: Sequence[Diagnostic]) -> None:
-    """Show every diagnostic, and how many there are of each severity."""
-    for found in diagnostics:
-        show(console, found)
-    if diagnostics:
-        console.say(count(diagnostics))
+    """Show every diagnostic; a warning that comes at several places is shown once, with all."""
+    for found, others in _grouped(diagnostics):
+        show(console, found, others)
 
 
-def show(console: Console, diagnostic: Diagnostic) -> None:
-    """Show one diagnostic."""
+def _grouped(diagnostics: Sequence[Diagnostic]) -> list[tuple[Diagnostic, list[Place]]]:
+    """Each diagnostic with the further places of the same warning, in order."""
+    groups: dict[object, tuple[Diagnostic, list[Place]]] = {}
+    for nth, found in enumerate(diagnostics):
+        file = found.place.file if found.place else None
+        same = (found.code, found.message, found.hint, file)
+        key: object = nth if found.severity == "error" or file is None else same
+        first = groups.setdefault(key, (found, []))
+        if first[0] is not found and found.place is not None:
+            first[1].append(found.place)
+    return list(groups.values())
+
+
+def show(console: Console, diagnostic: Diagnostic, others: Sequence[Place] = ()) -> None:
+    """Show one diagnostic, and at which other places the same is to be said."""
     style = _STYLES[diagnostic.severity]
     head = console.style(f"{diagnostic.severity}[{diagnostic.code}]", "bold", style)
     console.say(f"{head}: {clean(diagnostic.message)}")
     if diagnostic.place is not None:
         _show_place(console, diagnostic.place, style)
+    if others:
+        console.say(f"  also at {', '.join(f'{p.line}:{p.column}' for p in others)}")
     if diagnostic.hint:
         console.say(f"  hint: {clean(diagnostic.hint)}")
 

@@ -200,7 +200,7 @@ class Live(Quiet):
 
     def _table(self) -> Table:
         from rich.table import Table  # noqa: PLC0415 (the same)
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415 (only a terminal needs it)
 
         now = self.board.clock()
         table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")

@@ -109,7 +109,7 @@ def emulate(  # noqa: PLR0913 (one argument for each option)
 
     Its URL is the first line on stdout, as soon as it listens.
     """
-    from penstock.emulator import EMULATORS, Settings, serve_forever  # noqa: PLC0415
+    from penstock.emulator import EMULATORS, Settings, serve_forever  # noqa: PLC0415 (a server)
 
     _require(name, EMULATORS)
     chance, rules = faults
@@ -156,23 +156,24 @@ def connectors(app: App, name: str | None, as_json: bool) -> None:  # noqa: FBT0
 
     if name is not None:
         _require(name, bundled.names())
-        source = compile_source(app, name)[1]
-        app.console.json(_entry(source)) if as_json else _show(app, source)
-        return
-    sources = [compile_source(app, n)[1] for n in bundled.names()]
+    wanted = bundled.names() if name is None else (name,)
+    known = [(compile_source(app, n)[1], bundled.describe(n)) for n in wanted]
     if as_json:
-        app.console.json({"connectors": [_entry(s) for s in sources]})
-        return
-    rows = [(s.name, _needs(s), ", ".join(x.name for x in s.streams)) for s in sources]
-    for line in table(rows, ("connector", "needs", "streams")):
-        app.console.data(line)
+        entries = [_entry(*one) for one in known]
+        app.console.json(entries[0] if name is not None else {"connectors": list(entries)})
+    elif name is not None:
+        _show(app, *known[0])
+    else:
+        rows = [(source.name, _needs(source), said) for source, said in known]
+        for line in table(rows, ("connector", "needs", "loads")):
+            app.console.data(line)
 
 
 def _needs(source: Source) -> str:
     return ", ".join(i.name for i in source.inputs if i.required and i.default is None)
 
 
-def _entry(source: Source) -> dict[str, JsonValue]:
+def _entry(source: Source, said: str) -> dict[str, JsonValue]:
     inputs: list[JsonValue] = msgspec.to_builtins(source.inputs)
     streams: list[JsonValue] = [
         {
@@ -182,11 +183,11 @@ def _entry(source: Source) -> dict[str, JsonValue]:
         }
         for s in source.streams
     ]
-    return {"name": source.name, "inputs": inputs, "streams": streams}
+    return {"name": source.name, "description": said, "inputs": inputs, "streams": streams}
 
 
-def _show(app: App, source: Source) -> None:
-    app.console.data(source.name)
+def _show(app: App, source: Source, said: str) -> None:
+    app.console.data(f"{source.name}: {said}")
     app.console.data("values:")
     for line in describe.inputs(source):
         app.console.data(f"  {line}")

@@ -10,7 +10,7 @@ import click
 from penstock import errors
 from penstock.cli.console import Style, clean
 from penstock.cli.context import DONE, FAILED, INTERRUPTED, WRONG, App
-from penstock.cli.diagnostics import as_json, show_all
+from penstock.cli.diagnostics import as_json, count, show_all
 from penstock.plan.expr import JsonValue
 
 
@@ -20,21 +20,37 @@ def guarded(app: App, call: Callable[[], object]) -> int:
         code = call()
     except click.exceptions.Exit as exc:
         return exc.exit_code
-    except (KeyboardInterrupt, click.Abort) as exc:
-        return _failed(app, exc, INTERRUPTED, "interrupted")
-    except click.ClickException as exc:
-        return _misused(app, exc)
-    except errors.PlanError as exc:
-        return _not_usable(app, exc)
-    except errors.Interrupted as exc:
-        return _failed(app, exc, INTERRUPTED, exc.message, hint=exc.hint, code="interrupted")
-    except errors.Error as exc:
-        return _failed(app, exc, FAILED, _said(exc), hint=exc.hint, code=exc.code)
-    except OSError as exc:
-        return _failed(app, exc, FAILED, str(exc), code="os")
-    except Exception as exc:  # noqa: BLE001 (the last resort: whatever else went wrong is our bug)
-        return _bug(app, exc)
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (the last resort)
+        return _shown(app, exc)
     return code if isinstance(code, int) else DONE
+
+
+def _shown(app: App, raised: BaseException) -> int:
+    """Show what was raised, by what it means to the user; gives the exit code."""
+    exc = _first_cause(raised)
+    _trace(app, raised)
+    match exc:
+        case KeyboardInterrupt() | click.Abort():
+            return _failed(app, INTERRUPTED, "interrupted", code="interrupted")
+        case click.ClickException():
+            return _misused(app, exc)
+        case errors.PlanError():
+            return _not_usable(app, exc)
+        case errors.Interrupted():
+            return _failed(app, INTERRUPTED, exc.message, hint=exc.hint, code="interrupted")
+        case errors.Error():
+            return _failed(app, FAILED, _said(exc), hint=exc.hint, code=exc.code)
+        case OSError():
+            return _failed(app, FAILED, str(exc), code="os")
+        case _:
+            return _bug(app, exc)
+
+
+def _first_cause(exc: BaseException) -> BaseException:
+    """What concurrent tasks raised together stands for its first member."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
 
 
 def _said(exc: errors.Error) -> str:
@@ -47,19 +63,19 @@ def _misused(app: App, exc: click.ClickException) -> int:
     context = getattr(exc, "ctx", None)
     if context is not None:
         app.console.say(clean(context.get_usage()))
-    return _failed(app, exc, WRONG, exc.format_message(), code="usage")
+    return _failed(app, WRONG, exc.format_message(), code="usage")
 
 
 def _not_usable(app: App, exc: errors.PlanError) -> int:
     show_all(app.console, exc.diagnostics)
-    _trace(app, exc)
+    app.console.say(count(exc.diagnostics))
     first = next((d for d in exc.diagnostics if d.severity == "error"), None)
     message = first.message if first else "the document is not usable"
     _failed_json(app, "plan", message, None, exc.diagnostics)
     return WRONG
 
 
-def _bug(app: App, exc: Exception) -> int:
+def _bug(app: App, exc: BaseException) -> int:
     words = f"{type(exc).__name__}: {exc}".replace("\n", " ")
     hint = (
         "please report the trace above"
@@ -67,19 +83,10 @@ def _bug(app: App, exc: Exception) -> int:
         else "add --debug for the stack trace, with secrets masked, and report it"
     )
     message = f"this is a bug in Penstock, not in your document: {words}"
-    return _failed(app, exc, FAILED, message, hint=hint, code="bug")
+    return _failed(app, FAILED, message, hint=hint, code="bug")
 
 
-def _failed(  # noqa: PLR0913 (what is to say of a failure)
-    app: App,
-    exc: BaseException,
-    exit_code: int,
-    message: str,
-    *,
-    hint: str | None = None,
-    code: str = "interrupted",
-) -> int:
-    _trace(app, exc)
+def _failed(app: App, exit_code: int, message: str, *, code: str, hint: str | None = None) -> int:
     styles: tuple[Style, ...] = ("bold", "red")
     head = app.console.style(f"error[{code}]" if exit_code != INTERRUPTED else code, *styles)
     app.console.say(f"{head}: {clean(message)}" if message != code else head)

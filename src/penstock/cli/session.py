@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
@@ -13,9 +14,19 @@ from penstock.cli import diagnostics
 from penstock.cli.context import App
 from penstock.cli.engine import Compiled
 from penstock.errors import Diagnostic, PlanError
-from penstock.plan.auth import ApiKey, Auth, Basic, Bearer, Choose, NoAuth, OAuth2
+from penstock.plan.auth import (
+    ApiKey,
+    Auth,
+    Basic,
+    Bearer,
+    Choose,
+    Jwt,
+    NoAuth,
+    OAuth2,
+    SessionToken,
+)
 from penstock.plan.expr import Const, Expr, JsonValue, Object, walk
-from penstock.plan.request import Param
+from penstock.plan.request import Param, Request
 from penstock.plan.source import Source
 from penstock.redact import is_sensitive
 from penstock.values import gather, remarks, scalars, secrets
@@ -57,8 +68,7 @@ def open_source(
     )
     app.console.redactor.add(*secrets(source.inputs, values))
     more = remarks(source.inputs, values, sets)
-    for found in more:
-        diagnostics.show(app.console, found)
+    diagnostics.show_all(app.console, more)
     said = (*compiled.diagnostics, *more)
     return Opened(source=source, dialect=compiled.dialect, said=said, values=values)
 
@@ -75,8 +85,7 @@ def compile_source(
     if compiled.source is None or has_errors(compiled.diagnostics):
         raise PlanError(compiled.diagnostics)
     hide_written(app, compiled.source)
-    for found in compiled.diagnostics:
-        diagnostics.show(app.console, found)
+    diagnostics.show_all(app.console, compiled.diagnostics)
     return compiled, compiled.source
 
 
@@ -96,8 +105,9 @@ def hide_given(app: App, values: Mapping[str, JsonValue]) -> None:
 
 def hide_written(app: App, source: Source) -> None:
     """Mask the secrets that stand in the document itself."""
-    for stream in source.streams:
-        hidden = [*_in_auth(stream.auth), *_in_params(stream.request.params)]
+    later = [s.later for s in source.streams if s.later is not None]
+    for stream in (*source.streams, *later):
+        hidden = [*_in_auth(stream.auth), *_in_request(stream.request)]
         app.console.redactor.add(*(text for expr in hidden for text in _constants(expr)))
     kept = (i.default for i in source.inputs if i.secret)
     app.console.redactor.add(*(text for value in kept for text in scalars(value)))
@@ -115,8 +125,19 @@ def _in_auth(auth: Auth) -> list[Expr]:
             return [auth.password]
         case OAuth2():
             return [*_in_fields(auth.body), *_in_params(auth.headers)]
+        case SessionToken():
+            return [*_in_request(auth.login), *_in_auth(auth.auth)]
+        case Jwt():
+            return [auth.secret]
         case Choose():
             return [expr for _, option in auth.options for expr in _in_auth(option)]
+        case _:
+            assert_never(auth)
+
+
+def _in_request(request: Request) -> list[Expr]:
+    fields = _in_fields(request.body.value) if request.body is not None else []
+    return [*_in_params(request.params), *fields]
 
 
 def _in_fields(body: Expr) -> list[Expr]:

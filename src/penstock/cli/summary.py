@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Container, Sequence
 
 import msgspec
@@ -30,6 +31,8 @@ _NEXT: dict[Status, str] = {
     "failed": "what was committed stays: the same command goes on from there",
     "interrupted": "stopped at a checkpoint: the same command goes on from there",
 }
+_BARE = re.compile(r"[\w./:=@%+-]+")
+_NO_MAGIC = re.compile(r'[^"$`\\!]*')
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _MOST_SHOWN = 20  # failures or warnings of one stream; the receipt in the destination has them all
 
@@ -113,21 +116,34 @@ def _aligned(text: str, columns: int, right: bool) -> str:  # noqa: FBT001 (mapp
 
 
 def look_command(result: Result) -> str | None:
-    """The command that shows the first rows of what was loaded."""
-    loaded = next((r for r in result.receipts if r.rows), None) or next(iter(result.receipts), None)
-    if loaded is None:
+    """The command that shows the first rows of what was loaded, if anything was."""
+    loaded = max(result.receipts, key=lambda r: r.rows, default=None)
+    file = duckdb_file(result.destination)
+    if loaded is None or file is None or (result.status == "failed" and not loaded.rows):
         return None
     sql = f"FROM {quoted(result.db_schema)}.{quoted(loaded.table)} LIMIT 10"
-    file = duckdb_file(result.destination)
-    return shlex.join(query_command(file, sql)) if file else None
+    return _typed(query_command(file, sql))
 
 
-def query_command(file: str, sql: str, python: str = "python") -> list[str]:
-    """What runs a query on a DuckDB file: its own shell where there is one, else Python."""
+def query_command(file: str, sql: str) -> list[str]:
+    """What runs a query on a DuckDB file: its own shell where there is one, else this Python."""
     if shutil.which("duckdb"):
         return ["duckdb", "-readonly", file, "-c", sql]
     code = f"import duckdb; duckdb.connect({file!r}, read_only=True).sql({sql!r}).show()"
+    python = "python" if shutil.which("python") == sys.executable else sys.executable
     return [python, "-c", code]
+
+
+def _typed(command: Sequence[str]) -> str:
+    """A command as it is typed into a shell, with the plainest quotes that do."""
+    return " ".join(
+        word
+        if _BARE.fullmatch(word)
+        else f'"{word}"'
+        if _NO_MAGIC.fullmatch(word)
+        else shlex.quote(word)
+        for word in command
+    )
 
 
 def duckdb_file(destination: str) -> str | None:
