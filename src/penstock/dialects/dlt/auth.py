@@ -25,6 +25,7 @@ _KEYS = {
         "default_token_expiration",
         "access_token",
         "scope",
+        "grant_type",
     ),
 }
 _RENAMES = {
@@ -60,7 +61,7 @@ def auth(ctx: Context, node: Node | None) -> Auth:
     if kind not in _KEYS:
         return _built(ctx, kind, said or node, {})
     what = f"{kind} auth"
-    held = entries(ctx, node, (*_KEYS[kind], "type", "grant_type"), _RENAMES[kind], what)
+    held = entries(ctx, node, (*_KEYS[kind], "type"), _RENAMES[kind], what)
     return _built(ctx, kind, node, held)
 
 
@@ -75,8 +76,6 @@ def _built(ctx: Context, kind: str | None, node: Node, held: _Entries) -> Auth:
             ctx.error("unknown-value", f"there is no auth {kind!r}", node, hint)
             node.mark()
         return NoAuth()
-    if "grant_type" in held and kind != "oauth2_client_credentials":
-        ctx.keys(node, (*_KEYS[kind], "type"), f"{kind} auth")
     return _BUILDERS[kind](ctx, node, held)
 
 

@@ -24,6 +24,7 @@ class Draft(msgspec.Struct, kw_only=True):
     bindings: Bindings
     hints: Hints
     path: str
+    columns: tuple[str, ...] = ()  # what its records carry from the parent
 
     @property
     def parent(self) -> str | None:
@@ -142,7 +143,7 @@ def partition(ctx: Context, draft: Draft, names: set[str]) -> Parent | None:
     """The parent of a stream with every field the child needs."""
     bindings = draft.bindings
     include = draft.resource.merged.get("include_from_parent")
-    wanted = ctx.texts(include)
+    wanted = _included(ctx, include, draft.parent or "")
     if len(bindings.parents) > 1:
         several = ", ".join(bindings.parents)
         message = f"a resource has one parent, and this one has: {several}"
@@ -159,19 +160,26 @@ def partition(ctx: Context, draft: Draft, names: set[str]) -> Parent | None:
     if stream not in names:
         _unknown(ctx, stream, bindings.parent_nodes[stream], names)
         return None
-    fields = list(bindings.parents[stream].values())
-    fields += [Field(name=f"_{stream}_{key}", path=Keys(path=(key,))) for key in wanted]
-    return Parent(stream=stream, fields=tuple(fields))
+    fields = dict(bindings.parents[stream])
+    for column, key in wanted.items():
+        if column in fields and fields[column].path != Keys(path=(key,)):
+            message = f"the column {column!r} has the name of another field of the parent"
+            ctx.error("conflict", message, draft.resource.place, "give the column another name")
+        fields[column] = Field(name=column, path=Keys(path=(key,)))
+    draft.columns = tuple(wanted)
+    return Parent(stream=stream, fields=tuple(fields.values()))
+
+
+def _included(ctx: Context, node: Node | None, parent: str) -> dict[str, str]:
+    """The columns that `include_from_parent` gives, and the parent's key of each.
+
+    A list of keys names the columns as dlt does; a mapping gives their names itself.
+    """
+    if node is not None and isinstance(node.value, dict):
+        found = {column: ctx.text(node.get(column)) for column in node.mapping}
+        return {column: key for column, key in found.items() if key is not None}
+    return {f"_{parent}_{key}": key for key in ctx.texts(node)}
 
 
 def _unknown(ctx: Context, stream: str, node: Node, names: set[str]) -> None:
     ctx.error("unknown-parent", f"there is no resource {stream!r}", node, nearest(stream, names))
-
-
-def included_names(draft: Draft) -> tuple[str, ...]:
-    """The columns that `include_from_parent` gives."""
-    node = draft.resource.merged.mapping.get("include_from_parent")
-    if node is None or draft.parent is None:
-        return ()
-    keys = [node.value] if isinstance(node.value, str) else [c.value for c in node.items]
-    return tuple(f"_{draft.parent}_{key}" for key in keys)

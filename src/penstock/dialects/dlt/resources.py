@@ -61,7 +61,7 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
     if isinstance(item.value, str):
         name = item.value
         own = Node({"name": item, "endpoint": _path(item, item)}, ctx.document, path=item.path)
-    elif ctx.mapping(item):
+    elif isinstance(item.value, dict):
         found = ctx.text(item.get("name"))
         if found is None:
             if item.mapping.get("name") is None:
@@ -69,8 +69,7 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
             return None
         name, own = found, _shaped(ctx, item, item.mapping["name"])
     else:
-        if item.value is None:
-            ctx.wrong(item, "a name or a mapping")
+        ctx.wrong(item, "a name or a mapping")
         return None
     return _merged(ctx, name, item, own, default)
 
@@ -135,6 +134,7 @@ def _merged(ctx: Context, name: str, item: Node, own: Node, default: Node | None
     whole = Node(
         inner, ctx.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
     )
+    entries["endpoint"] = whole
     _not_honoured(ctx, merged)
     return Resource(name=name, node=item, merged=merged, endpoint=whole, own=frozenset(own.mapping))
 

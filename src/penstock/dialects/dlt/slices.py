@@ -187,9 +187,10 @@ def _window(ctx: Context, node: Node | None) -> Window | None:
 def _counted(ctx: Context, node: Node) -> Window | None:
     ctx.keys(node, _UNITS, "step")
     said = [unit for unit in _UNITS if node.has(unit)]
-    if len(said) != 1:
+    if len(said) != 1 and (said or not node.mapping):
         hint = f"give one of: {', '.join(_UNITS)}"
         ctx.error("wrong-type", "step needs one length of time", node, hint)
+    if len(said) != 1:
         return None
     child = node.get(said[0])
     assert child is not None, "the unit was just found"

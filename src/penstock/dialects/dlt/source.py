@@ -12,7 +12,7 @@ from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.expr import Bindings
 from penstock.dialects.dlt.hints import hints, skipped
 from penstock.dialects.dlt.pagination import pagination
-from penstock.dialects.dlt.parents import Draft, included_names, infer, partition
+from penstock.dialects.dlt.parents import Draft, infer, partition
 from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
 from penstock.dialects.dlt.records import carried, included, processing, selector, single_entity
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
@@ -193,8 +193,8 @@ def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> St
     """The stream with its parent, and with what its records carry from it."""
     parent = partition(ctx, draft, names)
     steps = (
-        *included(included_names(draft)),
-        *carried(draft.bindings.carried),
+        *included(draft.columns),
+        *carried(n for n in draft.bindings.carried if n not in draft.columns),
         *stream.records.steps,
     )
     records = msgspec.structs.replace(stream.records, steps=steps)
@@ -224,6 +224,8 @@ def _pagination(ctx: Context, endpoint: Node, client: Node | None, *, single: bo
 def _checked(ctx: Context, source: Source, found: Mapping[str, Resource]) -> None:
     """Say what is wrong with the plan as a whole, where the document has it."""
     for finding in check(source):
+        if finding.code == "no-streams" and ctx.failed:
+            continue  # there were some, and what is wrong with them was said
         place = found[finding.stream].place if finding.stream in found else ctx.document.root
         say = ctx.error if finding.severity == "error" else ctx.warn
         say(finding.code, finding.message, place, finding.hint)
@@ -231,11 +233,9 @@ def _checked(ctx: Context, source: Source, found: Mapping[str, Resource]) -> Non
 
 def _unhonoured(ctx: Context, root: Node, found: list[Resource]) -> None:
     """Say of each key that nothing read that it changes nothing: a key is never lost silently."""
-    client = root.mapping["client"]
     for resource in found:
         for key in ("name", "endpoint"):
             resource.merged.get(key)
-    nodes = [client, *(r.merged for r in found), *(r.endpoint for r in found)]
-    for node in nodes:
+    for node in (root.mapping["client"], *(resource.merged for resource in found)):
         for child in node.unread():
             ctx.gap(child, f"{child.label} is not honoured")
