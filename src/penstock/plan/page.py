@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -104,6 +105,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+@lru_cache(maxsize=1024)
 def origin(url: str) -> str:
     """Scheme, host and port of `url`: what credentials are bound to."""
     parts = urlsplit(url)

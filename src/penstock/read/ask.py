@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urljoin
 
 import msgspec
 
-from penstock.errors import AuthError, ReadError, StatusError
+from penstock.errors import AuthError, OriginError, ReadError, StatusError
 from penstock.events import Event, Waiting
 from penstock.plan import auth as auths
 from penstock.plan import policy as policies
-from penstock.plan.auth import Auth, Grant
+from penstock.plan.auth import Auth, Grant, NoAuth
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
 from penstock.plan.source import Limits, Stream
 from penstock.read.clock import Clock
 from penstock.read.limit import Governor
-from penstock.read.origins import Origins
+from penstock.read.origins import Origins, joined
 from penstock.read.tally import Tally
 from penstock.read.transport import Transport
 
@@ -29,6 +29,8 @@ MAX_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
 _UNAUTHORIZED = 401
+_UNAVAILABLE = 503
+_REFUSED = frozenset({400, 401, 403})
 _EXCERPT = 300
 
 
@@ -41,11 +43,18 @@ class Ignored(Exception):  # noqa: N818 (a signal between two rooms of the reade
 
 
 class _Holder(msgspec.Struct, kw_only=True):
-    """A token shared by everything that signs with the same auth."""
+    """A token shared by everything that signs with the same auth.
+
+    `error` is why the last attempt gave none, `failures` how many there were; it is `final` where
+    the endpoint refused the credentials themselves.
+    """
 
     auth: Auth
     lock: asyncio.Lock
     grant: Grant | None = None
+    error: ReadError | None = None
+    failures: int = 0
+    final: bool = False
 
 
 class _Failed(msgspec.Struct, kw_only=True):
@@ -99,6 +108,7 @@ class Asker:
         """
         auth = auths.chosen(stream.auth, frame)
         request = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        self._guard(request, auth)
         attempt, renewed = 0, False
         while True:
             grant = await self._grant(stream, auth, frame, tally)
@@ -116,7 +126,7 @@ class Asker:
                     renewed = True
                     self._forget(auth, grant)
                     continue
-                error: ReadError = _refused(verdict, response, signed)
+                error: ReadError = _refused(verdict, response, request)
             except ReadError as exc:
                 exc.request = exc.request or f"{request.method} {request.full_url}"
                 if not exc.retriable:
@@ -128,6 +138,18 @@ class Asker:
             tally.retries += 1
             failed = _Failed(verdict=verdict, headers=headers, error=error)
             await self._pause(stream, attempt, failed, tally)
+
+    def _guard(self, request: HttpRequest, auth: Auth) -> None:
+        """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
+        carries = bool(request.headers) or not isinstance(auth, NoAuth)
+        if carries and not self._origins.allows(request.url):
+            raise OriginError(
+                f"the request leads to {origin(request.url)}, "
+                f"but the document names {self._origins.named()}",
+                code="origin-not-allowed",
+                hint=f"if that is right, allow it with --allow-origin {origin(request.url)}",
+                request=f"{request.method} {request.full_url}",
+            )
 
     def _judge(self, policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
         if any(rule.when or rule.message for rule in policy.rules):
@@ -142,14 +164,19 @@ class Asker:
         )
         if seconds > policy.max_wait:
             error.wait = seconds
-            error.hint = f"the API asks to come back in {seconds:.0f} s: run again then"
+            if math.isfinite(seconds):
+                error.hint = f"the API asks to come back in {seconds:.0f} s: run again then"
             raise error
         tally.waited += seconds
         reason = "rate limit" if verdict.action == "rate-limited" else f"retry: {error.message}"
         self._emit(Waiting(stream=stream.name, seconds=seconds, reason=reason))
-        if verdict.action == "rate-limited" and error.request:
-            self._governor(error.request.partition(" ")[2]).pushed_back(seconds)
-        else:
+        limited = verdict.action == "rate-limited"
+        busy = isinstance(error, StatusError) and error.status == _UNAVAILABLE
+        named = "retry-after" in (failed.headers or ())
+        if (limited or busy) and error.request:
+            host = self._governor(error.request.partition(" ")[2])
+            host.pushed_back(seconds if limited or named else 0.0)
+        if not limited:
             await self._clock.sleep(seconds)
 
     async def _send(self, stream: str, request: HttpRequest, tally: Tally) -> HttpResponse:
@@ -176,7 +203,7 @@ class Asker:
         self, request: HttpRequest, response: HttpResponse, location: str
     ) -> HttpRequest:
         """The request a redirect asks for; to another origin it goes without any credential."""
-        url = self._origins.place(urljoin(response.url, location))
+        url = self._origins.place(joined(response.url, location))
         keeps = request.method in {"GET", "HEAD"} or response.status in {307, 308}
         method, body = (request.method, request.body) if keeps else ("GET", None)
         headers = request.headers
@@ -197,9 +224,19 @@ class Asker:
         if not auths.needs_grant(auth):
             return None
         holder = self._holder(auth)
+        failures = holder.failures
         async with holder.lock:
-            if holder.grant is None or not auths.fresh(holder.grant, self._clock.monotonic()):
-                holder.grant = await self._obtain(stream, auth, frame, tally)
+            if holder.grant is not None and auths.fresh(holder.grant, self._clock.now()):
+                return holder.grant
+            # Whoever waited while the endpoint failed does not ask it once more, one by one; and
+            # credentials that were refused are not tried again: that may lock an account.
+            if holder.error and (holder.failures > failures or holder.final):
+                raise holder.error.with_traceback(None)
+            try:
+                holder.grant = await self._obtain(stream, holder, frame, tally)
+            except ReadError as exc:
+                holder.error, holder.failures = exc, holder.failures + 1
+                raise
             return holder.grant
 
     def _holder(self, auth: Auth) -> _Holder:
@@ -215,16 +252,18 @@ class Asker:
         if holder.grant is grant:
             holder.grant = None
 
-    async def _obtain(self, stream: Stream, auth: Auth, frame: Frame, tally: Tally) -> Grant:
-        flow = auths.obtain(auth, frame, self._clock.monotonic())
-        request = next(flow)
+    async def _obtain(self, stream: Stream, holder: _Holder, frame: Frame, tally: Tally) -> Grant:
+        flow = auths.obtain(holder.auth, frame, self._clock.now())
+        response: HttpResponse | None = None
         while True:
-            response = await self._exchange(stream, request, tally)
             try:
-                request = flow.send(response)
+                # A flow that has asked nothing yet is begun by sending it None.
+                request = flow.send(response)  # type: ignore[arg-type]
             except StopIteration as done:
                 grant: Grant = done.value
                 return grant
+            response = await self._exchange(stream, request, tally)
+            holder.final = response.status in _REFUSED
 
     async def _exchange(self, stream: Stream, request: HttpRequest, tally: Tally) -> HttpResponse:
         """A request of an auth flow: retried like any other; its answer is the flow's to read."""

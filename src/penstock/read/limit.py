@@ -25,6 +25,7 @@ _EPOCH_FROM = 1_000_000_000.0
 _EPOCH_MS_FROM = 100_000_000_000.0
 # A quota that is further away is not waited for: the API says itself when it refuses a request.
 _LONGEST_PAUSE = 600.0  # seconds
+_ROUND = 1.0  # seconds in which refusals are taken for one
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class Governor:
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
         self._rates = [_Rate(rate) for rate in limits.rates]
         self._paused_until = 0.0
+        self._calm_until = 0.0  # until then a refusal belongs to the last halving
 
     def statistics(self) -> Statistics:
         """What it looks like now."""
@@ -81,8 +83,10 @@ class Governor:
 
         Requests that were under way together are refused together: that counts once.
         """
-        if self._clock.monotonic() >= self._paused_until:
+        now = self._clock.monotonic()
+        if now >= self._calm_until:
             self._limit = max(1.0, self._limit / 2)
+            self._calm_until = now + max(seconds, _ROUND)
         self._pause(seconds)
 
     def _pause(self, seconds: float) -> None:
