@@ -15,8 +15,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan.page import Position
@@ -290,7 +288,7 @@ class Reader:
         self._emit(SliceFailed(stream=context.name, slice=where, error=str(error)))
         kept: StateEntries = ()
         if context.depends_on_cursor and piece.partition:
-            partition = Slice(partition=piece.partition)
+            partition = Slice(partition=piece.partition, seen=piece.seen)
             kept = ((entry("todo", piece.partition_key), states.write_slice(partition)),)
         if context.keeps_state:
             await self._out.put(
@@ -316,7 +314,7 @@ class Reader:
 def _left_over(context: StreamContext) -> list[Fed]:
     """The partitions that an earlier run lost, and that their parent may not list again."""
     kept = (text for name, text in context.state.items() if name.startswith("todo/"))
-    return [Fed(piece=msgspec.json.decode(text, type=Slice)) for text in kept]
+    return [Fed(piece=states.read_slice(text)) for text in kept]
 
 
 def _first(errors: BaseExceptionGroup[ReadError]) -> ReadError:

@@ -37,12 +37,13 @@ from penstock.read.decode import FieldReader, Found, RawRecord
 
 MAX_BOUNDARY = 100_000
 Key: TypeAlias = "tuple[int, float | str]"
+Scalar: TypeAlias = "str | int | float | bool | None"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """How far a cursor got: the newest value, and hashes of the records at or near it."""
 
-    value: JsonValue = None
+    value: str | int | float | bool | None = None
     boundary: tuple[str, ...] = ()
 
 
@@ -132,7 +133,7 @@ class Tracker:
         self._floor = None if span.start is None else order_key(span.start, cursor)
         self._ceiling = None if span.end is None else order_key(span.end, cursor)
         self._mark = mark
-        self._best: JsonValue = mark.value if mark else None
+        self._best: Scalar = mark.value if mark else None
         self._best_key = order_key(self._best, cursor) if self._best is not None else None
         self._near: list[tuple[Key, str]] = []
         self.dropped = 0
@@ -203,7 +204,7 @@ class Tracker:
             key > self._best_key if self._cursor.pick == "max" else key < self._best_key
         )
         if newer:
-            self._best_key, self._best = key, _plain(values[0])
+            self._best_key, self._best = key, _scalar(values[0])
             self._forget_far()
         if self._fields == () or not self._is_near(key):
             return False
@@ -241,6 +242,11 @@ def _fields(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | Non
     if whole or cursor.boundary is None:
         return None
     return tuple(Keys(path=(name,)) for name in cursor.boundary)
+
+
+def _scalar(value: Found) -> Scalar:
+    """A cursor's value as state keeps it."""
+    return value if isinstance(value, (str, int, float)) else str(value)
 
 
 def _plain(value: Found) -> JsonValue:
@@ -335,8 +341,17 @@ def with_window(text: str | None, cursor: Cursor, span: Range, newest: JsonValue
 
 
 def write_slice(piece: Slice) -> str:
-    """A slice as the JSON text of an entry."""
-    return msgspec.json.encode(piece).decode()
+    """A slice's partition as the JSON text of an entry."""
+    return msgspec.json.encode([piece.partition, piece.seen]).decode()
+
+
+def read_slice(text: str) -> Slice:
+    """The slice of an entry."""
+    partition, seen = msgspec.json.decode(text)
+    return Slice(
+        partition=tuple((name, value) for name, value in partition),
+        seen=tuple((name, value) for name, value in seen),
+    )
 
 
 def window_range(cursor: Cursor, bounds: tuple[datetime, datetime]) -> Range:

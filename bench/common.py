@@ -1,0 +1,105 @@
+"""What the benchmarks share: an emulator in its own process, runs in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_SERVE = """
+import json, sys
+from penstock.emulator import Settings, serve_forever
+serve_forever(sys.argv[1], Settings(**json.loads(sys.argv[2])), 0, lambda url: print(url, flush=True))
+"""
+
+
+@contextmanager
+def emulator(name: str, **settings: Any) -> Iterator[str]:
+    """An emulated API in a process of its own; gives its URL."""
+    command = [sys.executable, "-c", _SERVE, name, json.dumps(settings)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Measured:
+    """One run of a process: seconds of wall and CPU, and the peak of its memory in MB."""
+
+    def __init__(self, wall: float, cpu: float, peak: float, output: str) -> None:
+        self.wall, self.cpu, self.peak, self.output = wall, cpu, peak, output
+
+
+def run(command: list[str], folder: Path) -> Measured:
+    """Run a command to its end and measure it, children included."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    if status:
+        raise SystemExit(f"{command} ended with {status}")
+    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+
+
+def repeat(count: int, once: Callable[[Path], Measured]) -> list[Measured]:
+    """Run `once` in a fresh folder, `count` times after one that is not counted."""
+    found = []
+    for number in range(count + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            measured = once(Path(folder))
+        if number:
+            found.append(measured)
+    return found
+
+
+def medians(name: str, runs: list[Measured], records: int = 0) -> str:
+    """A line of figures: medians, and the least and most."""
+    wall, cpu, peak = ([getattr(r, what) for r in runs] for what in ("wall", "cpu", "peak"))
+    line = (
+        f"{name:34} wall {_span(wall)} s   cpu {_span(cpu)} s   peak {max(peak):.0f} MB"
+    )
+    if records:
+        line += f"   {statistics.median(cpu) / records * 1e6:.1f} µs CPU a record"
+    return line
+
+
+def _span(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def penstock(*words: str) -> list[str]:
+    """A command line of Penstock's, run by this interpreter."""
+    return [sys.executable, "-m", "penstock", *words]
+
+
+def document(folder: Path, name: str, config: dict[str, Any]) -> Path:
+    """A dlt-dialect document in JSON."""
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"name": name, **config}))
+    return path
+
+
+def load_average() -> str:
+    """How busy the machine is, to be read beside the figures."""
+    return "load average " + " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+def cpus() -> str:
+    """What the figures were taken on."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f"{os.cpu_count()} CPUs, {pages / 2**30:.0f} GiB, {soft} files, {load_average()}"

@@ -1,0 +1,74 @@
+"""Start-up: how long the commands take that do nothing yet, and a run that finds nothing new.
+
+Run it with `python bench/startup.py [--runs N]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from common import Measured, cpus, document, emulator, medians, penstock, repeat, run
+
+
+def incremental(url: str) -> dict[str, Any]:
+    """Messages since the newest one that is kept."""
+    endpoint = {
+        "path": "/v1/messages",
+        "data_selector": "messages",
+        "params": {"since": "{incremental.start_value}"},
+        "incremental": {"cursor_path": "timestamp", "initial_value": "2000-01-01T00:00:00Z"},
+        "paginator": {"type": "offset", "limit": 1000, "total_path": None},
+    }
+    return {
+        "client": {
+            "base_url": url,
+            "auth": {
+                "type": "oauth2_client_credentials",
+                "access_token_url": f"{url}/oauth/token",
+                "client_id": "demo-client",
+                "client_secret": "demo-secret",
+            },
+        },
+        "resources": [
+            {
+                "name": "messages",
+                "primary_key": "id",
+                "write_disposition": "merge",
+                "endpoint": endpoint,
+            }
+        ],
+    }
+
+
+def nothing_new(url: str, folder: Path) -> Measured:
+    """A run behind one that loaded everything."""
+    path = document(folder, "chat", incremental(url))
+    run(penstock("run", str(path), "--quiet"), folder)
+    return run(penstock("run", str(path), "--quiet"), folder)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=9)
+    wanted = parser.parse_args()
+    script = str(Path(sys.executable).with_name("penstock"))
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "penstock version": [script, "version"],
+        "penstock check chat": [script, "check", "chat"],
+    }
+    print(cpus())
+    for name, command in commands.items():
+        runs = repeat(wanted.runs, lambda folder, c=command: run(c, folder))
+        print(medians(name, runs))
+    with emulator("chat", records=1_000) as url:
+        runs = repeat(wanted.runs, lambda folder: nothing_new(url, folder))
+        print(medians("a run with nothing new", runs))
+
+
+if __name__ == "__main__":
+    main()
