@@ -142,7 +142,7 @@ def test_all_json_is_read(value, indent, ascii_only):
         ('{"a": 1,}', "1:9 json-syntax: this is not JSON: a key in quotes is missing here"),
         ('{"a" 1}', "1:6 json-syntax: this is not JSON: a colon is missing here"),
         ("[1\n 2]", "2:2 json-syntax: this is not JSON: a comma or ']' is missing here"),
-        ("[1] 2", "1:5 json-syntax: this is not JSON: there is something behind the end of the value"),
+        ("[1] 2", "1:5 json-syntax: this is not JSON: something stands behind its end"),
         ("", "1:1 json-syntax: this is not JSON: it ends early"),
         ("[" * 5000, "1:202 json-syntax: this is not JSON: it is too deep or too large"),
     ],
@@ -247,7 +247,8 @@ def test_an_unknown_source_names_the_nearest(tmp_path):
 def test_a_module_attribute_is_a_source(tmp_path, monkeypatch):
     """An attribute of a module is a source, also a function that gives the configuration."""
     (tmp_path / "my_sources_here.py").write_text(
-        "config = {'client': {'base_url': 'u'}, 'resources': ['a']}\ndef made():\n    return config\n"
+        "config = {'client': {'base_url': 'u'}, 'resources': ['a']}\n"
+        "def made():\n    return config\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     for attribute in ("config", "made"):

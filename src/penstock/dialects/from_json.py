@@ -21,7 +21,7 @@ def read_json(document: Document, text: str, first_line: int = 1) -> Node:
         root = reader.read(0, (), None)
         reader.skip()
         if reader.at < len(text):
-            reader.fail("there is something behind the end of the value")
+            reader.fail("something stands behind its end")
     except _SyntaxError as exc:
         line, column = reader.where(exc.at)
         place = document.place(line, column)
