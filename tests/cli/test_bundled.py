@@ -103,6 +103,27 @@ def test_a_failing_stream_exits_1_and_says_what_is_missing(process, emulator):
     assert "wr0ng-one" not in result.stdout + result.stderr
 
 
+def test_ctrl_c_stops_a_run_at_a_checkpoint(environ, emulator, tmp_path):
+    """The first Ctrl-C ends the run with 130, says how to go on, and shows no trace."""
+    _, url = emulator("messaging", "--records", "5000", "--latency", "50")
+    with subprocess.Popen(
+        [sys.executable, "-m", "penstock", "run", "messaging", "--base-url", url, "--json"],
+        cwd=tmp_path,
+        env={**environ, "PENSTOCK__API_KEY": "demo-key"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        while "conversations_messages: started" not in command.stderr.readline():
+            assert command.poll() is None
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=30)
+    assert command.returncode == 130
+    assert json.loads(out)["status"] == "interrupted"
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+
+
 def test_read_prints_what_the_api_gives(process, emulator):
     """`read` against a real server: as many records as asked for, each a line of JSON."""
     _, url = emulator("messaging", "--records", "100", "--rate", "6000/m", "--latency", "1")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
+import duckdb
+import msgspec
 import pytest
 from tests.cli.fakes import (
     ERROR,
@@ -20,6 +23,7 @@ from tests.cli.fakes import (
 )
 
 from penstock import errors, events
+from penstock.cli.summary import duckdb_file
 
 
 def test_options_reach_the_engine(call):
@@ -283,3 +287,46 @@ def test_control_characters_of_an_api_do_not_reach_the_terminal(call):
     result = call(FakeEngine(script=(nasty,)), "run", "d")
     assert "a\\x1b[2Jb\\rc\\u202ed" in result.stderr
     assert "\x1b" not in result.stderr
+
+
+def test_a_call_without_a_command_shows_the_help(call):
+    """Nothing to do is a wrong call; the help on stderr says what there is."""
+    for arguments, shown in (([], "connectors  "), (["state"], "reset ")):
+        result = call(FakeEngine(), *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("Usage: penstock")
+        assert shown in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("destination", "file"),
+    [
+        ("x.duckdb", "x.duckdb"),
+        ("a/b c.db", "a/b c.db"),
+        ("duckdb:///tmp/x.db", "/tmp/x.db"),
+        ("duckdb://rel/x.db", "rel/x.db"),
+        ("C:/x.duckdb", "C:/x.duckdb"),
+        ("postgresql://me:***@host/db", None),
+        ("parquet:folder", None),
+    ],
+)
+def test_the_way_to_the_data_fits_the_destination(call, destination, file):
+    """A DuckDB file gets a command that opens it; for others only the place is said."""
+    assert duckdb_file(destination) == file
+    shown = call(FakeEngine(result=Result(destination=destination)), "run", "d").stderr
+    assert ("look at it" in shown) is (file is not None)
+
+
+def test_the_way_to_the_data_can_be_typed(call, tmp_path):
+    """The command that is printed runs in a shell, also for names that need quotes."""
+    with duckdb.connect(tmp_path / "it's.duckdb") as file:
+        file.execute('CREATE SCHEMA "my-chat"')
+        file.execute("""CREATE TABLE "my-chat"."a""b" AS SELECT 4711 AS n""")
+    loaded = msgspec.structs.replace(receipt(), table='a"b')
+    given = Result(destination="it's.duckdb", db_schema="my-chat", receipts=(loaded,))
+    shown = call(FakeEngine(result=given), "run", "d").stderr
+    command = shown.rpartition("look at it: ")[2].strip()
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+    )
+    assert "4711" in done.stdout

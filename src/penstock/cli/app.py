@@ -11,7 +11,7 @@ from typing import Any, cast
 import click
 import msgspec
 
-from penstock.cli.context import App
+from penstock.cli.context import WRONG, App
 from penstock.cli.failures import guarded
 
 
@@ -67,6 +67,13 @@ class Group(click.Group):
     """A group of commands that suggests the nearest one for a name it does not know."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; without any, show the help as a call that says nothing."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(WRONG)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -128,6 +135,7 @@ class LazyGroup(Group):
 
 
 @click.group(
+    "penstock",
     cls=LazyGroup,
     params=[debug_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

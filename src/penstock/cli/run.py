@@ -58,7 +58,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Wait so long for another run that owns the destination.",
+    help="Wait at most so long for another run that owns the destination.",
 )
 @takeover_option
 @click.option(

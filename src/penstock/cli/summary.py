@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Container, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -148,10 +149,11 @@ def _typed(command: Sequence[str]) -> str:
 
 def duckdb_file(destination: str) -> str | None:
     """The file of a DuckDB destination, or None."""
-    for prefix in ("duckdb:///", "duckdb://", "duckdb:"):
-        if destination.startswith(prefix):
-            return destination.removeprefix(prefix)
-    return None if re.match(r"[a-z][a-z0-9+.-]+:", destination) else destination
+    path = destination
+    for prefix in ("duckdb://", "duckdb:"):
+        path = path.removeprefix(prefix)
+    other = path == destination and re.match(r"[a-z][a-z0-9+.-]+:", destination)
+    return None if other else str(Path(path).expanduser())
 
 
 def quoted(identifier: str) -> str:
