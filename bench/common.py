@@ -69,9 +69,7 @@ def repeat(count: int, once: Callable[[Path], Measured]) -> list[Measured]:
 def medians(name: str, runs: list[Measured], records: int = 0) -> str:
     """A line of figures: medians, and the least and most."""
     wall, cpu, peak = ([getattr(r, what) for r in runs] for what in ("wall", "cpu", "peak"))
-    line = (
-        f"{name:34} wall {_span(wall)} s   cpu {_span(cpu)} s   peak {max(peak):.0f} MB"
-    )
+    line = f"{name:34} wall {_span(wall)} s   cpu {_span(cpu)} s   peak {max(peak):.0f} MB"
     if records:
         line += f"   {statistics.median(cpu) / records * 1e6:.1f} µs CPU a record"
     return line
