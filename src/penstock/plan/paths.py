@@ -110,3 +110,17 @@ def _remove(container: JsonValue, key: str) -> None:
         container.pop()
     elif isinstance(container, list):
         container[int(key)] = None
+
+
+def update(value: JsonValue, path: Path, item: JsonValue) -> int:
+    """Set everything that stands at `path` already; how often it did."""
+    count = 0
+    for key, inner in list(_entries(value)):
+        if not fnmatchcase(key, path[0]):
+            continue
+        if len(path) > 1:
+            count += update(inner, path[1:], item)
+        else:
+            _assign(value, key, item, path)
+            count += 1
+    return count

@@ -176,7 +176,7 @@ class Component:
     A parameter stands in for a field that is absent, and also for one that is false, zero or empty.
     """
 
-    __slots__ = ("_parts", "entries", "handed", "kind", "node", "references", "schema")
+    __slots__ = ("entries", "handed", "kind", "node", "parent_wins", "references", "schema")
 
     def __init__(
         self,
@@ -189,11 +189,13 @@ class Component:
     ) -> None:
         self.references = references
         self.node = references.resolve(node)
-        self._parts: dict[str, Component | list[Component]] = {}
+        self.parent_wins = parent_wins
         own = self.node.mapping
         entries = {k: v for k, v in own.items() if k != _PARAMETERS}
         self.kind = _kind(references, entries, slot)
-        self.handed = _merged(references, own.get(_PARAMETERS), parameters or {}, parent_wins)
+        self.handed = _merged(
+            references, own.get(_PARAMETERS), parameters or {}, parent_wins=parent_wins
+        )
         self.entries = entries
         self.schema = False
         if _is_schema(references, entries):
@@ -237,8 +239,10 @@ class Component:
 
     def _component(self, name: str, node: Node) -> Component:
         if self.kind is None:
-            return Component(self.references, node, "", self.handed)
-        return Component(self.references, node, f"{self.kind}.{name}", self._handed_to(name))
+            slot, handed = "", self.handed
+        else:
+            slot, handed = f"{self.kind}.{name}", self._handed_to(name)
+        return Component(self.references, node, slot, handed, parent_wins=self.parent_wins)
 
     def _handed_to(self, name: str) -> dict[str, Node]:
         """The parameters of a part: not the one of its own field, which would never end.
@@ -312,7 +316,7 @@ def _is_schema(references: References, entries: dict[str, Node]) -> bool:
 
 
 def _merged(
-    references: References, own: Node | None, parent: Mapping[str, Node], parent_wins: bool
+    references: References, own: Node | None, parent: Mapping[str, Node], *, parent_wins: bool
 ) -> dict[str, Node]:
     if own is None:
         return dict(parent)

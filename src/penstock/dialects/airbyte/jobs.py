@@ -1,0 +1,86 @@
+"""AsyncRetriever → job."""
+
+from __future__ import annotations
+
+from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte.auth import authentication
+from penstock.dialects.airbyte.context import Context
+from penstock.dialects.airbyte.manifest import Component
+from penstock.dialects.airbyte.pagination import pagination
+from penstock.dialects.airbyte.policy import policy
+from penstock.dialects.airbyte.records import decoder, dpath
+from penstock.dialects.airbyte.request import request
+from penstock.plan.expr import Const, Expr
+from penstock.plan.jobs import Call, Job, JobStatus
+from penstock.plan.records import Glob, Keys
+from penstock.plan.request import Request
+from penstock.plan.source import Decoder
+
+_NAMES = template.REQUEST | {"creation_response", "polling_response", "download_target"}
+_STATUSES: tuple[JobStatus, ...] = ("running", "completed", "failed", "timeout", "skipped")
+
+
+def job(ctx: Context, retriever: Component) -> Job:
+    """The requests of a retriever that waits for exports; its decoder is that of its polling."""
+    paginator = retriever.child("download_paginator")
+    return Job(
+        create=_needed(ctx, retriever, "creation_requester"),
+        poll=_needed(ctx, retriever, "polling_requester"),
+        download=_needed(ctx, retriever, "download_requester"),
+        resolve=_call(ctx, retriever, "download_target_requester"),
+        abort=_call(ctx, retriever, "abort_requester"),
+        delete=_call(ctx, retriever, "delete_requester"),
+        status=_path(ctx, retriever, "status_extractor") or Keys(),
+        statuses=_statuses(retriever),
+        targets=_path(ctx, retriever, "download_target_extractor"),
+        poll_decoder=decoder(ctx, retriever.child("decoder")),
+        pagination=pagination(ctx, paginator, None),
+        timeout=_timeout(ctx, retriever),
+        retry_wait=ctx.number(retriever, "failed_retry_wait_time_in_seconds", 0.0),
+        concurrent=ctx.jobs,
+    )
+
+
+def download_decoder(ctx: Context, retriever: Component) -> Decoder:
+    """How what a job hands out becomes values."""
+    return decoder(ctx, retriever.child("download_decoder"))
+
+
+def _timeout(ctx: Context, retriever: Component) -> Expr:
+    found = ctx.expression(retriever, "polling_job_timeout", template.CONFIG)
+    return Const(value=60) if found is None or found == Const(value="") else found
+
+
+def _needed(ctx: Context, retriever: Component, field: str) -> Call:
+    return _call(ctx, retriever, field) or Call(request=Request(url=Const(value="")))
+
+
+def _call(ctx: Context, retriever: Component, field: str) -> Call | None:
+    requester = retriever.child(field)
+    if requester is None:
+        return None
+    if requester.kind == "CustomRequester":
+        ctx.custom(requester, f"the {field}")
+    return Call(
+        request=request(ctx, requester, _NAMES),
+        auth=authentication(ctx, requester),
+        policy=policy(ctx, requester.child("error_handler")),
+    )
+
+
+def _path(ctx: Context, retriever: Component, field: str) -> Keys | Glob | None:
+    extractor = retriever.child(field)
+    if extractor is None:
+        return None
+    if extractor.kind != "DpathExtractor":
+        ctx.custom(extractor, f"the {field}")
+    return dpath(ctx, extractor, "field_path")
+
+
+def _statuses(retriever: Component) -> tuple[tuple[str, JobStatus], ...]:
+    table = retriever.child("status_mapping")
+    found: list[tuple[str, JobStatus]] = []
+    for status in _STATUSES:
+        words = table.value(status) if table is not None else None
+        found += [(str(word), status) for word in words] if isinstance(words, list) else []
+    return tuple(found)

@@ -1,0 +1,107 @@
+"""Paginators → pagination."""
+
+from __future__ import annotations
+
+from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte.context import Context
+from penstock.dialects.airbyte.manifest import Component
+from penstock.dialects.airbyte.request import slot
+from penstock.plan.expr import Const, Expr
+from penstock.plan.pagination import (
+    Counter,
+    NextLink,
+    NextToken,
+    PageSize,
+    Pagination,
+    SinglePage,
+    Stop,
+)
+from penstock.plan.request import Slot
+
+_STRATEGIES = ("PageIncrement", "OffsetIncrement", "CursorPagination", "CustomPaginationStrategy")
+
+
+def pagination(ctx: Context, component: Component | None, base: Expr | None) -> Pagination:
+    """The pagination of a retriever; `base` is what relative links stand below."""
+    if component is None or component.kind == "NoPagination":
+        return SinglePage()
+    if component.kind != "DefaultPaginator":
+        ctx.unknown(component, "the paginator", ("DefaultPaginator", "NoPagination"))
+        return SinglePage()
+    ctx.check(component)
+    strategy = component.child("pagination_strategy")
+    if strategy is None:
+        return SinglePage()
+    size = _size(ctx, component, strategy)
+    token = component.child("page_token_option")
+    match strategy.kind:
+        case "PageIncrement" | "OffsetIncrement":
+            return _counter(ctx, ctx.check(strategy), token, size)
+        case "CursorPagination":
+            return _cursor(ctx, ctx.check(strategy), token, size, base)
+        case "CustomPaginationStrategy":
+            ctx.custom(strategy, "the pagination strategy")
+        case _:
+            ctx.unknown(strategy, "the pagination strategy", _STRATEGIES)
+    return SinglePage(size=size)
+
+
+def _size(ctx: Context, paginator: Component, strategy: Component) -> PageSize | None:
+    value = ctx.expression(strategy, "page_size", template.PAGE)
+    option = paginator.child("page_size_option")
+    if value is None or value == Const(value=""):
+        if option is not None:
+            message = "'page_size_option' has no 'page_size' to send"
+            ctx.error("missing-key", message, option.node, "give it to the pagination strategy")
+        return None
+    return PageSize(value=value, into=slot(ctx, option) if option is not None else None)
+
+
+def _token_slot(ctx: Context, component: Component | None) -> Slot | None:
+    if component is None:
+        return None
+    if component.kind == "RequestPath":
+        return Slot(place="url", path=())
+    return slot(ctx, component)
+
+
+def _counter(
+    ctx: Context, component: Component, token: Component | None, size: PageSize | None
+) -> Pagination:
+    start = ctx.settled(component, "start_from_page", 0)
+    return Counter(
+        unit="page" if component.kind == "PageIncrement" else "offset",
+        into=_token_slot(ctx, token),
+        start=Const(value=start),
+        send_first=component.value("inject_on_first_request") is True,
+        size=size,
+        stop=Stop(empty=True, short="always" if size is not None else "never"),
+    )
+
+
+def _cursor(
+    ctx: Context,
+    component: Component,
+    token: Component | None,
+    size: PageSize | None,
+    base: Expr | None,
+) -> Pagination:
+    stop = Stop(empty=False, when=_stop(ctx, component))
+    node = component.get("cursor_value")
+    if token is not None and token.kind == "RequestPath":
+        link = ctx.expression(component, "cursor_value", template.PAGE, spelled=True)
+        return NextLink(
+            link=link or Const(value=None), base=base, params=True, size=size, stop=stop
+        )
+    value = Const(value=None) if node is None else ctx.expression(
+        component, "cursor_value", template.PAGE, spelled=True
+    )  # fmt: skip
+    return NextToken(
+        token=value or Const(value=None), into=_token_slot(ctx, token), size=size, stop=stop
+    )
+
+
+def _stop(ctx: Context, component: Component) -> Expr | None:
+    if component.value("stop_condition") in (None, ""):
+        return None
+    return ctx.expression(component, "stop_condition", template.PAGE, "truth")
