@@ -56,7 +56,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
 
     `full`: a page of the asked size was seen. `proofs`: short pages that an empty page followed.
     `cap`: the size of a first page that was short though more followed, the server's own limit;
-    `capped` counts pages of exactly that size, and is 0 for good once one was larger.
+    `capped` counts pages of exactly that size. `gaps`: a short page stood before others, so that
+    no short page can be taken for the last, and no cap is told.
     """
 
     size: int | None = None
@@ -64,10 +65,13 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     proofs: int = 0
     cap: int | None = None
     capped: int = 0
+    gaps: bool = False
 
     @property
     def proven(self) -> bool:
         """Whether a short page can be taken for the last."""
+        if self.gaps:
+            return False
         return self.full or self.proofs >= PROOFS_NEEDED or self.capped > 1
 
     @property
@@ -82,35 +86,35 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
         if self.size is None:
             return self
         law = self
-        if count >= self.size:
+        if count >= self.size and not self.full:
             law = msgspec.structs.replace(law, full=True)
-        followed = before is not None and 0 < before < self.size
-        if followed and count == 0:
-            law = msgspec.structs.replace(law, proofs=law.proofs + 1)
-        if followed and count > 0 and index == 1 and law.cap is None:
-            law = msgspec.structs.replace(law, cap=before, capped=1)
-        if law.cap is not None and before is not None:
-            law = _count_capped(law, count)
-        return law
+        if before is None or not 0 < before < self.size:
+            return law
+        if count == 0:
+            return msgspec.structs.replace(law, proofs=law.proofs + 1)
+        return law if law.gaps else _followed(law, count, before, index)
 
 
-def _count_capped(law: Law, count: int) -> Law:
-    if count == law.cap:
-        return msgspec.structs.replace(law, capped=law.capped + 1)
-    if law.cap is not None and count > law.cap:
-        return msgspec.structs.replace(law, cap=None, capped=0)
-    return law
+def _followed(law: Law, count: int, before: int, index: int) -> Law:
+    """The law after a page of `count` records behind a short one of `before`."""
+    if law.cap is None and index == 1 and not law.full:
+        law = msgspec.structs.replace(law, cap=before, capped=1)
+    if law.cap != before or count > before:
+        return msgspec.structs.replace(law, cap=None, capped=0, gaps=True)
+    return msgspec.structs.replace(law, capped=law.capped + (count == before))
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What pagination may know of a page: its records, its answer, and the endpoint's law.
 
-    `count` is what the record path gave, before any step dropped or made records.
+    `count` is what the record path gave, before any step dropped or made records; `seen` are the
+    records of the slice up to the end of this page, where somebody counted.
     """
 
     count: int
     frame: Frame
     law: Law = Law()
+    seen: int | None = None
 
 
 class SinglePage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -248,6 +252,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def next(self, position: Position, facts: Facts) -> Position | Stopped:
         """The number after this page's, unless a stop applies."""
+        position = self._placed(position, facts)
         following = self.after(position, facts)
         ended = (
             stopped(self.stop, facts)
@@ -280,6 +285,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def remaining(self, position: Position, facts: Facts) -> int | None:
         """How many pages the answer's total leaves behind this one; None where it has none."""
+        position = self._placed(position, facts)
         total = self._total(facts)
         if total is None:
             return None
@@ -296,6 +302,12 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """The expressions that read the answer."""
         return stop_reads(self.stop)
 
+    def _placed(self, position: Position, facts: Facts) -> Position:
+        """The position with its number: a page from before detection was asked for without one."""
+        if position.token is not None:
+            return position
+        return msgspec.structs.replace(position, token=self.first(facts.frame).token)
+
     def _total(self, facts: Facts) -> int | None:
         if self.stop.total is None:
             return None
@@ -306,6 +318,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """Records up to the end of this page."""
         if self.unit == "offset":
             return _number(position) + facts.count
+        if facts.seen is not None:
+            return facts.seen
         return position.index * (facts.law.page or facts.count) + facts.count
 
     def _at_maximum(self, following: Position) -> Stopped | None:

@@ -90,17 +90,20 @@ class Asker:
         """Where requests may go."""
         return self._origins
 
-    async def ask(
+    async def ask(  # noqa: PLR0913 (a request, and all that bears on it)
         self,
         stream: Stream,
         request: HttpRequest,
         frame: Frame,
         tally: Tally,
         read: Callable[[HttpResponse], T],
+        *,
+        sent: Callable[[], None] | None = None,
     ) -> T:
         """What `read` makes of the answer, asked for as often as the stream's policy allows.
 
-        `read` may raise a retriable error, which counts like an answer that never came.
+        `read` may raise a retriable error, which counts like an answer that never came. `sent` is
+        called when the request leaves.
 
         Raises:
             ReadError: the policy gave up, or the error is not worth asking again.
@@ -115,7 +118,7 @@ class Asker:
             headers: Headers | None = None
             try:
                 signed = auths.sign(auth, request, frame, grant)
-                response = await self._send(stream.name, signed, tally)
+                response = await self._send(stream.name, signed, tally, sent)
                 headers = response.headers
                 verdict = self._judge(stream.policy, response, frame)
                 if grant and response.status == _UNAUTHORIZED and not renewed:
@@ -179,12 +182,20 @@ class Asker:
         if not limited:
             await self._clock.sleep(seconds)
 
-    async def _send(self, stream: str, request: HttpRequest, tally: Tally) -> HttpResponse:
+    async def _send(
+        self,
+        stream: str,
+        request: HttpRequest,
+        tally: Tally,
+        sent: Callable[[], None] | None = None,
+    ) -> HttpResponse:
         """One request and the redirects that follow, each with a slot of its host's governor."""
         for _hop in range(MAX_HOPS + 1):
             governor = self._governor(request.url)
             async with governor.slot(stream):
                 tally.requests += 1
+                if sent is not None:
+                    sent()
                 response = await self._transport.send(request)
             tally.bytes += response.wire_bytes
             location = response.headers.get("location")

@@ -7,19 +7,20 @@ from datetime import datetime
 
 import msgspec
 
-from penstock.plan.expr import Frame, JsonValue, Ref, Scope, refs
+from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.page import HttpResponse
 from penstock.plan.pagination import (
     Decided,
     Detect,
     Law,
+    SinglePage,
     asked_size,
     kind_name,
 )
-from penstock.plan.records import Carry, DetectRecords, RecordPath
+from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
-from penstock.read.decode import Wanted, wanted
+from penstock.read.decode import Wanted, find_values, wanted
 from penstock.read.tally import Tally
 
 
@@ -59,7 +60,7 @@ class StreamContext:
         self.children: list[StreamContext] = []
         self.tally = Tally()
         self.lost = 0
-        self.law = Law()
+        self._laws: dict[int | None, Law] = {}
         self._pagination: Decided | None = None
         self._want: Wanted | None = None
         if not isinstance(stream.pagination, Detect):
@@ -73,10 +74,14 @@ class StreamContext:
     @property
     def depends_on_cursor(self) -> bool:
         """Whether a parent is read incrementally: it will not list a lost partition again."""
-        return any(
-            (above.stream.cursor is not None and above.keeps_state) or above.depends_on_cursor
-            for above in self.parents
-        )
+        return any(above.passes_over or above.depends_on_cursor for above in self.parents)
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether a run leaves records out that an earlier one kept."""
+        stream = self.stream
+        marks = stream.partition is not None and stream.hints.write != "replace"
+        return self.keeps_state and (stream.cursor is not None or marks)
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""
@@ -91,23 +96,36 @@ class StreamContext:
             now=self.settings.now,
         )
 
-    def pagination(
-        self, response: HttpResponse | None = None, body: JsonValue = None
-    ) -> Decided | None:
-        """The pagination, detected from the first answer where the document does not say."""
-        if self._pagination is None and response is not None:
-            from penstock.plan.detect import detect_pagination  # noqa: PLC0415 (rarely needed)
-
-            found, reason = detect_pagination(response.url, response.headers, body)
-            self._pagination = msgspec.structs.replace(found, size=self.stream.pagination.size)
-            self.tally.detected[f"pagination: {kind_name(found)} ({reason})"] = None
+    @property
+    def pagination(self) -> Decided | None:
+        """The pagination, once it is known for the whole stream."""
         return self._pagination
 
-    def wanted(self, body: JsonValue) -> Wanted:
-        """What to take from each answer."""
-        if self._want is None:
-            self._want = wanted(self._record_path(body), self._reads())
-        return self._want
+    def detect(self, response: HttpResponse, body: JsonValue) -> Decided:
+        """The pagination that the first answer of a slice shows.
+
+        An answer that shows none may be its slice's only page: the next slice is looked at again.
+        """
+        from penstock.plan.detect import detect_pagination  # noqa: PLC0415 (rarely needed)
+
+        found, reason = detect_pagination(response.url, response.headers, body)
+        found = msgspec.structs.replace(found, size=self.stream.pagination.size)
+        self.tally.detected[f"pagination: {kind_name(found)} ({reason})"] = None
+        if not isinstance(found, SinglePage):
+            self._pagination = found
+        return found
+
+    def wanted(self, pagination: Decided, body: JsonValue) -> Wanted:
+        """What to take from an answer; kept once it cannot be told better by another."""
+        if self._want is not None:
+            return self._want
+        path = self._record_path(body)
+        want = wanted(path, [ref for e in pagination.reads() for ref in refs(e, Scope.PAGE)])
+        detected = isinstance(self.stream.records.path, DetectRecords)
+        sure = not detected or (isinstance(path, Keys) and any(find_values(path, body)))
+        if self._pagination is not None and sure:
+            self._want = want
+        return want
 
     @property
     def knows_answers(self) -> bool:
@@ -125,16 +143,18 @@ class StreamContext:
         self.tally.detected[f"records: {'.'.join(found.path) or 'the whole answer'}"] = None
         return found
 
-    def _reads(self) -> list[Ref]:
-        assert self._pagination is not None, "pagination is decided before answers are read"
-        return [ref for e in self._pagination.reads() for ref in refs(e, Scope.PAGE)]
+    def size(self, frame: Frame) -> int | None:
+        """How many records a page of a slice is asked to hold."""
+        return asked_size(self._pagination or self.stream.pagination, frame) or None
 
-    def set_size(self, frame: Frame) -> None:
-        """Start the law with the asked page size, once it can be told."""
-        if self.law.size is None:
-            size = asked_size(self._pagination or self.stream.pagination, frame)
-            if size:
-                self.law = Law(size=size)
+    def law(self, size: int | None) -> Law:
+        """What pages of an asked size have shown."""
+        return self._laws.get(size) or Law(size=size)
+
+    def learn(self, size: int | None, count: int, before: int | None, index: int) -> Law:
+        """The law after one more page."""
+        law = self._laws[size] = self.law(size).learn(count, before, index)
+        return law
 
     @property
     def carries(self) -> tuple[Carry, ...]:

@@ -8,7 +8,7 @@ over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import assert_never
 
 import msgspec
@@ -24,6 +24,8 @@ from penstock.plan.slices import (
     Product,
     Slice,
     Values,
+    leaves,
+    parents_of,
 )
 from penstock.read.context import StreamContext
 from penstock.read.slices import Lineage
@@ -79,7 +81,11 @@ class Feed:
         self.parent = parent
         self.child = child
         self.lineage = Lineage(parent, child)
-        self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(FEED)
+        # A child of several parents takes them in an order of its own: none may be held back
+        # meanwhile, for another may be waiting for it.
+        alone = len(parents_of(child.stream.partition)) == 1
+        self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(FEED if alone else 0)
+        self._over = False
 
     async def put(self, piece: Slice, gate: Gate) -> None:
         """A partition made of a record of the slice whose gate this is."""
@@ -93,7 +99,11 @@ class Feed:
 
     async def partitions(self) -> AsyncIterator[Fed]:
         """The partitions, each held until whoever takes it releases it."""
-        while (fed := await self._queue.get()) is not None:
+        while not self._over:
+            fed = await self._queue.get()
+            if fed is None:
+                self._over = True
+                return
             yield fed
 
 
@@ -104,12 +114,19 @@ class Partitions:
         self._context = context
         self._feeds = iter(feeds)
 
-    def walk(self) -> AsyncIterator[Fed]:
-        """The partitions of the stream; each comes held, as if one slice of it were under way."""
+    async def walk(self) -> AsyncGenerator[Fed]:
+        """The partitions of the stream; each comes held, as if one slice of it were under way.
+
+        Raises:
+            ExprError: what should be a list of values is none.
+        """
         partition = self._context.stream.partition
-        if partition is None:
-            return _one(Fed(piece=Slice()))
-        return self._walk(partition)
+        for leaf in leaves(partition):
+            if isinstance(leaf, Values):
+                self._items(leaf)  # an error shows before any partition is taken from a parent
+        walk = _one(Fed(piece=Slice())) if partition is None else self._walk(partition)
+        async for fed in walk:
+            yield fed
 
     def _walk(self, partition: Partition) -> AsyncIterator[Fed]:
         match partition:
@@ -129,11 +146,14 @@ class Partitions:
             case _:
                 assert_never(partition)
 
-    async def _values(self, values: Values) -> AsyncIterator[Fed]:
+    def _items(self, values: Values) -> Sequence[JsonValue]:
         items = evaluate(values.values, self._context.frame(Slice()))
         if not isinstance(items, (list, tuple)):
             raise ExprError(f"the values of partition {values.name!r} are {items!r}, not a list")
-        for item in items:
+        return items
+
+    async def _values(self, values: Values) -> AsyncIterator[Fed]:
+        for item in self._items(values):
             yield Fed(piece=Slice(partition=((values.name, item),)))
 
     async def _product(self, walks: list[AsyncIterator[Fed]]) -> AsyncIterator[Fed]:

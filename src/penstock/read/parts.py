@@ -39,6 +39,13 @@ class SliceClosed(msgspec.Struct, frozen=True, kw_only=True):
     state: StateEntries = ()
 
 
+class SliceRestarted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was handed out of a slice does not count: it comes again, from its start."""
+
+    stream: str
+    slice: Slice
+
+
 class SliceLost(msgspec.Struct, frozen=True, kw_only=True):
     """A slice cannot be completed in this run."""
 
@@ -56,4 +63,4 @@ class StreamClosed(msgspec.Struct, frozen=True, kw_only=True):
     state: StateEntries = ()
 
 
-Part: TypeAlias = PagePart | SliceClosed | SliceLost | StreamClosed
+Part: TypeAlias = PagePart | SliceClosed | SliceRestarted | SliceLost | StreamClosed

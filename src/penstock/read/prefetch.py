@@ -14,47 +14,44 @@ from penstock.plan.pagination import Counter, Facts, Law, Pagination
 
 
 class Lookahead(msgspec.Struct, frozen=True, kw_only=True):
-    """How many pages may be under way behind the one being waited for. 0 is one page at a time."""
+    """How many pages may be under way behind the one being waited for.
+
+    A `most` of 0 is one page at a time, for good.
+    """
 
     width: int = 0
-    most: int = 40
+    most: int = 0
 
     def grown(self) -> Lookahead:
         """After a full page."""
         return msgspec.structs.replace(self, width=min(self.most, max(1, self.width * 2)))
 
-    def stopped(self) -> Lookahead:
-        """After a page that contradicts the law: one page at a time for good."""
-        return Lookahead(width=0, most=0)
-
 
 def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
     """Before the first page."""
     if not isinstance(pagination, Counter) or most == 0:
-        return Lookahead(width=0, most=0)
-    ends_by_itself = pagination.stop.total is not None or pagination.stop.more is not None
+        return Lookahead()
+    stop = pagination.stop
+    told = stop.total is not None or stop.more is not None or stop.when is not None
+    trusted = stop.short == "always" or (stop.short == "proven" and law.proven)
     # An offset cannot be told before the server has shown how much a page holds.
-    unsure = not law.proven and not ends_by_itself and pagination.unit == "page"
+    unsure = not told and not trusted and pagination.unit == "page"
     return Lookahead(width=1 if unsure else 0, most=most)
 
 
-def after_page(
-    look: Lookahead, pagination: Counter, position: Position, facts: Facts
-) -> tuple[Lookahead, list[Position]]:
-    """The window after a page, and the positions behind it that may be asked for now."""
-    left = pagination.remaining(position, facts)
-    full = facts.law.page is not None and facts.count >= facts.law.page
+def after_page(look: Lookahead, facts: Facts, left: int | None) -> tuple[Lookahead, int]:
+    """The window after a page behind which `left` are, and how many may be under way now."""
     if left is not None:
-        width = min(left, look.most)
-    elif full and pagination.stop.more is None:
+        return look, min(left, look.most)
+    full = facts.law.page is not None and facts.count >= facts.law.page
+    if full:
         look = look.grown()
-        width = look.width
-    else:
-        width = look.width
-    return look, positions(pagination, position, facts.law, width)
+    return look, look.width
 
 
-def positions(pagination: Counter, position: Position, law: Law, width: int) -> list[Position]:
-    """The next `width` positions behind `position`, as far as they can be told."""
-    ahead = (pagination.ahead(position, step, law) for step in range(1, width + 1))
+def positions(
+    pagination: Counter, position: Position, law: Law, *, asked: int, width: int
+) -> list[Position]:
+    """The positions behind `position` up to the `width`-th, without the first `asked` of them."""
+    ahead = (pagination.ahead(position, step, law) for step in range(asked + 1, width + 1))
     return [p for p in ahead if p is not None]

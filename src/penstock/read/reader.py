@@ -11,9 +11,11 @@ state must not move past records whose children are missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing, suppress
 from typing import Any
+
+import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
@@ -27,7 +29,15 @@ from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.partitions import Fed, Feed, Gate, Partitions
-from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StateEntries, StreamClosed
+from penstock.read.parts import (
+    PagePart,
+    Part,
+    SliceClosed,
+    SliceLost,
+    SliceRestarted,
+    StateEntries,
+    StreamClosed,
+)
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
 from penstock.read.walk import Answer, Walk, Walked
@@ -35,17 +45,53 @@ from penstock.read.walk import Answer, Walk, Walked
 CHANNEL_BYTES = 16 * 1024 * 1024
 
 
-class Turn:
-    """The place of a slice in the order of its partition's windows."""
+# Answers to a kept position that say it is not known any more.
+_FORGOTTEN = frozenset({400, 404, 410, 416, 422})
 
-    def __init__(self, before: Turn | None = None) -> None:
+
+class Lane(msgspec.Struct, kw_only=True):
+    """What the slices of one stream share: room for them, and how many are still being read."""
+
+    group: asyncio.TaskGroup
+    room: asyncio.Semaphore
+    reading: Gate
+
+
+class Turn:
+    """The place of a slice among those of its stream, and in the order of its partition's windows.
+
+    Pages go out once those of the window in front are out, and a window closes once that one has:
+    a window that only waits for its children holds no other back.
+    """
+
+    def __init__(self, lane: Lane, before: Turn | None = None) -> None:
+        self._lane = lane
+        self.out = asyncio.Event()
         self.over = asyncio.Event()
-        self._before = before.over if before else None
+        self._before = (before.out, before.over) if before else None
+        self.pages = 0
 
     async def wait(self) -> None:
-        """Until the slice in front is over."""
+        """Until all pages of the window in front are out."""
         if self._before is not None:
-            await self._before.wait()
+            await self._before[0].wait()
+
+    async def wait_over(self) -> None:
+        """Until the window in front is over."""
+        if self._before is not None:
+            await self._before[1].wait()
+
+    def leave(self) -> None:
+        """All pages of the slice are out: another slice may take its room."""
+        if not self.out.is_set():
+            self.out.set()
+            self._lane.room.release()
+            self._lane.reading.done()
+
+    def finish(self) -> None:
+        """Nothing more comes of the slice."""
+        self.leave()
+        self.over.set()
 
 
 class Reader:
@@ -69,7 +115,9 @@ class Reader:
         self._out = Channel(CHANNEL_BYTES)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._main: asyncio.Task[None] | None = None
+        self._reading = False
         self._fault: BaseException | None = None
+        self._stopped = False
 
     @property
     def contexts(self) -> list[StreamContext]:
@@ -80,8 +128,10 @@ class Reader:
         """Take slices, by stream and key, up at these positions."""
         self._resumes.update(positions)
 
-    async def parts(self) -> AsyncIterator[Part]:
+    async def parts(self) -> AsyncGenerator[Part, None]:
         """Everything the streams give, in an order in which it may be committed."""
+        if self._stopped:
+            return
         self._main = asyncio.create_task(self._read())
         try:
             while (part := await self._out.get()) is not None:
@@ -93,7 +143,8 @@ class Reader:
 
     def stop(self) -> None:
         """Ask nothing more; what was handed out stays, and `parts` ends."""
-        if self._main is not None:
+        self._stopped = True
+        if self._main is not None and self._reading:
             self._main.cancel()
 
     async def _shut(self) -> None:
@@ -106,17 +157,18 @@ class Reader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self) -> None:
+        self._reading = True  # a task that is cancelled before it begins could not close anything
         try:
             async with asyncio.TaskGroup() as group:
                 for context in self._contexts:
                     parents = parents_of(context.stream.partition)
                     self._feeds[context.name] = [Feed(p, context) for p in parents]
-                for context in self._contexts:
+                for context in self._contexts if not self._stopped else ():
                     group.create_task(self._stream(context))
         except asyncio.CancelledError:
             pass  # stopped: the channel is closed, and its reader sees the end
         except BaseExceptionGroup as exc:
-            self._fault = exc.exceptions[0]
+            self._fault = _first(exc)
         finally:
             await self._out.close()
 
@@ -135,27 +187,48 @@ class Reader:
     async def _stream(self, context: StreamContext) -> None:
         """All slices of a stream, then its end."""
         room = asyncio.Semaphore(max(2, self._concurrency))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for fed in _left_over(context):
-                    await self._open(context, fed, room, group)
-                async for fed in Partitions(context, self._feeds[context.name]).walk():
-                    await self._open(context, fed, room, group)
-        except* ReadError as errors:
-            # What cuts the stream into slices failed: nothing of it can be read.
-            await self._lose(context, Slice(), _first(errors))
-        for feed in self._feeds_from(context):
-            await feed.close()
+        async with asyncio.TaskGroup() as group:
+            lane = Lane(group=group, room=room, reading=Gate())
+            await self._partitions(context, lane)
+            await lane.reading.wait()
+            # Children hear that no page comes any more before this stream's slices close: those
+            # wait for the children.
+            for feed in self._feeds_from(context):
+                await feed.close()
         await self._close(context)
+
+    async def _partitions(self, context: StreamContext, lane: Lane) -> None:
+        """Start the slices of every partition, first of those that an earlier run lost."""
+        feeds = self._feeds[context.name]
+        again: set[str] = set()
+        try:
+            for fed in _left_over(context):
+                again.add(fed.piece.partition_key)
+                await self._open(context, fed, lane)
+            async with aclosing(Partitions(context, feeds).walk()) as walk:
+                async for fed in walk:
+                    if fed.piece.partition_key in again:
+                        fed.release()
+                    else:
+                        await self._open(context, fed, lane)
+        except ReadError as exc:
+            # What cuts the stream into slices failed: the rest of it cannot be read.
+            await self._lose(context, Slice(), exc)
+            for feed in feeds:
+                async for fed in feed.partitions():
+                    if context.depends_on_cursor:
+                        await self._lose(context, fed.piece, exc)
+                    fed.release()
+        for feed in feeds:
+            async for fed in feed.partitions():
+                fed.release()
 
     def _feeds_from(self, context: StreamContext) -> list[Feed]:
         """The ways from a parent to its children."""
         feeds = (feed for child in context.children for feed in self._feeds[child.name])
         return [feed for feed in feeds if feed.parent.stream == context.name]
 
-    async def _open(
-        self, context: StreamContext, fed: Fed, room: asyncio.Semaphore, group: asyncio.TaskGroup
-    ) -> None:
+    async def _open(self, context: StreamContext, fed: Fed, lane: Lane) -> None:
         """Start the slices of a partition, as far as there is room for them."""
         turn: Turn | None = None
         try:
@@ -163,47 +236,45 @@ class Reader:
                 if entry("done", cut.key) in context.state:
                     context.tally.slices_skipped += 1
                     continue
-                await room.acquire()
+                await lane.room.acquire()
+                lane.reading.add()
                 fed.hold()
-                turn = Turn(turn)
-                group.create_task(self._slice(context, cut, fed, turn, room))
+                turn = Turn(lane, turn)
+                lane.group.create_task(self._slice(context, cut, fed, turn))
         except ReadError as exc:
             await self._lose(context, fed.piece, exc)
         finally:
             fed.release()
 
-    async def _slice(
-        self,
-        context: StreamContext,
-        piece: Slice,
-        fed: Fed,
-        turn: Turn,
-        room: asyncio.Semaphore,
-    ) -> None:
+    async def _slice(self, context: StreamContext, piece: Slice, fed: Fed, turn: Turn) -> None:
         """One slice, from its first page to its end, whatever that is."""
         if context.tally.slices == 0:
             self._emit(StreamStarted(stream=context.name))
         context.tally.slices += 1
-        piece = with_extras(piece, context, context.frame(piece))
         try:
+            piece = with_extras(piece, context, context.frame(piece))
             await self._read_slice(context, piece, turn)
         except Error as exc:
-            await turn.wait()
+            turn.leave()
+            await turn.wait_over()
             await self._lose(context, piece, exc)
         finally:
-            turn.over.set()
-            room.release()
+            turn.finish()
             fed.release()
 
     async def _read_slice(self, context: StreamContext, piece: Slice, turn: Turn) -> None:
         start = self._resumes.pop((context.name, piece.key), None)
         try:
             await self._walk(context, piece, turn, start)
-        except StatusError:
-            if start is None:
+        except StatusError as exc:
+            if start is None or turn.pages or exc.status not in _FORGOTTEN:
                 raise
             # The API no longer knows the position: the slice is read from its beginning.
-            context.tally.note("resume-refused", "a kept position was refused; read from the start")
+            self._warn(
+                context, "resume-refused", "a kept position was refused; read from the start"
+            )
+            await turn.wait()
+            await self._out.put(SliceRestarted(stream=context.name, slice=piece))
             await self._walk(context, piece, turn, None)
 
     async def _walk(
@@ -214,14 +285,19 @@ class Reader:
         width = 2 * self._concurrency if context.stream.partition is None else self._concurrency
         walk = Walk(context, piece, self._asker, self._spawn, width=width, start=start)
         reason = "stopped"
-        async for page in walk.pages():
-            await turn.wait()
-            await self._take(context, piece, page, tracker, own)
-            reason = page.stopped.reason if page.stopped else reason
-            if tracker is not None and tracker.out_of_range and not page.stopped:
-                reason, walk.stop_asked = "out-of-range", True
+        async with aclosing(walk.pages()) as pages:
+            async for page in pages:
+                await turn.wait()
+                turn.pages += 1
+                await self._take(context, piece, page, tracker, own)
+                reason = page.stopped.reason if page.stopped else reason
+                if tracker is not None and tracker.out_of_range and not page.stopped:
+                    reason, walk.stop_asked = "out-of-range", True
+                    context.tally.claimed = None
         await turn.wait()
+        turn.leave()
         await own.wait()
+        await turn.wait_over()
         context.tally.ended[reason] += 1
         closed = _closing_state(context, piece, tracker)
         if context.keeps_state:
@@ -317,7 +393,7 @@ def _left_over(context: StreamContext) -> list[Fed]:
     return [Fed(piece=states.read_slice(text)) for text in kept]
 
 
-def _first(errors: BaseExceptionGroup[ReadError]) -> ReadError:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error of a group, however deep the group is."""
     one = errors.exceptions[0]
     return _first(one) if isinstance(one, BaseExceptionGroup) else one
@@ -326,11 +402,16 @@ def _first(errors: BaseExceptionGroup[ReadError]) -> ReadError:
 def _resumable(context: StreamContext) -> bool:
     """Whether a slice may be taken up at a kept position: only at a cursor the API made itself.
 
-    Numbers of pages and links may mean other records in another run, and the children of pages
-    that are not read again would be missed.
+    Numbers of pages and links may mean other records in another run, the children of pages that are
+    not read again would be missed, and so would the newest cursor value on them.
     """
-    kind = context.pagination()
-    return isinstance(kind, NextToken) and kind.link == "never" and not context.children
+    kind = context.pagination
+    return (
+        isinstance(kind, NextToken)
+        and kind.link == "never"
+        and not context.children
+        and context.stream.cursor is None
+    )
 
 
 def _tracker(context: StreamContext, piece: Slice) -> Tracker | None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
-from penstock.errors import BodyError, CycleError, StatusError
+from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan.expr import JsonValue, evaluate
 from penstock.plan.page import HttpResponse, Position, Stopped
-from penstock.plan.pagination import Counter, Decided, Facts, SinglePage, as_int, size_values
+from penstock.plan.pagination import (
+    Counter,
+    Decided,
+    Facts,
+    Law,
+    SinglePage,
+    as_int,
+    size_values,
+)
 from penstock.plan.request import Param, Value, build, values
 from penstock.plan.slices import Slice, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import Decoded, RawRecord, decode, has_rows, path_text, whole_json
-from penstock.read.prefetch import Lookahead, after_page, at_start
+from penstock.read.prefetch import Lookahead, after_page, at_start, positions
+from penstock.read.repeats import Known, overlapping
 
 _NO_CONTENT = 204
 _GONE = frozenset({404, 416})
@@ -27,12 +36,28 @@ Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, taken apart."""
+    """An answer, taken apart; `nothing` where its status says that there is no content.
+
+    `elsewhere` says that an answer without the record path has rows at another.
+    """
 
     decoded: Decoded
     page: dict[str, JsonValue]
     url: str
     size: int
+    nothing: bool = False
+    elsewhere: bool = False
+
+
+class Ahead(msgspec.Struct, kw_only=True):
+    """A page that was asked for before its turn; `sent` once its request has left."""
+
+    task: asyncio.Task[Answer] | None = None
+    sent: bool = False
+
+    def leave(self) -> None:
+        """The request leaves."""
+        self.sent = True
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,33 +89,30 @@ class Walk:
         self._frame = context.frame(piece)
         self._asker = asker
         self._spawn = spawn
-        self._ahead: dict[object, asyncio.Task[Answer]] = {}
+        self._ahead: dict[object, Ahead] = {}
         self._fixed = values(_slice_params(context), self._frame)
         self._width = width
         self._seen_at = ""
         self._start = start
         self._count: int | None = None
         self._tail: Sequence[RawRecord] = ()
+        self._rows = 0
         self._tokens: set[object] = set()
-        self._law = context.law
+        self._known = Known()
+        self._size: int | None = None
+        self._pagination: Decided | None = context.pagination
         self.stop_asked = False
 
-    async def pages(self) -> AsyncIterator[Walked]:
+    async def pages(self) -> AsyncGenerator[Walked]:
         """The pages in order.
 
         Raises:
             ReadError: a page could not be had, or pagination repeats itself.
         """
-        context = self._context
-        context.set_size(self._frame)
-        self._law = context.law
-        position = self._start or context.stream.pagination.first(self._frame)
-        look = Lookahead(width=0, most=0)
-        known = context.pagination()
-        if known is not None:
-            look = at_start(known, self._law, self._width)
-            if isinstance(known, Counter) and look.width:
-                self._ask_ahead([p for p in [known.ahead(position, 1, self._law)] if p])
+        self._size = self._context.size(self._frame)
+        position = self._start or self._context.stream.pagination.first(self._frame)
+        self._tokens.add(position.token)
+        look = self._first_look(position)
         try:
             while True:
                 try:
@@ -103,9 +125,11 @@ class Walk:
                         raise
                     yield self._end(position, "refused-past-end")
                     return
-                pagination = context.pagination()
-                assert pagination is not None, "an answer decides what is to be detected"
-                page, look = await self._page(pagination, position, answer, look)
+                if answer.nothing:
+                    yield self._end(position, "no-content")
+                    return
+                assert self._pagination is not None, "an answer decides what is to be detected"
+                page, look = await self._page(self._pagination, position, answer, look)
                 yield page
                 if page.following is None or self.stop_asked:
                     return
@@ -113,10 +137,24 @@ class Walk:
         finally:
             self._drop_ahead()
 
+    def _first_look(self, position: Position) -> Lookahead:
+        """What may be asked for beside the first page; that much is asked for."""
+        pagination = self._pagination
+        if not isinstance(pagination, Counter):
+            return Lookahead()
+        look = at_start(pagination, self._law, self._width)
+        self._ask_ahead(positions(pagination, position, self._law, asked=0, width=look.width))
+        return look
+
+    @property
+    def _law(self) -> Law:
+        return self._context.law(self._size)
+
     async def _page(
         self, pagination: Decided, position: Position, answer: Answer, look: Lookahead
     ) -> tuple[Walked, Lookahead]:
         """One page, judged: its records, what follows, and what may be asked for ahead."""
+        answer = await self._present(position, answer)
         facts = self._facts(position, answer)
         outcome = pagination.next(position, facts)
         if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
@@ -128,14 +166,19 @@ class Walk:
         outcome = await self._second_thought(pagination, position, facts, outcome)
         self._context.tally.path_found |= answer.decoded.present and facts.count > 0
         records = self._new_records(pagination, answer.decoded.records)
+        if len(records) < facts.count:
+            look = self._one_at_a_time()
         following = None if isinstance(outcome, Stopped) else self._followed(outcome)
         left = None
         if isinstance(pagination, Counter):
             left = pagination.remaining(position, facts)
             if following is not None:
-                look = self._look_ahead(look, pagination, position, facts, following, answer.size)
+                fits = max(1, _AHEAD_BYTES // max(answer.size, 1))
+                look = msgspec.structs.replace(look, most=min(look.most, fits))
+                look = self._look_ahead(look, pagination, facts, following, left)
         self._claim(pagination, position, facts)
         self._count, self._tail = facts.count, answer.decoded.records
+        self._rows += facts.count
         return (
             Walked(
                 position=position,
@@ -151,10 +194,21 @@ class Walk:
 
     def _facts(self, position: Position, answer: Answer) -> Facts:
         count = len(answer.decoded.records)
-        self._law = self._law.learn(count, self._count, position.index)
-        self._context.law = self._context.law.learn(count, self._count, position.index)
+        law = self._context.learn(self._size, count, self._count, position.index)
         frame = msgspec.structs.replace(self._frame, page=answer.page)
-        return Facts(count=count, frame=frame, law=self._law)
+        return Facts(count=count, frame=frame, law=law, seen=self._rows + count)
+
+    async def _present(self, position: Position, answer: Answer) -> Answer:
+        """The answer, unless it lacks the records that pages before it had."""
+        tally = self._context.tally
+        if answer.decoded.present or self._context.stream.records.absent == "empty":
+            return answer
+        if tally.path_found:
+            # It was read before its turn, when nothing was known yet: a second time it is an error.
+            return await self._fetch(position)
+        tally.path_missed += 1
+        tally.rows_elsewhere |= answer.elsewhere
+        return answer
 
     async def _second_thought(
         self,
@@ -167,15 +221,22 @@ class Walk:
         if not isinstance(outcome, Stopped) or outcome.reason != "short-page":
             return outcome
         assert isinstance(pagination, Counter), "only counted pages can be short"
+        if pagination.stop.short != "proven":
+            return outcome
         behind = pagination.after(position, facts)
-        task = self._ahead.get(behind.token)
-        if task is None:
-            return outcome
-        try:
-            answer = await asyncio.shield(task)
-        except (StatusError, BodyError):
-            return outcome
-        return behind if answer.decoded.records else outcome
+        guessed = pagination.ahead(position, 1, facts.law)
+        tokens = {behind.token, guessed.token if guessed else None}
+        for token in tokens & self._ahead.keys():
+            ahead = self._ahead[token]
+            if not ahead.sent or ahead.task is None:
+                continue
+            try:
+                answer = await asyncio.shield(ahead.task)
+            except (ReadError, Ignored):
+                continue
+            if answer.decoded.records:
+                return behind
+        return outcome
 
     def _new_records(
         self, pagination: Decided, records: Sequence[RawRecord]
@@ -183,20 +244,18 @@ class Walk:
         """The page's records without those that the page before ended with.
 
         Raises:
-            CycleError: it is the same page again.
+            CycleError: it is a page that came before.
         """
-        if not records or not self._tail:
-            return records
-        if len(records) == len(self._tail) and list(records) == list(self._tail):
+        if not self._known.fresh(records):
             raise CycleError(
-                "this page has the same records as the page before",
+                "this page has the same records as one before it",
                 code="same-page",
                 hint="the API seems to ignore how the page is asked for",
                 request=f"{self._context.stream.request.method} {self._seen_at}",
             )
-        if not isinstance(pagination, Counter) or pagination.unit != "offset":
+        if not isinstance(pagination, Counter):
             return records
-        overlap = _overlap(self._tail, records)
+        overlap = overlapping(self._tail, records)
         self._context.tally.duplicates += overlap
         return records[overlap:]
 
@@ -216,50 +275,62 @@ class Walk:
         self._tokens.add(position.token)
         return position
 
-    def _look_ahead(  # noqa: PLR0913, PLR0917 (all that the law looks at)
+    def _look_ahead(
         self,
         look: Lookahead,
         pagination: Counter,
-        position: Position,
         facts: Facts,
         following: Position,
-        size: int,
+        left: int | None,
     ) -> Lookahead:
+        """The pages behind the following one are asked for, as many as the law allows."""
         if look.most == 0:
             return look
-        fits = max(1, _AHEAD_BYTES // max(size, 1))
-        look = msgspec.structs.replace(look, most=min(look.most, fits))
-        look, wanted = after_page(look, pagination, position, facts)
-        if self._ahead and following.token not in self._ahead:
-            self._drop_ahead()
-            self._context.tally.detected.setdefault("pages shift: read one at a time", None)
-            return look.stopped()
-        if wanted and wanted[0].token != following.token:
-            return look
-        self._ask_ahead(wanted)
+        look, width = after_page(look, facts, left)
+        if not self._ahead:
+            guessed = pagination.ahead(following, 1, facts.law)
+            if guessed is None or facts.count != (facts.law.page or facts.count):
+                return look
+        elif following.token not in self._ahead:
+            return self._one_at_a_time()
+        asked = len(self._ahead) - (following.token in self._ahead)
+        first = [] if following.token in self._ahead or not width else [following]
+        more = positions(pagination, following, facts.law, asked=asked, width=width - 1)
+        self._ask_ahead([*first, *more])
         return look
+
+    def _one_at_a_time(self) -> Lookahead:
+        """Pages do not stand where the law says: those asked for ahead may hold other records."""
+        self._drop_ahead()
+        self._context.tally.detected.setdefault("pages shift: read one at a time", None)
+        return Lookahead()
 
     def _ask_ahead(self, wanted: Sequence[Position]) -> None:
         for position in wanted:
             if position.token not in self._ahead:
-                self._ahead[position.token] = self._spawn(self._fetch(position))
+                ahead = self._ahead[position.token] = Ahead()
+                ahead.task = self._spawn(self._fetch(position, ahead.leave))
 
     def _drop_ahead(self) -> None:
-        for task in self._ahead.values():
-            self._context.tally.prefetch_wasted += 1
-            task.cancel()
+        for ahead in self._ahead.values():
+            self._context.tally.prefetch_wasted += ahead.sent
+            if ahead.task is not None:
+                ahead.task.cancel()
         self._ahead.clear()
 
     async def _answer(self, position: Position) -> Answer:
-        task = self._ahead.pop(position.token, None) if position.index else None
-        answer = await (task if task is not None else self._fetch(position))
+        ahead = self._ahead.pop(position.token, None) if position.index else None
+        task = ahead.task if ahead else None
+        answer = await (self._fetch(position) if task is None else task)
         self._seen_at = answer.url
+        if position.index == 0:
+            self._tokens.add(answer.url)
         return answer
 
-    async def _fetch(self, position: Position) -> Answer:
+    async def _fetch(self, position: Position, sent: Callable[[], None] | None = None) -> Answer:
         context = self._context
         request = context.stream.request
-        pagination = context.pagination() or context.stream.pagination
+        pagination = self._pagination or context.stream.pagination
         if position.link:
             # A link is whole: what shapes the first request is in it already, or not wanted.
             whole = build(request, (), self._frame)
@@ -268,7 +339,9 @@ class Walk:
             extra: list[Value] = [*self._fixed, *size_values(pagination, self._frame)]
             extra += pagination.values(position)
             made = build(request, extra, self._frame)
-        return await self._asker.ask(context.stream, made, self._frame, context.tally, self._read)
+        return await self._asker.ask(
+            context.stream, made, self._frame, context.tally, self._read, sent=sent
+        )
 
     def _read(self, response: HttpResponse) -> Answer:
         """An answer taken apart; a body that is not what it should be is worth asking again."""
@@ -276,27 +349,27 @@ class Walk:
         body: JsonValue = None
         if response.status == _NO_CONTENT:
             empty = Decoded(records=(), envelope={})
-            context.pagination(response, {})
-            return Answer(decoded=empty, page=page_values(response, {}), url=response.url, size=0)
-        if not context.knows_answers:
+            return Answer(decoded=empty, page={}, url=response.url, size=0, nothing=True)
+        if self._pagination is None or not context.knows_answers:
             body = whole_json(response.body)
-            context.pagination(response, body)
-        want = context.wanted(body)
+        if self._pagination is None:
+            self._pagination = context.detect(response, body)
+        want = context.wanted(self._pagination, body)
         decoded = decode(response.body, context.stream.decoder, want)
-        if not decoded.present:
-            self._absent(response.body)
+        elsewhere = False if decoded.present else self._elsewhere(response.body)
         return Answer(
             decoded=decoded,
             page=page_values(response, decoded.envelope),
             url=response.url,
             size=len(response.body),
+            elsewhere=elsewhere,
         )
 
-    def _absent(self, body: bytes) -> None:
-        """The record path is not in an answer: an error, or a page without records."""
+    def _elsewhere(self, body: bytes) -> bool:
+        """Whether an answer without the record path has rows elsewhere; it may be an error."""
         records, tally = self._context.stream.records, self._context.tally
         if records.absent == "empty":
-            return
+            return False
         if records.absent == "error" or tally.path_found:
             whole = whole_json(body)
             keys = ", ".join(whole) if isinstance(whole, dict) else type(whole).__name__
@@ -307,13 +380,12 @@ class Walk:
             )
             error.retriable = True
             raise error
-        tally.path_missed += 1
-        tally.rows_elsewhere |= has_rows(whole_json(body))
+        return has_rows(whole_json(body))
 
     def _is_past_end(self, exc: StatusError, position: Position) -> bool:
         """Whether an API refuses the page behind its last one, after one that was not full."""
         full = self._law.page is not None and self._count == self._law.page
-        counted = isinstance(self._context.pagination(), Counter)
+        counted = isinstance(self._pagination, Counter)
         return counted and position.index > 0 and exc.status in _GONE and not full
 
     def _end(self, position: Position, reason: str) -> Walked:
@@ -344,14 +416,6 @@ class Walk:
         if total is not None:
             tally = self._context.tally
             tally.claimed = (tally.claimed or 0) + as_int(total, "the total")
-
-
-def _overlap(tail: Sequence[RawRecord], head: Sequence[RawRecord]) -> int:
-    """How many records `head` begins with are those that `tail` ends with."""
-    for size in range(min(len(tail), len(head)), 0, -1):
-        if head[0] == tail[-size] and list(head[:size]) == list(tail[-size:]):
-            return size
-    return 0
 
 
 def _slice_params(context: StreamContext) -> list[Param]:
