@@ -1,3 +1,62 @@
 """Load REST APIs into a warehouse: complete, exactly once, as fast as the API allows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.dialects import Compiled
+    from penstock.errors import (
+        DestinationError,
+        Diagnostic,
+        Error,
+        Interrupted,
+        PlanError,
+        ReadError,
+        ShapeError,
+    )
+    from penstock.events import Receipt
+    from penstock.run import Options, Result, compile_source, execute, read_stream
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Compiled",
+    "DestinationError",
+    "Diagnostic",
+    "Error",
+    "Interrupted",
+    "Options",
+    "PlanError",
+    "ReadError",
+    "Receipt",
+    "Result",
+    "ShapeError",
+    "compile_source",
+    "execute",
+    "read_stream",
+]
+
+_HOMES = {
+    "Compiled": "dialects",
+    "Receipt": "events",
+    **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "run"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the room that defines it, which is imported when first asked."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 (part of loading late)
+
+    found: object = getattr(
+        importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name
+    )
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -47,7 +47,7 @@ VALUES: dict[ColumnType, tuple[pa.DataType, list[object]]] = {
     ),
     "timestamp_ntz": (
         pa.timestamp("us"),
-        [dt.datetime(1969, 12, 31, 23, 59, 59, 999999), dt.datetime(2024, 3, 31, 2, 30)],  # noqa: DTZ001
+        [dt.datetime(1969, 12, 31, 23, 59, 59, 999999), dt.datetime(2024, 3, 31, 2, 30)],  # noqa: DTZ001 (a wall-clock time)
     ),
     "date": (pa.date32(), [dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
     "time": (pa.time64("us"), [dt.time(0), dt.time(23, 59, 59, 999999)]),
@@ -101,7 +101,7 @@ def test_decimals_have_their_size(opened, place, precision, scale, text):
         ("decimal", pa.int64(), 2**53 + 1, Decimal(2**53 + 1)),
         ("decimal", pa.decimal128(12, 2), Decimal("1.25"), Decimal("1.25")),
         ("bigint", pa.uint64(), 5, 5),
-        ("timestamp_ntz", pa.date32(), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2)),  # noqa: DTZ001
+        ("timestamp_ntz", pa.date32(), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2)),  # noqa: DTZ001 (a wall-clock time)
         ("text", pa.large_string(), "x", "x"),
         ("text", pa.null(), None, None),
     ],
@@ -187,7 +187,7 @@ def test_rows_may_lack_columns(opened, place):
     [
         ("bigint", ("decimal", 38, 9), 2**63 - 1, Decimal("0.5")),
         ("bigint", ("double", None, None), 2**53, 0.5),
-        ("date", ("timestamp_ntz", None, None), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3)),  # noqa: DTZ001
+        ("date", ("timestamp_ntz", None, None), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3)),  # noqa: DTZ001 (a wall-clock time)
     ],
 )
 @pytest.mark.parametrize("write", [Append(), Merge(key=("k",))], ids=repr)

@@ -1,3 +1,5 @@
+"""The emulated chat API, asked by plain clients: tokens, offsets, and what is new."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The emulated Dixa export, asked by plain clients: windows, tokens and limits."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Every fault of the emulator, met by plain clients."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""The emulated messaging API, asked by plain clients: pages, links, and nested lists."""
+
 from __future__ import annotations
 
 import json

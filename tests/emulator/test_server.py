@@ -1,3 +1,5 @@
+"""The emulator as a server: starting, stopping, its size, its rate and its command."""
+
 from __future__ import annotations
 
 import asyncio

@@ -61,7 +61,7 @@ def _direct(kind: pa.DataType, column: TableColumn) -> bool:
 def _holds(column: TableColumn, kind: pa.DataType) -> bool:
     precision, scale = digits(column)
     whole: int = kind.precision - kind.scale
-    return bool(kind.bit_width <= 128 and kind.scale <= scale and whole <= precision - scale)  # noqa: PLR2004
+    return bool(kind.bit_width <= 128 and kind.scale <= scale and whole <= precision - scale)  # noqa: PLR2004 (the bits of a decimal)
 
 
 def _cast(values: pa.ChunkedArray, column: TableColumn, table: str) -> pa.ChunkedArray:

@@ -309,7 +309,7 @@ class Messaging(Api):
         ident = _ident(self._seed ^ 7, index)
         label = text(CHANNELS[index].title())
         when = iso(self.settings.now_ms - index * 10**9)
-        icon = b"null" if index == 3 else b'{"url":"https://img.example.test/c/%d.svg"}' % index  # noqa: PLR2004
+        icon = b"null" if index == 3 else b'{"url":"https://img.example.test/c/%d.svg"}' % index  # noqa: PLR2004 (one of them is null)
         return (
             b'{"id":"%s","name":"%s","icon":%s,"updated_time":"%s","enabled":true,"locale":null}'
         ) % (ident, label, icon, when)
@@ -403,4 +403,4 @@ def _ident(seed: int, index: int) -> bytes:
 
 
 def _is_hex(digits: str) -> bool:
-    return len(digits) == 12 and all(d in "0123456789abcdef" for d in digits)  # noqa: PLR2004
+    return len(digits) == 12 and all(d in "0123456789abcdef" for d in digits)  # noqa: PLR2004 (as ids are long)

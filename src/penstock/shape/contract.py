@@ -22,7 +22,7 @@ class DiscardRow(Exception):  # noqa: N818 (it is not a fault: the contract asks
     """The record at hand is left out."""
 
 
-class DiscardValue(Exception):  # noqa: N818
+class DiscardValue(Exception):  # noqa: N818 (the same)
     """The value at hand is left out."""
 
 

@@ -94,7 +94,7 @@ class ExactLane:
             if inner is not None:
                 kind = type(inner)
                 if kind is child.direct:
-                    values = child.main.values  # type: ignore[union-attr]
+                    values = child.main.values  # type: ignore[union-attr]  # a direct type has a main column
                     if len(values) < row:
                         values.extend([None] * (row - len(values)))
                     values.append(inner)

@@ -59,7 +59,7 @@ class Shaper:
         """
         if self._lanes is None:
             # pyarrow takes 0.3 s to import, which a run with nothing new shall not pay
-            from penstock.shape.lanes import Lanes  # noqa: PLC0415
+            from penstock.shape.lanes import Lanes  # noqa: PLC0415 (pyarrow is loaded when rows come)
 
             self._lanes = Lanes(self._tree, self._hints, self._known, self._tally, self._lane)
         return self._lanes.shape(block)

@@ -96,7 +96,7 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
         params=params,
         window=window,
         boundary=_boundary(ctx, node, hints),
-        **_options(ctx, node, windowed=window is not None),  # type: ignore[arg-type]
+        **_options(ctx, node, windowed=window is not None),  # type: ignore[arg-type]  # each option by its name
     )
     return cursor, rest
 
