@@ -4,8 +4,9 @@ import pytest
 
 from penstock.errors import BodyError
 from penstock.plan.detect import detect_pagination, detect_records
-from penstock.plan.expr import Const
-from penstock.plan.pagination import Counter, NextLink, NextToken, SinglePage
+from penstock.plan.expr import Const, Frame
+from penstock.plan.page import Position
+from penstock.plan.pagination import Counter, Facts, NextLink, NextToken, SinglePage, Stop
 
 URL = "https://api.test/things"
 
@@ -18,6 +19,9 @@ RECORDS = [
     ({"_embedded": {"items": [{"a": 1}]}}, ("_embedded", "items")),
     ({"tags": ["a"], "things": [{"a": 1}]}, ("things",)),
     ({"sidebar": [{"a": 1}], "results": [{"a": 1}]}, ("results",)),
+    ({"messages": [{"a": 1}], "total": 1}, ("messages",)),
+    ({"links": [{"id": 1, "url": "u"}], "total": 1}, ("links",)),
+    ({"links": [{"rel": "self", "href": "/1"}], "users": [{"a": 1}]}, ("users",)),
     ({"response": {"inner": [{"a": 1}]}, "outer": [{"a": 1}]}, ("outer",)),
     ({"id": 1, "name": "x"}, ()),
     ({"id": 1, "tags": ["a", "b"]}, ()),
@@ -110,6 +114,17 @@ def test_counts_are_told(case):
     assert found.stop.total is not None or found.stop.more is not None
 
 
+@pytest.mark.parametrize(("place", "unit"), [("offset=0", "offset"), ("page=1", "page")])
+def test_a_full_page_is_not_the_last(place, unit):
+    """A request that names its place and a size goes on while its pages are full."""
+    rows = [{"id": 1}, {"id": 2}]
+    found, reason = detect_pagination(f"{URL}?{place}&limit=2", {}, rows)
+    assert isinstance(found, Counter)
+    assert (found.unit, found.stop) == (unit, Stop())
+    assert reason == f"a full page of 2, asked for by {unit}"
+    assert detect_pagination(f"{URL}?{place}&limit=3", {}, rows)[0] == SinglePage()
+
+
 SINGLES = [
     ([{"a": 1}], "nothing in the answer speaks of further pages"),
     ({"next_billing_date": "2024-01-01", "id": 1}, "nothing in the answer speaks of further pages"),
@@ -130,3 +145,12 @@ def test_more_without_a_way_is_an_error():
         detect_pagination(URL, {}, {"has_more": True, "data": [{"id": 1}]})
     assert caught.value.code == "undetected-pages"
     assert caught.value.hint == "give the endpoint a paginator"
+
+
+def test_a_detected_counter_goes_on_from_the_page_it_was_told_by():
+    """The first page was asked for without a number; the next one is the number after its own."""
+    found, _ = detect_pagination(URL, {}, {"page": 1, "total_pages": 3, "data": [{}, {}]})
+    answer = {"response": {"total_pages": 3}}
+    facts = Facts(count=2, frame=Frame(page=answer))
+    assert found.next(Position(), facts) == Position(index=1, token=2)
+    assert found.remaining(Position(), facts) == 2

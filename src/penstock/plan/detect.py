@@ -37,8 +37,8 @@ _RECORD_NAMES = {
     "objects", "values", "value", "list", "hits", "docs", "elements",
 }  # fmt: skip
 _ASIDE = {
-    "errors", "error", "warnings", "messages", "meta", "metadata", "pagination", "paging", "links",
-    "link", "extras", "headers", "included", "facets", "aggregations", "filters", "sort", "debug",
+    "errors", "error", "warnings", "meta", "metadata", "pagination", "paging", "extras", "headers",
+    "included", "facets", "aggregations", "debug",
 }  # fmt: skip
 _NEXT_LINKS = {
     "next", "nextlink", "nexturl", "nextpage", "nextpageurl", "nextpagelink", "nexthref",
@@ -109,7 +109,7 @@ def detect_pagination(url: str, headers: Mapping[str, str], body: JsonValue) -> 
     if "next" in link_header(headers.get("link", "")):
         return NextLink(link=_page("links", "next")), "a Link header with rel=next"
     answer = _Answer(url, body)
-    for rule in (_linked, _by_page_total, _by_token, _by_offset, _by_page, _by_more):
+    for rule in (_linked, _by_page_total, _by_token, _by_offset, _by_page, _by_full_page, _by_more):
         found = rule(answer)
         if found is not None:
             return found
@@ -217,6 +217,19 @@ def _by_page(answer: _Answer) -> tuple[Decided, str] | None:
     ), f"a page number, with {_dots(seen[0]) if seen else into}"
 
 
+def _by_full_page(answer: _Answer) -> tuple[Decided, str] | None:
+    """A page as full as it was asked for, at a place that the request names."""
+    limit = answer.asked(_LIMITS)
+    if limit is None or not 0 < limit[1] <= answer.count:
+        return None
+    for unit, names in (("offset", _OFFSETS), ("page", _PAGES)):
+        asked = answer.asked(names)
+        if asked is not None:
+            reason = f"a full page of {limit[1]}, asked for by {asked[0]}"
+            return _counter(unit, asked[0], asked[1], Stop()), reason
+    return None
+
+
 def _by_more(answer: _Answer) -> tuple[Decided, str] | None:
     """A sign for more and nothing else: there is no telling how to ask."""
     more = answer.first(_MORE)
@@ -303,9 +316,15 @@ def _lists(
         if _plain(key) in _ASIDE:
             continue
         if isinstance(value, list):
-            yield (*path, key), value
+            if not _all_links(value):
+                yield (*path, key), value
         elif isinstance(value, dict) and len(path) < _DEPTH - 1:
             yield from _lists(value, (*path, key))
+
+
+def _all_links(items: list[JsonValue]) -> bool:
+    """Whether a list holds links to other pages or things, as JSON hypermedia writes them."""
+    return bool(items) and all(isinstance(i, dict) and {"rel", "href"} <= set(i) for i in items)
 
 
 def _count(body: JsonValue, records: Keys) -> int:

@@ -129,8 +129,7 @@ def _merged(ctx: Context, name: str, item: Node, own: Node, default: Node | None
     entries = {**base, **own.mapping}
     if "columns" in base and "columns" in own.mapping:
         entries["columns"] = _columns(base["columns"], own.mapping["columns"])
-    place = {"line": item.line, "column": item.column, "path": item.path}
-    merged = Node(entries, ctx.document, **place)  # type: ignore[arg-type]  # the numbers of a place
+    merged = Node(entries, ctx.document, line=item.line, column=item.column, path=item.path)
     whole = Node(
         inner, ctx.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -96,31 +95,31 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
         params=params,
         window=window,
         boundary=_boundary(ctx, node, hints),
-        **_options(ctx, node, windowed=window is not None),  # type: ignore[arg-type]  # each option by its name
     )
-    return cursor, rest
+    return _with_options(ctx, cursor, node), rest
 
 
 def _bound(ctx: Context, node: Node | None) -> Expr | None:
     return None if node is None or node.value is None else ctx.expr(node)
 
 
-def _options(ctx: Context, node: Node, *, windowed: bool) -> Mapping[str, object]:
-    """What is said of order, range and missing values. A window's own end is in its range."""
+def _with_options(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
+    """With what is said of order, range and missing values. A window's own end is in its range."""
     order = ctx.choice(node.get("row_order"), ("asc", "desc"), "")
-    closed = "closed" if windowed else "open"
+    closed = "open" if cursor.window is None else "closed"
     missing = ctx.choice(
         node.get("on_cursor_value_missing"), ("raise", "include", "exclude"), "raise"
     )
     ranges = ("open", "closed")
-    return {
-        "lag": ctx.number(node.get("lag")),
-        "pick": _pick(ctx, node.get("last_value_func")),
-        "order": order or None,
-        "missing": "error" if missing == "raise" else missing,
-        "closed_start": ctx.choice(node.get("range_start"), ranges, "closed") == "closed",
-        "closed_end": ctx.choice(node.get("range_end"), ranges, closed) == "closed",
-    }
+    return msgspec.structs.replace(
+        cursor,
+        lag=ctx.number(node.get("lag")),
+        pick=_pick(ctx, node.get("last_value_func")),
+        order=order or None,
+        missing="error" if missing == "raise" else missing,
+        closed_start=ctx.choice(node.get("range_start"), ranges, "closed") == "closed",
+        closed_end=ctx.choice(node.get("range_end"), ranges, closed) == "closed",
+    )
 
 
 def _pick(ctx: Context, node: Node | None) -> Literal["max", "min"]:
