@@ -7,13 +7,13 @@ Entries of one stream, each a JSON text in the destination::
     windows             the stretches of time that are complete; also windows/<partition>
     open/<slice>        loads of a slice that is not complete; written by the loader
     done/<slice>        a slice that is complete, while other slices of the same pass are not
-    pass                the pass under way: when it began
+    pass                the pass under way: when a slice of it was last completed (epoch seconds)
     todo/<partition>    a partition that failed, kept because its parent will not be listed again
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TypeAlias
@@ -22,6 +22,7 @@ import msgspec
 
 from penstock.errors import BodyError, ExprError
 from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.hints import WriteMode
 from penstock.plan.records import JsonPath, Keys
 from penstock.plan.slices import (
     Cursor,
@@ -35,6 +36,7 @@ from penstock.plan.slices import (
 )
 from penstock.read.decode import FieldReader, Found, RawRecord
 
+PASS_SECONDS = 3600.0  # for which a merged stream's pass that was cut off is gone on with
 MAX_BOUNDARY = 100_000
 Key: TypeAlias = "tuple[int, float | str]"
 Scalar: TypeAlias = "str | int | float | bool | None"
@@ -58,6 +60,20 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 def entry(kind: str, key: str) -> str:
     """The name of a state entry."""
     return f"{kind}/{key}" if key else kind
+
+
+def without_old_pass(entries: Mapping[str, str], write: WriteMode, now: float) -> dict[str, str]:
+    """The entries without those of a pass that is too old to be gone on with.
+
+    A pass that was cut off, or in which a slice failed, leaves `done` entries behind, and the next
+    run reads only what is missing. Rows that are merged may be read again, so an old pass is given
+    up: slices that never succeed shall not keep the others from being read. Rows that are appended
+    may not, so such a pass is gone on with whatever its age.
+    """
+    got_on = entries.get("pass")
+    if write != "merge" or (got_on and now - float(got_on) < PASS_SECONDS):
+        return dict(entries)
+    return {n: text for n, text in entries.items() if n != "pass" and not n.startswith("done/")}
 
 
 def read_mark(text: str | None) -> Mark | None:

@@ -10,13 +10,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 
 import msgspec
 
 from penstock.destinations import open_destination
-from penstock.destinations.base import Owner, Session
+from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.errors import DestinationError, Diagnostic, PlanError
 from penstock.events import Event, Receipt, RunEnded, RunStarted, Status, StreamEnded
 from penstock.plan.auth import Choose, OAuth2
@@ -26,11 +26,12 @@ from penstock.read.ask import Asker
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
 from penstock.read.origins import Origins
-from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StreamClosed
+from penstock.read.parts import StreamClosed
 from penstock.read.reader import Reader
+from penstock.read.state import without_old_pass
 from penstock.read.transport import Http, Transport
 from penstock.redact import Redactor
-from penstock.run.loader import Edges, StreamLoader
+from penstock.run.loader import Edges, Sizes, StreamLoader
 from penstock.run.receipts import decode_receipt, make_receipt
 
 Emit = Callable[[Event], None]
@@ -39,7 +40,8 @@ Emit = Callable[[Event], None]
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may be told besides source, values and destination.
 
-    `wait` is in seconds. `fault` is called at named points of a commit, for tests of crashes.
+    `wait` is in seconds. `fault` is called at named points of shaping and of commits, for tests of
+    crashes.
     """
 
     select: tuple[str, ...] = ()
@@ -50,7 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     wait: float = 0.0
     concurrency: int | None = None
     allow_origins: tuple[str, ...] = ()
-    fault: Callable[[str], None] | None = None
+    sizes: Sizes = Sizes()
+    fault: Fault = no_fault
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +171,7 @@ class Run:
         """Load everything; gives the status and the receipts of the streams."""
         loaded = selected(self._source, self._options.select)
         names = [s.name for s in self._source.streams]
-        states = {name: self._session.state(name) for name in names}
+        stored = {name: self._session.state(name) for name in names}
         previous = self._session.last_receipts()
         transport = self._transport or Http()
         with (
@@ -182,23 +185,24 @@ class Run:
                 now=time.time,
                 shaping=shaping,
                 keeping=keeping,
+                fault=self._options.fault,
+                sizes=self._options.sizes,
                 full_refresh=self._options.full_refresh,
             )
             try:
-                reader = self._reader(loaded, states, edges, transport)
+                reader = self._reader(loaded, stored, edges, transport)
                 with _signals(lambda: self._stop(reader)):
                     await self._load(reader, previous)
             finally:
                 await transport.close()
-        self._session.keep_receipts(
-            [(name, msgspec.json.encode(r).decode()) for name, r in self._receipts.items()]
-        )
-        return self._status(), tuple(self._receipts.values())
+        receipts = tuple(self._receipts[name] for name in names if name in self._receipts)
+        self._session.keep_receipts([(r.stream, msgspec.json.encode(r).decode()) for r in receipts])
+        return self._status(), receipts
 
     def _reader(
         self,
         loaded: frozenset[str],
-        states: dict[str, dict[str, str]],
+        stored: dict[str, dict[str, str]],
         edges: Edges,
         transport: Transport,
     ) -> Reader:
@@ -216,13 +220,30 @@ class Run:
             clock=self._clock,
             emit=self._emit,
         )
+        now = edges.now()
+        states = {
+            s.name: without_old_pass(stored[s.name], s.hints.write, now)
+            for s in self._source.streams
+        }
         reader = Reader(self._source, settings, asker, state=states, emit=self._emit)
         for context in reader.contexts:
             if context.keeps_state:
-                loader = StreamLoader(context, states[context.name], edges)
+                gone = [name for name in stored[context.name] if name not in states[context.name]]
+                loader = StreamLoader(context, stored[context.name], edges, gone)
                 self._loaders[context.name] = loader
                 reader.resume(loader.resumes())
+        for context in reader.contexts:
+            if context.name in self._loaders:
+                self._loaders[context.name].children = self._below(context)
         return reader
+
+    def _below(self, context: StreamContext) -> list[StreamLoader]:
+        """The nearest streams below that are loaded."""
+        found: list[StreamLoader] = []
+        for child in context.children:
+            loader = self._loaders.get(child.name)
+            found += [loader] if loader else self._below(child)
+        return found
 
     def _stop(self, reader: Reader) -> None:
         """The first signal stops at a checkpoint; the second stops at once."""
@@ -232,28 +253,34 @@ class Run:
         reader.stop()
 
     async def _load(self, reader: Reader, previous: Mapping[str, str]) -> None:
-        contexts = {context.name: context for context in reader.contexts}
-        open_streams = {c.name for c in reader.contexts if c.keeps_state}
-        async for part in reader.parts():
-            await self._take(part)
-            if isinstance(part, StreamClosed):
-                open_streams.discard(part.stream)
-                self._end(contexts[part.stream], previous)
-        for name in [c.name for c in reader.contexts if c.name in open_streams]:
+        left = {c.name: c for c in reader.contexts if c.keeps_state}
+        ended: dict[str, StreamClosed] = {}
+        async with aclosing(reader.parts()) as parts:
+            async for part in parts:
+                if not isinstance(part, StreamClosed):
+                    await self._loaders[part.stream].take(part)
+                    continue
+                ended[part.stream] = part
+                for name in [n for n in reversed(left) if self._may_end(n, left, ended)]:
+                    await self._loaders[name].take(ended[name])
+                    self._end(left.pop(name), previous)
+        for name, context in reversed(left.items()):
             await self._loaders[name].flush()
-            self._end(contexts[name], previous, interrupted=True)
+            self._end(context, previous, interrupted=True)
 
-    async def _take(self, part: Part) -> None:
-        loader = self._loaders[part.stream]
-        match part:
-            case PagePart():
-                await loader.page(part)
-            case SliceClosed():
-                await loader.slice_closed(part)
-            case SliceLost():
-                await loader.slice_lost(part)
-            case StreamClosed():
-                await loader.stream_closed(part)
+    def _may_end(
+        self, name: str, left: Mapping[str, StreamContext], ended: Mapping[str, StreamClosed]
+    ) -> bool:
+        """Whether a stream is over. A replaced one with state is shown after what is below it.
+
+        Otherwise a run that is cut off between the two would leave the streams below incomplete,
+        and the state of the one above would say that they need nothing.
+        """
+        waits = self._options.full_refresh and any(
+            child.name in left and not self._may_end(child.name, left, ended)
+            for child in left[name].children
+        )
+        return name in ended and not waits
 
     def _end(
         self, context: StreamContext, previous: Mapping[str, str], *, interrupted: bool = False
@@ -325,7 +352,7 @@ def execute(
     started = time.monotonic()
     run_id = new_run_id()
     db_schema = options.db_schema or source.name
-    place = open_destination(destination, fault=options.fault or (lambda _point: None))
+    place = open_destination(destination, fault=options.fault)
     session = place.open(
         owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
         db_schema=db_schema,

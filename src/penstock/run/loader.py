@@ -4,29 +4,48 @@ Rows of an `append` stream become part of the table for good, so a checkpoint of
 either whole slices or a part of one slice, whose loads are kept in its state until it is complete:
 a slice that starts anew takes the rows of those loads back. For `merge` and `replace` rows can be
 written as they come: the key, or the generation, makes writing them again harmless.
+
+What a stream's state says must be true of the streams below it too: a parent that moves on does not
+list their slices again. So before a checkpoint with state, what its children hold is committed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from penstock.destinations.base import Append, Checkpoint, Merge, Replace, Session, Write
+from penstock.destinations.base import Append, Checkpoint, Fault, Merge, Replace, Session, Write
 from penstock.destinations.base import Committed as Kept
-from penstock.events import Committed, Event, SchemaChanged, Warned
+from penstock.errors import DestinationError, Error, FencedError, ShapeError
+from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
 from penstock.read.context import StreamContext
-from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
+from penstock.read.parts import (
+    PagePart,
+    Part,
+    SliceClosed,
+    SliceLost,
+    SliceRestarted,
+    StreamClosed,
+)
 from penstock.shape import Batch, Block, Segment, Shaper
 
-BLOCK_BYTES = 8 * 1024 * 1024  # of JSON text that are shaped together
-CHECKPOINT_BYTES = 32 * 1024 * 1024  # of JSON text that are committed together
-CHECKPOINT_SECONDS = 10.0  # after which what is ready is committed, however little it is
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is done at once: bytes of JSON text that are shaped, and committed, together.
+
+    After `seconds` what is ready is committed, however little it is.
+    """
+
+    block: int = 8 * 1024 * 1024
+    checkpoint: int = 32 * 1024 * 1024
+    seconds: float = 10.0
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -49,6 +68,8 @@ class Lot:
         self.state: dict[str, str | None] = {}
         self.slices: list[str] = []
         self.retract: tuple[str, ...] = ()
+        self.freed: list[str] = []  # state entries that go with what is retracted
+        self.last: PagePart | None = None
 
     def add(self, part: PagePart) -> None:
         """A page."""
@@ -58,13 +79,13 @@ class Lot:
             )
         self.waiting += part.size
         self.bytes += part.size
+        self.last = part
 
     def take(self, other: Lot) -> None:
         """Everything of another lot that was not shaped yet."""
         self.segments += other.segments
         self.waiting += other.waiting
         self.bytes += other.waiting
-        self.retract += other.retract
         self.slices += other.slices
 
     def seal(self) -> Block:
@@ -75,7 +96,7 @@ class Lot:
 
 
 class Edges(msgspec.Struct, kw_only=True):
-    """What the loaders of a run share."""
+    """What the loaders of a run share. `fault` is called before and after a block is shaped."""
 
     session: Session
     run_id: str
@@ -83,6 +104,8 @@ class Edges(msgspec.Struct, kw_only=True):
     now: Callable[[], float]
     shaping: ThreadPoolExecutor
     keeping: ThreadPoolExecutor
+    fault: Fault
+    sizes: Sizes = Sizes()
     full_refresh: bool = False
     loads: int = 0
 
@@ -93,142 +116,246 @@ class Edges(msgspec.Struct, kw_only=True):
 
 
 class StreamLoader:
-    """Loads one stream: takes its parts in order, and keeps them."""
+    """Loads one stream: takes its parts in order, and keeps them.
 
-    def __init__(self, context: StreamContext, state: Mapping[str, str], edges: Edges) -> None:
+    `state` is what the destination has; `forgotten` names entries of it that no longer hold.
+    """
+
+    def __init__(
+        self,
+        context: StreamContext,
+        state: Mapping[str, str],
+        edges: Edges,
+        forgotten: Sequence[str] = (),
+    ) -> None:
         self._context = context
         self._edges = edges
         self._known = dict(state)
         hints = context.stream.hints
-        known = edges.session.schema(context.name)
-        self.shaper = Shaper(context.name, hints, known)
-        self.replaces = edges.full_refresh or hints.write == "replace"
-        self._appends = hints.write == "append" and not self.replaces
+        self.shaper = Shaper(context.name, hints, edges.session.schema(context.name))
+        # A stream that is read only for its children has no table to replace.
+        self.replaces = context.loaded and (edges.full_refresh or hints.write == "replace")
+        self._appends = not self.replaces and (hints.write == "append" or not hints.primary_key)
+        self.children: list[StreamLoader] = []
+        self.broken = False
         self._lot = Lot(edges.next_load())
         self._open: dict[str, Lot] = {}
-        self._opened: dict[str, Open] = {}
+        self._opened = self._positions()
         self._held: dict[str, str | None] = {}
         self._since = edges.now()
-        self._keeping: asyncio.Future[Kept] | None = None
+        self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
         self._changes = 0
         self._warned = 0
         self.rows: dict[str, int] = {}
         self.swapped = False
+        self._lot.state.update(dict.fromkeys(forgotten))
+        self._take_back()
+
+    def _positions(self) -> dict[str, Open]:
+        """The open slices of earlier runs that may be taken up where they stopped."""
+        if self.replaces:
+            return {}
+        found = {
+            name.removeprefix("open/"): msgspec.json.decode(text, type=Open)
+            for name, text in self._known.items()
+            if name.startswith("open/")
+        }
+        now = self._edges.now()
+        return {
+            key: kept
+            for key, kept in found.items()
+            if kept.position is not None and now - kept.at < RESUME_SECONDS
+        }
+
+    def _take_back(self) -> None:
+        """Retract the rows of open slices that start anew: whether under the same key or not.
+
+        The last window of a run that was cut off ends at another moment in the next one.
+        """
+        if self.replaces:
+            return
+        for name in [name for name in self._known if name.startswith("open/")]:
+            if name.removeprefix("open/") not in self._opened:
+                self._retract(name)
+
+    def _retract(self, name: str) -> None:
+        """Take the rows of an open slice back, with the next checkpoint."""
+        kept = msgspec.json.decode(self._known.pop(name), type=Open)
+        self._lot.retract += kept.loads
+        self._lot.freed.append(name)
+        self._lot.state[name] = None
 
     def resumes(self) -> dict[tuple[str, str], Position]:
         """The positions at which open slices may be taken up; others of them start anew."""
-        found: dict[tuple[str, str], Position] = {}
-        for name, text in self._known.items():
-            if not name.startswith("open/") or self.replaces:
-                continue
-            kept = msgspec.json.decode(text, type=Open)
-            key = name.removeprefix("open/")
-            fresh = self._edges.now() - kept.at < RESUME_SECONDS
-            if kept.position is not None and fresh:
-                found[self._context.name, key] = kept.position
-                self._opened[key] = kept
-        return found
+        return {
+            (self._context.name, key): kept.position
+            for key, kept in self._opened.items()
+            if kept.position is not None
+        }
 
-    async def page(self, part: PagePart) -> None:
-        """Rows of a slice."""
-        if not self._appends:
-            self._lot.add(part)
-            await self._shape_and_keep(self._lot)
+    async def take(self, part: Part) -> None:
+        """A part of the stream. Where it cannot be kept, the stream is given up, not the run.
+
+        Raises:
+            FencedError: another run took the destination over.
+        """
+        if self.broken:
             return
-        lot = self._slice_lot(part.slice)
+        try:
+            await self._take(part)
+        except FencedError:
+            raise
+        except (ShapeError, DestinationError) as exc:
+            self._break(exc)
+
+    async def _take(self, part: Part) -> None:
+        match part:
+            case PagePart():
+                await self._page(part)
+            case SliceClosed():
+                await self._slice_closed(part)
+            case SliceRestarted():
+                await self._slice_restarted(part)
+            case SliceLost():
+                await self._slice_lost(part)
+            case StreamClosed():
+                await self._stream_closed(part)
+
+    def _break(self, error: Error) -> None:
+        """Nothing more of this stream can be kept: its parents' state must not move past it."""
+        self.broken = True
+        context = self._context
+        context.lost += 1
+        failure = Failure(
+            slice="all", code=error.code, message=error.message, hint=error.hint or ""
+        )
+        context.tally.failures.append(failure)
+        self._edges.emit(SliceFailed(stream=context.name, slice="all", error=str(error)))
+
+    async def _page(self, part: PagePart) -> None:
+        sizes = self._edges.sizes
+        lot = self._slice_lot(part.slice) if self._appends else self._lot
         lot.add(part)
-        if lot.waiting >= BLOCK_BYTES:
+        if lot.waiting >= sizes.block:
             await self._shape(lot)
-        if lot.bytes >= CHECKPOINT_BYTES:
-            self._stay_open(part.slice.key, lot, part)
-            await self._keep(lot)
-            self._open[part.slice.key] = Lot(self._edges.next_load())
+        if not self._appends:
+            await self._keep_if_due()
+        elif lot.bytes >= sizes.checkpoint:
+            await self._keep_open(part.slice.key, lot)
 
     def _slice_lot(self, piece: Slice) -> Lot:
-        """The lot of a slice of an appended stream; rows of its earlier attempt are taken back."""
+        """The lot of a slice of an appended stream."""
         if piece.key not in self._open:
             lot = self._open[piece.key] = Lot(self._edges.next_load())
             lot.slices.append(piece.key)
-            if piece.key not in self._opened:
-                self._retract(piece.key, lot)
         return self._open[piece.key]
 
-    def _retract(self, key: str, lot: Lot) -> None:
-        text = self._known.get(f"open/{key}")
-        if text:
-            lot.retract = msgspec.json.decode(text, type=Open).loads
-
-    def _stay_open(self, key: str, lot: Lot, part: PagePart) -> None:
-        """Note in the lot's state that the slice is not complete, and where it goes on."""
-        kept = self._opened.get(key) or Open()
-        position = part.following if part.resumable else None
-        kept = Open(loads=(*kept.loads, lot.load_id), position=position, at=self._edges.now())
+    async def _keep_open(self, key: str, lot: Lot) -> None:
+        """Commit a part of a slice, and note that it is one, and where the slice goes on."""
+        del self._open[key]
+        part = lot.last
+        position = part.following if part is not None and part.resumable else None
+        loads = self._opened[key].loads if key in self._opened else ()
+        kept = Open(loads=(*loads, lot.load_id), position=position, at=self._edges.now())
         self._opened[key] = kept
         lot.state[f"open/{key}"] = msgspec.json.encode(kept).decode()
+        await self._keep_after_others(lot)
 
-    async def slice_closed(self, part: SliceClosed) -> None:
+    async def _slice_closed(self, part: SliceClosed) -> None:
         """A slice is complete: its state goes with its last rows."""
-        state = dict(part.state)
-        key = part.slice.key
+        state = self._closing(part)
         if not self._appends:
             self._add_state(self._lot, state)
             await self._keep_if_due()
             return
+        key = part.slice.key
         lot = self._slice_lot(part.slice)
         del self._open[key]
-        if f"open/{key}" in self._known or key in self._opened:
+        if self._opened.pop(key, None):
             state[f"open/{key}"] = None
         if lot.batches:
             self._add_state(lot, state)
-            await self._keep(lot)
-        else:
-            self._lot.take(lot)
-            self._add_state(self._lot, state)
-            await self._shape_and_keep(self._lot)
+            await self._keep_after_others(lot)
+            return
+        self._lot.take(lot)
+        self._add_state(self._lot, state)
+        if self._lot.waiting >= self._edges.sizes.block:
+            await self._shape(self._lot)
+        await self._keep_if_due()
 
-    async def slice_lost(self, part: SliceLost) -> None:
+    def _closing(self, part: SliceClosed) -> dict[str, str | None]:
+        """The entries of a closed slice, and when its pass last got on."""
+        state = dict(part.state)
+        if any(name.startswith("done/") for name in state):
+            state["pass"] = str(round(self._edges.now()))
+        return state
+
+    async def _slice_restarted(self, part: SliceRestarted) -> None:
+        """What came of a slice does not count: it is read from its start."""
+        self._open.pop(part.slice.key, None)
+        if self._opened.pop(part.slice.key, None):
+            await self._kept()
+            self._retract(f"open/{part.slice.key}")
+
+    async def _slice_lost(self, part: SliceLost) -> None:
         """A slice is not complete: what it adds to the state is kept, its waiting rows are not."""
         self._add_state(self._lot, dict(part.state))
         self._open.pop(part.slice.key, None)
         await self._keep_if_due()
 
-    async def stream_closed(self, part: StreamClosed) -> None:
+    async def _stream_closed(self, part: StreamClosed) -> None:
         """The stream is over: keep what is left, and show a replacement if it is complete."""
+        if part.complete and not self.replaces:
+            # Slices of earlier runs that are not listed any more cannot be completed.
+            for key in list(self._opened):
+                self._retract(f"open/{key}")
         self._add_state(self._lot, self._ending(part))
-        if self.replaces:
-            await self._finish_replacing(complete=part.complete)
-        else:
-            await self._shape(self._lot)
+        if not self.replaces:
             await self._keep(self._lot)
+        elif part.complete:
+            self._lot.state.update(self._held)
+            await self._keep(self._lot, swap=True)
         await self._kept()
+        self.swapped = self.replaces and part.complete
 
     def _ending(self, part: StreamClosed) -> dict[str, str | None]:
         """The stream's last state entries: those of the pass go, and of any slice left open."""
         state = dict(part.state)
         if part.complete and self._edges.full_refresh:
-            state.update(dict.fromkeys(set(self._known) - set(self._held), None))
+            state.update(dict.fromkeys(set(self._known) - set(self._held)))
         return state
 
-    async def _finish_replacing(self, *, complete: bool) -> None:
-        if not complete:
-            return
-        self._lot.state.update(self._held)
-        await self._keep(self._lot, swap=True)
-        self.swapped = True
-
     async def flush(self) -> None:
-        """The run was stopped: keep what is whole, and what is open as far as it may be kept."""
-        if self.replaces:
+        """The run was stopped: keep what is whole, and of what is open what can be gone on with."""
+        if self.replaces or self.broken:
             return
-        for key, lot in list(self._open.items()):
-            if lot.batches:
-                kept = self._opened.get(key) or Open()
-                loads = (*kept.loads, lot.load_id)
-                lot.segments, lot.waiting = [], 0
-                lot.state[f"open/{key}"] = msgspec.json.encode(Open(loads=loads)).decode()
-                await self._keep(lot)
-        await self._keep(self._lot)
-        await self._kept()
+        try:
+            for key, lot in list(self._open.items()):
+                if lot.last is not None and lot.last.resumable and lot.last.following:
+                    await self._keep_open(key, lot)
+            await self._keep(self._lot)
+            await self._kept()
+        except FencedError:
+            raise
+        except (ShapeError, DestinationError) as exc:
+            self._break(exc)
+
+    async def settle(self) -> bool:
+        """Commit what belongs to closed slices; says whether that is kept, here and below."""
+        if not self.broken:
+            try:
+                await self._keep(self._lot)
+                await self._kept()
+            except FencedError:
+                raise
+            except (ShapeError, DestinationError) as exc:
+                self._break(exc)
+        return self.sound
+
+    @property
+    def sound(self) -> bool:
+        """Whether neither this stream nor one below it was given up."""
+        return not self.broken and all(child.sound for child in self.children)
 
     def _add_state(self, lot: Lot, entries: Mapping[str, str | None]) -> None:
         """Entries that differ from what is kept; those of a replacement wait for its end."""
@@ -238,15 +365,10 @@ class StreamLoader:
             elif self._known.get(name) != text or name in lot.state:
                 lot.state[name] = text
 
-    async def _shape_and_keep(self, lot: Lot) -> None:
-        if lot.waiting >= BLOCK_BYTES:
-            await self._shape(lot)
-        await self._keep_if_due()
-
     async def _keep_if_due(self) -> None:
-        lot = self._lot
-        due = self._edges.now() - self._since >= CHECKPOINT_SECONDS
-        if lot.bytes >= CHECKPOINT_BYTES or due:
+        lot, sizes = self._lot, self._edges.sizes
+        due = self._edges.now() - self._since >= sizes.seconds
+        if lot.bytes >= sizes.checkpoint or due:
             await self._keep(lot)
 
     async def _shape(self, lot: Lot) -> None:
@@ -254,7 +376,9 @@ class StreamLoader:
         if not lot.segments:
             return
         loop = asyncio.get_running_loop()
+        self._edges.fault("shape:begin")
         batch = await loop.run_in_executor(self._edges.shaping, self.shaper.shape, lot.seal())
+        self._edges.fault("shape:end")
         lot.batches.append(batch)
         self._report()
 
@@ -269,16 +393,43 @@ class StreamLoader:
                 emit(Warned(stream=name, code=warning.code, message=warning.message))
         self._changes, self._warned = len(seen.changes), len(seen.warnings)
 
+    async def _keep_after_others(self, lot: Lot) -> None:
+        """Commit a slice's own lot, behind those that closed before it: states build on theirs."""
+        await self._keep(self._lot)
+        await self._keep(lot)
+
     async def _keep(self, lot: Lot, *, swap: bool = False) -> None:
         """Commit all of the lot, in the keeper thread, while the next one is being filled."""
         await self._shape(lot)
         if lot is self._lot:
             self._lot = Lot(self._edges.next_load())
             self._since = self._edges.now()
+        if lot.state and not await self._settled_below():
+            self._hold_back(lot)
         if not (lot.batches or lot.state or lot.retract or swap):
             return
         await self._kept()
-        checkpoint = Checkpoint(
+        self._remember(lot.state)
+        loop = asyncio.get_running_loop()
+        commit = self._edges.session.commit
+        future = loop.run_in_executor(self._edges.keeping, commit, self._checkpoint(lot, swap))
+        self._keeping = (lot.load_id, future)
+
+    async def _settled_below(self) -> bool:
+        settled = [await child.settle() for child in self.children]
+        return all(settled)
+
+    def _hold_back(self, lot: Lot) -> None:
+        """Rows of the streams below are missing: the state stays, so that they are read again.
+
+        Rows that would then be read and appended again stay out with it.
+        """
+        if self._appends:
+            lot.batches = []
+        lot.state = dict.fromkeys(lot.freed)
+
+    def _checkpoint(self, lot: Lot, swap: bool) -> Checkpoint:  # noqa: FBT001 (told by _keep)
+        return Checkpoint(
             load_id=lot.load_id,
             run_id=self._edges.run_id,
             stream=self._context.name,
@@ -288,11 +439,6 @@ class StreamLoader:
             retract=lot.retract,
             state=tuple(lot.state.items()),
             slices=", ".join(dict.fromkeys(lot.slices))[:1000],
-        )
-        self._remember(lot.state)
-        loop = asyncio.get_running_loop()
-        self._keeping = loop.run_in_executor(
-            self._edges.keeping, self._edges.session.commit, checkpoint
         )
 
     def _remember(self, state: Mapping[str, str | None]) -> None:
@@ -306,19 +452,16 @@ class StreamLoader:
         """Wait for the checkpoint under way, and say that it is kept."""
         if self._keeping is None:
             return
-        keeping, self._keeping = self._keeping, None
+        (load_id, keeping), self._keeping = self._keeping, None
         kept = await keeping
         for table, rows in kept.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
         root = self.shaper.schema.root.name
-        self._edges.emit(
-            Committed(stream=self._context.name, load_id="", rows=kept.rows.get(root, 0))
-        )
+        rows = kept.rows.get(root, 0)
+        self._edges.emit(Committed(stream=self._context.name, load_id=load_id, rows=rows))
 
     def _write(self, *, swap: bool) -> Write:
         if self.replaces:
             return Replace(generation=self._edges.run_id, swap=swap)
         key = self.shaper.schema.root.key
-        if self._context.stream.hints.write == "merge" and key:
-            return Merge(key=key)
-        return Append()
+        return Merge(key=key) if key and not self._appends else Append()
