@@ -21,7 +21,7 @@ from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StreamCl
 from penstock.read.reader import Reader
 from penstock.read.tally import Tally
 from penstock.run.engine import Options, make_asker
-from tests.support.clock import EPOCH, Stuck, VirtualClock, run
+from tests.support.clock import EPOCH, StuckError, VirtualClock, run
 
 BASE = "https://api.test"
 Handler = Callable[["Asked"], "HttpResponse | Any"]
@@ -100,7 +100,7 @@ class Api:
         asked = Asked(request, asyncio.get_running_loop().time())
         self.requests.append(asked)
         if len(self.requests) > self._most:
-            raise Stuck(f"more than {self._most} requests")
+            raise StuckError(f"more than {self._most} requests")
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:

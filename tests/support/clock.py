@@ -14,7 +14,7 @@ MOST_STEPS = 2_000_000
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 
-class Stuck(AssertionError):
+class StuckError(AssertionError):
     """Nothing will ever happen again, or far too much does."""
 
 
@@ -29,12 +29,12 @@ class _Jump(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise Stuck(f"no end after {MOST_STEPS} steps")
+            raise StuckError(f"no end after {MOST_STEPS} steps")
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
         if timeout is None:
-            raise Stuck("every task waits for another one")
+            raise StuckError("every task waits for another one")
         self.passed += max(timeout, 0.0)
         return ready
 
@@ -82,7 +82,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """The result of `work` on a loop of its own.
 
     Raises:
-        Stuck: it would never have ended.
+        StuckError: it would never have ended.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)

@@ -227,11 +227,10 @@ class Walk:
         guessed = pagination.ahead(position, 1, facts.law)
         tokens = {behind.token, guessed.token if guessed else None}
         for token in tokens & self._ahead.keys():
-            ahead = self._ahead[token]
-            if not ahead.sent or ahead.task is None:
-                continue
+            task = self._ahead[token].task
+            assert task is not None, "what is asked for ahead has a task"
             try:
-                answer = await asyncio.shield(ahead.task)
+                answer = await asyncio.shield(task)
             except (ReadError, Ignored):
                 continue
             if answer.decoded.records:
