@@ -189,9 +189,9 @@ class Jinja(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `names` binds each variable of the template. `literal` applies the Airbyte rule that a rendered
     text which reads as a Python literal becomes that value, if it is of one of `types` (none: of
-    any); with `spelled` a number stays the text it was written as. `kind` is what the slot takes:
-    `text` (undefined is ""), `value` (undefined is null), `truth` (a boolean). `bounds` are the
-    names under which templates see the start and end of a slice's window.
+    any); with `spelled` a number that would be written otherwise stays the text it was. `kind` is
+    what the slot takes: `text` (undefined is ""), `value` (undefined is null), `truth` (a boolean).
+    `bounds` are the names under which templates see the start and end of a slice's window.
     """
 
     source: str

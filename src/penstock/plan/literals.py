@@ -28,7 +28,7 @@ _FALSE_TEXTS = frozenset({"False", "false", "{}", "[]", "()", "", "0", "0.0"})
 def literal(text: str, types: tuple[str, ...] = (), *, spelled: bool = False) -> JsonValue:
     """The value `text` is the Python literal of, if it is one and of one of `types`; else `text`.
 
-    With `spelled` a number stays the text it was written as.
+    With `spelled` a number that would be written otherwise stays the text it was.
     """
     if not _BEGINS.match(text):
         return text
@@ -36,7 +36,7 @@ def literal(text: str, types: tuple[str, ...] = (), *, spelled: bool = False) ->
         value = _evaluated(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    if spelled and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if spelled and isinstance(value, (int, float)) and str(value) != text:
         return text
     if types and not isinstance(value, tuple(_PYTHON_TYPES[t] for t in types)):
         return text

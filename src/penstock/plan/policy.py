@@ -100,7 +100,8 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     `jitter` is the share of a wait by which it is varied. `retry_after` says that the header of
     that name wins over the backoff. A wait longer than `max_wait` seconds fails instead. `earlier`
     are rules of handlers that are asked first: a handler's answer stands unless it is a failure, a
-    rate limit or a refresh; then the next is asked, and `rules` are the last.
+    rate limit or a refresh; then the next is asked, and `rules` are the last. `otherwise` is what a
+    status of 400 and above means that is neither in `retry_statuses` nor `fatal`.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -111,6 +112,8 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: bool = True
     max_wait: float = 600.0
     earlier: tuple[tuple[Rule, ...], ...] = ()
+    otherwise: Literal["fail", "retry"] = "fail"
+    fatal: tuple[int, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +154,8 @@ def _by_status(policy: ErrorPolicy, response: HttpResponse) -> Verdict:
         return Verdict(action="accept")
     if response.status in policy.retry_statuses:
         return Verdict(action="rate-limited" if response.status == TOO_MANY else "retry")
-    return Verdict(action="fail")
+    fatal = response.status in policy.fatal
+    return Verdict(action="fail" if fatal else policy.otherwise)
 
 
 _MESSAGE_KEYS = (

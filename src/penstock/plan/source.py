@@ -69,8 +69,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     An unselected stream is read only as far as its children need it, and not loaded. With a `job`
     a slice is prepared by the API and then downloaded; `request` is then the job's creation.
     `later` takes the stream's place once it has state, unless that state is older than `retention`.
-    Streams of one `group` are never read at the same time. With `slicing` "first-page" the params of
-    partition and cursor are left out once there is a page token. `needs` are the classes without
+    Streams of one `group` are never read at the same time. With `slicing` "first-page" the params
+    of partition and cursor are left out once there is a page token. `needs` are the classes without
     which the stream cannot be read.
     """
 

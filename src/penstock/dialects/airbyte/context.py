@@ -29,6 +29,7 @@ class Context:
         self.extras: frozenset[str] = frozenset()
         self.needs: list[str] = []
         self.jobs: Expr | None = None
+        self.required: frozenset[str] = frozenset()
         self._checked: set[tuple[int, str]] = set()
 
     def within(
@@ -91,7 +92,8 @@ class Context:
             return component
         self._checked.add(mark)
         for name in component.node.mapping:
-            if name not in fields and name not in _COMMON and not name.startswith("$"):
+            known = name in fields or name in _COMMON or name in component.handed
+            if not known and not name.startswith("$"):
                 place = component.node.mapping[name]
                 message = f"a {kind} has no {name!r}, so it changes nothing"
                 hint = nearest(name, fields)
@@ -107,9 +109,10 @@ class Context:
         """Where the templates of a component stand."""
         return template.Site(
             names=names,
-            parameters=component.parameters,
+            parameters=component.parameters_now,
             bounds=self.bounds,
             extras=self.extras if "stream_slice" in names else frozenset(),
+            required=self.required,
         )
 
     def expression(  # noqa: PLR0913 (what a slot is)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component, plain
+from penstock.dialects.document import Node
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Column, ColumnType, Hints, WriteMode
 
@@ -17,7 +18,7 @@ _TYPES: dict[str, ColumnType] = {
 }
 
 
-def hints(ctx: Context, stream: Component, schema: JsonValue, *, incremental: bool) -> Hints:
+def hints(ctx: Context, stream: Component, declared: list[Node], *, incremental: bool) -> Hints:
     """What a stream says about its table.
 
     An incremental stream is merged by its primary key, or appended to without one. A stream that is
@@ -28,7 +29,7 @@ def hints(ctx: Context, stream: Component, schema: JsonValue, *, incremental: bo
     return Hints(
         primary_key=key,
         write=write,
-        columns=_columns(schema),
+        columns=_columns(ctx, declared),
         nesting="json",
     )
 
@@ -44,27 +45,25 @@ def _primary_key(ctx: Context, stream: Component) -> tuple[str, ...]:
     return tuple(str(path[0]) for path in paths)
 
 
-def schema(ctx: Context, stream: Component) -> JsonValue:
-    """The JSON schema a stream declares; the earlier of several loaders wins."""
-    merged: dict[str, JsonValue] = {}
+def schemas(ctx: Context, stream: Component) -> list[Node]:
+    """The JSON schemas a stream declares; an earlier one wins over a later."""
+    found: list[Node] = []
     for loader in stream.children("schema_loader"):
         match loader.kind:
             case "InlineSchemaLoader":
                 node = loader.get("schema")
-                found = plain(ctx.references, node) if node is not None else {}
-                if isinstance(found, dict):
-                    merged = _with(merged, found)
+                found += [node] if node is not None else []
             case "JsonFileSchemaLoader":
-                ctx.info("schema-file", "the schema's file is not read: types come from the data",
-                         loader.node)  # fmt: skip
+                message = "the schema's file is not read: types come from the data"
+                ctx.info("schema-file", message, loader.node)
             case "DynamicSchemaLoader":
-                ctx.info("dynamic-schema", "the schema is not asked for: types come from the data",
-                         loader.node)  # fmt: skip
+                message = "the schema is not asked for: types come from the data"
+                ctx.info("dynamic-schema", message, loader.node)
             case "CustomSchemaLoader":
                 ctx.custom(loader, "the schema loader")
             case _:
                 ctx.unknown(loader, "the schema loader", _LOADERS)
-    return merged
+    return found
 
 
 _LOADERS = (
@@ -75,34 +74,51 @@ _LOADERS = (
 )
 
 
+def merged(ctx: Context, declared: list[Node]) -> JsonValue:
+    """Several schemas as one."""
+    whole: dict[str, JsonValue] = {}
+    for node in declared:
+        found = plain(ctx.references, node)
+        if isinstance(found, dict):
+            whole = _with(whole, found) if whole else found
+    return whole
+
+
 def _with(earlier: dict[str, JsonValue], later: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if not earlier:
-        return later
     held, more = earlier.get("properties"), later.get("properties")
     if not isinstance(held, dict) or not isinstance(more, dict):
         return {**later, **earlier}
     return {**later, **earlier, "properties": {**more, **held}}
 
 
-def _columns(declared: JsonValue) -> tuple[Column, ...]:
-    properties = declared.get("properties") if isinstance(declared, dict) else None
-    if not isinstance(properties, dict):
-        return ()
-    return tuple(
-        Column(name=name, type=_type(spec), description=_said(spec))
-        for name, spec in properties.items()
-    )
+def _columns(ctx: Context, declared: list[Node]) -> tuple[Column, ...]:
+    found: dict[str, Column] = {}
+    for node in declared:
+        properties = node.mapping.get("properties")
+        entries = ctx.references.resolve(properties).mapping if properties is not None else {}
+        for name, inner in entries.items():
+            if name not in found:
+                found[name] = _column(ctx, name, ctx.references.resolve(inner))
+    return tuple(found.values())
 
 
-def _said(spec: JsonValue) -> str | None:
-    text = spec.get("description") if isinstance(spec, dict) else None
+def _column(ctx: Context, name: str, node: Node) -> Column:
+    spec = {
+        key: plain(ctx.references, inner)
+        for key, inner in node.mapping.items()
+        if key in {"type", "format", "description"}
+    }
+    unsure = {"oneOf", "anyOf", "allOf"} & node.mapping.keys()
+    return Column(name=name, type=None if unsure else _type(spec), description=_said(spec))
+
+
+def _said(spec: dict[str, JsonValue]) -> str | None:
+    text = spec.get("description")
     return text if isinstance(text, str) else None
 
 
-def _type(spec: JsonValue) -> ColumnType | None:
+def _type(spec: dict[str, JsonValue]) -> ColumnType | None:
     """The type of a column that a schema leaves no doubt about; dates are told by the data."""
-    if not isinstance(spec, dict) or {"oneOf", "anyOf", "allOf", "$ref"} & spec.keys():
-        return None
     kinds = spec.get("type")
     names = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     real = [name for name in names if name != "null"]

@@ -291,8 +291,7 @@ class Component:
     def _plain(self, node: Node) -> JsonValue:
         return plain(self.references, node)
 
-    @property
-    def parameters(self) -> dict[str, JsonValue]:
+    def parameters_now(self) -> dict[str, JsonValue]:
         """What templates see as `parameters`."""
         return {k: plain(self.references, v) for k, v in self.handed.items()}
 

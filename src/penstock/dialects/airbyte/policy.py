@@ -28,8 +28,8 @@ _ACTIONS: dict[str, Action] = {
     "REDUCE_PAGE_SIZE": "reduce",
     "SPLIT_REQUEST_WINDOW": "split",
 }
-_FATAL = frozenset({400, 401, 403, 404, 405})
-_RETRIED = tuple(status for status in range(400, 600) if status not in _FATAL)
+_FATAL = (400, 401, 403, 404, 405)
+_RETRIED = (408, 429, 500, 502, 503, 504)
 _NO_CAP = float("inf")
 _FALLBACK = ExponentialBackoff(factor=1.0, base=2.0, cap=_NO_CAP)
 _MARGIN = 1.0  # seconds the reference engine waits on top of what a strategy says
@@ -69,6 +69,8 @@ def _policy(
         rules=rules[-1] if rules else (),
         earlier=rules[:-1],
         retry_statuses=_RETRIED,
+        fatal=_FATAL,
+        otherwise="retry",
         retries=retries,
         backoff=(*backoffs, _FALLBACK),
         jitter=0.0,

@@ -34,7 +34,7 @@ def records(
     ctx: Context,
     selector: Component,
     changes: list[Component],
-    schema: JsonValue,
+    schema: Callable[[], JsonValue],
     *,
     filters_last: bool = False,
 ) -> Records:
@@ -129,10 +129,13 @@ def _filter(ctx: Context, selector: Component) -> Iterator[Step]:
         yield Keep(when=condition)
 
 
-def _normalized(ctx: Context, selector: Component, schema: JsonValue) -> Iterator[Step]:
+def _normalized(
+    ctx: Context, selector: Component, schema: Callable[[], JsonValue]
+) -> Iterator[Step]:
     how = selector.value("schema_normalization")
-    if how == "Default" and isinstance(schema, dict) and schema:
-        yield Change(transform=transforms.Normalize(schema=schema))
+    declared = schema() if how == "Default" else None
+    if declared:
+        yield Change(transform=transforms.Normalize(schema=declared))
     child = selector.child("schema_normalization")
     if child is not None:
         ctx.custom(child, "the schema normalization")

@@ -44,6 +44,8 @@ def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Sou
     described = root.child("spec")
     changes = spec.changes(ctx, described)
     ctx = Context(document, references, None if values is None else prepared(changes, values))
+    inputs = spec.inputs(described)
+    ctx.required = frozenset(i.name for i in inputs if i.required)
     ctx.jobs = ctx.expression(root, "max_concurrent_async_job_count", template.CONFIG)
     ctx.check(root)
     if not (root.children("streams") or root.children("dynamic_streams")):
@@ -54,7 +56,7 @@ def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Sou
         name=document.name,
         base_url=_base(ctx, components),
         streams=_grouped(ctx, root, made),
-        inputs=spec.inputs(described),
+        inputs=inputs,
         limits=limits(ctx, root),
         discovered=tuple(_discovered(ctx, root)),
         prepare=changes,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from penstock.dialects.airbyte import slices, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
-from penstock.dialects.airbyte.hints import hints, schema
+from penstock.dialects.airbyte.hints import hints, merged, schemas
 from penstock.dialects.airbyte.jobs import download_decoder, job
 from penstock.dialects.airbyte.manifest import Component, replaced
 from penstock.dialects.airbyte.pagination import pagination
@@ -91,7 +91,7 @@ class Streams:
         selector = retriever.child("record_selector")
         if requester is None or selector is None:
             return None
-        declared = schema(ctx, component)
+        declared = schemas(ctx, component)
         cursor = slices.cursor(ctx, component)
         base = base_url(ctx, requester, template.REQUEST)
         once = retriever.value("ignore_stream_slicer_parameters_on_paginated_requests") is True
@@ -104,7 +104,7 @@ class Streams:
                 ctx,
                 selector,
                 component.children("transformations"),
-                declared,
+                lambda: merged(ctx, declared),
                 filters_last=cursor is not None and cursor.filter and cursor.order is None,
             ),
             pagination=pagination(ctx, retriever.child("paginator"), base),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -17,13 +18,15 @@ Kind: TypeAlias = Literal["text", "value", "truth"]
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Where a template stands: the variables it sees, and how a slice's window is called there.
 
-    `bounds` is None for a stream without a cursor, whose slices have no window.
+    `bounds` is None for a stream without a cursor, whose slices have no window. `required` are the
+    user's values that are always there.
     """
 
     names: frozenset[str]
-    parameters: dict[str, JsonValue] = {}
+    parameters: Callable[[], dict[str, JsonValue]] = dict
     bounds: tuple[str, str] | None = None
     extras: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
 
 
 SLICE_NAMES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
@@ -82,7 +85,7 @@ def expression(
     """The expression that gives what the reference engine makes of `text` in a slot of `kind`.
 
     A literal is taken for its value if it is of one of `types` (none: of any); with `spelled` a
-    number stays as it was written.
+    number that would be written otherwise stays the text it was.
 
     Raises:
         TemplateError: the template is not written as Jinja is.
@@ -176,12 +179,14 @@ def _reference(
     if deep and not lone and kind != "text":
         return None
     at, path = target
+    if at is Scope.SOURCE and not deep and path[0] in site.required:
+        return Ref(at=at, path=path)
     return Ref(at=at, path=path, optional=True, leaf=deep and kind == "text")
 
 
 def _parameter(steps: tuple[Step, ...], site: Site) -> Expr | None:
     """A parameter's value, which is not rendered again."""
-    value: JsonValue = site.parameters
+    value: JsonValue = site.parameters()
     for step in steps:
         if not isinstance(value, dict) or not isinstance(step, str) or step not in value:
             return None
@@ -201,7 +206,7 @@ def _target(
             return (Scope.PAGE, ("token",)) if steps == ("next_page_token",) else None
         case "headers":
             return _header(steps)
-        case "response" | "last_record":
+        case "response" | "last_record" | "components_values":
             return Scope.PAGE, (name, *steps)
         case "stream_slice" | "stream_partition" | "stream_interval":
             return Scope.SLICE, _in_slice(steps, site)
@@ -226,9 +231,10 @@ def _in_slice(steps: tuple[Step, ...], site: Site) -> tuple[Step, ...]:
 def _never_literal(parts: list[Expr], types: tuple[str, ...], *, spelled: bool) -> bool:
     """Whether what the parts give cannot be read as anything but the text it is."""
     first = parts[0]
+    if isinstance(first, Ref) and first.path[:1] == ("cursor",) and (spelled or types):
+        return True
     if len(parts) == 1:
-        window = isinstance(first, Ref) and first.path[:1] == ("cursor",)
-        return window and (spelled or bool(types))
+        return False
     texts = [str(p.value) for p in parts if isinstance(p, Const)]
     if any(_NO_LITERAL.search(text) for text in texts):
         return True
@@ -274,7 +280,7 @@ def unknown_names(expr: Expr) -> tuple[str, ...]:
 
 def _bound(name: str, site: Site) -> Expr:
     if name == "parameters":
-        return Const(value=site.parameters)
+        return Const(value=site.parameters())
     if name in _BOUND:
         return _BOUND[name]
     if name in site.extras and name not in site.names:
