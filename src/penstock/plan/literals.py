@@ -6,7 +6,10 @@ import ast
 import re
 import warnings
 
-from penstock.plan.expr import Frame, JsonValue, Literal, evaluate
+from msgspec.structs import replace
+
+from penstock.errors import ExprError
+from penstock.plan.expr import Expr, Frame, JsonValue, Literal, Ref, evaluate, lookup
 
 # What a text must begin with to be a Python literal at all; most texts end here.
 _BEGINS = re.compile(
@@ -79,6 +82,17 @@ def empty(kind: str) -> JsonValue:
             return None
 
 
+def _is_null(expr: Expr, frame: Frame) -> bool:
+    """Whether a reference that gave null leads to one, and not to nothing at all."""
+    if not isinstance(expr, Ref):
+        return False
+    try:
+        lookup(replace(expr, optional=False), frame)
+    except ExprError:
+        return False
+    return True
+
+
 def read(expr: Literal, frame: Frame) -> JsonValue:
     """The value of a `Literal` in `frame`.
 
@@ -86,8 +100,10 @@ def read(expr: Literal, frame: Frame) -> JsonValue:
         ExprError: a value it needs is missing.
     """
     value = evaluate(expr.value, frame)
-    if value is None or value == "":
+    if value == "" or (value is None and not _is_null(expr.value, frame)):
         return empty(expr.kind)
+    if value is None:
+        return False if expr.kind == "truth" else None
     if isinstance(value, str):
         value = literal(value, expr.types, spelled=expr.spelled)
     elif expr.types and not isinstance(value, tuple(_PYTHON_TYPES[t] for t in expr.types)):

@@ -33,6 +33,11 @@ def find(value: JsonValue, path: Path) -> Iterator[JsonValue]:
             yield from find(inner, path[1:])
 
 
+def keys(value: JsonValue, segment: str) -> list[str]:
+    """The keys or indexes of `value` that a segment stands for."""
+    return [key for key, _ in _entries(value) if fnmatchcase(key, segment)]
+
+
 def _entries(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
     if isinstance(value, dict):
         yield from value.items()
@@ -86,7 +91,7 @@ def _assign(container: JsonValue, key: str, item: JsonValue, path: Path) -> None
 
 
 def drop(value: JsonValue, path: Path, when: Callable[[JsonValue], bool] | None = None) -> None:
-    """Remove what stands at `path`, if `when` holds for it.
+    """Remove what stands at `path`; with `when`, the scalars there and inside for which it holds.
 
     An item of a list becomes null, so that the others stay where they are; the last one goes.
     """
@@ -99,6 +104,8 @@ def drop(value: JsonValue, path: Path, when: Callable[[JsonValue], bool] | None 
             continue
         if len(path) > 1:
             drop(inner, path[1:], when)
+        elif when is not None and isinstance(inner, (dict, list)):
+            drop(inner, ("*",), when)
         elif when is None or when(inner):
             _remove(value, key)
 

@@ -76,7 +76,7 @@ def _unset(change: Unset, config: Config) -> None:
         page = {"property": value}
         return when is None or bool(evaluate(when, Frame(source=config, page=page)))
 
-    drop(config, change.path, holds)
+    drop(config, change.path, None if when is None else holds)
 
 
 def keys(path: tuple[Expr, ...], values: Mapping[str, JsonValue]) -> Path:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from penstock.plan.expr import Expr, Frame, JsonValue, evaluate, evaluate_text
-from penstock.plan.paths import Path, at, drop, find, is_pattern, put
+from penstock.plan.paths import Path, at, drop, find, is_pattern, keys, put
 
 Record: TypeAlias = "dict[str, JsonValue]"
 Rename: TypeAlias = Callable[[str], str]
@@ -34,7 +34,10 @@ class AddFields(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class RemoveFields(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Removes what stands at the paths; `when` sees each value as `property` of the page."""
+    """Removes what stands at the paths, or with `when` the scalars there for which it holds.
+
+    `when` sees each as `property` of the page.
+    """
 
     paths: tuple[Path, ...]
     when: Expr | None = None
@@ -155,7 +158,7 @@ def _removed(change: RemoveFields, record: Record, frame: Frame) -> Record:
         return when is None or bool(evaluate(when, msgspec.structs.replace(frame, page=page)))
 
     for path in change.paths:
-        drop(record, path, holds)
+        drop(record, path, None if when is None else holds)
     return record
 
 
@@ -319,5 +322,16 @@ def _with_parent(change: Expand, parent: Record, item: JsonValue) -> JsonValue:
 def _without(record: Record, path: Path) -> Record:
     """A copy of `record` without the lists at `path`."""
     copied: Record = msgspec.json.decode(msgspec.json.encode(record))
-    drop(copied, path, lambda value: isinstance(value, list))
+    for found in [*_lists(copied, path)]:
+        drop(copied, found)
     return copied
+
+
+def _lists(value: JsonValue, path: Path, above: Path = ()) -> Iterator[Path]:
+    """Where lists stand at `path`, without patterns, the last first."""
+    if not path:
+        if isinstance(value, list):
+            yield above
+        return
+    for key in sorted(keys(value, path[0]), reverse=True):
+        yield from _lists(at(value, (key,))[1], path[1:], (*above, key))
