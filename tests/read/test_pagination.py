@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.support.api import (
+    BASE,
+    Api,
+    answer,
+    query,
+    read_all,
+    response,
+    rows,
+    source,
+    stream,
+)
 
 from penstock.errors import BodyError, CycleError, ExprError, StatusError
 from penstock.plan.expr import Const
@@ -18,17 +29,6 @@ from penstock.plan.pagination import (
     Stop,
 )
 from penstock.plan.records import Keys, Records
-from tests.support.api import (
-    BASE,
-    Api,
-    answer,
-    query,
-    read_all,
-    response,
-    rows,
-    source,
-    stream,
-)
 
 DATA = Records(path=Keys(path=("data",)))
 

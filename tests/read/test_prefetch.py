@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.api import Api, answer, query, read_all, response, rows, source, stream
 
 from penstock.errors import BodyError
 from penstock.plan.expr import Const
 from penstock.plan.pagination import Counter, PageSize, Stop
 from penstock.plan.records import Keys, Records
-from tests.support.api import Api, answer, query, read_all, response, rows, source, stream
 
 DATA = Records(path=Keys(path=("data",)))
 SIZE = PageSize(value=Const(value=100), into=query("limit"))

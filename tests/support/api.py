@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import msgspec
+from tests.support.clock import EPOCH, StuckError, VirtualClock, run
 
 from penstock.errors import Error, TransportError
 from penstock.events import Event
@@ -21,7 +22,6 @@ from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StreamCl
 from penstock.read.reader import Reader
 from penstock.read.tally import Tally
 from penstock.run.engine import Options, make_asker
-from tests.support.clock import EPOCH, StuckError, VirtualClock, run
 
 BASE = "https://api.test"
 Handler = Callable[["Asked"], "HttpResponse | Any"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, TypeAlias, assert_never
 
@@ -56,6 +57,9 @@ def wanted(records: RecordPath, reads: Iterable[Ref]) -> Wanted:
             whole = True
         else:
             paths.add(keys)
+    if isinstance(records, Keys) and records.path:
+        at = records.path
+        whole = whole or any(p[: len(at)] == at or at[: len(p)] == p for p in paths)
     return Wanted(records=records, paths=tuple(sorted(paths)), whole=whole)
 
 
@@ -333,6 +337,13 @@ def _envelope_reader(path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) 
     return _Envelope(path, paths)
 
 
+def _inside_one_another(paths: Iterable[tuple[str, ...]]) -> bool:
+    """Whether one of the paths leads into the value of another: no one type can hold both."""
+    distinct = sorted(set(paths))
+    # In sorted order whatever begins with a path stands right behind it.
+    return any(b[: len(a)] == a for a, b in pairwise(distinct))
+
+
 Found: TypeAlias = "JsonValue | msgspec.UnsetType"
 
 
@@ -342,7 +353,8 @@ class FieldReader:
     def __init__(self, paths: Sequence[Keys | JsonPath]) -> None:
         self._paths = tuple(paths)
         keys = tuple(p.path for p in paths if isinstance(p, Keys) and p.path)
-        self._typed = _rows_reader(keys) if len(keys) == len(self._paths) else None
+        plain = len(keys) == len(self._paths) and not _inside_one_another(keys)
+        self._typed = _rows_reader(keys) if plain else None
 
     def read(self, records: Sequence[RawRecord]) -> list[tuple[Found, ...]]:
         """For each record the value at each path: the first match, or UNSET where there is none."""
