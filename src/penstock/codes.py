@@ -8,6 +8,7 @@ from __future__ import annotations
 CODES: dict[str, str] = {
     # Finding and reading a document.
     "no-source": "There is no such source, or nothing in the document builds one.",
+    "connector-page": "The page has no configuration; the bundled connector it is about is run.",
     "no-dialect": "The document is written in none of the dialects.",
     "not-text": "The file is not UTF-8 text.",
     "too-large": "The document is too large, too deep, or grows without end through its aliases.",

@@ -163,8 +163,26 @@ def test_the_chat_seed():
     assert [d.code for d in found.diagnostics] == ["renamed-value", "renamed-key"]
 
 
-def test_a_document_without_a_source():
-    """A document whose blocks build no source is one clear error."""
+def test_a_page_about_a_connector(tmp_path):
+    """A page without any configuration runs the bundled connector that its title names."""
+    page = tmp_path / "page.md"
+    page.write_text("\n# Dixa\n\nThis source exports conversations.\n")
+    found = compile_document(load(str(page)))
+    assert [(d.code, d.place.line) for d in found.diagnostics] == [("connector-page", 2)]
+    assert found.need() == compile_document(load("dixa")).need()
+
+
+def test_the_dixa_seed():
+    """The connector's page runs as the bundled connector."""
     found = compile_document(seed("004"))
+    assert [d.code for d in found.diagnostics] == ["connector-page"]
+    assert [s.name for s in found.need().streams] == ["conversation_export"]
+
+
+def test_a_document_without_a_source(tmp_path):
+    """A document whose blocks build no source is one clear error."""
+    page = tmp_path / "page.md"
+    page.write_text("# Something else\n\n```python\nprint(1)\n```\n")
+    found = compile_document(load(str(page)))
     assert [d.code for d in found.diagnostics] == ["no-source"]
     assert not found.ok

@@ -14,11 +14,12 @@ import msgspec
 
 from penstock import connectors
 from penstock.dialects.document import Document, Node, Unreadable
-from penstock.errors import Diagnostic, PlanError
+from penstock.errors import Diagnostic, Place, PlanError
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
 MAX_BYTES = 32_000_000
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_TITLE = re.compile(r"^#[ \t]+(\S[^\n]*)$", re.MULTILINE)
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
 
 
@@ -140,6 +141,31 @@ def _fenced(text: str, file: str) -> Document:
             return found
     if text.lstrip().startswith("{"):
         return _read("json", text, file, 1)
+    return _described(text, file) or _without_source(text, file)
+
+
+def _described(text: str, file: str) -> Document | None:
+    """The bundled connector that a page without any configuration is about, by its title."""
+    title = _TITLE.search(text)
+    name = re.sub(r"\W+", "_", title[1].strip().lower()) if title else ""
+    if name not in connectors.names():
+        return None
+    document = read_file(connectors.path(name))
+    document.name = name
+    line = text[: title.start(1)].count("\n") + 1 if title else 1
+    document.diagnostics.append(
+        Diagnostic(
+            code="connector-page",
+            severity="warning",
+            message=f"this page has no configuration; the bundled connector {name!r} is run",
+            place=Place(file=file, line=line, column=3, text=text.split("\n")[line - 1]),
+            hint=f"name the connector: {name}",
+        )
+    )
+    return document
+
+
+def _without_source(text: str, file: str) -> Document:
     document = Document(file=file, kind="yaml", text=text)
     document.say(
         "error",
