@@ -352,12 +352,13 @@ def test_a_cursor_with_every_option():
         ({"primary_key": "id"}, {}, ("id",)),
         ({"primary_key": "id"}, {"primary_key": ["x", "y"]}, ("x", "y")),
         ({"primary_key": "id"}, {"primary_key": []}, ()),
-        ({"primary_key": "id"}, {"lag": 5}, ()),
+        ({"primary_key": "id"}, {"lag": 5}, None),
+        ({"primary_key": "id"}, {"lag": 5, "primary_key": []}, ()),
         ({"primary_key": "id", "write_disposition": "merge"}, {}, None),
     ],
 )
 def test_the_boundary(hints, options, boundary):
-    """Boundary rows are known by the key; where rows are merged, by all of them."""
+    """Boundary rows are known by the key; where rows are merged, or with a lag, by all of them."""
     assert (
         stream({"incremental": {"cursor_path": "t", **options}}, **hints).cursor.boundary
         == boundary

@@ -418,8 +418,13 @@ def _tracker(context: StreamContext, piece: Slice) -> Tracker | None:
     cursor = context.stream.cursor
     if cursor is None or piece.range is None:
         return None
-    text = context.state.get(entry("cursor", piece.partition_key))
-    mark = states.read_mark(text) if cursor.window is None and cursor.end is None else None
+    key = piece.partition_key
+    mark: states.Mark | None = None
+    if cursor.window is not None:
+        text = context.state.get(entry("windows", key))
+        mark = states.window_mark(text, cursor, piece.range)
+    elif cursor.end is None:
+        mark = states.read_mark(context.state.get(entry("cursor", key)))
     whole = context.stream.hints.write == "merge"
     return Tracker(cursor, mark, piece.range, whole=whole)
 
@@ -435,7 +440,7 @@ def _closing_state(context: StreamContext, piece: Slice, tracker: Tracker | None
         return (*entries, *_done(context, piece))
     if cursor.window is not None and piece.range is not None:
         name = entry("windows", key)
-        text = states.with_window(context.state.get(name), cursor, piece.range, tracker.best)
+        text = states.with_window(context.state.get(name), cursor, piece.range, tracker.mark())
         context.state[name] = text
         entries.append((name, text))
     elif cursor.end is None:

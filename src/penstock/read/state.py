@@ -50,11 +50,15 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time that is complete, both ends included, and the newest value seen in it."""
+    """A stretch of time that is complete, both ends included, and the newest value seen in it.
+
+    `boundary` are hashes of the records at that value, or near with a lag: they come again.
+    """
 
     start: datetime
     end: datetime
     newest: datetime | None = None
+    boundary: tuple[str, ...] = ()
 
 
 def entry(kind: str, key: str) -> str:
@@ -128,13 +132,25 @@ def spellings(cursor: Cursor) -> tuple[str, ...]:
     return (*cursor.formats, *((cursor.format,) if cursor.format else ()))
 
 
-def lagged(value: JsonValue, cursor: Cursor) -> JsonValue:
-    """The value a run starts from: the state's, moved back by the cursor's lag."""
+def lagged(value: JsonValue, cursor: Cursor, initial: JsonValue = None) -> JsonValue:
+    """The value a run starts from: the state's, moved back by the lag, yet not before `initial`."""
     if not cursor.lag or value is None:
         return value
+    moved = _moved(value, cursor)
+    if initial is None:
+        return moved
+    rising = cursor.pick == "max"
+    before = order_key(moved, cursor) < order_key(initial, cursor)
+    return initial if before is rising else moved
+
+
+def _moved(value: JsonValue, cursor: Cursor) -> JsonValue:
+    """The value moved back by the lag, spelled as it was."""
+    lag = cursor.lag if cursor.pick == "max" else -cursor.lag
     if isinstance(value, (int, float)) and cursor.format is None:
-        return value - cursor.lag
-    moment = parse_moment(value, spellings(cursor)) - timedelta(seconds=cursor.lag)
+        whole = isinstance(value, int) and lag.is_integer()
+        return value - (int(lag) if whole else lag)
+    moment = parse_moment(value, spellings(cursor)) - timedelta(seconds=lag)
     return format_moment(moment, cursor.format)
 
 
@@ -222,10 +238,13 @@ class Tracker:
         if newer:
             self._best_key, self._best = key, _scalar(values[0])
             self._forget_far()
-        if self._fields == () or not self._is_near(key):
+        near = self._is_near(key)
+        # a newer record may come before the one that the state knows
+        if self._fields == () or not (near or (self._known and key == self._floor)):
             return False
         digest = _digest(record, values[1:] if self._fields else None)
-        self._near.append((key, digest))
+        if near:
+            self._near.append((key, digest))
         return digest in self._known
 
     def _is_near(self, key: Key) -> bool:
@@ -242,15 +261,8 @@ class Tracker:
     def mark(self) -> Mark:
         """How far the cursor is after this slice."""
         known = self._known if self._mark and self._best == self._mark.value else frozenset[str]()
-        if self._mark and self._cursor.lag:
-            known = self._known
         hashes = sorted({digest for _, digest in self._near} | known)
         return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
-
-    @property
-    def best(self) -> JsonValue:
-        """The newest value seen, or the state's."""
-        return self._best
 
 
 def _fields(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:
@@ -321,7 +333,7 @@ def _now(frame: Frame) -> datetime:
 
 
 def merge_stretches(
-    done: Iterable[Stretch], new: Stretch, granularity: Duration
+    done: Iterable[Stretch], new: Stretch, granularity: Duration, lag: float = 0.0
 ) -> tuple[Stretch, ...]:
     """The complete stretches with `new` among them; those that touch become one."""
     gap = timedelta(seconds=granularity.seconds)
@@ -331,28 +343,50 @@ def merge_stretches(
         if last is None or last.end + gap < stretch.start:
             merged.append(stretch)
             continue
-        merged[-1] = Stretch(
-            start=last.start,
-            end=max(last.end, stretch.end),
-            newest=_latest(last.newest, stretch.newest),
-        )
+        newest, boundary = _newest(last, stretch, timedelta(seconds=lag))
+        end = max(last.end, stretch.end)
+        merged[-1] = Stretch(start=last.start, end=end, newest=newest, boundary=boundary)
     return tuple(merged)
 
 
-def _latest(a: datetime | None, b: datetime | None) -> datetime | None:
-    return max((m for m in (a, b) if m is not None), default=None)
+def _newest(
+    one: Stretch, other: Stretch, lag: timedelta
+) -> tuple[datetime | None, tuple[str, ...]]:
+    """The newest value of two stretches, and the records at it, or near it in either."""
+    if one.newest is None or other.newest is None:
+        found = other if one.newest is None else one
+        return found.newest, found.boundary
+    # What lies within the lag of the newest value may reach over into the other stretch.
+    if one.newest > other.newest:
+        late, early, near = one, other, one.newest - other.newest <= lag
+    else:
+        late, early, near = other, one, other.newest - lag <= other.start
+    near = near or late.newest == early.newest
+    hashes = {*late.boundary, *early.boundary} if near else set(late.boundary)
+    return late.newest, tuple(sorted(hashes)[:MAX_BOUNDARY])
 
 
-def with_window(text: str | None, cursor: Cursor, span: Range, newest: JsonValue) -> str:
+def window_mark(text: str | None, cursor: Cursor, span: Range) -> Mark | None:
+    """The mark for a window that reaches back to the newest value of the last complete stretch."""
+    done = read_stretches(text)
+    newest = done[-1].newest if done else None
+    if newest is None or parse_moment(span.start, spellings(cursor)) > newest:
+        return None
+    return Mark(value=format_moment(newest, cursor.format), boundary=done[-1].boundary)
+
+
+def with_window(text: str | None, cursor: Cursor, span: Range, mark: Mark) -> str:
     """The entry of complete stretches with one more window in it."""
     assert cursor.window is not None, "only a cursor with a window is cut"
     formats = spellings(cursor)
     new = Stretch(
         start=parse_moment(span.start, formats),
         end=parse_moment(span.end, formats),
-        newest=None if newest is None else parse_moment(newest, formats),
+        newest=None if mark.value is None else parse_moment(mark.value, formats),
+        boundary=mark.boundary,
     )
-    merged = merge_stretches(read_stretches(text), new, cursor.window.granularity)
+    done = read_stretches(text)
+    merged = merge_stretches(done, new, cursor.window.granularity, cursor.lag)
     return msgspec.json.encode(merged).decode()
 
 

@@ -137,16 +137,16 @@ def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
     """By which fields a record at the state's own value is recognised in the next run.
 
     A table that is merged by its key takes such a record again if anything in it has changed, so
-    there the whole record counts.
+    there the whole record counts; so it does with a lag, which is there for what changed late.
     """
     said = node.get("primary_key")
     ranged = node.mapping.get("range_start")
     if ranged is not None and ranged.value == "open":
         return ()
-    if ctx.number(node.mapping.get("lag")):
-        return ()
     if said is not None and said.value is not None:
         return ctx.texts(said)
+    if ctx.number(node.mapping.get("lag")):
+        return None
     if hints.write == "merge" or not hints.primary_key:
         return None
     return hints.primary_key
