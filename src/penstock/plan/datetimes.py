@@ -24,7 +24,7 @@ def parse_datetime(value: str | float, spelled: str) -> datetime:
         return datetime.fromtimestamp(float(value), tz=UTC)
     if spelled in _UNITS:
         return EPOCH + timedelta(microseconds=int(value) * _UNITS[spelled])
-    moment = datetime.strptime(str(value), spelled.replace("%_ms", "%f"))  # noqa: DTZ007
+    moment = datetime.strptime(str(value), spelled.replace("%_ms", "%f"))  # noqa: DTZ007 (the zone is added below)
     return moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC)
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.meta import find_undeclared_variables
@@ -189,7 +189,7 @@ def _size(value: object) -> int:
     return len(value) if isinstance(value, (str, list, tuple, bytes)) else 1
 
 
-def _guard_operator(operator: str, left: Any, right: Any) -> None:
+def _guard_operator(operator: str, left: object, right: object) -> None:
     """Refuses an operation whose result would be out of all proportion."""
     if operator == "**" and isinstance(left, int) and isinstance(right, int):
         _check(0 if left.bit_length() * right <= _MAX_POWER else MAX_TEXT + 1)
@@ -226,16 +226,16 @@ class _Sandbox(SandboxedEnvironment):
     intercepted_binops = frozenset({"**", "*", "+", "%"})
     concat = staticmethod(_concat)
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
         """No private attribute, but for the partition that some manifests read from a slice."""
         return attr == "_partition" or super().is_safe_attribute(obj, attr, value)
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """An operator, unless its result would be too large."""
         _guard_operator(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063 (jinja's own names)
+    def call(__self, __context: Context, __obj: object, *args: object, **kwargs: object) -> object:  # noqa: N805, PYI063 (jinja's own names)
         """A call, counted, unless its result would be too large."""
         _count(1)
         _guard_call(__obj, args)
@@ -255,10 +255,10 @@ def _environment() -> _Sandbox:
     return env
 
 
-def _bounded(plain: Callable[..., Any]) -> Callable[..., Any]:
+def _bounded(plain: Callable[..., object]) -> Callable[..., object]:
     """A filter that takes no enormous sizes."""
 
-    def bounded(*args: Any, **kwargs: Any) -> Any:
+    def bounded(*args: object, **kwargs: object) -> object:
         for size in (*args[1:], *kwargs.values()):
             _check(size if isinstance(size, int) else 0)
         return plain(*args, **kwargs)
@@ -266,8 +266,8 @@ def _bounded(plain: Callable[..., Any]) -> Callable[..., Any]:
     return _marked(bounded, plain)
 
 
-def _bounded_replace(plain: Callable[..., Any]) -> Callable[..., Any]:
-    def bounded(context: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+def _bounded_replace(plain: Callable[..., object]) -> Callable[..., object]:
+    def bounded(context: object, text: object, *args: object, **kwargs: object) -> object:
         values = [*args, *kwargs.values()]
         if len(values) > 1:
             _check(len(str(text)) + str(text).count(str(values[0])) * _size(values[1]))
@@ -276,11 +276,11 @@ def _bounded_replace(plain: Callable[..., Any]) -> Callable[..., Any]:
     return _marked(bounded, plain)
 
 
-def _marked(function: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def _marked(function: Callable[..., object], plain: Callable[..., object]) -> Callable[..., object]:
     """`function` with the mark by which jinja knows what `plain` wants for its first argument."""
     mark = getattr(plain, "jinja_pass_arg", None)
     if mark is not None:
-        function.jinja_pass_arg = mark  # type: ignore[attr-defined]
+        function.jinja_pass_arg = mark  # type: ignore[attr-defined]  # jinja's own mark
     return function
 
 

@@ -230,12 +230,14 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Pages are numbered, or records are skipped: the next request is known before the answer.
 
     `unit` says what `into` takes: the number of a page, or of records to skip. `send_first` says
-    whether the first request carries it.
+    whether the first request carries it. `base` is the number of the API's first page, where
+    reading starts further on: a total counts from there.
     """
 
     unit: Literal["page", "offset"]
     into: Slot | None
     start: Expr = Const(value=0)
+    base: Expr | None = None
     send_first: bool = True
     size: PageSize | None = None
     stop: Stop = Stop()
@@ -290,8 +292,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         if total is None:
             return None
         if self.stop.total_unit == "pages":
-            start = as_int(evaluate(self.start, facts.frame), "the first page")
-            return max(0, total + start - _number(position) - 1)
+            return max(0, total + self._base(facts) - _number(position) - 1)
         page = facts.law.page or facts.count
         if not page:
             return None
@@ -314,6 +315,10 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         value = evaluate(self.stop.total, facts.frame)
         return None if value is None else as_int(value, "the total")
 
+    def _base(self, facts: Facts) -> int:
+        """The number of the API's first page."""
+        return as_int(evaluate(self.base or self.start, facts.frame), "the first page")
+
     def _seen(self, position: Position, facts: Facts) -> int:
         """Records up to the end of this page."""
         if self.unit == "offset":
@@ -332,8 +337,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         if total is None:
             return None
         if self.stop.total_unit == "pages":
-            start = as_int(evaluate(self.start, facts.frame), "the first page")
-            reached = _number(following) >= total + start
+            reached = _number(following) >= total + self._base(facts)
         else:
             reached = self._seen(position, facts) >= total
         if reached:

@@ -290,7 +290,7 @@ def _parse_as(value: JsonValue, spelled: str) -> datetime | None:
             return EPOCH + timedelta(microseconds=int(str(value)) * (1_000_000 // _UNITS[spelled]))
         if spelled == "%s_as_float":
             return EPOCH + timedelta(seconds=float(str(value)))
-        moment = datetime.strptime(str(value), spelled.replace("%_ms", "%f"))  # noqa: DTZ007
+        moment = datetime.strptime(str(value), spelled.replace("%_ms", "%f"))  # noqa: DTZ007 (the zone is added below)
     except (ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
