@@ -18,6 +18,7 @@ from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
 from penstock.plan.source import Limits, Stream
+from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
 from penstock.read.limit import Governor
 from penstock.read.origins import Origins, joined
@@ -83,6 +84,7 @@ class Asker:
         self._origins = origins
         self._emit = emit
         self._governors: dict[str, Governor] = {}
+        self._budgets = Budgets(limits.budget, clock)
         self._holders: list[_Holder] = []
 
     @property
@@ -192,11 +194,13 @@ class Asker:
         """One request and the redirects that follow, each with a slot of its host's governor."""
         for _hop in range(MAX_HOPS + 1):
             governor = self._governor(request.url)
+            tally.waited += await self._budgets.take(request)
             async with governor.slot(stream):
                 tally.requests += 1
                 if sent is not None:
                     sent()
                 response = await self._transport.send(request)
+            self._budgets.learn(request, response)
             tally.bytes += response.wire_bytes
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or not location:

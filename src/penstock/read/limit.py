@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -159,14 +159,21 @@ _RESET = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 
 
 def quota_pause(headers: Headers, now: float) -> float:
-    """Seconds until a used-up quota is reset, from `RateLimit-*` headers; 0 where none is used up.
+    """Seconds until a used-up quota is reset, from `RateLimit-*` headers; 0 where none is."""
+    remaining = header_number(headers, *_REMAINING)
+    if remaining is None or remaining > 0:
+        return 0.0
+    return reset_pause(headers, now, *_RESET)
 
-    A reset above a billion is read as epoch seconds or milliseconds, measured against the answer's
+
+def reset_pause(headers: Headers, now: float, *names: str) -> float:
+    """Seconds until the reset that the first of these headers tells; 0 where there is none.
+
+    A number above a billion is read as epoch seconds or milliseconds, measured against the answer's
     own `Date` where it has one, else as seconds to wait.
     """
-    remaining = _number(headers, _REMAINING)
-    reset = _number(headers, _RESET)
-    if remaining is None or reset is None or remaining > 0:
+    reset = header_number(headers, *names)
+    if reset is None:
         return 0.0
     if reset > _EPOCH_MS_FROM:
         reset /= 1000
@@ -176,7 +183,8 @@ def quota_pause(headers: Headers, now: float) -> float:
     return max(0.0, reset)
 
 
-def _number(headers: Headers, names: Sequence[str]) -> float | None:
+def header_number(headers: Headers, *names: str) -> float | None:
+    """The number in the first of these headers that is there, or None."""
     for name in names:
         text = headers.get(name)
         if text is None:
