@@ -116,7 +116,7 @@ def tables(path: Path) -> set[str]:
     rows = query(
         path,
         "SELECT table_name FROM information_schema.tables "
-        f"WHERE table_schema = '{SCHEMA}' AND table_name NOT LIKE '\\_penstock%' ESCAPE '\\'",
+        f"WHERE table_schema = '{SCHEMA}' AND table_name NOT LIKE '%\\_penstock%' ESCAPE '\\'",
     )
     return {name for (name,) in rows}
 

@@ -148,6 +148,15 @@ def test_ids_go_on_over_the_blocks_of_a_load():
     assert ids == [["load-0", "load-1"], ["load-2"], ["next-0"]]
 
 
+def test_ids_of_loads_that_are_filled_side_by_side():
+    """Blocks of two loads that come by turns give no id twice."""
+    shaper = Shaper("things", EVOLVE, None)
+    turns = ("one", "other", "one", "other")
+    batches = [shaper.shape(block({"a": [n]}, load_id=load)) for n, load in enumerate(turns)]
+    ids = [i for b in batches for i in b.tables["things"]["_penstock_id"].to_pylist()]
+    assert ids == ["one-0", "other-0", "one-1", "other-1"]
+
+
 def test_colliding_keys_get_columns_of_their_own():
     """Keys that come to the same name are kept apart, the same way every time, and reported."""
     record = {"userName": 1, "User-Name": 2, "user": {"name": 3}, "user__name": 4}

@@ -41,8 +41,7 @@ class Lanes:
         self._keys = Keys(tree, hints, tally)
         self._lane = lane
         self._learned = False
-        self._load_id = ""
-        self._ordinal = 0
+        self._numbered: dict[str, int] = {}
 
     def shape(self, block: Block) -> Batch:
         """The tables of a block's records.
@@ -134,10 +133,9 @@ class Lanes:
         return keep_rows(frames, self._tree, last), ids.take(last)
 
     def _ordinals(self, load_id: str, rows: int) -> Any:
-        if load_id != self._load_id:
-            self._load_id, self._ordinal = load_id, 0
-        first = self._ordinal
-        self._ordinal += rows
+        # Loads are filled side by side: each goes on from where its last block ended.
+        first = self._numbered.get(load_id, 0)
+        self._numbered[load_id] = first + rows
         return ordinals(load_id, first, rows)
 
 
