@@ -11,7 +11,7 @@ import yaml
 
 from penstock.dialects.airbyte import template
 from penstock.dialects.airbyte.context import Context
-from penstock.dialects.airbyte.manifest import Component, nodes
+from penstock.dialects.airbyte.manifest import Component, nodes, rebuilt
 from penstock.dialects.airbyte.streams import Streams
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, Frame, JsonValue, evaluate, evaluate_text
@@ -111,6 +111,8 @@ def _maker(
     inner = dynamic.child("stream_template")
     base: Mapped = inner.expanded() if inner is not None else {}
     mappings = [_mapping(ctx, child) for child in resolver.children("components_mapping")]
+    place = inner.node if inner is not None else dynamic.node
+    base_node = nodes(base, place)
     parsed = resolver.kind != "HttpComponentsResolver"
     wins = dynamic.value("use_parent_parameters") is not False
 
@@ -121,7 +123,7 @@ def _maker(
         for mapping in mappings:
             _apply(mapping, made, frame, parsed=parsed)
         made.setdefault("type", "DeclarativeStream")
-        node = nodes(made, inner.node if inner is not None else dynamic.node)
+        node = rebuilt(made, base, base_node, place)
         return Component(dynamic.references, node, "", {}, parent_wins=wins)
 
     return make

@@ -38,6 +38,9 @@ class References:
 
     def resolve(self, node: Node) -> Node:
         """The node that `node` stands for; its children may still be references."""
+        value = node.value
+        if not (_REF in value if isinstance(value, dict) else is_reference(value)):
+            return node
         found = self._resolved.get(id(node))
         if found is None:
             found = self._follow(node, 0)
@@ -329,6 +332,9 @@ def _truthy(node: Node) -> bool:
 
 def plain(references: References, node: Node) -> JsonValue:
     """A node as plain data, references followed all the way down."""
+    value = node.value
+    if isinstance(value, str) and not value.startswith("#/"):
+        return value
     resolved = references.resolve(node)
     value = resolved.value
     if isinstance(value, dict):
@@ -350,3 +356,19 @@ def nodes(value: JsonValue, at: Node) -> Node:
     else:
         node.value = value
     return node
+
+
+def rebuilt(value: JsonValue, base: JsonValue, made: Node, at: Node) -> Node:
+    """`nodes` of a value that is `base` with changes, where `made` are the nodes of `base`."""
+    if value == base and type(value) is type(base):
+        return made
+    if not isinstance(value, dict) or not isinstance(base, dict):
+        return nodes(value, at)
+    held = made.mapping
+    return replaced(
+        at,
+        {
+            k: rebuilt(v, base[k], held[k], at) if k in base else nodes(v, at)
+            for k, v in value.items()
+        },
+    )
