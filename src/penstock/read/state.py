@@ -38,6 +38,8 @@ from penstock.read.decode import FieldReader, Found, RawRecord
 
 PASS_SECONDS = 3600.0  # for which a merged stream's pass that was cut off is gone on with
 MAX_BOUNDARY = 100_000
+_PRUNE_FROM = 1_000
+_TEXT = 2  # what is neither a number nor a time comes behind both
 Key: TypeAlias = "tuple[int, float | str]"
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -98,14 +100,15 @@ def write(value: Mark | tuple[Stretch, ...] | JsonValue) -> str:
 def order_key(value: JsonValue, cursor: Cursor) -> Key:
     """A value so that it compares as the cursor means it: numbers, times, or else texts."""
     if isinstance(value, (bool, int, float)):
-        return (0, float(value)) if cursor.format is None else _moment_key(value, cursor)
+        # As it is: a float would make ids above 2**53 alike.
+        return (0, value) if cursor.format is None else _moment_key(value, cursor)
     text = str(value)
     if cursor.format is not None or text[:1].isdigit():
         try:
             return _moment_key(value, cursor)
         except ValueError:
             pass
-    return (2, text)
+    return (_TEXT, text)
 
 
 def _moment_key(value: JsonValue, cursor: Cursor) -> Key:
@@ -168,6 +171,7 @@ class Tracker:
         self._best: Scalar = mark.value if mark else None
         self._best_key = order_key(self._best, cursor) if self._best is not None else None
         self._near: list[tuple[Key, str]] = []
+        self._prune_at = _PRUNE_FROM
         self.dropped = 0
         self.repeated = 0
         self.out_of_range = False
@@ -189,6 +193,8 @@ class Tracker:
         if value is None or isinstance(value, msgspec.UnsetType):
             return self._without_value(record)
         key = order_key(value, self._cursor)
+        if key[0] == _TEXT and self._cursor.format is not None:
+            return self._without_value(record)
         if not self._in_range(key):
             self.dropped += 1
             return False
@@ -256,12 +262,17 @@ class Tracker:
         return abs(self._best_key[1] - key[1]) <= lag
 
     def _forget_far(self) -> None:
+        """Let go of what is not near the newest value any more; with a lag, only now and then."""
+        if self._cursor.lag and len(self._near) < self._prune_at:
+            return
         self._near = [item for item in self._near if self._is_near(item[0])]
+        self._prune_at = max(_PRUNE_FROM, 2 * len(self._near))
 
     def mark(self) -> Mark:
         """How far the cursor is after this slice."""
         known = self._known if self._mark and self._best == self._mark.value else frozenset[str]()
-        hashes = sorted({digest for _, digest in self._near} | known)
+        near = {digest for key, digest in self._near if self._is_near(key)}
+        hashes = sorted(near | known)
         return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
 
 
@@ -379,12 +390,11 @@ def with_window(text: str | None, cursor: Cursor, span: Range, mark: Mark) -> st
     """The entry of complete stretches with one more window in it."""
     assert cursor.window is not None, "only a cursor with a window is cut"
     formats = spellings(cursor)
-    new = Stretch(
-        start=parse_moment(span.start, formats),
-        end=parse_moment(span.end, formats),
-        newest=None if mark.value is None else parse_moment(mark.value, formats),
-        boundary=mark.boundary,
-    )
+    end = parse_moment(span.end, formats)
+    # A record may be newer than its window; the next run still begins inside what was read.
+    newest = None if mark.value is None else min(end, parse_moment(mark.value, formats))
+    start = parse_moment(span.start, formats)
+    new = Stretch(start=start, end=end, newest=newest, boundary=mark.boundary)
     done = read_stretches(text)
     merged = merge_stretches(done, new, cursor.window.granularity, cursor.lag)
     return msgspec.json.encode(merged).decode()
