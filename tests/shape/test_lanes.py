@@ -97,7 +97,7 @@ def test_ordinary_records_take_the_main_lane():
     }  # fmt: skip
     shaper, first = shape(record)
     shaper._lanes._lane = "main"
-    shaper._lanes._ordinal = 0
+    shaper._lanes._numbered.clear()
     same(first, shaper.shape(block(record)))
     partial = shaper.shape(block({"id": 2}, {"p": None, "o": None, "ll": [[], [3]]}, {}))
     assert rows(partial) == [{"id": 2}, {}, {}]
@@ -109,7 +109,7 @@ def test_pretty_printed_records_take_the_main_lane():
     """Line breaks and blanks inside a record are no matter."""
     shaper, first = shape(b'{\n "id" : 1 ,\r\n\t"l": [\n1,\n2\n] }', b'{\n"id":\n2\n}')
     shaper._lanes._lane = "main"
-    shaper._lanes._ordinal = 0
+    shaper._lanes._numbered.clear()
     again = shaper.shape(block(b'{\n "id" : 1 ,\r\n\t"l": [\n1,\n2\n] }', b'{\n"id":\n2\n}'))
     same(first, again)
 
@@ -179,7 +179,7 @@ def test_nested_json_columns_take_the_main_lane():
     assert rows(first, "things__l") == [{"x": '{"y": 1.10}'}, {}, {"k": 2}]
     assert rows(first) == [{"id": 1, "o__p": '{"q": {"r":  [1]}}'}]
     shaper._lanes._lane = "main"
-    shaper._lanes._ordinal = 0
+    shaper._lanes._numbered.clear()
     same(first, shaper.shape(block(text)))
 
 

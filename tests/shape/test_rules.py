@@ -150,7 +150,7 @@ def test_ids_go_on_over_the_blocks_of_a_load():
 
 def test_ids_of_loads_that_are_filled_side_by_side():
     """Blocks of two loads that come by turns give no id twice."""
-    shaper = Shaper("things", EVOLVE, None)
+    shaper = Shaper("things", Hints(), None)
     turns = ("one", "other", "one", "other")
     batches = [shaper.shape(block({"a": [n]}, load_id=load)) for n, load in enumerate(turns)]
     ids = [i for b in batches for i in b.tables["things"]["_penstock_id"].to_pylist()]
@@ -316,7 +316,7 @@ def test_declared_json_keeps_slices_verbatim():
     shaper, first = shape(record, hints=hints)
     assert rows(first) == [{"meta": '{"x": 1.10,  "y": [1]}'}]
     shaper._lanes._lane = "main"
-    shaper._lanes._ordinal = 0
+    shaper._lanes._numbered.clear()
     same(first, shaper.shape(block(record)))
 
 
