@@ -53,7 +53,8 @@ class StreamContext:
         # A stream that is read only for its children is read in full: its state belongs to runs
         # that load it.
         self.state = dict(state) if self.loaded or not stream.selected else {}
-        if settings.fresh:
+        # What replaces a table is the whole of it.
+        if settings.fresh or stream.hints.write == "replace":
             self.state = {}
         self.keeps_state = self.loaded or not stream.selected
         self.parents = parents
@@ -80,8 +81,8 @@ class StreamContext:
     def passes_over(self) -> bool:
         """Whether a run leaves records out that an earlier one kept."""
         stream = self.stream
-        marks = stream.partition is not None and stream.hints.write != "replace"
-        return self.keeps_state and (stream.cursor is not None or marks)
+        marks = stream.partition is not None or stream.cursor is not None
+        return self.keeps_state and marks and stream.hints.write != "replace"
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""

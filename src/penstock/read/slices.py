@@ -100,8 +100,8 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
     end = evaluate(cursor.end, frame) if cursor.end else None
     mark = read_mark(context.state.get(entry("cursor", piece.partition_key)))
     last = mark.value if mark and end is None else None
-    start = initial if last is None else lagged(last, cursor)
-    marks = (("initial", initial), ("last", initial if last is None else last))
+    start = initial if last is None else lagged(last, cursor, initial)
+    marks = (("initial", initial), ("last", start))  # with the lag, as dlt names it
     return [msgspec.structs.replace(piece, range=Range(start=start, end=end), marks=marks)]
 
 

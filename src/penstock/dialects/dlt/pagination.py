@@ -238,11 +238,13 @@ def _page_number(ctx: Context, node: Node, held: _Entries) -> Pagination:
     claimed = None
     if total is not None and total.value is not None:
         claimed = answer_value(ctx, total, "total", optional=False)
-    first = held.get("page") or held.get("base_page")
+    base, page = held.get("base_page"), held.get("page")
+    begins = page is not None and page.value is not None
     return Counter(
         unit="page",
         into=_into(ctx, held, "page_param", "page_body_path", "page"),
-        start=_start(ctx, first, _assumed_first(ctx, held)),
+        start=_start(ctx, page if begins else base, _assumed_first(ctx, held)),
+        base=_start(ctx, base, 0) if begins else None,
         size=_size(ctx, held),
         stop=_stop(ctx, node, held, total=claimed, unit="pages"),
     )

@@ -1,0 +1,89 @@
+"""What a DuckDB file holds, said alike for both engines: tables, columns, types and rows.
+
+Imported by the worker too, so it needs nothing but duckdb.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_DLT = {"_dlt_id": "id", "_dlt_parent_id": "parent", "_dlt_list_idx": "index"}
+_OWN = {"_penstock_id": "id", "_penstock_parent_id": "parent", "_penstock_list_idx": "index"}
+_SYSTEM = ("_dlt_", "_penstock_")
+
+
+def tables(file: str, schema: str) -> dict[str, Any]:
+    """Every table of a schema that is not the engine's own: its columns and its rows."""
+    import duckdb  # noqa: PLC0415 (the worker imports it late)
+
+    with duckdb.connect(file, read_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        columns = con.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+            " WHERE table_schema = ? ORDER BY table_name, ordinal_position",
+            [schema],
+        ).fetchall()
+        found: dict[str, list[tuple[str, str, str]]] = {}
+        for table, column, kind, nullable in columns:
+            found.setdefault(table, []).append((column, kind, nullable))
+        named = {t: c for t, c in found.items() if not t.startswith(_SYSTEM)}
+        raw = {t: _rows(con, schema, t, c) for t, c in named.items()}
+    return _linked(named, raw)
+
+
+def _rows(con: Any, schema: str, table: str, columns: list[tuple[str, str, str]]) -> list[Any]:
+    listed = ", ".join(
+        f'"{c}"::VARCHAR' if kind.startswith("TIME") or kind == "DATE" else f'"{c}"'
+        for c, kind, _ in columns
+    )
+    return [dict(zip([c for c, _, _ in columns], row, strict=True))
+            for row in con.execute(f'SELECT {listed} FROM "{schema}"."{table}"').fetchall()]  # fmt: skip
+
+
+def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The tables without system columns; a child's rows say which row is their parent."""
+    owner: dict[Any, dict[str, Any]] = {}
+    for rows in raw.values():
+        for row in rows:
+            held = _system(row)
+            if "id" in held:
+                owner[held["id"]] = row
+    found = {}
+    for table, columns in named.items():
+        types = {c: (kind, nullable) for c, kind, nullable in columns if not c.startswith(_SYSTEM)}
+        rows = [_plain(row, types, owner) for row in raw[table]]
+        found[table] = {"columns": types, "rows": rows}
+    return found
+
+
+def _system(row: dict[str, Any]) -> dict[str, Any]:
+    names = {**_DLT, **_OWN}
+    return {names[c]: value for c, value in row.items() if c in names and value is not None}
+
+
+def _plain(row: dict[str, Any], types: dict[str, Any], owner: dict[Any, Any]) -> dict[str, Any]:
+    held = _system(row)
+    plain = {c: _value(row[c], types[c][0]) for c in types}
+    if "parent" in held:
+        plain["(index)"] = held["index"]
+        plain["(parent)"] = _path(owner.get(held["parent"]), owner)
+    return plain
+
+
+def _path(row: dict[str, Any] | None, owner: dict[Any, Any]) -> str:
+    """A row that others refer to, as text: its values, and those of its own parent."""
+    if row is None:
+        return "(lost)"
+    held = _system(row)
+    own = {c: str(v) for c, v in row.items() if not c.startswith(_SYSTEM) and v is not None}
+    above = _path(owner.get(held["parent"]), owner) if "parent" in held else ""
+    return above + json.dumps([own, held.get("index")], sort_keys=True)
+
+
+def _value(value: Any, kind: str) -> Any:
+    if kind == "JSON" and isinstance(value, str):
+        return ("json", json.dumps(json.loads(value), sort_keys=True))
+    if isinstance(value, float):
+        return repr(value)
+    return value

@@ -1,0 +1,39 @@
+"""Functions that configurations name: both engines call the same ones.
+
+The process that runs dlt imports this file by itself, so it imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_even(record: dict[str, Any]) -> bool:
+    """Keep every other record."""
+    return record["id"] % 2 == 0
+
+
+def is_tenth(record: dict[str, Any]) -> bool:
+    """Keep one record."""
+    return record["id"] == 10
+
+
+def times_ten(record: dict[str, Any]) -> dict[str, Any]:
+    """Another id."""
+    return {**record, "id": record["id"] * 10}
+
+
+def shout(record: dict[str, Any]) -> dict[str, Any]:
+    """Another title, and no author."""
+    return {"id": record["id"], "loud": record["title"].upper() + "!"}
+
+
+def twice(record: dict[str, Any]) -> Any:
+    """Two records from one."""
+    for nth in (1, 2):
+        yield {"id": record["id"], "nth": nth}
+
+
+def by_parity(record: dict[str, Any]) -> str:
+    """The table of a record."""
+    return "even" if record["id"] % 2 == 0 else "odd"

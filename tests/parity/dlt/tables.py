@@ -1,0 +1,233 @@
+"""Cases of tables: names, types, nesting, variants, declared columns, contracts, ways of writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.parity.dlt.data import Parts, Record, answer, config, posts, resource
+from tests.parity.dlt.harness import Case
+
+
+def _rows(name: str, first: list[Record], second: list[Record] | None = None, **more: Any) -> Case:
+    """Records of the first run and of the second, as they are."""
+    again = first if second is None else second
+    endpoint = {"path": "things", "data_selector": "data", "paginator": "single_page"}
+    return Case(
+        name=name,
+        config=lambda base: config(base, resource("things", endpoint, **more)),
+        api=lambda ask: answer(first if ask.round == 1 else again),
+    )
+
+
+def _one(name: str, *values: Any, **more: Any) -> Case:
+    """One field with one value after the other."""
+    return _rows(name, [{"id": n, "v": value} for n, value in enumerate(values)], **more)
+
+
+def _types() -> Iterator[Case]:
+    kinds: dict[str, list[Any]] = {
+        "integers": [1, -5, 2**53 + 1, 2**63 - 1, -(2**63)],
+        "fractions": [1.5, -0.25, 1e300, 3.0],
+        "texts": ["a", "", "Ünïcode 🙂", "line\nbreak", "'quoted'"],
+        "booleans": [True, False, None],
+        "nulls": [None, None],
+        "nulls before a value": [None, 7],
+        "instants": ["2024-01-02T03:04:05Z", "2024-01-02T03:04:05.123456Z",
+                     "2024-01-02T03:04:05+02:00", "2024-01-02 03:04:05Z"],
+        "instants without seconds": ["2024-01-02T03:04Z"],
+        "dates": ["2024-01-02", "2024-12-31"],
+        "times of the day": ["03:04:05", "23:59:59"],
+        "numbers in texts": ["12", "1.5", "007"],
+        "instants in compact form": ["20240102T030405Z"],
+        "text, then an instant": ["soon", "2024-01-02T03:04:05Z"],
+        "text, then a number": ["a", 1],
+        "integer, then a fraction": [1, 1.5, 2],
+        "fraction, then an integer": [1.5, 2],
+        "integer, then text": [1, "abc"],
+        "integer, then a number in text": [1, "12"],
+        "boolean, then text": [True, "maybe"],
+        "text, then a boolean": ["maybe", True],
+        "instant, then text": ["2024-01-02T03:04:05Z", "soon"],
+        "instant, then an integer": ["2024-01-02T03:04:05Z", 5],
+        "integer, then a boolean": [1, True],
+        "fraction, then text": [1.5, "x"],
+        "integer, then a list": [1, [1, 2]],
+        "integer, then an object": [1, {"a": 1}],
+        "an object, then an integer": [{"a": 1}, 1],
+        "text, then a list of objects": ["x", [{"a": 1}]],
+    }  # fmt: skip
+    for kind, values in kinds.items():
+        yield _one(f"type: {kind}", *values)
+
+
+def _nesting() -> Iterator[Case]:
+    forms: dict[str, list[Record]] = {
+        "objects": [{"a": {"b": {"c": 1, "d": None}}, "e": {}}],
+        "lists of texts": [{"tags": ["x", "y"]}, {"tags": []}, {"tags": None}, {}],
+        "lists of objects": [{"parts": [{"p": 1, "q": {"r": 2}}, {"p": 2}]}],
+        "lists of lists": [{"grid": [[1, 2], [3]]}],
+        "lists of lists of objects": [{"grid": [[{"a": 1}], [{"a": 2}]]}],
+        "lists in lists": [{"parts": [{"bits": [{"n": 1}, {"n": 2}], "p": 1}, {"p": 2}]}],
+        "lists in objects": [{"a": {"list": [1, 2]}, "b": {"list": [{"c": 1}]}}],
+        "mixed lists": [{"mix": [1, "two", 3.5]}],
+        "lists with nulls": [{"mix": [1, None, 2]}],
+        "lists of objects and scalars": [{"mix": [{"a": 1}, 5]}],
+        "empty objects": [{"id": 1, "a": {}}, {"id": 2, "a": {"b": 1}}],
+        "a key called value": [{"value": 1, "list": [{"value": 2}]}],
+        "objects in lists in objects": [{"o": {"l": [{"o": {"l": [1]}}]}}],
+    }
+    for kind, records in forms.items():
+        held = [{"id": n, **r} for n, r in enumerate(records)]
+        yield _rows(f"nested: {kind}", held)
+    deep = [{"id": 1, "a": [{"n": 1, "b": [{"n": 2, "c": [{"n": 3}], "o": {"x": 1}}]}]}]
+    for depth in (0, 1, 2):
+        yield _rows(f"nested: at most {depth} deep", deep, max_table_nesting=depth)
+    shallow = [{"id": 1, "o": {"x": 1, "p": {"y": 2}}, "l": [1], "e": [], "n": None}]
+    yield _rows("nested: objects at most 0 deep", shallow, max_table_nesting=0)
+    yield _rows("nested: objects at most 1 deep", shallow, max_table_nesting=1)
+
+
+def _names() -> Iterator[Case]:
+    keys = ["userName", "User-ID", "HTTPStatus", "a.b", "with space", "x__y", "_private", "trail_",
+            "9lives", "ÄÖÜ", "order", "a+b", "a@b", "camelCaseID", "UPPER", "a--b", "$set", "%",
+            "emoji🙂key", "double__under", "__lead", "a*b", "a|b"]  # fmt: skip
+    for key in keys:
+        yield _rows(f"named {key!r}", [{"id": 1, key: 1, "o": {key: 2}, "l": [{key: 3}]}])
+    yield Case(
+        name="resources with odd names",
+        config=lambda base: config(
+            base,
+            *(resource(n, {"path": "things", "data_selector": "data"}) for n in
+              ("UserEvents", "user-groups", "9things")),
+            resource("renamed", {"path": "things", "data_selector": "data"}, table_name="Other"),
+        ),
+        api=lambda ask: answer([{"id": 1, "parts": [{"a": 1}]}]),
+    )  # fmt: skip
+
+
+def _changes() -> Iterator[Case]:
+    """The second run brings what the first had not."""
+    yield _rows("change: a new column", [{"id": 1}], [{"id": 2, "new": "x"}])
+    yield _rows("change: a column is gone", [{"id": 1, "old": "x"}], [{"id": 2}])
+    yield _rows("change: a new child table", [{"id": 1}], [{"id": 2, "l": [{"a": 1}]}])
+    yield _rows("change: another type", [{"id": 1, "v": 1}], [{"id": 2, "v": "x"}])
+    yield _rows("change: a wider number", [{"id": 1, "v": "t"}], [{"id": 2, "v": 5}])
+    yield _rows("change: an object where a number was", [{"id": 1, "v": 1}],
+                [{"id": 2, "v": {"w": 1}}])  # fmt: skip
+    yield _rows("change: a list where a text was", [{"id": 1, "v": "x"}], [{"id": 2, "v": ["y"]}])
+
+
+def _writes() -> Iterator[Case]:
+    before = [{"id": n, "title": f"t{n}", "tags": ["a", f"{n}"], "group": n % 2} for n in range(4)]
+    after = [{"id": n, "title": f"t{n}, changed", "tags": ["b"], "group": 1} for n in (2, 3, 5)]
+    after += [{"id": 6, "title": "same key", "tags": [], "group": 0},
+              {"id": 6, "title": "twice", "tags": ["z"], "group": 0}]  # fmt: skip
+    ways: dict[str, Parts] = {
+        "append": {"write_disposition": "append"},
+        "append with a key": {"write_disposition": "append", "primary_key": "id"},
+        "replace": {"write_disposition": "replace"},
+        "replace with a key": {"write_disposition": "replace", "primary_key": "id"},
+        "skip": {"write_disposition": "skip"},
+        "merge": {"write_disposition": "merge", "primary_key": "id"},
+        "merge, two fields": {"write_disposition": "merge", "primary_key": ["id", "group"]},
+        "merge without a key": {"write_disposition": "merge"},
+        "merge by merge_key": {"write_disposition": "merge", "merge_key": "group"},
+        "merge by both keys": {"write_disposition": "merge", "primary_key": "id",
+                               "merge_key": "group"},
+        "merge as a mapping": {"write_disposition": {"disposition": "merge",
+                                                     "strategy": "delete-insert"},
+                               "primary_key": "id"},
+        "upsert": {"write_disposition": {"disposition": "merge", "strategy": "upsert"},
+                   "primary_key": "id"},
+        "insert-only": {"write_disposition": {"disposition": "merge", "strategy": "insert-only"},
+                        "primary_key": "id"},
+        "merge, dedup_sort desc": {"write_disposition": "merge", "primary_key": "id",
+                                   "columns": {"title": {"dedup_sort": "desc"}}},
+        "merge, dedup_sort asc": {"write_disposition": "merge", "primary_key": "id",
+                                  "columns": {"title": {"dedup_sort": "asc"}}},
+        "merge, key among the columns": {"write_disposition": "merge",
+                                         "columns": {"id": {"primary_key": True}}},
+    }  # fmt: skip
+    for name, way in ways.items():
+        second = after[:-1] if "upsert" in name or "insert" in name else after
+        yield _rows(f"write: {name}", before, second, **way)
+    gone = [{"id": n, "title": "x", "gone": n == 2 or None} for n in (1, 2)]
+    for kind in ("bool", "text"):
+        held = [{**g, "gone": g["gone"] if kind == "bool" else ("t" if g["gone"] else None)}
+                for g in gone]  # fmt: skip
+        yield _rows(f"write: hard delete by {kind}", before, held,
+                    write_disposition="merge", primary_key="id",
+                    columns={"gone": {"hard_delete": True, "data_type": kind}})  # fmt: skip
+    yield _rows("write: replaced by nothing", before, [], write_disposition="replace")
+    yield _rows("write: nothing, then rows", [], before, write_disposition="replace")
+    children = [{"id": 1, "parts": [{"k": 1, "bits": [1, 2]}, {"k": 2}]}, {"id": 2, "parts": []}]
+    fewer = [{"id": 1, "parts": [{"k": 3, "bits": [9]}]}, {"id": 2, "parts": [{"k": 4}]}]
+    for write in ("append", "replace", "merge"):
+        yield _rows(f"write: children, {write}", children, fewer,
+                    write_disposition=write, primary_key="id")  # fmt: skip
+
+
+def _columns() -> Iterator[Case]:
+    held = [{"id": 1, "v": 5, "w": "12", "t": "2024-01-02T03:04:05Z", "o": {"a": [1]}, "d": 1.5,
+             "day": "2024-01-02", "at": "03:04:05"}]  # fmt: skip
+    declared: dict[str, Any] = {
+        "double": {"v": {"data_type": "double"}},
+        "bigint from text": {"w": {"data_type": "bigint"}},
+        "double from text": {"w": {"data_type": "double"}},
+        "decimal": {"v": {"data_type": "decimal"}},
+        "decimal of a size": {"d": {"data_type": "decimal", "precision": 10, "scale": 2}},
+        "text for an instant": {"t": {"data_type": "text"}},
+        "json": {"o": {"data_type": "json"}},
+        "date": {"day": {"data_type": "date"}},
+        "time": {"at": {"data_type": "time"}},
+        "date as an instant": {"day": {"data_type": "timestamp"}},
+        "instant without zone": {"t": {"data_type": "timestamp", "timezone": False}},
+        "text for a number": {"v": {"data_type": "text"}},
+        "a column that never comes": {"never": {"data_type": "text"}},
+        "a description": {"v": {"data_type": "bigint", "description": "five"}},
+        "by a list": [{"name": "w", "data_type": "bigint"}, {"name": "v", "data_type": "text"}],
+    }
+    for kind, columns in declared.items():
+        yield _rows(f"declared: {kind}", held, columns=columns)
+    first, second = [{"id": 1, "v": 1}], [{"id": 2, "v": "x", "new": 1}, {"id": 3, "v": 2}]
+    contracts: dict[str, Any] = {
+        "discard rows": {"columns": "discard_row", "data_type": "discard_row"},
+        "discard values": {"columns": "discard_value", "data_type": "discard_value"},
+        "columns frozen": {"columns": "freeze"},
+        "types frozen": {"data_type": "freeze"},
+        "all evolve": "evolve",
+        "no new tables": {"tables": "discard_row"},
+        "discard new columns": {"columns": "discard_value"},
+    }
+    for kind, contract in contracts.items():
+        yield _rows(f"contract: {kind}", first, second, schema_contract=contract)
+    yield _rows("contract: no new child tables", [{"id": 1}], [{"id": 2, "l": [1]}],
+                schema_contract={"tables": "discard_value"})  # fmt: skip
+
+
+def _selectors() -> Iterator[Case]:
+    bodies: dict[str, tuple[Any, Any]] = {
+        "data": ("data", {"data": posts(1, 3)}),
+        "a.b": ("a.b", {"a": {"b": posts(1, 3)}}),
+        "$": ("$", posts(1, 3)),
+        "$ of an object": ("$", {"id": 1, "title": "x"}),
+        "an object": ("data", {"data": {"id": 1}}),
+        "a[*]": ("a[*]", {"a": posts(1, 3)}),
+        "a[*].b": ("a[*].b", {"a": [{"b": {"id": 1}}, {"b": {"id": 2}}]}),
+        "a[0].b": ("a[0].b", {"a": [{"b": posts(1, 2)}, {"b": posts(1, 3)}]}),
+        "a.*": ("a.*", {"a": {"x": {"id": 1}, "y": {"id": 2}}}),
+        "$..id": ("$..leaf", {"a": {"leaf": {"id": 1}}, "b": {"leaf": {"id": 2}}}),
+        "a filter": ("data[?(@.id > 1)]", {"data": [{"id": 1}, {"id": 2}, {"id": 3}]}),
+        "a quoted key": ("['odd key']", {"odd key": posts(1, 2)}),
+        "a key with a dash": ("odd-key", {"odd-key": posts(1, 2)}),
+        "a key with a colon": ("'odd:key'", {"odd:key": posts(1, 2)}),
+        "a null": ("data", {"data": None}),
+    }
+    for name, (path, body) in bodies.items():
+        endpoint = {"path": "things", "data_selector": path, "paginator": "single_page"}
+        yield Case(name=f"records at {name}", runs=1, api=lambda _ask, b=body: b,
+                   config=lambda base, e=endpoint: config(base, resource("things", e)))  # fmt: skip
+
+
+CASES = [*_types(), *_nesting(), *_names(), *_changes(), *_writes(), *_columns(), *_selectors()]

@@ -1,0 +1,112 @@
+"""Runs configurations with dlt, one after the other: what the parity tests start as a process.
+
+It imports nothing but dlt and what dlt brings, so that any interpreter that has dlt can run it.
+Jobs come and results go as pickles on the standard streams.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, BinaryIO
+
+SETTINGS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    "RUNTIME__REQUEST_MAX_ATTEMPTS": "2",
+    "RUNTIME__REQUEST_BACKOFF_FACTOR": "0",
+    "RUNTIME__REQUEST_TIMEOUT": "20",
+    "EXTRACT__WORKERS": "1",
+    "NORMALIZE__WORKERS": "1",
+    "NORMALIZE__POOL_TYPE": "none",
+    "LOAD__WORKERS": "1",
+    "LOAD__POOL_TYPE": "none",
+    "DATA_WRITER__DISABLE_COMPRESSION": "true",
+    "RESTORE_FROM_DESTINATION": "false",
+}
+
+
+class _Functions(pickle.Unpickler):
+    """Functions travel by name, and are found in the module both sides share."""
+
+    def persistent_load(self, pid: Any) -> Any:
+        import steps  # noqa: PLC0415 (on the path of this process only)
+
+        return getattr(steps, pid)
+
+
+def send(stream: BinaryIO, data: bytes) -> None:
+    """One message, with its length before it."""
+    stream.write(struct.pack(">Q", len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes | None:
+    """One message, or None at the end of the stream."""
+    head = stream.read(8)
+    return stream.read(struct.unpack(">Q", head)[0]) if len(head) == 8 else None  # noqa: PLR2004
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Load a configuration into a DuckDB file; gives the tables, or why there are none."""
+    import dlt  # noqa: PLC0415 (slow, and told apart from a worker that did not start)
+    from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
+
+    folder = Path(job["folder"])
+    error = ""
+    try:
+        pipeline = dlt.pipeline(
+            job["name"],
+            pipelines_dir=str(folder / "pipelines"),
+            destination=dlt.destinations.duckdb(str(folder / "dlt.duckdb")),
+            dataset_name="parity",
+        )
+        source = rest_api_source(job["config"], name="parity")
+        pipeline.run(source, loader_file_format="parquet")
+    except Exception as exc:  # noqa: BLE001 (what dlt says is part of the result)
+        error = _causes(exc)
+    return {"error": error, "tables": _tables(folder / "dlt.duckdb")}
+
+
+def _causes(exc: BaseException | None) -> str:
+    """An error and what led to it, in one text."""
+    said: list[str] = []
+    while exc is not None and len(said) < 6:  # noqa: PLR2004 (causes may go in circles)
+        said.append(f"{type(exc).__name__}: {exc}")
+        exc = exc.__cause__ or exc.__context__
+    return "\n".join(said)
+
+
+def _tables(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    sys.path.insert(0, str(Path(__file__).parent))
+    import dump  # noqa: PLC0415 (shared with the other side)
+
+    return dump.tables(str(file), "parity")
+
+
+def main() -> None:
+    """Take jobs until the other side closes."""
+    jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that dlt prints may stand between results
+    os.environ.update(SETTINGS)
+    sys.path.insert(0, str(Path(__file__).parent))
+    import dlt  # noqa: F401, PLC0415 (the other side waits for this once)
+
+    send(results, pickle.dumps("ready"))
+    while (data := receive(jobs)) is not None:
+        try:
+            done = run(_Functions(io.BytesIO(data)).load())
+        except Exception:  # noqa: BLE001 (a bug here, not in what is compared)
+            done = {"error": "worker: " + traceback.format_exc(), "tables": {}}
+        send(results, pickle.dumps(done))
+
+
+if __name__ == "__main__":
+    main()
