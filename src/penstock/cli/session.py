@@ -67,6 +67,9 @@ def open_source(
         source_name=source.name,
     )
     app.console.redactor.add(*secrets(source.inputs, values))
+    if compiled.dialect == "airbyte":
+        # What such a document leaves to the user may decide which streams there are.
+        source = app.engine.compile_source(spec, values).source or source
     more = remarks(source.inputs, values, sets)
     diagnostics.show_all(app.console, more)
     said = (*compiled.diagnostics, *more)

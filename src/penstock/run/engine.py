@@ -32,6 +32,7 @@ from penstock.read.state import without_old_pass
 from penstock.read.transport import Http, Transport
 from penstock.redact import Redactor
 from penstock.run.loader import Edges, Sizes, StreamLoader
+from penstock.run.preparing import prepare
 from penstock.run.receipts import decode_receipt, make_receipt
 
 Emit = Callable[[Event], None]
@@ -345,10 +346,11 @@ def execute(
     """Load `source` into `destination`; blocks until it is done or stopped.
 
     Raises:
-        PlanError: a selected stream does not exist.
+        PlanError: a selected stream does not exist, or a value does not fit the document.
         DestinationError: the destination cannot be opened, or keeps nothing more.
     """
     loaded = selected(source, options.select)
+    values = prepare(source, values)
     started = time.monotonic()
     run_id = new_run_id()
     db_schema = options.db_schema or source.name

@@ -20,6 +20,7 @@ from penstock.read.parts import PagePart, SliceLost
 from penstock.read.reader import Reader
 from penstock.read.transport import Http
 from penstock.run.engine import Options, make_asker, selected
+from penstock.run.preparing import prepare
 
 _WAITING = 1_000  # records that wait for whoever reads them
 
@@ -39,6 +40,7 @@ async def pages(
         ReadError: a slice could not be read.
     """
     loaded = selected(source, (stream,))
+    values = prepare(source, values)
     clock, transport = SystemClock(), Http()
     settings = Settings(
         values=values, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded, fresh=True

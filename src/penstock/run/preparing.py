@@ -1,0 +1,51 @@
+"""The user's values as a run sees them: changed as the document says, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.errors import Diagnostic, PlanError
+from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.prepare import MustFit, prepared
+from penstock.plan.source import Source
+
+
+def prepare(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The values with the document's own changes made.
+
+    Raises:
+        PlanError: a value does not fit what the document demands of it.
+    """
+    changed = prepared(source.prepare, values) if source.prepare else values
+    problems = [p for check in source.validate if (p := _problem(check, changed)) is not None]
+    if problems:
+        raise PlanError(problems)
+    return changed
+
+
+def _problem(check: MustFit, values: Mapping[str, JsonValue]) -> Diagnostic | None:
+    """What is wrong with a value, in the words of its schema."""
+    value = evaluate(check.value, Frame(source=values))
+    if value is None or not isinstance(check.schema, dict):
+        return None
+    import fastjsonschema  # noqa: PLC0415 (few documents check their values)
+
+    try:
+        fastjsonschema.compile(check.schema)(value)
+    except fastjsonschema.JsonSchemaValueException as exc:
+        # The value itself may be secret: only the rule it breaks is told.
+        place = ".".join(str(step) for step in exc.path[1:]) or "the configuration"
+        rule = f"{exc.rule} {exc.rule_definition!r}" if exc.rule else "its schema"
+        return Diagnostic(
+            code="value-invalid",
+            severity="error",
+            message=f"{place} does not fit: it breaks {rule}",
+            hint="the document's spec says what each value must look like",
+        )
+    except fastjsonschema.JsonSchemaDefinitionException as exc:
+        return Diagnostic(
+            code="value-schema",
+            severity="error",
+            message=f"a schema of the document is no JSON Schema: {exc}",
+        )
+    return None
