@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.api import Api, answer, cursor, query, read_all, response, source, stream
 
 from penstock.plan.expr import Const
 from penstock.plan.page import Position
@@ -17,7 +19,6 @@ from penstock.plan.request import Param
 from penstock.plan.slices import Cursor, Duration, Window, windows
 from penstock.read.parts import SliceRestarted
 from penstock.read.state import read_mark
-from tests.support.api import Api, answer, cursor, query, read_all, response, source, stream
 
 DATA = Records(path=Keys(path=("data",)))
 SINCE = (Param(slot=query("since"), value=cursor("start")),)
@@ -79,7 +80,7 @@ def test_a_format_says_how_values_compare(spelled, values):
 
 
 def test_a_second_run_asks_from_the_newest_value_and_doubles_nothing():
-    """Rows at the boundary are asked for again, known again, and dropped; new ones there are kept."""
+    """Rows at the boundary come again and are dropped; new ones there are kept."""
     rows = records(1, 2, 2)
     first = read_all(plan(at()), given_rows(rows))
     rows.append({"id": 9, "at": 2})
@@ -266,7 +267,7 @@ def test_windows_leave_no_gap_and_no_overlap(step, length, granularity):
     end = START + timedelta(hours=length)
     found = list(windows(START, end, Duration(seconds=3600 * step), Duration(seconds=granularity)))
     assert (found[0][0], found[-1][1]) == (START, end)
-    assert all(b[0] - a[1] == gap for a, b in zip(found, found[1:], strict=False))
+    assert all(b[0] - a[1] == gap for a, b in itertools.pairwise(found))
 
 
 # --- resuming ---

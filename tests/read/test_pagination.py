@@ -174,10 +174,7 @@ def test_offsets_are_complete_without_a_total(total):
 @pytest.mark.parametrize("unit", ["page", "offset"])
 def test_a_server_that_caps_pages_loses_nothing(cap, unit):
     """Pages shorter than asked are no end where the server caps them."""
-    if unit == "page":
-        found = read(numbered(40, cap), pages())
-    else:
-        found = read(sliced(40, cap), offsets())
+    found = read(numbered(40, cap), pages()) if unit == "page" else read(sliced(40, cap), offsets())
     assert found.ids() == list(range(40))
 
 

@@ -149,7 +149,7 @@ def test_a_parent_closes_after_its_children():
     found = read_all(source(top(), below("posts", "users")), api)
     kinds = found.order
     closed = kinds.index("SliceClosed users")
-    assert all(k != "SliceClosed posts" and k != "PagePart posts" for k in kinds[closed:])
+    assert all(k not in {"SliceClosed posts", "PagePart posts"} for k in kinds[closed:])
 
 
 def test_a_failed_child_does_not_fail_its_parent():

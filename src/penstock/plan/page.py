@@ -114,7 +114,7 @@ def origin(url: str) -> str:
     return f"{scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
-_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;]*(?:\"[^\"]*\")?)*)")
+_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;\"]*(?:\"[^\"]*\"[^,;\"]*)?)*)")
 _REL = re.compile(r";\s*rel\s*=\s*\"?([^\";,]+)\"?", re.IGNORECASE)
 
 
