@@ -76,16 +76,19 @@ class Said(NamedTuple):
 
 # Calls that take a code, with the position of it.
 TAKE_CODE = {
-    "say": 1, "error": 0, "warn": 0, "note": 0, "_warn": 1, "_fail": 0, "fail": 0, "report": 1,
-}  # fmt: skip
+    **dict.fromkeys(("error", "warn", "info", "note", "fail", "_fail"), 0),
+    **dict.fromkeys(("say", "_warn", "report"), 1),
+}
 # Codes are written so; other texts in such a position are messages.
 CODE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 
 
 def _codes(module: Module) -> Iterator[Said]:
     """Every code that a file says, in whichever way it is said."""
+    manifests = module.name.startswith("penstock.dialects.airbyte")
     for node in ast.walk(module.tree):
         values: list[ast.expr] = []
+        prefix = ""
         match node:
             case ast.keyword(arg="code", value=value):
                 values = [value]
@@ -94,6 +97,7 @@ def _codes(module: Module) -> Iterator[Said]:
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
                 at = TAKE_CODE.get(name)
                 values = args[at : at + 1] if at is not None else []
+                prefix = "airbyte-" if manifests and name != "say" else ""
             case ast.FunctionDef(name="_code", body=body):
                 values = [
                     r.value
@@ -105,7 +109,8 @@ def _codes(module: Module) -> Iterator[Said]:
                 pairs = [t for b in body for t in ast.walk(b) if isinstance(t, ast.Tuple)]
                 values = [t.elts[0] for t in pairs]
         for value in values:
-            yield from (Said(code, f"{module.place}:{value.lineno}") for code in _texts(value))
+            place = f"{module.place}:{value.lineno}"
+            yield from (Said(f"{prefix}{code}", place) for code in _texts(value))
 
 
 def _texts(value: ast.expr) -> list[str]:
@@ -124,10 +129,7 @@ def _all_codes() -> list[Said]:
     for module in modules():
         if module.room == "emulator" and module.name != "penstock.emulator.faults":
             continue  # what an emulated API says is not Penstock's
-        prefix = "airbyte-" if module.name.startswith("penstock.dialects.airbyte") else ""
-        for said in _codes(module):
-            known = said.code in CODES and f"{prefix}{said.code}" not in CODES
-            found.append(said if known else said._replace(code=f"{prefix}{said.code}"))
+        found += _codes(module)
     return found
 
 
