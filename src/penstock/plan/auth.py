@@ -11,6 +11,7 @@ import base64
 from collections.abc import Generator
 from datetime import datetime
 from typing import Literal, TypeAlias, assert_never
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -26,7 +27,16 @@ from penstock.plan.expr import (
     evaluate_text,
 )
 from penstock.plan.page import HttpRequest, HttpResponse
-from penstock.plan.request import Body, FormBody, JsonBody, Param, Request, Slot, build
+from penstock.plan.request import (
+    Body,
+    FormBody,
+    JsonBody,
+    Param,
+    Request,
+    Slot,
+    build,
+    placed,
+)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +219,13 @@ def sign(auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None) ->
             assert_never(auth)
 
 
+def _with_body(request: HttpRequest, body: bytes, content_type: str) -> HttpRequest:
+    """The request with another body, and its type unless it had one."""
+    changed = msgspec.structs.replace(request, body=body)
+    typed = any(name.lower() == "content-type" for name, _ in request.headers)
+    return changed if typed else changed.with_header("Content-Type", content_type)
+
+
 def _with_grant(
     auth: SessionToken | Jwt, request: HttpRequest, frame: Frame, token: str
 ) -> HttpRequest:
@@ -240,8 +257,16 @@ def _in_slot(request: HttpRequest, slot: Slot, value: str) -> HttpRequest:
             held = next((v for n, v in request.headers if n.lower() == "cookie"), "")
             pair = f"{slot.name}={value}"
             return request.with_header("Cookie", f"{held}; {pair}" if held else pair)
-        case "json" | "form" | "url":
-            raise AuthError(f"a credential cannot be put into the {slot.place} of a request")
+        case "form":
+            joint = "&" if request.body else ""
+            held = (request.body or b"").decode() + joint + urlencode({slot.name: value})
+            return _with_body(request, held.encode(), "application/x-www-form-urlencoded")
+        case "json":
+            decoded: JsonValue = msgspec.json.decode(request.body) if request.body else {}
+            body = msgspec.json.encode(placed(decoded, slot.path, value))
+            return _with_body(request, body, "application/json")
+        case "url":
+            raise AuthError("a credential cannot stand for the URL of a request")
         case _:
             assert_never(slot.place)
 

@@ -39,9 +39,10 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JsonBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A JSON body."""
+    """A JSON body; with `omit_empty`, one that turns out empty is not sent."""
 
     value: Expr
+    omit_empty: bool = False
 
 
 class FormBody(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -163,6 +164,8 @@ def _body(
             return None, None
         case JsonBody():
             value = _placed(evaluate(body.value, frame), into_json)
+            if body.omit_empty and not value:
+                return None, None
             return msgspec.json.encode(value), "application/json"
         case FormBody():
             pairs = _pairs(evaluate(body.value, frame))
@@ -190,6 +193,11 @@ def _placed(value: JsonValue, slots: dict[Slot, JsonValue]) -> JsonValue:
     for slot, item in slots.items():
         value = _set(value, slot.path, item)
     return value
+
+
+def placed(value: JsonValue, path: tuple[str, ...], item: JsonValue) -> JsonValue:
+    """`value` with `item` at `path`; what stood there before is not changed."""
+    return _set(value, path, item)
 
 
 def _set(value: JsonValue, path: tuple[str, ...], item: JsonValue) -> JsonValue:

@@ -62,7 +62,8 @@ def _url(ctx: Context, component: Component, names: frozenset[str]) -> Expr:
         if path is None:
             ctx.error("missing-key", "a requester needs 'url' or 'url_base'", component.node)
         return path or Const(value="")
-    return base if path is None or path == Const(value="") else JoinUrl(base=base, path=path)
+    nothing = isinstance(path, Const) and not str(path.value).strip("/")
+    return base if path is None or nothing else JoinUrl(base=base, path=path)
 
 
 def _seconds(component: Component, field: str) -> float | None:
@@ -131,7 +132,7 @@ def _body(ctx: Context, component: Component, names: frozenset[str]) -> Body | N
         message = "a request has one body: 'request_body_data' or 'request_body_json'"
         ctx.error("two-bodies", message, component.place_of("request_body_json"))
     if json is not None:
-        return JsonBody(value=ctx.deep(json, site))
+        return JsonBody(value=ctx.deep(json, site), omit_empty=True)
     if data is not None:
         return _form(ctx, data, site)
     typed = component.child("request_body")
@@ -160,7 +161,7 @@ def _typed_body(ctx: Context, component: Component, names: frozenset[str]) -> Bo
         case "RequestBodyPlainText" | "RequestBodyUrlEncodedForm":
             return _form(ctx, node, site)
         case _:
-            return JsonBody(value=ctx.deep(node, site))
+            return JsonBody(value=ctx.deep(node, site), omit_empty=True)
 
 
 def slot(ctx: Context, component: Component) -> Slot | None:
