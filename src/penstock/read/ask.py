@@ -272,8 +272,7 @@ class Asker:
         response: HttpResponse | None = None
         while True:
             try:
-                # A flow that has asked nothing yet is begun by sending it None.
-                request = flow.send(response)  # type: ignore[arg-type]
+                request = flow.send(response)  # type: ignore[arg-type]  # None begins a flow
             except StopIteration as done:
                 grant: Grant = done.value
                 return grant
