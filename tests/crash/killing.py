@@ -1,0 +1,142 @@
+"""Runs that are killed: a warm process, started as a script, forks one for each trial.
+
+A trial is a JSON line: the document, the server, the file, and where to die. `point` is a fault
+point or the name of an event, `count` how often it is passed before, `delay` a time in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.loads import SCHEMA, VALUES, given, plan
+
+from penstock.events import Event
+from penstock.run import Options, execute
+from penstock.run.loader import Sizes
+
+SMALL = Sizes(block=4_000, checkpoint=12_000, seconds=1e9)
+
+
+class Fuse:
+    """Kills this process, without a word, when a point is passed for the nth time."""
+
+    def __init__(self, point: str, count: int) -> None:
+        self._point = point
+        self._left = count
+
+    def __call__(self, point: str) -> None:
+        """A point is passed."""
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def event(self, event: Event) -> None:
+        """An event is a point too, by its name."""
+        self(type(event).__name__)
+
+
+def die_after(seconds: float) -> None:
+    """Kill this process after a while."""
+
+    def wait() -> None:
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def work(trial: dict[str, Any]) -> None:
+    """Run the document, up to the point of the trial."""
+    fuse = Fuse(trial["point"], trial["count"])
+    source = plan(trial["document"])
+    if trial["delay"] is not None:
+        die_after(trial["delay"])
+    options = Options(
+        base_url=trial["url"],
+        db_schema=SCHEMA,
+        sizes=SMALL,
+        fault=fuse,
+        full_refresh=trial["full_refresh"],
+    )
+    execute(source, given(source, VALUES), trial["path"], options, fuse.event)
+
+
+def serve() -> None:
+    """Read trials from standard input, and answer each with how its process ended."""
+    import duckdb  # noqa: F401, PLC0415 (warm, so that each trial forks with it)
+    import pyarrow.json  # noqa: F401, PLC0415
+
+    import penstock.shape.lanes  # noqa: F401, PLC0415
+
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            try:
+                work(json.loads(line))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+class Forge:
+    """The warm process, as the tests talk to it."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).parents[2])
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])},
+        )
+
+    def __call__(  # noqa: PLR0913 (the words of a trial)
+        self,
+        document: str,
+        url: str,
+        path: Path,
+        *,
+        point: str = "",
+        count: int = 1,
+        delay: float | None = None,
+        full_refresh: bool = False,
+    ) -> int:
+        """Run one trial; gives how it ended: 0, or minus the signal."""
+        trial = {
+            "document": document,
+            "url": url,
+            "path": str(path),
+            "point": point,
+            "count": count,
+            "delay": delay,
+            "full_refresh": full_refresh,
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(trial) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """Let the process end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(10)
+
+
+if __name__ == "__main__":
+    serve()
