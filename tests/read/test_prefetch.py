@@ -67,11 +67,18 @@ def test_a_sign_for_more_lets_the_window_grow():
 
 @pytest.mark.parametrize("count", [100, 1_000, 1_050, 5_000, 40_000])
 def test_waste_is_bounded_and_counted(count):
-    """Requests that were sent for nothing are at most a window, and are told."""
+    """Requests that were sent for nothing are one, or a third of the others, and are told."""
     found = read(api(count), counter())
     needed = count // 100 + 1
-    assert len(found.api.requests) - needed <= 40
+    assert len(found.api.requests) - needed <= min(40, 1 + needed // 3)
     assert found.tally().prefetch_wasted == len(found.api.requests) - len(found.pages())
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_a_short_listing_is_asked_for_no_page_too_many(pages):
+    """Where a short page ends a listing for certain, a few pages are asked for one by one."""
+    found = read(api(pages * 100 - 30), counter(short="always"))
+    assert len(found.api.requests) == pages
 
 
 def test_pages_that_overtake_are_still_handed_out_in_order():

@@ -1,8 +1,10 @@
 """Page laws: which pages may be asked for before the one in front of them has come.
 
-Where a total is known, all pages that are left. Where not, a window that doubles while pages come
-back full. Until an endpoint has proven how it ends, always one more, so that the page that proves
-it costs no wait.
+Where a total is known, all pages that are left. Where not, one page for every three that came back
+full: pages asked for in vain behind the end are then never more than a third of those that were
+needed. Where a short page must be proven to be the last, always one more, so that the page that
+proves it, or that has the rows a short page in the middle would hide, costs no wait; but not where
+the endpoint is proven and all fits on one page.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ from penstock.plan.page import Position
 from penstock.plan.pagination import Counter, Facts, Law, Pagination
 
 
+FULL_PAGES_EACH = 3  # full pages that pay for one page asked for ahead
+
+
 class Lookahead(msgspec.Struct, frozen=True, kw_only=True):
     """How many pages may be under way behind the one being waited for.
 
-    A `most` of 0 is one page at a time, for good.
+    `width` is what an endpoint that has proven nothing is given, `full` the full pages so far. A
+    `most` of 0 is one page at a time, for good.
     """
 
     width: int = 0
     most: int = 0
-
-    def grown(self) -> Lookahead:
-        """After a full page."""
-        return msgspec.structs.replace(self, width=min(self.most, max(1, self.width * 2)))
+    full: int = 0
 
 
 def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
@@ -39,14 +42,20 @@ def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
     return Lookahead(width=1 if unsure else 0, most=most)
 
 
-def after_page(look: Lookahead, facts: Facts, left: int | None) -> tuple[Lookahead, int]:
-    """The window after a page behind which `left` are, and how many may be under way now."""
+def after_page(
+    look: Lookahead, pagination: Counter, facts: Facts, left: int | None
+) -> tuple[Lookahead, int]:
+    """The window after a page behind which `left` are, and how many may be under way now.
+
+    The following page is one of these: it is needed in any case.
+    """
     if left is not None:
         return look, min(left, look.most)
-    full = facts.law.page is not None and facts.count >= facts.law.page
-    if full:
-        look = look.grown()
-    return look, look.width
+    if facts.law.page is not None and facts.count >= facts.law.page:
+        look = msgspec.structs.replace(look, full=look.full + 1)
+    proving = pagination.stop.short == "proven" and look.full > 0
+    spare = 1 if proving or (look.width and not facts.law.proven) else 0
+    return look, min(look.most, 1 + max(spare, look.full // FULL_PAGES_EACH))
 
 
 def positions(

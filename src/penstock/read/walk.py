@@ -285,7 +285,7 @@ class Walk:
         """The pages behind the following one are asked for, as many as the law allows."""
         if look.most == 0:
             return look
-        look, width = after_page(look, facts, left)
+        look, width = after_page(look, pagination, facts, left)
         if not self._ahead:
             guessed = pagination.ahead(following, 1, facts.law)
             if guessed is None or facts.count != (facts.law.page or facts.count):
