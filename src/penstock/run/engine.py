@@ -18,7 +18,18 @@ import msgspec
 from penstock.destinations import open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.errors import DestinationError, Diagnostic, PlanError
-from penstock.events import Event, Receipt, RunEnded, RunStarted, Status, StreamEnded
+from penstock.events import (
+    Event,
+    Receipt,
+    RunEnded,
+    RunStarted,
+    SchemaChanged,
+    SliceFailed,
+    Status,
+    StreamEnded,
+    Waiting,
+    Warned,
+)
 from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.source import Limits, Source
@@ -331,6 +342,18 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
+def _masking(emit: Emit, redactor: Redactor) -> Emit:
+    """The listener, hearing no secret: texts of errors and warnings may quote a request."""
+
+    def masked(event: Event) -> None:
+        if isinstance(event, Waiting | Warned | SliceFailed | SchemaChanged):
+            words = redactor.data(msgspec.to_builtins(event))
+            event = msgspec.convert(words, type=type(event))
+        emit(event)
+
+    return masked
+
+
 def new_run_id() -> str:
     """A run's id: when it began, and something of its own."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
@@ -361,11 +384,12 @@ def execute(
         takeover="always" if options.takeover else "dead",
         wait=options.wait,
     )
-    shown = redactor_for(source, values).text(destination)
+    redactor = redactor_for(source, values)
+    emit, shown = _masking(on_event, redactor), redactor.text(destination)
     names = tuple(s.name for s in source.streams if s.name in loaded)
     on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
     try:
-        run = Run(source, values, options, session, run_id=run_id, emit=on_event)
+        run = Run(source, values, options, session, run_id=run_id, emit=emit)
         status, receipts = asyncio.run(run.run())
     finally:
         session.close()
