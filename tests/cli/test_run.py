@@ -203,7 +203,7 @@ def test_a_pipe_gets_plain_lines_and_the_way_to_the_data(call):
     assert "users   done    1,234        13         0      1.5" in lines
     assert "fake → fake.duckdb, schema fake: done in 1.5 s" in lines
     assert lines[-1].startswith("  look at it: ")
-    assert "FROM fake.users LIMIT 10" in lines[-1]
+    assert "FROM fake.fake.users LIMIT 10" in lines[-1]
     assert "\x1b" not in result.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,14 @@ from penstock.cli.emulate import credentials
 from penstock.cli.engine import Result
 from penstock.cli.options import pass_app
 from penstock.cli.session import Opened, open_source
-from penstock.cli.summary import EXIT_CODES, duckdb_file, query_command, show_remarks, show_table
+from penstock.cli.summary import (
+    EXIT_CODES,
+    duckdb_file,
+    qualified,
+    query_command,
+    show_remarks,
+    show_table,
+)
 from penstock.plan.expr import JsonValue
 
 if TYPE_CHECKING:
@@ -119,11 +127,19 @@ def _summarize(app: App, results: list[Result], to: str, *, again: bool) -> None
 
 def _show_queries(app: App, file: str) -> None:
     app.console.say("worth asking:")
-    for what, sql in QUERIES.items():
-        app.console.say(f"  {one_line(sql)};  -- {what}")
-    what, sql = next(iter(QUERIES.items()))
+    queries = {what: in_file(one_line(sql), file) for what, sql in QUERIES.items()}
+    for what, sql in queries.items():
+        app.console.say(f"  {sql};  -- {what}")
+    what, sql = next(iter(queries.items()))
     app.console.say(f"{what}:")
-    app.console.say(_answer(file, one_line(sql)))
+    app.console.say(_answer(file, sql))
+
+
+def in_file(sql: str, file: str) -> str:
+    """A query with its schemas named so that they are not taken for the file."""
+    return re.sub(
+        r"\b(FROM|JOIN) (\w+)\.", lambda m: f"{m[1]} {qualified(file, m[2])}.", sql
+    )
 
 
 def one_line(sql: str) -> str:

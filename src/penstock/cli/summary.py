@@ -122,7 +122,7 @@ def look_command(result: Result) -> str | None:
     file = duckdb_file(result.destination)
     if loaded is None or file is None or (result.status == "failed" and not loaded.rows):
         return None
-    sql = f"FROM {quoted(result.db_schema)}.{quoted(loaded.table)} LIMIT 10"
+    sql = f"FROM {qualified(file, result.db_schema)}.{quoted(loaded.table)} LIMIT 10"
     return _typed(query_command(file, sql))
 
 
@@ -154,6 +154,17 @@ def duckdb_file(destination: str) -> str | None:
         path = path.removeprefix(prefix)
     other = path == destination and re.match(r"[a-z][a-z0-9+.-]+:", destination)
     return None if other else str(Path(path).expanduser())
+
+
+def qualified(file: str, db_schema: str) -> str:
+    """A schema of a DuckDB file as SQL takes it.
+
+    DuckDB calls a database by its file's name, up to the first dot. Where the schema has that name
+    too, the two stand together: alone it would be ambiguous.
+    """
+    schema = quoted(db_schema)
+    same = Path(file).name.partition(".")[0].lower() == db_schema.lower()
+    return f"{schema}.{schema}" if same else schema
 
 
 def quoted(identifier: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from penstock.destinations._evolve import digits
 from penstock.errors import DestinationError
-from penstock.shape.schema import Table, TableColumn
+from penstock.shape.schema import PARENT_ID, ROW_ID, Table, TableColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,3 +128,61 @@ def _arrow_type(column: TableColumn) -> pa.DataType:
             return pa.binary()
         case "text" | "json":
             return pa.string()
+
+
+POSITION = "_penstock_position"
+"""Where a row stands in its batch."""
+
+Parts = Sequence[tuple[Table, "pa.Table"]]
+"""A batch's rows with their tables, parents first."""
+
+
+def numbered(data: pa.Table) -> pa.Table:
+    """Add the position of each row."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    return data.append_column(POSITION, pa.array(range(data.num_rows), pa.int64()))
+
+
+def with_constant(data: pa.Table, name: str, value: datetime) -> pa.Table:
+    """Give all rows the instant `value` in the column `name`."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    values = pa.repeat(pa.scalar(value, pa.timestamp("us", "UTC")), data.num_rows)
+    if name in data.column_names:
+        return data.set_column(data.column_names.index(name), name, values)
+    return data.append_column(name, values)
+
+
+def flagged(data: pa.Table, name: str) -> list[int]:
+    """The positions of rows that say in the column `name` that they are to be deleted."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    if name not in data.column_names:
+        return []
+    values = data.column(name)
+    said = values.is_valid() if not pa.types.is_boolean(values.type) else values
+    found: list[int] = pc.indices_nonzero(pc.fill_null(said, False)).to_pylist()
+    return found
+
+
+def without(found: Parts, positions: Sequence[int]) -> Parts:
+    """Leave out the root rows at these positions, and everything below them."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    if not positions:
+        return found
+    kept: list[tuple[Table, pa.Table]] = []
+    gone: dict[str, pa.Array] = {}
+    for table, data in found:
+        if table.parent is None:
+            numbers = pa.array(range(data.num_rows), pa.int64())
+            out = pc.is_in(numbers, value_set=pa.array(positions, pa.int64()))
+        else:
+            out = pc.is_in(data.column(PARENT_ID), value_set=gone[table.parent])
+        if ROW_ID in data.column_names:
+            gone[table.name] = pa.array(data.filter(out).column(ROW_ID).to_pylist(), pa.string())
+        kept.append((table, data.filter(pc.invert(out))))
+    return kept

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 (identifiers go through quote(), values are parameters)
 """A DuckDB connection as the session uses it: names, transactions, Arrow sources, errors.
 
 The driver is not imported here: a connection is handed in, and its errors are told by their names.
@@ -5,12 +6,14 @@ The driver is not imported here: a connection is handed in, and its errors are t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
+from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import Actual, Spelling, digits
 from penstock.destinations.base import SYSTEM_PREFIX
 from penstock.errors import DestinationError, Error, LockedError
@@ -90,13 +93,19 @@ def is_conflict(error: BaseException | None) -> bool:
     return type(error).__name__ == "TransactionException"
 
 
-class Engine:
+GROWTH = 4
+"""How many times the memory a commit gets anew that did not get by with what it had."""
+
+
+class DuckDBEngine(Engine):
     """One connection bound to one schema of one database file."""
 
+    spelling: ClassVar[Spelling] = SPELLING
+    row_order: ClassVar[str] = "rowid"
+
     def __init__(self, connection: Connection, db_schema: str) -> None:
+        super().__init__(db_schema)
         self.connection = connection
-        self.db_schema = db_schema
-        self.uncertain = False
         [(catalog,)] = self.rows("SELECT current_database()")
         # Three parts: with two, a schema named like its file would be ambiguous.
         self._prefix = f"{sql.quote(catalog)}.{sql.quote(db_schema)}"
@@ -109,52 +118,46 @@ class Engine:
         """Run a statement and fetch all it gives."""
         return list(self.connection.execute(query, list(parameters)).fetchall())
 
-    def read(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a query outside a transaction; a failure comes out explained."""
-        try:
-            return self.rows(query, parameters)
-        except Exception as error:
-            raise explain(error) from error
-
     def changed(self, query: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement that changes rows, and count them."""
         return int(self.rows(query, parameters)[0][0])
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block does, or nothing of it; failures come out explained."""
-        if self.uncertain:
-            raise DestinationError(
-                "an earlier commit ended without a clear answer, so this session takes no more",
-                hint="run again: the ledger knows what was kept",
-            )
-        try:
-            self.rows("BEGIN TRANSACTION")
-            yield
-        except BaseException as error:
-            self._roll_back()
-            if isinstance(error, Exception):
-                raise explain(error) from error
-            raise
-        self._commit()
+    def explain(self, error: Exception) -> Error:
+        """Say what a failure means and what to do about it."""
+        return explain(error)
 
-    def _commit(self) -> None:
-        try:
-            self.rows("COMMIT")
-        except BaseException as error:
-            self.uncertain = True
-            self._roll_back()
-            if isinstance(error, Exception):
-                raise explain(error) from error
-            raise
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """Whether a statement failed because another transaction wrote the same."""
+        return is_conflict(error)
 
-    def _roll_back(self) -> None:
-        # Fails where there is no transaction any more: then there is nothing to undo.
-        with suppress(Exception):
-            self.rows("ROLLBACK")
+    def recover(self, error: BaseException, attempt: int) -> bool:  # noqa: ARG002 (memory ends it)
+        """Give DuckDB more memory where it had too little, up to half of the machine's.
+
+        The little that it gets at first is enough for nearly all tables and keeps a run small; a
+        very wide table or a large batch needs more, and that is seen only when it fails.
+        """
+        if not is_out_of_memory(error):
+            return False
+        now = self._memory()
+        most = max(now, _machine_memory() // 2)
+        if now >= most:
+            return False
+        self.rows(f"SET memory_limit = '{min(now * GROWTH, most) // 1024}KiB'")
+        # What failed was rolled back, and the ledger says so to the next attempt.
+        self.uncertain = False
+        return True
+
+    def _memory(self) -> int:
+        [(text,)] = self.rows("SELECT current_setting('memory_limit')")
+        number, unit = str(text).split()
+        return int(float(number) * _UNITS[unit])
 
     @contextmanager
-    def source(self, data: pa.Table) -> Iterator[str]:
+    def source(
+        self,
+        data: pa.Table,
+        columns: Mapping[str, TableColumn],  # noqa: ARG002 (Arrow has types of its own)
+    ) -> Iterator[str]:
         """Make an Arrow table readable in SQL under the name given."""
         name = f"{SYSTEM_PREFIX}batch"
         self.connection.register(name, data)
@@ -163,15 +166,28 @@ class Engine:
         finally:
             self.connection.unregister(name)
 
-    def create_system(self) -> None:
-        """Make the schema and the system tables, where they are not there."""
-        self.rows(f"CREATE SCHEMA IF NOT EXISTS {self._prefix}")
-        for name, columns in sql.SYSTEM_TABLES.items():
-            self.rows(f"CREATE TABLE IF NOT EXISTS {self.at(name)} ({columns})")
+    def insert(self, table: str, data: pa.Table, columns: Mapping[str, TableColumn]) -> None:
+        """Add rows to a table; columns that they lack are null."""
+        with self.source(data, columns) as source:
+            self.rows(f"INSERT INTO {self.at(table)} BY NAME SELECT * FROM {source}")
 
-    def has_system(self) -> bool:
-        """Whether anything was ever loaded into this schema."""
-        return fold(sql.FENCE) in self.actual()
+    def collect(self, name: str, query: str, parameters: Sequence[object] = ()) -> str:
+        """Keep what a query gives, until something else is kept under that name."""
+        full = f"temp.{sql.quote(SYSTEM_PREFIX + name)}"
+        self.rows(f"CREATE OR REPLACE TEMP TABLE {full} AS {query}", parameters)
+        return full
+
+    def show(self, build: str, table: str) -> None:
+        """Put the table `build` in the place of `table`."""
+        self.rows(f"DROP TABLE IF EXISTS {self.at(table)}")
+        self.rows(f"ALTER TABLE {self.at(build)} RENAME TO {sql.quote(table)}")
+
+    def inexact(self, column: str) -> str:
+        """Write the condition that a double does not hold the whole number in `column`."""
+        return f"CAST(CAST({column} AS DOUBLE) AS HUGEINT) <> {column}"
+
+    def prepare_merge(self, table: str, columns: Sequence[str]) -> None:
+        """Do nothing: a join scans columns fast, and an index makes loading dearer."""
 
     def actual(self) -> Actual:
         """List the tables and views the schema has now."""
@@ -184,7 +200,34 @@ class Engine:
             found.setdefault(fold(table), {})[fold(column)] = kind
         return found
 
-    def create_table(self, name: str, columns: Sequence[TableColumn]) -> None:
-        """Make a table."""
-        body = ", ".join(f"{sql.quote(c.name)} {spell(c)}" for c in columns)
-        self.rows(f"CREATE TABLE {self.at(name)} ({body})")
+    def create_schema(self) -> None:
+        """Make the schema, where it is not there."""
+        self.rows(f"CREATE SCHEMA IF NOT EXISTS {self._prefix}")
+
+    def flush(self) -> None:
+        """Write the log into the file."""
+        self.rows("CHECKPOINT")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.connection.close()
+
+
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a statement failed because DuckDB had used up its memory."""
+    while error is not None:
+        if type(error).__name__ == "OutOfMemoryException":
+            return True
+        error = error.__cause__
+    return False
+
+
+def _machine_memory() -> int:
+    """Bytes of memory the machine has; where it does not tell, what any has today."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 4 * 2**30

@@ -23,6 +23,8 @@ STATE = f"{SYSTEM_PREFIX}state"
 RECEIPTS = f"{SYSTEM_PREFIX}receipts"
 COLUMNS = f"{SYSTEM_PREFIX}columns"
 BUILDS = f"{SYSTEM_PREFIX}builds"
+DISCARDED = f"{SYSTEM_PREFIX}discarded"
+SEEN = f"{SYSTEM_PREFIX}seen"
 
 # `turn` is written by whoever commits or opens, so that the two can never both succeed unseen.
 SYSTEM_TABLES = {
@@ -37,6 +39,9 @@ SYSTEM_TABLES = {
     "column_name VARCHAR, column_position INTEGER, type VARCHAR, table_definition JSON, "
     "column_definition JSON",
     BUILDS: "stream VARCHAR, generation VARCHAR, table_name VARCHAR",
+    DISCARDED: "stream VARCHAR, load_id VARCHAR, reason VARCHAR, origin VARCHAR, record VARCHAR, "
+    "discarded_at TIMESTAMPTZ",
+    SEEN: "stream VARCHAR, run_id VARCHAR, version VARCHAR",
 }
 
 # The definitions rebuild the schema, whatever a table or a column comes to say of itself; the
@@ -46,6 +51,10 @@ COLUMN_FIELDS = (
     "table_definition, column_definition"
 )
 DEFINITIONS = "CAST(table_definition AS VARCHAR), CAST(column_definition AS VARCHAR)"
+
+
+TEXTS = "unnest(CAST(? AS VARCHAR[]))"
+"""A list of texts, given as a value, as rows."""
 
 
 def quote(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from penstock.plan.hints import MergeStrategy
 from penstock.shape.schema import Batch, Schema
 
 SYSTEM_PREFIX = "_penstock_"
@@ -41,10 +42,34 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Add the rows."""
 
 
-class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Replace rows that have the same key in the root table (columns `key`), children with them."""
+class Sort(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of several rows of one key stays: the one with the greatest `column`, or the least."""
 
-    key: tuple[str, ...]
+    column: str
+    descending: bool = True
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Bring rows in by the columns `key` of the root table, children with them.
+
+    By strategy: `delete-insert` replaces rows of the same key, `upsert` updates them in place (so
+    that columns somebody added keep their values), `insert-only` leaves them as they are, and
+    `scd2` ends the validity of rows that changed and adds their new version.
+
+    `merge_key` names columns by whose values earlier runs' rows are removed, whatever their key;
+    with `scd2` it says that rows which a run does not bring are still valid. `sort` decides among
+    rows that one run brings of one key. Rows with a true (or, if it is no bool, any) value in
+    `hard_delete` are removed. `ends` says that with this checkpoint the run has brought all rows
+    there are: others are retired (`scd2`) or marked as deleted (`soft_delete`).
+    """
+
+    key: tuple[str, ...] = ()
+    strategy: MergeStrategy = "delete-insert"
+    merge_key: tuple[str, ...] = ()
+    sort: Sort | None = None
+    hard_delete: str | None = None
+    soft_delete: bool = False
+    ends: bool = False
 
 
 class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):

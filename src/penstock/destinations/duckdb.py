@@ -1,4 +1,3 @@
-# ruff: noqa: S608 (identifiers go through quote(), values are parameters)
 """DuckDB: a database in one file, embedded, owned by one process at a time.
 
 What holds, and how:
@@ -26,10 +25,10 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakValueDictionary
 
-from penstock.destinations import _sql as sql
-from penstock.destinations._duckdb_engine import Connection, Engine, explain, fold, is_conflict
-from penstock.destinations._duckdb_session import DuckDBSession
+from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, explain, fold
+from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._newfile import create
+from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
     Destination,
     Fault,
@@ -56,14 +55,15 @@ KIND = Kind(
 )
 
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
-# Memory is mostly a cache of blocks just written, which a load never reads again.
-SETTINGS = {"threads": 1, "memory_limit": "128MB"}
+# Memory is mostly a cache of blocks just written, which a load never reads again; a commit for
+# which it is too little gets more (see `DuckDBEngine.recover`).
+SETTINGS = {"threads": 1, "memory_limit": "64MB"}
 
 BUSY = 1.0
 """Seconds to wait for a session of this process that is committing while it is taken over."""
 
 _GATE = threading.Lock()
-_LIVE: WeakValueDictionary[tuple[str, str], DuckDBSession] = WeakValueDictionary()
+_LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
 
 
 def destination(url: str, *, fault: Fault = no_fault) -> Destination:
@@ -109,9 +109,9 @@ class DuckDB:
         """Look at state and fence without taking it; None where nothing was ever loaded."""
         if not self.path.exists():
             return None
-        engine = Engine(self._connect(read_only=True), db_schema)
+        engine = DuckDBEngine(self._connect(read_only=True), db_schema)
         try:
-            return _peek(engine) if engine.has_system() else None
+            return look(engine) if engine.has_system() else None
         finally:
             engine.connection.close()
 
@@ -131,7 +131,7 @@ class DuckDB:
     def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
         self._make(db_schema)
         with _GATE:
-            engine = Engine(self._connect(), db_schema)
+            engine = DuckDBEngine(self._connect(), db_schema)
             try:
                 return self._take(engine, owner, takeover)
             except BaseException:
@@ -151,7 +151,7 @@ class DuckDB:
             raise explain(error) from error
 
     def _fill(self, path: Path, db_schema: str) -> None:
-        engine = Engine(_connect(path, read_only=False), db_schema)
+        engine = DuckDBEngine(_connect(path, read_only=False), db_schema)
         try:
             with engine.transaction():
                 engine.create_system()
@@ -168,21 +168,23 @@ class DuckDB:
             )
         return _connect(self.path, read_only=read_only)
 
-    def _take(self, engine: Engine, owner: Owner, takeover: Takeover) -> Session:
+    def _take(self, engine: DuckDBEngine, owner: Owner, takeover: Takeover) -> Session:
         mark = (os.path.realpath(self.path), fold(engine.db_schema))
         try:
             with engine.transaction():
                 engine.create_system()
                 self._fault("open:fence")
-                epoch = _raise_epoch(engine, owner, alive=takeover == "dead" and _alive(mark))
-                _drop_dead_builds(engine)
+                alive = takeover == "dead" and _alive(mark)
+                epoch = raise_epoch(engine, owner, alive=lambda _: alive, where="in this process")
+                drop_dead_builds(engine)
         except DestinationError as error:
-            if is_conflict(error.__cause__):
+            if engine.is_conflict(error.__cause__):
                 raise LockedError("a session of this process is committing") from error
             raise
         self._fault("open:taken")
         restore = _set(engine)
-        session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session = SqlSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session.on_close(engine.flush)
         session.on_close(restore)
         _LIVE[mark] = session
         return session
@@ -193,45 +195,7 @@ def _alive(mark: tuple[str, str]) -> bool:
     return session is not None and not session.closed
 
 
-def _raise_epoch(engine: Engine, owner: Owner, *, alive: bool) -> int:
-    """Take the fence: DuckDB's lock is ours, so only a session of this process can be alive."""
-    fence = engine.at(sql.FENCE)
-    found = engine.rows(f"SELECT format, epoch, run_id, pid, host FROM {fence}")
-    taken = [owner.run_id, owner.pid, owner.host]
-    if not found:
-        engine.rows(
-            f"INSERT INTO {fence} VALUES (?, 1, 1, ?, ?, ?, now(), NULL)",
-            [sql.FORMAT, *taken],
-        )
-        return 1
-    [(version, epoch, run_id, pid, host)] = found
-    if version > sql.FORMAT:
-        raise DestinationError(
-            f"the database was written by a newer Penstock (format {version})",
-            hint="upgrade Penstock",
-        )
-    if alive:
-        raise LockedError(
-            f"run {run_id} (PID {pid} on {host}) has the database open in this process",
-            hint="close its session, or wait for it to end",
-        )
-    engine.rows(
-        f"UPDATE {fence} SET epoch = epoch + 1, turn = turn + 1, run_id = ?, pid = ?, host = ?, "
-        "started_at = now(), released_at = NULL",
-        taken,
-    )
-    return int(epoch) + 1
-
-
-def _drop_dead_builds(engine: Engine) -> None:
-    """Drop the tables of generations whose sessions ended before they were shown."""
-    builds = engine.at(sql.BUILDS)
-    for (table,) in engine.rows(f"SELECT table_name FROM {builds}"):
-        engine.rows(f"DROP TABLE IF EXISTS {engine.at(table)}")
-    engine.rows(f"DELETE FROM {builds}")
-
-
-def _set(engine: Engine) -> Callable[[], None]:
+def _set(engine: DuckDBEngine) -> Callable[[], None]:
     """Apply `SETTINGS`, and return what puts back the values from before.
 
     They are set, not given to `connect`: that would keep a notebook that loads from opening the
@@ -245,27 +209,6 @@ def _set(engine: Engine) -> Callable[[], None]:
 
     put(SETTINGS)
     return lambda: put(before)
-
-
-def _peek(engine: Engine) -> Peek | None:
-    fence = engine.read(
-        f"SELECT epoch, run_id, pid, host, released_at IS NOT NULL FROM {engine.at(sql.FENCE)}"
-    )
-    if not fence:  # the run that made the file got no further
-        return None
-    [(epoch, run_id, pid, host, released)] = fence
-    state: dict[str, dict[str, str]] = {}
-    query = f"SELECT stream, name, value FROM {engine.at(sql.STATE)} ORDER BY stream, name"
-    for stream, name, value in engine.read(query):
-        state.setdefault(stream, {})[name] = value
-    query = f"SELECT stream, max(sequence) FROM {engine.at(sql.LOADS)} GROUP BY ALL ORDER BY ALL"
-    return Peek(
-        epoch=epoch,
-        owner=Owner(run_id=run_id, pid=pid, host=host),
-        released=released,
-        sequences=dict(engine.read(query)),
-        state=state,
-    )
 
 
 def _connect(path: Path, *, read_only: bool) -> Connection:

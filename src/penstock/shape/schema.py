@@ -16,7 +16,14 @@ LOAD_ID = "_penstock_load_id"
 ROW_ID = "_penstock_id"
 PARENT_ID = "_penstock_parent_id"
 LIST_INDEX = "_penstock_list_idx"
-SYSTEM_COLUMNS = (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
+VERSION = "_penstock_version"
+VALID_FROM = "_penstock_valid_from"
+VALID_TO = "_penstock_valid_to"
+DELETED_AT = "_penstock_deleted_at"
+SYSTEM_COLUMNS = (
+    *(LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX),
+    *(VERSION, VALID_FROM, VALID_TO, DELETED_AT),
+)
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,14 +106,23 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         return sum(len(s.records) for s in self.segments)
 
 
+class Discarded(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that a contract keeps out: why, its JSON text, and the request it came from."""
+
+    reason: str
+    record: str
+    origin: str = ""
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Arrow tables of one block, by table name; each has exactly the columns of its `Table`.
 
     For a merge, root rows of one batch are unique by key. Batches of a checkpoint are applied in
-    order, so a later batch replaces rows of an earlier one.
+    order, so a later batch replaces rows of an earlier one. `discarded` is what is in no table.
     """
 
     tables: Mapping[str, pa.Table]
+    discarded: Sequence[Discarded] = ()
 
     @property
     def rows(self) -> int:

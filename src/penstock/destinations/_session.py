@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (identifiers go through quote(), values are parameters)
-"""A run's hold on a DuckDB file: commits checkpoints, each in one transaction."""
+"""A run's hold on an SQL destination: commits checkpoints, each in one transaction."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, assert_never
 import msgspec
 
 from penstock.destinations import _sql as sql
-from penstock.destinations._duckdb_engine import Engine, fold, is_conflict
-from penstock.destinations._duckdb_write import Writer
+from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import Actual, union
+from penstock.destinations._merge import Merger
+from penstock.destinations._write import Writer
 from penstock.destinations.base import (
     Append,
     Checkpoint,
@@ -34,15 +35,16 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint leaves once it is committed."""
+    """What a checkpoint leaves once it is committed; `show` is a schema whose build is shown."""
 
     rows: dict[str, int]
     schema: Schema | None
     build: Build | None = None
+    show: Schema | None = None
 
 
-class DuckDBSession:
-    """The session of a DuckDB file; see `base.Session`."""
+class SqlSession:
+    """The session of an SQL destination; see `base.Session`."""
 
     def __init__(self, engine: Engine, *, epoch: int, owner: Owner, fault: Fault) -> None:
         self._engine = engine
@@ -72,8 +74,22 @@ class DuckDBSession:
         return self._schemas[stream]
 
     def commit(self, checkpoint: Checkpoint) -> Committed:
-        """Keep the checkpoint in one transaction, unless the ledger has it already."""
+        """Keep the checkpoint in one transaction, unless the ledger has it already.
+
+        What fails in a way that may pass is tried again: nothing of it was kept, or the ledger
+        says that all of it was.
+        """
         _check(checkpoint)
+        attempt = 0
+        while True:
+            try:
+                return self._commit(checkpoint)
+            except DestinationError as error:
+                attempt += 1
+                if not self._engine.recover(error, attempt):
+                    raise
+
+    def _commit(self, checkpoint: Checkpoint) -> Committed:
         stored = self.schema(checkpoint.stream)
         with self._engine.transaction():
             self._fault("commit:begin")
@@ -85,10 +101,17 @@ class DuckDBSession:
             self._put_state(checkpoint.stream, checkpoint.state)
             self._fault("commit:state")
             self._log(checkpoint, kept.rows)
+            self._show(checkpoint, kept)
             self._fault("commit:before")
         self._remember(checkpoint.stream, kept)
         self._fault("commit:after")
         return Committed(rows=kept.rows)
+
+    def _show(self, checkpoint: Checkpoint, kept: Kept) -> None:
+        """Show a finished generation last: from here to the commit, readers may have to wait."""
+        write = checkpoint.write
+        if kept.show is not None and isinstance(write, Replace):
+            self._write.swap(kept.show, write.generation)
 
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the streams' state, and what the schema says of tables that are gone."""
@@ -116,7 +139,7 @@ class DuckDBSession:
         """Read the newest receipt of each stream."""
         query = (
             f"SELECT stream, CAST(receipt AS VARCHAR) FROM {self._at(sql.RECEIPTS)} "
-            "ORDER BY stored_at, rowid"
+            f"ORDER BY stored_at, {self._engine.row_order}"
         )
         return dict(self._engine.read(query))
 
@@ -125,7 +148,7 @@ class DuckDBSession:
         self._last.append(action)
 
     def close(self) -> None:
-        """Release the fence, write the log into the file, and let go of it."""
+        """Release the fence, and let go of the destination."""
         if self._closed:
             return
         self._closed = True
@@ -134,11 +157,10 @@ class DuckDBSession:
         with suppress(Exception):
             self._release()
             self._fault("close:released")
-            self._engine.rows("CHECKPOINT")
-        with suppress(Exception):
-            for action in self._last:
+        for action in self._last:
+            with suppress(Exception):
                 action()
-        self._engine.connection.close()
+        self._engine.close()
 
     @property
     def closed(self) -> bool:
@@ -162,7 +184,7 @@ class DuckDBSession:
         try:
             held = self._engine.changed(query, [self._epoch])
         except Exception as error:
-            if not is_conflict(error):
+            if not self._engine.is_conflict(error):
                 raise
             raise FencedError("another run is taking the destination over") from error
         if not held:
@@ -200,29 +222,51 @@ class DuckDBSession:
 
     def _keep(self, checkpoint: Checkpoint, stored: Schema | None) -> Kept:
         match checkpoint.write:
-            case Append():
-                return self._keep_rows(checkpoint, stored, None)
-            case Merge(key=key):
-                return self._keep_rows(checkpoint, stored, key)
+            case Append() | Merge() as write:
+                return self._keep_rows(checkpoint, write, stored)
             case Replace() as write:
                 return self._keep_build(checkpoint, write, stored)
             case _ as unknown:
                 assert_never(unknown)
 
     def _keep_rows(
-        self, checkpoint: Checkpoint, stored: Schema | None, key: tuple[str, ...] | None
+        self, checkpoint: Checkpoint, write: Append | Merge, stored: Schema | None
     ) -> Kept:
-        self._write.retract(stored, checkpoint.retract)
+        self._retract(checkpoint, stored)
+        self._keep_discarded(checkpoint)
         if checkpoint.schema is None:
             return Kept(rows={}, schema=stored)
         self._write.evolve(stored, checkpoint.schema)
         schema = union(stored, checkpoint.schema)
         self._put_schema(schema, stored)
-        if key is None:
+        if isinstance(write, Append):
             rows = self._write.append(checkpoint.schema, checkpoint.batches)
         else:
-            rows = self._write.merge(schema, key, checkpoint.batches)
+            rows = Merger(self._engine, schema, checkpoint, write).run()
         return Kept(rows=rows, schema=schema)
+
+    def _retract(self, checkpoint: Checkpoint, schema: Schema | None) -> None:
+        loads = checkpoint.retract
+        if loads:
+            self._write.retract(schema, loads)
+            self._engine.rows(
+                f"DELETE FROM {self._at(sql.DISCARDED)} WHERE load_id IN (SELECT {sql.TEXTS})",
+                [list(loads)],
+            )
+
+    def _keep_discarded(self, checkpoint: Checkpoint) -> None:
+        found = [one for batch in checkpoint.batches for one in batch.discarded]
+        if found:
+            self._engine.rows(
+                f"INSERT INTO {self._at(sql.DISCARDED)} SELECT CAST(? AS VARCHAR), "
+                f"CAST(? AS VARCHAR), {sql.TEXTS}, {sql.TEXTS}, {sql.TEXTS}, now()",
+                [
+                    *(checkpoint.stream, checkpoint.load_id),
+                    [one.reason for one in found],
+                    [one.origin for one in found],
+                    [one.record for one in found],
+                ],
+            )
 
     def _keep_build(self, checkpoint: Checkpoint, write: Replace, stored: Schema | None) -> Kept:
         stream, generation = checkpoint.stream, write.generation
@@ -230,7 +274,8 @@ class DuckDBSession:
         if build is None:
             self._give_up_builds(stream)
         before = build.schema if build else None
-        self._write.retract(before and sql.as_build(before, generation), checkpoint.retract)
+        self._retract(checkpoint, before and sql.as_build(before, generation))
+        self._keep_discarded(checkpoint)
         known = before or stored
         schema = union(known, checkpoint.schema) if checkpoint.schema else known
         if schema is None:
@@ -242,10 +287,9 @@ class DuckDBSession:
         if not write.swap:
             now = Build(generation=generation, schema=schema)
             return Kept(rows=rows, schema=stored, build=now)
-        self._write.swap(schema, generation)
         self._note_build(stream, None, ())
         self._put_schema(schema, stored)
-        return Kept(rows=rows, schema=schema)
+        return Kept(rows=rows, schema=schema, show=schema)
 
     def _give_up_builds(self, stream: str) -> None:
         query = f"SELECT table_name FROM {self._at(sql.BUILDS)} WHERE stream = ?"
@@ -271,9 +315,10 @@ class DuckDBSession:
         if not schema.tables:
             return
         fields = list(zip(*sql.schema_rows(schema), strict=True))
-        lists = ", ".join("unnest(?)" for _ in fields)
+        lists = ", ".join(_LISTS.get(name, sql.TEXTS) for name in sql.COLUMN_FIELDS.split(", "))
         self._engine.rows(
-            f"INSERT INTO {columns} (stream, {sql.COLUMN_FIELDS}) SELECT ?, {lists}",
+            f"INSERT INTO {columns} (stream, {sql.COLUMN_FIELDS}) "
+            f"SELECT CAST(? AS VARCHAR), {lists}",
             [schema.stream, *(list(f) for f in fields)],
         )
 
@@ -283,13 +328,13 @@ class DuckDBSession:
         table = self._at(sql.STATE)
         last = dict(state)
         self._engine.rows(
-            f"DELETE FROM {table} WHERE stream = ? AND name IN (SELECT unnest(?))",
+            f"DELETE FROM {table} WHERE stream = ? AND name IN (SELECT {sql.TEXTS})",
             [stream, list(last)],
         )
         kept = {name: value for name, value in last.items() if value is not None}
         if kept:
             self._engine.rows(
-                f"INSERT INTO {table} SELECT ?, unnest(?), unnest(?)",
+                f"INSERT INTO {table} SELECT CAST(? AS VARCHAR), {sql.TEXTS}, {sql.TEXTS}",
                 [stream, list(kept), list(kept.values())],
             )
 
@@ -304,8 +349,8 @@ class DuckDBSession:
             checkpoint.slices,
         ]
         self._engine.rows(
-            f"INSERT INTO {loads} SELECT ?, ?, (SELECT coalesce(max(sequence), 0) + 1 "
-            f"FROM {loads} WHERE stream = ?), ?, ?, ?, ?, ?, ?, ?, now()",
+            f"INSERT INTO {loads} VALUES (?, ?, (SELECT coalesce(max(sequence), 0) + 1 "
+            f"FROM {loads} WHERE stream = ?), ?, ?, ?, ?, ?, ?, ?, now())",
             values,
         )
 
@@ -322,11 +367,19 @@ class DuckDBSession:
             return
         tables = []
         for table in stored.tables:
-            there = actual.get(fold(table.name), {})
-            columns = tuple(c for c in table.columns if fold(c.name) in there)
+            there = actual.get(self._engine.spelling.fold(table.name), {})
+            columns = tuple(c for c in table.columns if self._engine.spelling.fold(c.name) in there)
             if columns:
                 tables.append(msgspec.structs.replace(table, columns=columns))
         self._put_schema(msgspec.structs.replace(stored, tables=tuple(tables)), stored)
+
+
+_LISTS = {
+    "table_position": "unnest(CAST(? AS BIGINT[]))",
+    "column_position": "unnest(CAST(? AS BIGINT[]))",
+    "table_definition": f"CAST({sql.TEXTS} AS JSON)",
+    "column_definition": f"CAST({sql.TEXTS} AS JSON)",
+}
 
 
 def _check(checkpoint: Checkpoint) -> None:
