@@ -86,7 +86,8 @@ def serve() -> None:
             finally:
                 os._exit(1)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 class Forge:
@@ -102,7 +103,7 @@ class Forge:
             env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])},
         )
 
-    def __call__(  # noqa: PLR0913 (the words of a trial)
+    def __call__(
         self,
         document: str,
         url: str,

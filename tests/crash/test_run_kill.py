@@ -17,7 +17,6 @@ from tests.e2e.loads import assert_holds, load, query, table, tables
 
 from penstock.emulator import EmulatorServer, Settings
 
-
 Content = Counter[str]
 ORPHAN = "a row without its parent "
 

@@ -94,7 +94,7 @@ def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a query on a file that nobody else has open."""
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute(f"SET schema = '{SCHEMA}'; SET TimeZone = 'UTC'")
-        return connection.execute(sql).fetchall()
+        return [tuple(row.values()) for row in connection.sql(sql).to_arrow_table().to_pylist()]
 
 
 def table(path: Path, name: str) -> list[Row]:

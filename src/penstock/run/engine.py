@@ -317,7 +317,7 @@ class Run:
 
     def _status(self) -> Status:
         statuses = {receipt.status for receipt in self._receipts.values()}
-        if self._interrupted:
+        if "interrupted" in statuses:
             return "interrupted"
         if statuses <= {"done"}:
             return "done"

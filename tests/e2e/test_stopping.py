@@ -1,0 +1,136 @@
+"""Runs that are stopped by the user, and runs that meet on one destination."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.loads import assert_holds, load, query, table
+
+from penstock.emulator import EmulatorServer, Settings
+from penstock.errors import LockedError
+
+ROOT = Path(__file__).parents[2]
+# Runs a document and, when it has heard of some events of a kind, sends itself signals or tells
+# its parent and waits for a line.
+SCRIPT = """
+import json, os, sys
+from tests.crash.killing import SMALL
+from tests.e2e.loads import SCHEMA, VALUES, given, plan
+from penstock.run import Options, execute
+
+told = json.loads(sys.argv[1])
+left = told["count"]
+
+def hear(event):
+    global left
+    if type(event).__name__ == told["event"]:
+        left -= 1
+        if left == 0:
+            for number in told["signals"]:
+                os.kill(os.getpid(), number)
+            if told["pause"]:
+                print("holding", flush=True)
+                sys.stdin.readline()
+
+source = plan(told["document"])
+options = Options(base_url=told["url"], db_schema=SCHEMA, sizes=SMALL)
+result = execute(source, given(source, VALUES), told["path"], options, hear)
+print(json.dumps([result.status, {r.stream: r.status for r in result.receipts}]))
+"""
+
+
+def start(document: str, server: EmulatorServer, path: Path, **told: Any) -> subprocess.Popen[str]:
+    """A run in a process of its own."""
+    words = {
+        "document": document,
+        "url": server.url,
+        "path": str(path),
+        "event": "Committed",
+        "count": 3,
+        "signals": [],
+        "pause": False,
+        **told,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, json.dumps(words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("document", ["append_flat.yaml", "append_children.yaml"])
+def test_a_signal_stops_the_run_at_a_checkpoint(
+    document: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """A stopped run says so and keeps its checkpoints; the next one completes it, once."""
+    path = tmp_path / "t.duckdb"
+    with EmulatorServer("chat", Settings(records=600, latency_ms=5)) as server:
+        run = start(document, server, path, event="PageRead", count=12, signals=[int(number)])
+        out, errors = run.communicate(timeout=60)
+        assert run.returncode == 0, errors
+        status, streams = json.loads(out)
+        assert status == "interrupted"
+        assert "interrupted" in streams.values()
+        assert query(path, "SELECT count(*) FROM _penstock_loads") > [(0,)]
+        done = load(document, server, path)
+        assert done.status == "done"
+        stream = done.result.receipts[-1].stream
+        assert_holds(path, stream, server.truth(stream))
+
+
+def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
+    """A second signal ends the process with 130, and what was committed is intact."""
+    path = tmp_path / "t.duckdb"
+    with EmulatorServer("chat", Settings(records=600, latency_ms=5)) as server:
+        twice = [int(signal.SIGINT), int(signal.SIGINT)]
+        run = start("append_children.yaml", server, path, signals=twice)
+        out, errors = run.communicate(timeout=60)
+        assert (run.returncode, out) == (130, ""), errors
+        assert load("append_children.yaml", server, path).status == "done"
+        stream = "conversation_messages"
+        assert_holds(path, stream, server.truth(stream))
+
+
+def test_an_appended_slice_is_gone_on_with_where_it_was_stopped(tmp_path: Path) -> None:
+    """Behind a cursor of the API's own, a stopped slice is taken up at its last page."""
+    path = tmp_path / "t.duckdb"
+    with EmulatorServer("chat", Settings(records=700, latency_ms=5)) as server:
+        run = start("append_token.yaml", server, path, count=2, signals=[int(signal.SIGINT)])
+        out, errors = run.communicate(timeout=60)
+        assert json.loads(out)[0] == "interrupted", errors
+        kept = len(table(path, "events"))
+        assert 0 < kept < 700
+        server.forget()
+        assert load("append_token.yaml", server, path).status == "done"
+        assert sum(s.path == "/v1/events" for s in server.log) == (700 - kept) / 25
+        assert_holds(path, "events", server.truth("events"))
+
+
+def test_a_second_run_is_told_who_holds_the_destination(tmp_path: Path) -> None:
+    """A run that meets another on its destination names that run's process, or waits for it."""
+    path = tmp_path / "t.duckdb"
+    with EmulatorServer("chat", Settings(records=200)) as server:
+        held = start("append_flat.yaml", server, path, count=1, pause=True)
+        assert held.stdout is not None
+        assert held.stdout.readline() == "holding\n"
+        with pytest.raises(LockedError, match=rf"PID {held.pid}"):
+            load("append_flat.yaml", server, path)
+        assert held.stdin is not None
+        held.stdin.write("go on\n")
+        held.stdin.flush()
+        assert load("append_flat.yaml", server, path, wait=30.0).status == "done"
+        out, errors = held.communicate(timeout=30)
+        assert json.loads(out)[0] == "done", errors
+        assert_holds(path, "chat_messages", server.truth("chat_messages"))
