@@ -18,7 +18,8 @@ from typing import Any
 _SERVE = """
 import json, sys
 from penstock.emulator import Settings, serve_forever
-serve_forever(sys.argv[1], Settings(**json.loads(sys.argv[2])), 0, lambda url: print(url, flush=True))
+settings = Settings(**json.loads(sys.argv[2]))
+serve_forever(sys.argv[1], settings, 0, lambda url: print(url, flush=True))
 """
 
 

@@ -100,7 +100,7 @@ class ReadError(Error):
     code = "read"
     retriable = False
 
-    def __init__(  # noqa: PLR0913 (what an error knows of its request)
+    def __init__(
         self,
         message: str,
         *,

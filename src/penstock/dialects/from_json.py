@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError, JSONDecoder
 from typing import NoReturn
 
 from penstock.dialects.document import MAX_DEPTH, Document, Key, Node, Unreadable, Value, scalar
 
+_STRINGS = JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
@@ -88,10 +89,10 @@ class _Reader:
 
     def string(self) -> str:
         try:
-            text, self.at = scanstring(self.text, self.at + 1, True)
+            text, self.at = _STRINGS.raw_decode(self.text, self.at)
         except JSONDecodeError as exc:
             self.fail(exc.msg[:1].lower() + exc.msg[1:], exc.pos)
-        return text
+        return str(text)
 
     def literal(self) -> Value:
         for word, value in _WORDS.items():

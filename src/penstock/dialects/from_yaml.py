@@ -110,6 +110,8 @@ class _Reader:
                     return float(self.constructor.construct_yaml_float(source))
                 case "timestamp" | "value" | "merge":
                     return str(source.value)
+                case _:
+                    return self.unsafe(source, node)
         except (ValueError, KeyError, ConstructorError):
             pass
         return self.unsafe(source, node)

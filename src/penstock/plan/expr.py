@@ -6,7 +6,7 @@ a literal) and evaluated in a `Frame`. Its scope says how early that can be done
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import TypeAlias, assert_never
@@ -16,7 +16,10 @@ import msgspec
 
 from penstock.errors import ExprError
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | tuple[JsonValue, ...] | dict[str, JsonValue] | None"
+JsonValue: TypeAlias = (
+    "bool | int | float | str | list[JsonValue] | tuple[JsonValue, ...]"
+    " | dict[str, JsonValue] | None"
+)
 Step: TypeAlias = "str | int"
 
 
@@ -335,11 +338,17 @@ def _missing(ref: Ref, depth: int, container: object) -> ExprError:
     return ExprError(f"no value for {path!r}: {step!r} is not there", hint=there)
 
 
+_CONVERSIONS: dict[str, Callable[[JsonValue], JsonValue]] = {
+    "": lambda value: value,
+    "r": repr,
+    "s": str,
+    "a": ascii,
+}
+
+
 def _formatted(expr: Formatted, value: JsonValue) -> str:
-    convert = {"r": repr, "s": str, "a": ascii}.get(expr.conversion)
-    converted = convert(value) if convert else value
     try:
-        return format(converted, expr.spec)
+        return format(_CONVERSIONS[expr.conversion](value), expr.spec)
     except (TypeError, ValueError) as exc:
         raise ExprError(f"{value!r} does not take the format {expr.spec!r}: {exc}") from exc
 
