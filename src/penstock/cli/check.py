@@ -9,7 +9,7 @@ import click
 from penstock.cli import diagnostics
 from penstock.cli.app import Command
 from penstock.cli.context import DONE, WRONG, App
-from penstock.cli.options import json_option, pass_app
+from penstock.cli.options import allow_code_option, json_option, pass_app
 from penstock.cli.session import has_errors, hide_written
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.expr import JsonValue
@@ -18,6 +18,7 @@ from penstock.plan.expr import JsonValue
 @click.command(cls=Command)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @json_option
+@allow_code_option
 @pass_app
 def check(app: App, sources: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 (a flag)
     """Compile each SOURCE and say what is wrong with it, and what was repaired.
@@ -34,7 +35,7 @@ def check(app: App, sources: tuple[str, ...], as_json: bool) -> int:  # noqa: FB
 def _checked(app: App, spec: str) -> tuple[dict[str, JsonValue], Sequence[Diagnostic]]:
     dialect: str | None = None
     try:
-        compiled = app.engine.compile_source(spec)
+        compiled = app.compile(spec)
     except PlanError as exc:
         found: Sequence[Diagnostic] = exc.diagnostics
     else:

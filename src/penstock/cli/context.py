@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import cast
 
 from penstock.cli.console import Console
-from penstock.cli.engine import Engine
+from penstock.cli.engine import Compiled, Engine
+from penstock.plan.expr import JsonValue
 
 DONE, FAILED, WRONG, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -21,6 +23,7 @@ class App:
     def __init__(self, engine: Engine | None = None) -> None:
         self.console = Console()
         self.debug = False
+        self.allow_code = False  # code inside a text may be executed
         self.json = False  # stdout is to hold one JSON object, also where the command fails
         self._engine = engine
 
@@ -30,3 +33,9 @@ class App:
         if self._engine is None:
             self._engine = cast("Engine", importlib.import_module("penstock.run"))
         return self._engine
+
+    def compile(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
+        """Find and compile a document, with its code executed as far as the user allows it."""
+        if self.allow_code:
+            return self.engine.compile_source(spec, values, allow_code=True)
+        return self.engine.compile_source(spec, values)

@@ -74,7 +74,13 @@ class Engine(Protocol):
     def Options(self) -> Callable[..., Any]:  # noqa: N802 (a class)
         """What a run may be told besides source, values and destination."""
 
-    def compile_source(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
+    def compile_source(
+        self,
+        spec: str,
+        values: Mapping[str, JsonValue] | None = None,
+        *,
+        allow_code: bool = False,
+    ) -> Compiled:
         """Find and compile a document."""
 
     def execute(

@@ -28,6 +28,21 @@ takeover_option = click.option(
 )
 
 
+def _want_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click passes it by position)
+    del param
+    if value:
+        ctx.obj.allow_code = True
+
+
+allow_code_option = click.option(
+    "--allow-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_want_code,
+    help="Execute Python inside a .md or .txt too; a .py that is named always is, where needed.",
+)
+
+
 def value_options(command: F) -> F:
     """`--set` and `--config`."""
     add_set = click.option(

@@ -10,15 +10,17 @@ import msgspec
 from penstock.cli import describe
 from penstock.cli.app import Command
 from penstock.cli.context import App
-from penstock.cli.options import json_option, pass_app, source_argument
-from penstock.cli.session import compile_source, default_destination
+from penstock.cli.options import allow_code_option, json_option, pass_app, source_argument
+from penstock.cli.session import compile_source, default_destination, target_of
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
+from penstock.plan.target import Target
 
 
 @click.command(cls=Command)
 @source_argument
 @json_option
+@allow_code_option
 @pass_app
 def plan(app: App, source: str, as_json: bool) -> None:  # noqa: FBT001 (a flag)
     """Show what a run of SOURCE would ask for and write. Nothing is asked of any API."""
@@ -28,12 +30,13 @@ def plan(app: App, source: str, as_json: bool) -> None:  # noqa: FBT001 (a flag)
         app.console.json(encoded(plan_of_it))
         return
     head = f"{plan_of_it.name} ({compiled.dialect})"
-    for line in _lines(plan_of_it, head):
+    for line in _lines(plan_of_it, head, target_of(compiled)):
         app.console.data(line)
 
 
-def _lines(source: Source, head: str) -> list[str]:
-    to = f"{default_destination(source, None)}, schema {source.name}"
+def _lines(source: Source, head: str, target: Target) -> list[str]:
+    schema = target.db_schema or source.name
+    to = f"{default_destination(source, target.destination)}, schema {schema}"
     asked = list(describe.inputs(source))
     return [
         f"{head} → {to}",

@@ -9,7 +9,13 @@ import click
 from penstock.cli.app import Command
 from penstock.cli.context import DONE, FAILED, PARTIAL, App
 from penstock.cli.display import Quiet
-from penstock.cli.options import base_url_option, pass_app, source_argument, value_options
+from penstock.cli.options import (
+    allow_code_option,
+    base_url_option,
+    pass_app,
+    source_argument,
+    value_options,
+)
 from penstock.cli.session import check_streams, open_source
 from penstock.events import Event, SliceFailed
 from penstock.plan.expr import JsonValue
@@ -23,6 +29,7 @@ from penstock.plan.expr import JsonValue
 )
 @value_options
 @base_url_option
+@allow_code_option
 @pass_app
 def read(  # noqa: PLR0913 (one argument for each option)
     app: App,

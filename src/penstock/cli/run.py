@@ -12,6 +12,7 @@ from penstock.cli.context import App
 from penstock.cli.display import Progress, progress
 from penstock.cli.engine import Result
 from penstock.cli.options import (
+    allow_code_option,
     base_url_option,
     destination_options,
     json_option,
@@ -25,6 +26,7 @@ from penstock.cli.session import Opened, check_streams, default_destination, ope
 from penstock.cli.summary import EXIT_CODES, result_json, summarize
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
+from penstock.plan.target import Target
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     help="Credentials may go to this origin too. May be repeated.",
 )
 @json_option
+@allow_code_option
 @click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong.")
 @pass_app
 def run(app: App, /, **given: Any) -> int:
@@ -97,10 +100,11 @@ def run(app: App, /, **given: Any) -> int:
 
 
 def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Result:
+    target = opened.target if wanted.to is None else Target()
     options = app.engine.Options(
         select=wanted.select,
-        full_refresh=wanted.full_refresh,
-        db_schema=wanted.db_schema,
+        full_refresh=wanted.full_refresh or target.full_refresh,
+        db_schema=wanted.db_schema or target.db_schema,
         base_url=wanted.base_url,
         takeover=wanted.takeover,
         wait=wanted.wait,
@@ -111,5 +115,5 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
     def on_event(event: Event) -> None:
         shown.on_event(event)
 
-    destination = default_destination(opened.source, wanted.to)
+    destination = default_destination(opened.source, wanted.to or target.destination)
     return app.engine.execute(opened.source, opened.values, destination, options, on_event)

@@ -28,6 +28,7 @@ from penstock.plan.auth import (
 from penstock.plan.expr import Const, Expr, JsonValue, Object, walk
 from penstock.plan.request import Param, Request
 from penstock.plan.source import Source
+from penstock.plan.target import Target
 from penstock.redact import is_sensitive
 from penstock.values import gather, remarks, scalars, secrets
 
@@ -42,6 +43,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str
     said: tuple[Diagnostic, ...]
     values: dict[str, JsonValue]
+    target: Target = Target()
 
 
 def open_source(
@@ -69,11 +71,17 @@ def open_source(
     app.console.redactor.add(*secrets(source.inputs, values))
     if compiled.dialect == "airbyte":
         # What such a document leaves to the user may decide which streams there are.
-        source = app.engine.compile_source(spec, values).source or source
+        source = app.compile(spec, values).source or source
     more = remarks(source.inputs, values, sets)
     diagnostics.show_all(app.console, more)
     said = (*compiled.diagnostics, *more)
-    return Opened(source=source, dialect=compiled.dialect, said=said, values=values)
+    target = target_of(compiled)
+    return Opened(source=source, dialect=compiled.dialect, said=said, values=values, target=target)
+
+
+def target_of(compiled: Compiled) -> Target:
+    """Where the document's own run puts its rows, as far as it says."""
+    return getattr(compiled, "target", None) or Target()
 
 
 def compile_source(
@@ -84,7 +92,7 @@ def compile_source(
     Raises:
         PlanError: the document has errors.
     """
-    compiled = app.engine.compile_source(spec, values)
+    compiled = app.compile(spec, values)
     if compiled.source is None or has_errors(compiled.diagnostics):
         raise PlanError(compiled.diagnostics)
     hide_written(app, compiled.source)

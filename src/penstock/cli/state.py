@@ -13,8 +13,9 @@ from penstock.cli.options import (
     source_argument,
     takeover_option,
 )
-from penstock.cli.session import check_streams, compile_source, default_destination
+from penstock.cli.session import check_streams, compile_source, default_destination, target_of
 from penstock.plan.source import Source
+from penstock.plan.target import Target
 
 
 @click.group(cls=Group, params=[])
@@ -31,9 +32,10 @@ def show(
     app: App, source: str, to: str | None, db_schema: str | None, select: tuple[str, ...]
 ) -> None:
     """Print the state of SOURCE as one JSON object, by stream."""
-    compiled = _compiled(app, source, select)
-    destination = default_destination(compiled, to)
-    held = app.engine.show_state(compiled, destination, db_schema, select)
+    compiled, target = _compiled(app, source, select, to)
+    destination = default_destination(compiled, to or target.destination)
+    schema = db_schema or target.db_schema
+    held = app.engine.show_state(compiled, destination, schema, select)
     app.console.json(dict(held))
 
 
@@ -53,14 +55,18 @@ def reset(  # noqa: PLR0913 (one argument for each option)
     takeover: bool,
 ) -> None:
     """Forget the state of SOURCE: the next run loads from the start. Rows stay as they are."""
-    compiled = _compiled(app, source, select)
-    destination = default_destination(compiled, to)
-    forgotten = app.engine.reset_state(compiled, destination, db_schema, select, takeover=takeover)
+    compiled, target = _compiled(app, source, select, to)
+    destination = default_destination(compiled, to or target.destination)
+    schema = db_schema or target.db_schema
+    forgotten = app.engine.reset_state(compiled, destination, schema, select, takeover=takeover)
     streams = ", ".join(forgotten) or "nothing: there was no state"
     app.console.say(f"{destination}: reset {streams}")
 
 
-def _compiled(app: App, spec: str, select: tuple[str, ...]) -> Source:
-    _, source = compile_source(app, spec)
+def _compiled(
+    app: App, spec: str, select: tuple[str, ...], to: str | None
+) -> tuple[Source, Target]:
+    """The plan, and where the document's own run puts its rows unless the call says it."""
+    compiled, source = compile_source(app, spec)
     check_streams(source, select)
-    return source
+    return source, target_of(compiled) if to is None else Target()

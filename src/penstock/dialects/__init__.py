@@ -8,24 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from penstock.dialects.compiled import Compiled
 
 if TYPE_CHECKING:
     from penstock.dialects.document import Document
+    from penstock.dialects.loading import Code
     from penstock.plan.expr import JsonValue
 
 __all__ = ["Compiled", "compile_document", "load"]
 
 
-def load(spec: str) -> Document:
+def load(spec: str, code: Code | None = None) -> Document:
     """Read a source: a file, `module:attribute`, or the name of a bundled connector.
+
+    `code` says which code of the user's may be executed, and with which values.
 
     Raises:
         PlanError: there is none, or it cannot be read at all.
     """
     from penstock.dialects.loading import load_document  # noqa: PLC0415 (start-up stays fast)
 
-    return load_document(spec)
+    return load_document(spec, code)
 
 
 def compile_document(document: Document, values: Mapping[str, JsonValue] | None = None) -> Compiled:
@@ -37,7 +42,8 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
     if _looks_airbyte(document):
         return _airbyte(document, values)
     if dlt.sniff(document):
-        return dlt.compile_document(document, values)
+        compiled = dlt.compile_document(document, values)
+        return msgspec.structs.replace(compiled, target=document.target)
     document.say(
         "error",
         "no-dialect",

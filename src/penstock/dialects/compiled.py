@@ -6,16 +6,21 @@ import msgspec
 
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.source import Source
+from penstock.plan.target import Target
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
-    """A document's plan and everything there is to say about it; no plan if it has errors."""
+    """A document's plan and everything there is to say about it; no plan if it has errors.
+
+    `target` is where a script's own run would put the rows.
+    """
 
     source: Source | None
     dialect: str
     name: str
     file: str
     diagnostics: tuple[Diagnostic, ...] = ()
+    target: Target | None = None
 
     @property
     def ok(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.errors import Diagnostic, Place, Severity
 from penstock.plan.expr import JsonValue
+from penstock.plan.target import Target
 
 DocumentKind = Literal["yaml", "json", "python", "object"]
 Key: TypeAlias = "str | int"
@@ -187,6 +188,7 @@ class Document:
         self.name = name or source_name(file)
         self.diagnostics: list[Diagnostic] = []
         self.root = Node(Unreadable(), self)
+        self.target: Target | None = None
         self._lines: list[str] | None = None
         self.nodes = 0
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from penstock import connectors
-from penstock.dialects.document import Document, Node, Unreadable
+from penstock.dialects.document import Document
 from penstock.errors import Diagnostic, Place, PlanError
+
+if TYPE_CHECKING:
+    from penstock.dialects.dlt.standin.execute import Script
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
 MAX_BYTES = 32_000_000
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TITLE = re.compile(r"^#[ \t]+(\S[^\n]*)$", re.MULTILINE)
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """Which code of the user's may be executed: that in a text only where `inside_text` says so.
+
+    `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it.
+    """
+
+    inside_text: bool = False
+    lookup: Callable[[str], object] | None = None
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,15 +43,21 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     indent: int
 
 
-def load_document(spec: str) -> Document:
-    """The document of a source.
+def load_document(spec: str, code: Code | None = None) -> Document:
+    """The document of a source. Code is executed where `code` says so.
 
     Raises:
         PlanError: there is none, or it cannot be read at all.
     """
+    code = code or Code()
     path = Path(spec)
     if path.is_file():
-        return read_file(path)
+        return read_file(path, code)
+    script, colon, attribute = spec.rpartition(":")
+    if colon and attribute.isidentifier() and Path(script).suffix == ".py":
+        if Path(script).is_file():
+            return read_file(Path(script), code, attribute)
+        _unknown(script)
     if path.suffix in SUFFIXES or path.is_dir() or "/" in spec:
         _unknown(spec)
     if spec in connectors.names():
@@ -49,7 +66,7 @@ def load_document(spec: str) -> Document:
         return document
     if not _ATTRIBUTE.fullmatch(spec):
         _unknown(spec)
-    return _from_module(spec)
+    return _from_module(spec, code)
 
 
 def _fail(code: str, message: str, hint: str | None = None) -> NoReturn:
@@ -70,8 +87,8 @@ def _unknown(spec: str) -> NoReturn:
     _fail("no-source", f"there is no source {spec!r}", hint)
 
 
-def read_file(path: Path) -> Document:
-    """The document in a file.
+def read_file(path: Path, code: Code | None = None, attribute: str | None = None) -> Document:
+    """The document in a file; `attribute` names what to take of a script.
 
     Raises:
         PlanError: it cannot be read, is no text, or is too large.
@@ -84,18 +101,29 @@ def read_file(path: Path) -> Document:
         _fail("not-text", f"{path} is not UTF-8 text: {exc.reason} at byte {exc.start}")
     except OSError as exc:
         _fail("no-source", f"{path} cannot be read: {exc.strerror or exc}")
-    return read_text(text.replace("\r\n", "\n"), file=str(path), suffix=path.suffix.lower())
+    text, suffix = text.replace("\r\n", "\n"), path.suffix.lower()
+    return read_text(text, file=str(path), suffix=suffix, code=code, attribute=attribute)
 
 
-def read_text(text: str, *, file: str, suffix: str) -> Document:
-    """The document in a text, read as files with this suffix are."""
+def read_text(
+    text: str,
+    *,
+    file: str,
+    suffix: str,
+    code: Code | None = None,
+    attribute: str | None = None,
+) -> Document:
+    """The document in a text, read as files with this suffix are; without `code` none is executed.
+
+    `attribute` names what to take of a script.
+    """
     match suffix:
         case ".json":
             return _read("json", text, file, 1)
         case ".py":
-            return _script(text, file)
+            return _script(text, file, code, attribute)
         case ".md" | ".txt":
-            return _fenced(text, file)
+            return _fenced(text, file, code)
         case _:
             return _read("yaml", text, file, 1)
 
@@ -115,28 +143,67 @@ def _read(kind: str, block: str, file: str, first_line: int, whole: str | None =
     return document
 
 
-def _script(text: str, file: str) -> Document:
-    from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
-
+def _script(text: str, file: str, code: Code | None, attribute: str | None) -> Document:
+    """The document of a script: read from its text if that says all, else of what it builds."""
+    found = _python(Block(language="", text=text, line=1, indent=0), text, file, code, attribute)
+    if found is not None:
+        return found
     document = Document(file=file, kind="python", text=text)
-    root = read_script(document, text)
-    if root is not None:
-        document.root = root
-        return document
     document.say(
         "error",
         "no-source",
-        "this script builds no source that can be read from its text",
+        "this script builds no source" + ("" if code else " that can be read from its text"),
         document.place(1, 1),
         "it calls neither rest_api_source nor rest_api_resources with a configuration",
     )
     return document
 
 
-def _fenced(text: str, file: str) -> Document:
+def _python(
+    block: Block, text: str, file: str, code: Code | None, attribute: str | None = None
+) -> Document | None:
+    """The document of some Python, or None if that builds no source."""
+    from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
+
+    document = Document(file=file, kind="python", text=text)
+    root = read_script(document, block.text, block.line, block.indent)
+    said = {d.code for d in document.diagnostics if d.severity == "error"}
+    if code is not None and "python-syntax" not in said:
+        complete = root is not None and attribute is None and not said
+        executed = (
+            None if complete and _is_plain(block) else _executed(block, text, file, code, attribute)
+        )
+        if executed is not None:
+            return executed
+    if root is None:
+        return None
+    document.root = root
+    return document
+
+
+def _is_plain(block: Block) -> bool:
+    from penstock.dialects.dlt.standin.plain import is_plain  # noqa: PLC0415 (scripts only)
+
+    return is_plain(block.text)
+
+
+def _executed(
+    block: Block, text: str, file: str, code: Code, attribute: str | None
+) -> Document | None:
+    """The document of what a script builds when it is executed, or None if that is nothing."""
+    from penstock.dialects.dlt.standin.execute import Script  # noqa: PLC0415 (scripts only)
+
+    document = Document(file=file, kind="python", text=text)
+    script = Script(
+        text=block.text, file=file, first=block.line, indent=block.indent, attribute=attribute
+    )
+    return document if _run(document, script, code) else None
+
+
+def _fenced(text: str, file: str, code: Code | None = None) -> Document:
     """The document of the first fenced block that builds a source."""
     for block in _blocks(text):
-        found = _block(block, text, file)
+        found = _block(block, text, file, code if code and code.inside_text else None)
         if found is not None:
             return found
     if text.lstrip().startswith("{"):
@@ -177,7 +244,7 @@ def _without_source(text: str, file: str) -> Document:
     return document
 
 
-def _block(block: Block, text: str, file: str) -> Document | None:
+def _block(block: Block, text: str, file: str, code: Code | None) -> Document | None:
     """The document of one block, or None if it builds no source."""
     if block.language in {"yaml", "yml", "json"}:
         if not re.search(r"\b(resources|DeclarativeSource|streams)\b", block.text):
@@ -188,14 +255,7 @@ def _block(block: Block, text: str, file: str) -> Document | None:
         return None
     if not re.search(r"\b(rest_api_source|rest_api_resources|RESTAPIConfig)\b", block.text):
         return None
-    from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
-
-    document = Document(file=file, kind="python", text=text)
-    root = read_script(document, block.text, block.line, block.indent)
-    if root is None:
-        return None
-    document.root = root
-    return document
+    return _python(block, text, file, code)
 
 
 def _blocks(text: str) -> list[Block]:
@@ -227,38 +287,25 @@ def _dedent(line: str, indent: int) -> str:
     return line[indent:] if not line[:indent].strip() else line
 
 
-def _from_module(spec: str) -> Document:
+def _from_module(spec: str, code: Code) -> Document:
     """The configuration an attribute of a module holds, or gives when it is called.
 
     The module is imported as the user's own: the working directory comes first on its path.
     """
-    module_name, _, attribute = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as exc:  # noqa: BLE001 (whatever the user's module raises)
-        _fail("no-source", f"the module {module_name!r} cannot be imported: {exc!r}")
-    if not hasattr(module, attribute):
-        near = get_close_matches(attribute, dir(module), n=1)
-        hint = f"did you mean {module_name}:{near[0]}?" if near else None
-        _fail("no-source", f"the module {module_name!r} has no attribute {attribute!r}", hint)
-    return _from_value(getattr(module, attribute), attribute, spec)
+    from penstock.dialects.dlt.standin.execute import Script  # noqa: PLC0415 (few sources)
+
+    module, _, attribute = spec.partition(":")
+    document = Document(file=spec, kind="object", name=attribute)
+    script = Script(text="", file=spec, attribute=attribute, module=module)
+    if not _run(document, script, code) or not document.root.readable:
+        raise PlanError(document.diagnostics)
+    return document
 
 
-def _from_value(value: object, attribute: str, spec: str) -> Document:
-    if isinstance(value, Document):
-        return value
-    if callable(value) and not isinstance(value, Mapping):
-        try:
-            value = value()
-        except Exception as exc:  # noqa: BLE001 (whatever the user's function raises)
-            _fail("no-source", f"{spec} failed: {exc!r}")
-    if isinstance(value, Mapping):
-        document = Document.from_object(value, attribute)
-        document.file = spec
-        return document
-    document = Document(file=spec, kind="object")
-    document.root = Node(Unreadable(), document)
-    _fail("no-source", f"{spec} is a {type(value).__name__}, not a configuration")
+def _run(document: Document, script: Script, code: Code) -> bool:
+    from penstock.dialects.dlt.standin.execute import (  # noqa: PLC0415 (few sources)
+        execute,
+        nothing_known,
+    )
+
+    return execute(document, script, code.lookup or nothing_known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,12 +42,40 @@ def __getattr__(name: str) -> object:
     return getattr(module, name)
 
 
-def compile_source(spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
+def compile_source(
+    spec: str, values: Mapping[str, JsonValue] | None = None, *, allow_code: bool = False
+) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
+
+    A script that is named is executed where its text does not say everything; code inside a text
+    only with `allow_code`.
 
     Raises:
         PlanError: there is no such document, or it cannot be read at all.
     """
     from penstock.dialects import compile_document, load  # noqa: PLC0415 (part of loading late)
+    from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
-    return compile_document(load(spec), values)
+    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
+    return compile_document(load(spec, code), values)
+
+
+def _lookup(values: Mapping[str, JsonValue], name: str) -> object:
+    """The value of a name for a script that computes with it, from every place there is."""
+    import os  # noqa: PLC0415 (few scripts ask)
+    from pathlib import Path  # noqa: PLC0415 (the same)
+
+    from penstock.dialects.dlt.standin.references import ABSENT  # noqa: PLC0415 (the same)
+    from penstock.errors import PlanError  # noqa: PLC0415 (the same)
+    from penstock.plan.source import Input  # noqa: PLC0415 (the same)
+    from penstock.values import gather  # noqa: PLC0415 (the same)
+
+    wanted = (Input(name=name),)
+    try:
+        found = gather(
+            wanted, sets=values, config=None, environ=os.environ, folder=Path.cwd(),
+            source_name="rest_api",
+        )  # fmt: skip
+    except PlanError:
+        return ABSENT
+    return found[name]

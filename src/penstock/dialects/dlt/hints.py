@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.document import Node
+from penstock.dialects.dlt.models import expand
+from penstock.dialects.document import Node, Opaque
 from penstock.plan.hints import (
     Column,
     ColumnType,
@@ -45,6 +46,8 @@ _WRITES: tuple[WriteMode, ...] = get_args(WriteMode)
 
 def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     """The hints of a merged resource; `inherited` says its primary key came from the defaults."""
+    expand(node)
+    _without_functions(ctx, node)
     columns = _columns(ctx, node.get("columns"))
     primary = ctx.texts(node.get("primary_key")) or _flagged(node, "primary_key")
     write, strategy = _write(ctx, node.get("write_disposition"))
@@ -55,10 +58,37 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         merge_key=ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key"),
         write=write,
         strategy=strategy,
+        soft_delete=_soft_delete(ctx, node, write, strategy),
         columns=columns,
         max_nesting=ctx.whole(node.get("max_table_nesting")),
         contract=_contract(ctx, node.get("schema_contract")),
     )
+
+
+def _without_functions(ctx: Context, node: Node) -> None:
+    """Tell of hints that are functions of each item, and go on without them."""
+    for key in ("table_name", "columns", "primary_key", "merge_key", "write_disposition"):
+        child = node.mapping.get(key)
+        if child is None or not isinstance(child.value, Opaque) or not callable(child.value.value):
+            continue
+        message = f"{key} is a function of each item, which is not called"
+        if key in {"table_name", "columns"}:
+            ctx.gap(child, message, "all rows go to one table, and types come from the data")
+        else:
+            ctx.error("unsupported", message, child, f"give {key} as it is", key=True)
+        node.mapping[key] = Node(None, child.document, line=child.line, column=child.column)
+
+
+def _soft_delete(ctx: Context, node: Node, write: WriteMode, strategy: MergeStrategy) -> bool:
+    """Whether rows that are gone are kept and marked: a key of Penstock's own."""
+    said = ctx.flag(node.get("soft_delete"), default=False)
+    if said and (write != "merge" or strategy in {"insert-only", "scd2"}):
+        ctx.gap(
+            node.mapping["soft_delete"],
+            "soft_delete is honoured where rows are merged by delete-insert or upsert",
+        )
+        return False
+    return said
 
 
 def skipped(node: Node) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.document import Node
+from penstock.dialects.document import Node, Opaque
 from penstock.plan.policy import Action, ErrorPolicy, ExponentialBackoff, Rule
 from penstock.plan.source import Limits, RateLimit
 
@@ -52,10 +52,17 @@ def with_actions(ctx: Context, policy: ErrorPolicy, node: Node | None) -> ErrorP
 
 
 def _rule(ctx: Context, node: Node) -> Rule | None:
+    if isinstance(node.value, Opaque):
+        _function(ctx, node)
+        return None
     if not ctx.mapping(node):
         return None
     ctx.keys(node, ("status_code", "content", "action"), "a response action")
     said = node.get("action")
+    if said is not None and _is_function(said):
+        node.mark()
+        _function(ctx, said)
+        return None
     if said is None:
         ctx.missing(node, "action", "a response action")
         return None
@@ -67,6 +74,17 @@ def _rule(ctx: Context, node: Node) -> Rule | None:
         return None
     statuses = () if status is None else (status,)
     return Rule(action=action, statuses=statuses, contains=content)
+
+
+def _is_function(node: Node) -> bool:
+    return isinstance(node.value, Opaque) or any(_is_function(item) for item in node.items)
+
+
+def _function(ctx: Context, node: Node) -> None:
+    """A function that dlt calls with each response; without it a refused answer fails the slice."""
+    message = "a response action that is a function is not called"
+    hint = 'use "ignore", "retry" or "fail", or change records in processing_steps'
+    ctx.gap(node, message, hint)
 
 
 def _status(ctx: Context, node: Node | None) -> int | None:

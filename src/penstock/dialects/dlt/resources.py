@@ -96,9 +96,9 @@ def _shaped(ctx: Context, item: Node, name: Node | None) -> Node:
     if name is not None:
         inner.setdefault("path", name)
     place = endpoint or item
-    shaped = Node(inner, ctx.document, line=place.line, column=place.column, path=place.path)
+    shaped = Node(inner, place.document, line=place.line, column=place.column, path=place.path)
     entries["endpoint"] = shaped
-    return Node(entries, ctx.document, line=item.line, column=item.column, path=item.path)
+    return Node(entries, item.document, line=item.line, column=item.column, path=item.path)
 
 
 def _misplaced(ctx: Context, item: Node, endpoint: dict[str, Node]) -> dict[str, Node]:
@@ -129,9 +129,9 @@ def _merged(ctx: Context, name: str, item: Node, own: Node, default: Node | None
     entries = {**base, **own.mapping}
     if "columns" in base and "columns" in own.mapping:
         entries["columns"] = _columns(base["columns"], own.mapping["columns"])
-    merged = Node(entries, ctx.document, line=item.line, column=item.column, path=item.path)
+    merged = Node(entries, item.document, line=item.line, column=item.column, path=item.path)
     whole = Node(
-        inner, ctx.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
+        inner, endpoint.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
     )
     entries["endpoint"] = whole
     _not_honoured(ctx, merged)

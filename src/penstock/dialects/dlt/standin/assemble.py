@@ -1,0 +1,203 @@
+"""The configuration that a script's sources amount to: one dict, whatever was done to its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from penstock.dialects.dlt.records import single_entity
+from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.marks import Marked
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+
+_PUSHED = {"base_url", "auth", "headers", "paginator"}
+_MERGED = ("params", "json")
+
+
+def assemble(sources: Iterable[DltSource]) -> Mapping[str, Any]:
+    """The configuration of these sources, which are loaded together.
+
+    Raises:
+        Refusal: their clients say things that only a whole source can have.
+    """
+    listed = [(resource, source) for source in sources for resource in source.listed]
+    if not listed:
+        return Marked({"resources": [], "client": {"base_url": ""}})
+    configs = _configs(resource for resource, _ in listed)
+    if len(configs) == 1:
+        return _single(configs[0], listed)
+    return _several(configs, listed)
+
+
+def _configs(resources: Iterable[DltResource]) -> list[Any]:
+    """The configurations, those with the same client once."""
+    found: list[Any] = []
+    for resource in resources:
+        if not any(_alike(resource.config, known) for known in found):
+            found.append(resource.config)
+    return found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether resources of both can stand in one list."""
+    if one is other:
+        return True
+    keys = ("client", "resource_defaults")
+    return all(_same(one.get(key), other.get(key)) for key in keys)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values say the same; references are compared by name, objects by identity."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
+    if isinstance(one, str) and isinstance(other, str):
+        return str.__str__(one) == str.__str__(other)
+    return one is other or (type(one) is type(other) and bool(one == other))
+
+
+def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping[str, Any]:
+    """The configuration itself, with its resources as they are now."""
+    if any(resource.item is None for resource, _ in listed):
+        return _copied(config)
+    root = _copied(config)
+    items = [_item(resource, source) for resource, source in listed]
+    names = {resource.name for resource, _ in listed}
+    items += [_unselected(item) for item in config["resources"] if _name(item) not in names]
+    root["resources"] = items
+    if isinstance(config, Marked) and isinstance(root, Marked) and "resources" in config.marks:
+        mark = config.marks["resources"]
+        root.marks["resources"] = mark._replace(items=mark.items if _kept(config, items) else ())
+    return root
+
+
+def _kept(config: Any, items: list[Any]) -> bool:
+    """Whether the list still has one item for each that was written."""
+    return len(items) == len(config["resources"])
+
+
+def _name(item: Any) -> Any:
+    if isinstance(item, DltResource):
+        return item.name
+    return item.get("name") if isinstance(item, Mapping) else item
+
+
+def _unselected(item: Any) -> Any:
+    """A resource that the script did not take: its children may still need it."""
+    if isinstance(item, DltResource):
+        item = item.item
+    if isinstance(item, Mapping):
+        return _with(item, {"selected": False})
+    return {"name": item, "selected": False}
+
+
+def _copied(config: Mapping[str, Any]) -> dict[str, Any]:
+    return config.copy() if isinstance(config, Marked) else Marked(config)
+
+
+def _with(item: Mapping[str, Any], entries: Mapping[str, Any]) -> Marked:
+    """The item with other entries, which stand where it stands."""
+    copied = Marked(item, item.spot if isinstance(item, Marked) else None)
+    dict.update(copied, entries)
+    return copied
+
+
+def _item(resource: DltResource, source: DltSource) -> Any:
+    """A resource's item with what the script changed about it."""
+    item, hints = resource.item, dict(resource.hints)
+    for key, value in source.settings.items():
+        held = item if isinstance(item, Mapping) else {}
+        defaults = resource.config.get("resource_defaults") or {}
+        if key not in held and key not in defaults:
+            hints.setdefault(key, value)
+    if resource.selected is False:
+        hints["selected"] = False
+    if resource.steps:
+        hints["processing_steps"] = [*_steps(resource), *resource.steps]
+    if resource.incremental is not None:
+        hints["endpoint"] = _with(_endpoint(item), {"incremental": resource.incremental})
+    if not hints:
+        return item
+    return _with(item if isinstance(item, Mapping) else {"name": item}, hints)
+
+
+def _steps(resource: DltResource) -> list[Any]:
+    for held in (resource.item, resource.config.get("resource_defaults")):
+        if isinstance(held, Mapping) and "processing_steps" in held:
+            return list(held["processing_steps"] or [])
+    return []
+
+
+def _endpoint(item: Any) -> Mapping[str, Any]:
+    """The endpoint of an item as a dict."""
+    if not isinstance(item, Mapping):
+        return {"path": item}
+    held = item.get("endpoint")
+    if isinstance(held, str):
+        return {"path": held}
+    return held if isinstance(held, Mapping) else {}
+
+
+# Several clients: what each says goes to the endpoints of its resources.
+
+
+def _several(configs: list[Any], listed: list[tuple[DltResource, DltSource]]) -> Mapping[str, Any]:
+    for config in configs:
+        _movable(config)
+    first = configs[0]["client"]
+    client = _with(first, {})
+    for key in _PUSHED - {"base_url"}:
+        client.pop(key, None)
+    items = [_moved(resource, _item(resource, source)) for resource, source in listed]
+    return Marked({"client": client, "resources": items})
+
+
+def _movable(config: Any) -> None:
+    client = config.get("client")
+    more = set(client) - _PUSHED if isinstance(client, Mapping) else {"client"}
+    if more or not isinstance(config.get("resources"), (list, tuple)):
+        said = ", ".join(sorted(more)) or "resources"
+        message = f"sources with several clients cannot be loaded together where one has {said!r}"
+        raise Refusal(message, "load each with a script of its own")
+
+
+def _moved(resource: DltResource, item: Any) -> Marked:
+    """A resource that stands on its own: URL, auth, headers and paginator in its endpoint."""
+    client = resource.config["client"]
+    defaults = resource.config.get("resource_defaults") or {}
+    endpoint = _merged(_endpoint(defaults), _endpoint(item))
+    path = endpoint.get("path", resource.name)
+    changes: dict[str, Any] = {"path": _joined(client.get("base_url", ""), path)}
+    changes["auth"] = endpoint.get("auth", client.get("auth"))
+    headers = {k: _escaped(v) for k, v in (client.get("headers") or {}).items()}
+    if headers or endpoint.get("headers"):
+        changes["headers"] = {**headers, **(endpoint.get("headers") or {})}
+    paginator = endpoint.get("paginator")
+    if paginator is None and not single_entity(str.__str__(path)):
+        paginator = client.get("paginator")
+    changes["paginator"] = paginator
+    held = item if isinstance(item, Mapping) else {"name": item}
+    whole = _with(held, {k: v for k, v in defaults.items() if k not in held})
+    return _with(whole, {"endpoint": _with(endpoint, changes)})
+
+
+def _merged(defaults: Mapping[str, Any], endpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    both = _with(endpoint, {k: v for k, v in defaults.items() if k not in endpoint})
+    for key in _MERGED:
+        one, two = defaults.get(key), endpoint.get(key)
+        if isinstance(one, Mapping) and isinstance(two, Mapping):
+            dict.__setitem__(both, key, {**one, **two})
+    return both
+
+
+def _joined(base: Any, path: Any) -> Any:
+    text = str.__str__(path)
+    if text.startswith(("http://", "https://")) or not base:
+        return path
+    return f"{_escaped(base).rstrip('/')}/{text.lstrip('/')}"
+
+
+def _escaped(text: Any) -> Any:
+    """A text of a client, where braces are literal, for an endpoint, where they are not."""
+    if not isinstance(text, str):
+        return text
+    return str.replace(str.replace(str.__str__(text), "{", "{{"), "}", "}}")

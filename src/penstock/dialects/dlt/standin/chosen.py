@@ -1,0 +1,125 @@
+"""Which of the things that a script built is its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from penstock.dialects.dlt.standin.assemble import assemble
+from penstock.dialects.dlt.standin.marks import Marked, Spot
+from penstock.dialects.dlt.standin.record import AskedRun, Record
+from penstock.dialects.dlt.standin.sources import (
+    DltResource,
+    DltSource,
+    ResourceFactory,
+    SourceFactory,
+    flat,
+)
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration, and the run that was asked for with it."""
+
+    config: Any
+    spot: Spot | None = None
+    name: str | None = None
+    run: AskedRun | None = None
+
+
+class NotThere(Exception):  # noqa: N818 (told as a diagnostic)
+    """The script has nothing of the name that was asked for."""
+
+    def __init__(self, name: str, nearest: str | None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.nearest = nearest
+
+
+class Choice:
+    """What a script built; `others` are the places of what was passed over."""
+
+    def __init__(self, record: Record, names: Mapping[str, Any]) -> None:
+        self.record = record
+        self.names = names
+        self.others: list[Spot | None] = []
+
+    def named(self, name: str | None) -> Built | None:
+        """What is called `name`: a function, a variable or a pipeline. Without a name, the best.
+
+        Raises:
+            NotThere: nothing is.
+        """
+        if name is None:
+            return self._best()
+        if name in self.names:
+            return self._from(self.names[name])
+        run = next((run for run in self.record.runs if run.pipeline == name), None)
+        if run is not None:
+            return self._ran(run)
+        known = [n for n in self.names if not n.startswith("__")]
+        near = get_close_matches(name, [*known, *(r.pipeline for r in self.record.runs)], n=1)
+        raise NotThere(name, near[0] if near else None)
+
+    def _best(self) -> Built | None:
+        """What the script says most clearly: a run, a source, a function that makes one, a dict."""
+        if self.record.runs:
+            run = self.record.runs[0]
+            self.others += [r.spot for r in self.record.runs if _place(r) != _place(run)]
+            return self._ran(run)
+        if self.record.sources:
+            self.others += [source.made_at for source in self.record.sources[1:]]
+            return _of([self.record.sources[0]])
+        made = [v for v in self.names.values() if isinstance(v, (SourceFactory, ResourceFactory))]
+        made.sort(key=lambda factory: isinstance(factory, ResourceFactory))
+        if made:
+            self.others += [None for _ in made[1:]]
+            return self._from(made[0])
+        plain = [v for v in self.names.values() if _is_resources(v) or _is_config(v)]
+        return self._from(plain[0]) if plain else None
+
+    def _from(self, value: Any) -> Built:
+        """The configuration of something that the script holds."""
+        if callable(value) and not isinstance(value, (DltResource, DltSource)):
+            value = value()
+        if isinstance(value, Mapping):
+            return Built(config=value, spot=_spot(value))
+        if isinstance(value, DltSource):
+            return _of([value])
+        return _of([DltSource(None, flat(value, "it"))])
+
+    def _ran(self, asked: AskedRun) -> Built:
+        """Everything that the script loads through the same pipeline to the same place."""
+        sources: list[DltSource] = []
+        for run in self.record.runs:
+            if _place(run) == _place(asked):
+                sources += [s for s in run.sources if not any(s is known for known in sources)]
+        return msgspec.structs.replace(_of(sources), run=asked)
+
+
+def _of(sources: Iterable[DltSource]) -> Built:
+    """Sources that are loaded together, called like the first of them."""
+    listed = list(sources)
+    config = assemble(listed)
+    first = listed[0]
+    return Built(config=config, spot=_spot(config) or first.made_at, name=first.name)
+
+
+def _place(run: AskedRun) -> tuple[Any, ...]:
+    return run.pipeline, run.destination, run.dataset
+
+
+def _spot(value: Any) -> Spot | None:
+    return value.spot if isinstance(value, Marked) else None
+
+
+def _is_config(value: Any) -> bool:
+    return isinstance(value, Mapping) and "client" in value and "resources" in value
+
+
+def _is_resources(value: Any) -> bool:
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(v, DltResource) for v in value)
+    )

@@ -1,0 +1,36 @@
+"""How a script is told that it went beyond what the stand-in does; each becomes one diagnostic."""
+
+from __future__ import annotations
+
+from penstock.dialects.dlt.standin.marks import Spot, caller
+
+
+class Refusal(Exception):  # noqa: N818 (it stops a script, and is told as a diagnostic)
+    """The script asked for something that cannot be given, at `spot`.
+
+    A script may catch it like any exception, so whoever makes one reports it as well.
+    """
+
+    code = "unsupported"
+
+    def __init__(self, message: str, hint: str | None = None, *, spot: Spot | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.spot = spot or caller()
+
+
+class UnknownModule(Refusal, ImportError):  # noqa: N818 (as above)
+    """A module of dlt that has no stand-in; scripts may expect that an import fails."""
+
+
+class NeedsValue(Refusal):
+    """The script computes with a value that the user has not given."""
+
+    code = "value-missing"
+
+
+class Unfinished(Refusal):
+    """The script asks for what it has loaded, and nothing is loaded before it has ended."""
+
+    code = "script-unfinished"

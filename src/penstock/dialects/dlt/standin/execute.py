@@ -1,0 +1,229 @@
+"""Executes a script with the stand-in, and reads the configuration of what it built."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from penstock.dialects.dlt.standin import record
+from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
+from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
+from penstock.dialects.dlt.standin.modules import installed
+from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
+from penstock.dialects.document import Document
+from penstock.plan.target import Target
+
+_UNFINISHED = "script-unfinished"
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """What to execute: a text that begins at `first` of a file, `indent` columns in.
+
+    `attribute` names what to take of it. With `module` the module of that name is imported instead.
+    """
+
+    text: str
+    file: str
+    first: int = 1
+    indent: int = 0
+    attribute: str | None = None
+    module: str | None = None
+
+    @property
+    def main(self) -> bool:
+        """Whether it is executed as a script is, its `__main__` block included."""
+        if self.attribute is None:
+            return True
+        defined = ast.parse(self.text).body
+        return not any(self.attribute in _defines(statement) for statement in defined)
+
+    def marked(self) -> Text:
+        """The text with its place in the file."""
+        return Text(self.file, self.text, self.first, self.indent)
+
+
+def _defines(statement: ast.stmt) -> set[str]:
+    """The names that a statement defines."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Assign() | ast.AnnAssign():
+            return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+        case _:
+            return set()
+
+
+def nothing_known(name: str) -> object:
+    """A lookup of values that knows none."""
+    del name
+    return ABSENT
+
+
+def execute(document: Document, script: Script, lookup: Lookup = nothing_known) -> bool:
+    """Execute a script and give the document the configuration it built; False if it built none.
+
+    Everything that went wrong is in the document's diagnostics.
+    """
+    Known.begin(lookup)
+    execution = _Execution(document, script, record.begin())
+    try:
+        return execution.read(execution.imported() if script.module else execution.executed())
+    finally:
+        record.end()
+        forget()
+
+
+class _Execution:
+    """One script, executed once."""
+
+    def __init__(self, document: Document, script: Script, done: record.Record) -> None:
+        self.document = document
+        self.script = script
+        self.record = done
+        self.reader = Reader(document, script.file)
+        self.failed = False
+
+    def executed(self) -> Built | None:
+        """What the script built."""
+        script, text = self.script, self.script.marked()
+        module = ModuleType("__main__" if script.main else Path(script.file).stem)
+        compiled = compile_marked(text, script.text, script.file)
+        folder = Path(script.file).resolve().parent
+        with installed(folder, module if script.main else None), _arguments(script.file):
+            vars(module).update(helpers(text), __file__=script.file)
+            self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
+            return self._built(module)
+
+    def imported(self) -> Built | None:
+        """What the attribute of a module is, or gives."""
+        name = self.script.module or ""
+        with installed(Path.cwd(), None):
+            module = self._guarded(lambda: importlib.import_module(name))
+            return self._built(module) if module is not None else None
+
+    def _built(self, module: ModuleType) -> Built | None:
+        choice = Choice(self.record, vars(module))
+        built: Built | None = self._guarded(lambda: choice.named(self.script.attribute))
+        if choice.others:
+            message = "the script builds several sources; the first one is taken"
+            place = self.reader.place(choice.others[0]) or self._start()
+            hint = f"name a function, a variable or a pipeline: {Path(self.script.file).name}:NAME"
+            self.document.say("warning", "several-sources", message, place, hint)
+        return built
+
+    # What goes wrong.
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
+        """What a call of the script's gives; whatever it raises becomes a diagnostic."""
+        if self.failed:
+            return None
+        try:
+            with redirect_stdout(sys.stderr):
+                return call()
+        except Refusal as refusal:
+            self.failed = refusal.code != _UNFINISHED
+            if refusal not in self.record.refusals:
+                self.record.refusals.append(refusal)
+        except NotThere as exc:
+            self._not_there(exc)
+        except SystemExit as exc:
+            if exc.code not in (None, 0):
+                self._fail(f"the script ended with exit code {exc.code!r}", exc)
+        except ModuleNotFoundError as exc:
+            self._missing(exc)
+        except Exception as exc:  # noqa: BLE001 (whatever the user's script raises)
+            self._fail(f"the script failed: {_said(exc)}", exc)
+        return None
+
+    def _fail(self, message: str, exc: BaseException) -> None:
+        self.failed = True
+        place = self.reader.place(self._where(exc))
+        hint = "it is executed with a stand-in for dlt, and with what is installed beside Penstock"
+        self.document.say("error", "script-failed", message, place, hint)
+
+    def _missing(self, exc: ModuleNotFoundError) -> None:
+        self.failed = True
+        message = f"the script needs the module {exc.name!r}, which is not installed"
+        hint = (
+            f"install what holds it beside Penstock: pip install {(exc.name or '').split('.')[0]}"
+        )
+        place = self.reader.place(self._where(exc))
+        self.document.say("error", "module-missing", message, place, hint)
+
+    def _not_there(self, exc: NotThere) -> None:
+        self.failed = True
+        what = f"the module {self.script.module!r}" if self.script.module else "the script"
+        owner = self.script.module or Path(self.script.file).name
+        hint = f"did you mean {owner}:{exc.nearest}?" if exc.nearest else None
+        place = None if self.script.module else self._start()
+        message = f"{what} has no attribute {exc.name!r}"
+        self.document.say("error", "no-source", message, place, hint)
+
+    def _start(self) -> Any:
+        return self.document.place(self.script.first, 1)
+
+    def _where(self, exc: BaseException) -> Spot | None:
+        """The last line of the script's own that led to what was raised."""
+        found: Spot | None = None
+        text = self.script.marked()
+        for frame, line in traceback.walk_tb(exc.__traceback__):
+            if frame.f_code.co_filename == self.script.file:
+                found = text.at_line(line)
+        return found
+
+    # Reading what it built.
+
+    def read(self, built: Built | None) -> bool:
+        """Give the document what was built; whether there is anything to say of it."""
+        self._tell()
+        if built is None or self.failed:
+            return self.failed or bool(self.record.refusals)
+        self.document.root = self.reader.root(built.config, built.spot)
+        if built.name:
+            self.document.name = built.name
+        if built.run is not None:
+            self.document.target = Target(
+                destination=built.run.destination,
+                db_schema=built.run.dataset,
+                full_refresh=built.run.fresh,
+            )
+        return True
+
+    def _tell(self) -> None:
+        """Say what was refused, also where the script caught it, and what is not honoured."""
+        for refusal in self.record.refusals:
+            place, hint = self.reader.place(refusal.spot), refusal.hint
+            if refusal.code == _UNFINISHED:
+                self.document.say("warning", _UNFINISHED, refusal.message, place, hint)
+            else:
+                self.document.say("error", refusal.code, refusal.message, place, hint)
+        for remark in self.record.remarks:
+            place = self.reader.place(remark.spot)
+            self.document.say("warning", "gap", remark.message, place, remark.hint)
+
+
+@contextmanager
+def _arguments(file: str) -> Iterator[None]:
+    """The script's own name as the only argument of the command line."""
+    before = sys.argv
+    sys.argv = [file]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _said(exc: Exception) -> str:
+    lines = f"{type(exc).__name__}: {exc}".strip().rstrip(":").splitlines()
+    return lines[0] if lines else type(exc).__name__

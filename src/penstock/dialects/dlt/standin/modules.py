@@ -1,0 +1,250 @@
+"""The package `dlt` as a script finds it, put into `sys.modules` while the script is executed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from penstock.dialects.dlt.standin import parts, pipeline, rest_api, sources
+from penstock.dialects.dlt.standin.errors import UnknownModule
+from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
+from penstock.dialects.dlt.standin.record import refuse, unknown
+from penstock.dialects.dlt.standin.settings import Accessor
+
+_PAGINATORS = {
+    n: c
+    for n, c in vars(parts).items()
+    if isinstance(c, type) and issubclass(c, parts.BasePaginator)
+}
+_AUTH = {
+    n: c
+    for n, c in vars(parts).items()
+    if isinstance(c, type) and issubclass(c, parts.AuthConfigBase)
+}
+# Destinations of dlt; those that Penstock does not write to are told when a run needs them.
+_DESTINATIONS = (
+    *("athena", "bigquery", "clickhouse", "databricks", "destination", "dremio", "duckdb"),
+    *("ducklake", "dummy", "fabric", "filesystem", "lance", "lancedb", "motherduck", "mssql"),
+    *("postgres", "qdrant", "redshift", "snowflake", "sqlalchemy", "synapse", "weaviate"),
+)
+
+
+# Libraries that dlt hands on to scripts.
+_HANDED_ON = {"dlt.common.pendulum": "pendulum", "dlt.sources.helpers.requests": "requests"}
+
+
+class AnyType:
+    """A type of dlt that a script names in annotations."""
+
+    def __class_getitem__(cls, item: Any) -> type[AnyType]:
+        return cls
+
+
+class StandinModule(ModuleType):
+    """A module of dlt. A name it does not have is refused; one that only types anything is none."""
+
+    def __init__(self, name: str, names: Mapping[str, Any], *, typing: bool = False) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        self.__typing = typing
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if f"{self.__name__}.{name}" in _HANDED_ON:
+            return importlib.import_module(_HANDED_ON[f"{self.__name__}.{name}"])
+        if self.__typing and name[:1].isupper():
+            return AnyType
+        raise unknown(f"{self.__name__}.{name}")
+
+
+class _RestClient:
+    """`RESTClient`, with which a script reads an API by itself."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise unknown(
+            "dlt.sources.helpers.rest_client.RESTClient",
+            "describe what it reads as a resource of rest_api_source",
+        )
+
+
+def _paginate(*_: Any, **__: Any) -> Any:
+    raise unknown(
+        "dlt.sources.helpers.rest_client.paginate",
+        "describe what it reads as a resource of rest_api_source",
+    )
+
+
+def _configspec(given: Any = None, **_: Any) -> Any:
+    """`@configspec`: the class as it is."""
+    return given if given is not None else lambda cls: cls
+
+
+def _package() -> dict[str, StandinModule]:
+    """Every module of the stand-in, by its full name."""
+    rest_client = {**_PAGINATORS, **_AUTH, "RESTClient": _RestClient, "paginate": _paginate}
+    types = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
+    dlt = {
+        "secrets": Accessor(secret=True),
+        "config": Accessor(secret=False),
+        "source": sources.source,
+        "resource": sources.resource,
+        "transformer": sources.transformer,
+        "pipeline": pipeline.pipeline,
+        "run": pipeline.run,
+        "Pipeline": pipeline.Pipeline,
+        "TSecretValue": AnyType,
+        "TSecretStrValue": AnyType,
+        "TCredentials": AnyType,
+        "Schema": AnyType,
+        "__version__": "1.31.0",
+    }
+    incremental = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
+    rest_api_names = {**rest_api.public(), **_PAGINATORS, **_AUTH}
+    specs = {"configspec": _configspec, "BaseConfiguration": object}
+    tables: dict[str, tuple[Mapping[str, Any], bool]] = {
+        "dlt": (dlt, False),
+        "dlt.sources": (
+            {**incremental, **types, "TDataItem": AnyType, "TDataItems": AnyType},
+            False,
+        ),
+        "dlt.sources.rest_api": (rest_api_names, False),
+        "dlt.sources.rest_api.typing": (rest_api_names, True),
+        "dlt.sources.rest_api.config_setup": ({}, False),
+        "dlt.sources.helpers": ({}, False),
+        "dlt.sources.helpers.rest_client": (rest_client, False),
+        "dlt.sources.helpers.rest_client.client": (rest_client, True),
+        "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, False),
+        "dlt.sources.helpers.rest_client.auth": (_AUTH, True),
+        "dlt.sources.helpers.rest_client.typing": ({}, True),
+        "dlt.common": ({}, False),
+        "dlt.common.typing": ({}, True),
+        "dlt.common.configuration": ({"configspec": _configspec}, False),
+        "dlt.common.configuration.specs": (specs, True),
+        "dlt.common.configuration.specs.base_configuration": (specs, True),
+        "dlt.common.schema": ({}, True),
+        "dlt.common.schema.typing": ({}, True),
+        "dlt.common.pipeline": ({"LoadInfo": pipeline.LoadInfo}, True),
+        "dlt.common.libs": ({}, False),
+        "dlt.common.libs.pydantic": ({"DltConfig": dict}, False),
+        "dlt.extract": ({**types, **incremental}, True),
+        "dlt.extract.source": (types, True),
+        "dlt.extract.resource": (types, True),
+        "dlt.extract.incremental": (incremental, True),
+        "dlt.extract.typing": ({}, True),
+        "dlt.destinations": ({k: pipeline.destination(k) for k in _DESTINATIONS}, False),
+    }
+    made = {
+        name: StandinModule(name, names, typing=typing) for name, (names, typing) in tables.items()
+    }
+    for name, module in made.items():
+        parent, _, last = name.rpartition(".")
+        if parent and last not in vars(made[parent]):
+            vars(made[parent])[last] = module
+    return made
+
+
+class _Finder:
+    """Finds the modules of the stand-in, and the script's own beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """How to import a module that is not there yet."""
+        del target
+        if name in _HANDED_ON:
+            sys.modules[name] = importlib.import_module(_HANDED_ON[name])
+            return sys.modules[name].__spec__
+        if name == "dlt" or name.startswith("dlt."):
+            hint = "Penstock runs rest_api sources; take out what needs more of dlt"
+            raise refuse(UnknownModule(f"Penstock has no {name}", hint))
+        places = [self.folder] if path is None else path
+        found = importlib.machinery.PathFinder.find_spec(name, places)
+        if found is None or not isinstance(found.loader, importlib.machinery.SourceFileLoader):
+            return None
+        if not Path(str(found.origin)).is_relative_to(self.folder):
+            return None
+        found.loader = _Loader(name, str(found.origin))
+        return found
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a file beside the script with literals that remember their places."""
+
+    _text: Text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code, made anew and not kept."""
+        del fullname
+        source = Path(self.path).read_text("utf-8-sig")
+        self._text = Text(self.path, source)
+        return compile_marked(self._text, source, self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute it with the helpers that its code calls."""
+        code = self.get_code(module.__name__)
+        vars(module).update(helpers(self._text))
+        exec(code, vars(module))  # noqa: S102 (the user's own file)
+
+
+@contextmanager
+def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, StandinModule]]:
+    """The stand-in in place of `dlt`, for as long as a script is executed.
+
+    Afterwards everything is as it was; modules that were imported meanwhile and hold something of
+    the stand-in are forgotten too.
+    """
+    made = _package()
+    before = dict(sys.modules)
+    path, finder = list(sys.path), _Finder(folder)
+    for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:
+        del sys.modules[name]
+    sys.modules.update(made)
+    if main is not None:
+        sys.modules["__main__"] = main
+    sys.path.insert(0, str(folder))
+    sys.meta_path.insert(0, finder)
+    try:
+        yield made
+    finally:
+        sys.meta_path.remove(finder)
+        sys.path[:] = path
+        _restore(before, str(folder))
+
+
+def _restore(before: Mapping[str, ModuleType], folder: str) -> None:
+    for name, module in list(sys.modules.items()):
+        was = before.get(name)
+        if was is module:
+            continue
+        if was is not None:
+            sys.modules[name] = was
+        elif _tainted(name, module, folder):
+            del sys.modules[name]
+    sys.modules.update({n: m for n, m in before.items() if n not in sys.modules})
+
+
+def _tainted(name: str, module: ModuleType, folder: str) -> bool:
+    """Whether a module is the stand-in, the script's own, or took something from the stand-in."""
+    if name == "dlt" or name.startswith("dlt."):
+        return True
+    if str(getattr(module, "__file__", None) or "").startswith(folder):
+        return True
+    held = vars(module).values() if isinstance(module, ModuleType) else ()
+    return any(isinstance(v, StandinModule) or _is_ours(v) for v in held)
+
+
+def _is_ours(value: object) -> bool:
+    home = getattr(value, "__module__", None)
+    return isinstance(home, str) and home.startswith(f"{__package__}.")

@@ -1,0 +1,224 @@
+"""`dlt.pipeline` and `dlt.destinations`: where a script's own run would put its rows."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from penstock.dialects.dlt.standin.errors import Unfinished
+from penstock.dialects.dlt.standin.marks import caller
+from penstock.dialects.dlt.standin.record import AskedRun, current, refuse, remark, unknown
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference
+from penstock.dialects.dlt.standin.sources import (
+    DltResource,
+    DltSource,
+    ResourceFactory,
+    SourceFactory,
+    flat,
+)
+
+_HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
+_NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipelines_dir", "progress",
+            "pipeline_salt", "import_schema_path", "export_schema_path", "_impl_cls"}  # fmt: skip
+
+
+class Destination:
+    """A destination by its kind, and where it is, as far as the script says."""
+
+    def __init__(self, kind: str, credentials: Any = None, place: Any = None) -> None:
+        self.kind = kind
+        self.credentials = credentials
+        self.place = place
+
+    def __str__(self) -> str:
+        return self.kind
+
+    def url(self, pipeline: str) -> str | None:
+        """The destination as `--to` takes it, or None if the script does not say enough."""
+        said = self.place if self.place is not None else self.credentials
+        if said is None:
+            found = Known.lookup(f"destination.{self.kind}.{self._setting}")
+            said = None if found is ABSENT else found
+        if isinstance(said, Reference):
+            known = said.known()
+            said = None if known is ABSENT else known
+        text = str(said) if isinstance(said, (str, PurePath)) else None
+        if self.kind == "duckdb":
+            if said is not None and text is None:
+                return None
+            path = (text or f"{pipeline}.duckdb").removeprefix("duckdb:///")
+            return path if path.endswith((".duckdb", ".db")) else f"duckdb://{path}"
+        if self.kind == "filesystem" and text is not None:
+            return f"parquet:{text.removeprefix('file://')}"
+        return text if self.kind == "postgres" else None
+
+    @property
+    def _setting(self) -> str:
+        return "bucket_url" if self.kind == "filesystem" else "credentials"
+
+
+def destination(kind: str) -> Any:
+    """The function `dlt.destinations.<kind>`."""
+
+    def made(credentials: Any = None, **settings: Any) -> Destination:
+        place = credentials if kind == "filesystem" else None
+        return Destination(kind, settings.get("credentials", credentials),
+                           settings.get("bucket_url", place))  # fmt: skip
+
+    made.__name__ = kind
+    return made
+
+
+def _destination_of(said: Any, credentials: Any) -> Destination | None:
+    match said:
+        case None:
+            return None
+        case Destination():
+            return said
+        case str():
+            plain = Reference.resolved(said) if isinstance(said, Reference) else said
+            return Destination(str(plain).rpartition(".")[2], credentials)
+        case _ if callable(said):
+            return Destination(getattr(said, "__name__", "destination"), credentials)
+        case _:
+            raise unknown(f"destination {said!r}")
+
+
+class LoadInfo:
+    """What a run gives: nothing is known of it before the script has ended."""
+
+    has_failed_jobs = False
+
+    def raise_on_failed_jobs(self) -> None:
+        """A run of Penstock says itself what failed."""
+
+    def __str__(self) -> str:
+        return "Penstock loads this when the script has ended"
+
+    asstr = __str__
+
+    def __getattr__(self, name: str) -> Any:
+        return _loaded(f"load_info.{name}", name)
+
+
+def _loaded(what: str, name: str) -> Any:
+    """Refuse to tell what was loaded: it is not yet."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if not current().runs:
+        raise unknown(what)
+    hint = "put what reads the tables into a script of its own"
+    message = f"{what} is asked before anything is loaded; the rest of the script was not executed"
+    raise refuse(Unfinished(message, hint))
+
+
+class Pipeline:
+    """A pipeline; its `run` is noted, and executed by Penstock after the script."""
+
+    def __init__(self, pipeline_name: str | None = None, **settings: Any) -> None:
+        self.pipeline_name = pipeline_name or "dlt_pipeline"
+        self.dataset_name = settings.get("dataset_name")
+        self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
+        self._refresh = settings.get("refresh")
+        self._destination = _destination_of(settings.get("destination"), None)
+        if self._dev:
+            remark(
+                "dev_mode makes no dataset of its own here: each run loads everything anew",
+                "use --db-schema for another one",
+            )
+
+    @property
+    def destination(self) -> Any:
+        """The destination."""
+        return self._destination
+
+    def run(self, data: Any = None, **settings: Any) -> LoadInfo:
+        """Note a run."""
+        if data is None:
+            return LoadInfo()
+        where = self._destination
+        if settings.get("destination") is not None or settings.get("credentials") is not None:
+            said = settings.get("destination") or where
+            where = _destination_of(said, settings.get("credentials"))
+            if where is not None and settings.get("credentials") is not None:
+                where = Destination(where.kind, settings["credentials"], where.place)
+        sources = _sources(data)
+        _hint(sources, {k: settings[k] for k in _HINTS if settings.get(k) is not None})
+        dataset = (
+            settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
+        )
+        self._note(sources, where, str(dataset), refresh=settings.get("refresh") or self._refresh)
+        return LoadInfo()
+
+    def _note(
+        self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any
+    ) -> None:
+        url = where.url(self.pipeline_name) if where is not None else None
+        if where is not None and url is None:
+            hint = "name one with --to"
+            remark(f"the script's destination {where.kind!r} is none that is known here", hint)
+        asked = AskedRun(
+            pipeline=self.pipeline_name,
+            sources=tuple(sources),
+            destination=url,
+            dataset=dataset,
+            fresh=self._dev or bool(refresh),
+            spot=caller(),
+        )
+        current().runs.append(asked)
+
+    def extract(self, data: Any, **settings: Any) -> LoadInfo:
+        """The first third of a run; the others do nothing more."""
+        return self.run(data, **settings)
+
+    def normalize(self, *_: Any, **__: Any) -> LoadInfo:
+        """Part of a run."""
+        return LoadInfo()
+
+    def load(self, *_: Any, **__: Any) -> LoadInfo:
+        """Part of a run."""
+        return LoadInfo()
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Housekeeping of dlt's own files, which there are none of."""
+
+    sync_destination = drop_pending_packages = activate = deactivate = _nothing
+
+    def __getattr__(self, name: str) -> Any:
+        return _loaded(f"pipeline.{name}", name)
+
+
+def _sources(data: Any) -> list[DltSource]:
+    """What is to be loaded, as sources; loose resources make one."""
+    match data:
+        case DltSource():
+            return [data]
+        case SourceFactory():
+            return [data()]
+        case DltResource():
+            return [DltSource(None, [data])]
+        case ResourceFactory():
+            return [DltSource(data.name, flat(data, "the run"))]
+        case list() | tuple() if any(isinstance(d, (DltSource, SourceFactory)) for d in data):
+            return [one for item in data for one in _sources(item)]
+        case _:
+            return [DltSource(None, flat(data, "the run"))]
+
+
+def _hint(sources: list[DltSource], hints: dict[str, Any]) -> None:
+    for source in sources:
+        for resource in source.listed:
+            resource.apply_hints(**hints)
+
+
+def pipeline(pipeline_name: str | None = None, **settings: Any) -> Pipeline:
+    """A pipeline."""
+    return Pipeline(pipeline_name, **settings)
+
+
+def run(data: Any, **settings: Any) -> LoadInfo:
+    """`dlt.run`: a run of a pipeline without settings of its own."""
+    kept = {
+        k: settings.pop(k) for k in ("destination", "dataset_name", "dev_mode") if k in settings
+    }
+    return Pipeline(None, **kept).run(data, **settings)

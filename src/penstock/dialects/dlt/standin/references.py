@@ -1,0 +1,251 @@
+"""Values that the user brings, as a script holds them: texts that stand for a value.
+
+A reference keeps its name through f-strings, joins and formats, where it is a mark in the text.
+Where a script computes with it, it is the value itself, if that is known already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+from penstock.dialects.document import Joined, SecretRef
+
+Lookup = Callable[[str], object]
+
+ABSENT = object()
+_MARK = re.compile("\ue000([sc])([^\ue000\ue001]*)\ue001")
+_LEAST = 8  # characters of a variable's value that is recognised inside a longer text
+
+
+class EnvText(str):
+    """The value of an environment variable, which knows the variable's name."""
+
+    __slots__ = ("variable",)
+
+    variable: str
+
+    def __new__(cls, text: str, variable: str = "") -> Self:
+        """A text that came from a variable."""
+        made = super().__new__(cls, text)
+        made.variable = variable
+        if variable and len(text) >= _LEAST:
+            Known.variables[str(text)] = variable
+        return made
+
+
+class Known:
+    """What references of the script being executed stand for."""
+
+    lookup: Lookup = staticmethod(lambda _name: ABSENT)
+    defaults: dict[str, Any] = {}  # noqa: RUF012 (one script is executed at a time)
+    variables: dict[str, str] = {}  # noqa: RUF012 (the same)
+
+    @classmethod
+    def begin(cls, lookup: Lookup) -> None:
+        """Forget what another script used, and look values up here."""
+        cls.lookup = staticmethod(lookup)
+        cls.defaults = {}
+        cls.variables = {}
+
+
+class Reference(str):
+    """A secret or config value by its name."""
+
+    __slots__ = ("_lookup", "name", "secret")
+
+    name: str
+    secret: bool
+    _lookup: Lookup
+
+    def __new__(cls, name: str, *, secret: bool = True, default: Any = None) -> Self:
+        """A text that stands for the value called `name`."""
+        made = super().__new__(cls, f"\ue000{'s' if secret else 'c'}{name}\ue001")
+        made.name = name
+        made.secret = secret
+        made._lookup = Known.lookup
+        if default is not None:
+            Known.defaults[name] = default
+        return made
+
+    def known(self) -> Any:
+        """The value, or ABSENT while nobody has said it."""
+        found = self._lookup(self.name)
+        return Known.defaults.get(self.name, ABSENT) if found is ABSENT else found
+
+    def resolved(self) -> Any:
+        """The value.
+
+        Raises:
+            NeedsValue: nobody has said it.
+        """
+        found = self.known()
+        if found is ABSENT:
+            from penstock.dialects.dlt.standin.errors import NeedsValue  # noqa: PLC0415 (a cycle)
+
+            message = f"the script computes with the value of {self.name!r}, which is not known"
+            raise NeedsValue(message, f"pass --set {self.name}=…")
+        return found
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return Reference(f"{self.name}.{key}", secret=self.secret)
+        return self.resolved()[key]
+
+    def get(self, key: str, default: Any = None) -> Reference:
+        """A value inside of one that is a table."""
+        return Reference(f"{self.name}.{key}", secret=self.secret, default=default)
+
+    def __bool__(self) -> bool:
+        found = self.known()
+        return True if found is ABSENT else bool(found)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or (isinstance(other, Reference) and other.name == self.name):
+            return True
+        return bool(self.resolved() == other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(str.__str__(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.resolved(), spec) if spec else str.__str__(self)
+
+    def __add__(self, other: Any) -> Any:
+        return str.__add__(self, other) if isinstance(other, str) else self.resolved() + other
+
+    def __radd__(self, other: Any) -> Any:
+        return other + str.__str__(self) if isinstance(other, str) else other + self._number()
+
+    def __int__(self) -> int:
+        return int(self.resolved())
+
+    def __float__(self) -> float:
+        return float(self.resolved())
+
+    def __index__(self) -> int:
+        return int(self.resolved())
+
+    def _number(self) -> Any:
+        found = self.resolved()
+        return float(found) if isinstance(found, str) and not found.isdecimal() else int(found)
+
+    def __copy__(self) -> Reference:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Reference:
+        return self
+
+
+class Missing(Reference):
+    """An environment variable that is not set."""
+
+    __slots__ = ()
+
+
+class Unnamed:
+    """`dlt.secrets.value` or `dlt.config.value`, named by the parameter or key it stands at."""
+
+    def __init__(self, *, secret: bool) -> None:
+        self.secret = secret
+
+
+class Whole(int):
+    """A whole number from the configuration, which knows the value's name."""
+
+    name: str
+    secret: bool
+
+
+class Fraction(float):
+    """A number from the configuration, which knows the value's name."""
+
+    name: str
+    secret: bool
+
+
+def _computing(method: str) -> Callable[..., Any]:
+    def computed(self: Reference, *args: Any, **named: Any) -> Any:
+        return getattr(self.resolved(), method)(*args, **named)
+
+    return computed
+
+
+# A text's own methods would see the mark; these see the value. Stripping leaves it as it is.
+for _name in (
+    *("__len__", "__iter__", "__contains__", "__lt__", "__le__", "__gt__", "__ge__"),
+    *("capitalize", "casefold", "count", "encode", "endswith", "find", "index", "isalnum"),
+    *("isalpha", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isspace"),
+    *("isupper", "lower", "partition", "removeprefix", "removesuffix", "replace", "rfind"),
+    *("rindex", "rpartition", "rsplit", "split", "splitlines", "startswith", "swapcase"),
+    *("title", "translate", "upper", "zfill", "ljust", "rjust", "center", "items", "keys"),
+):
+    setattr(Reference, _name, _computing(_name))
+
+
+def _arithmetic(method: str) -> Callable[..., Any]:
+    def computed(self: Reference, other: Any) -> Any:
+        return getattr(self._number(), method)(other)
+
+    return computed
+
+
+for _name in ("__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__",
+              "__floordiv__", "__neg__"):  # fmt: skip
+    setattr(Reference, _name, _arithmetic(_name))
+
+
+def injected(name: str, unnamed: Unnamed, annotation: object) -> object:
+    """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
+    reference = Reference(name, secret=unnamed.secret)
+    kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
+    kind = kinds.get(annotation if isinstance(annotation, (type, str)) else None)
+    found = reference.known() if kind is not None or annotation in (bool, "bool") else ABSENT
+    if found is ABSENT:
+        return reference
+    if kind is None:
+        return found if isinstance(found, bool) else str(found).lower() in {"1", "true", "yes"}
+    made = kind(found)
+    made.name, made.secret = name, unnamed.secret
+    return made
+
+
+def read_text(text: str) -> str | SecretRef | Joined:
+    """A text of a configuration, with the references in it."""
+    if isinstance(text, EnvText) and text.variable:
+        return SecretRef(name=text.variable)
+    parts = _parts(str.__str__(text))
+    if not any(isinstance(part, SecretRef) for part in parts):
+        return str.__str__(text)
+    if len(parts) == 1:
+        return parts[0]
+    return Joined(parts=tuple(parts))
+
+
+def _parts(text: str) -> list[str | SecretRef]:
+    found: list[str | SecretRef] = []
+    at = 0
+    for mark in _MARK.finditer(text):
+        found += _with_variables(text[at : mark.start()])
+        name = mark[2]
+        default = Known.defaults.get(name)
+        found.append(SecretRef(name=name, secret=mark[1] == "s", default=default))
+        at = mark.end()
+    return [*found, *_with_variables(text[at:])]
+
+
+def _with_variables(text: str) -> list[str | SecretRef]:
+    """A text in which the value of a variable stands: the secret stays out of the plan."""
+    for value, variable in Known.variables.items():
+        before, found, after = text.partition(value)
+        if found:
+            return [
+                *_with_variables(before),
+                SecretRef(name=variable),
+                *_with_variables(after),
+            ]
+    return [text] if text else []

@@ -1,0 +1,79 @@
+"""`dlt.sources.rest_api`: what makes a source of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.dialects.dlt.standin.record import unknown
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource, resource, source
+
+TYPES = (
+    *("RESTAPIConfig", "RESTAPIConfigBase", "ClientConfig", "EndpointResource", "Endpoint"),
+    *("EndpointResourceBase", "ResourceBase", "ResponseActionDict", "ProcessingSteps"),
+    *("IncrementalConfig", "IncrementalRESTArgs", "IncrementalParamConfig", "ParamBindConfig"),
+    *("ResolveParamConfig", "AuthConfig", "AuthTypeConfig", "BearerTokenAuthConfig"),
+    *("ApiKeyAuthConfig", "HttpBasicAuthConfig", "OAuth2ClientCredentialsConfig"),
+    *("PaginatorConfig", "PaginatorTypeConfig", "PageNumberPaginatorConfig"),
+    *("OffsetPaginatorConfig", "HeaderLinkPaginatorConfig", "JSONLinkPaginatorConfig"),
+    *("JSONResponseCursorPaginatorConfig", "HeaderCursorPaginatorConfig"),
+)
+
+
+class TypedDictStandin(dict[str, Any]):
+    """A typed dict of dlt: its call is a dict, its name an annotation."""
+
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        """The dict."""
+        return dict(*args, **named)
+
+
+def rest_api_resources(config: Any) -> list[DltResource]:
+    """The resources of a configuration; what is wrong with it is told when it is compiled."""
+    if not isinstance(config, Mapping):
+        kind = type(config).__name__
+        raise TypeError(f"the configuration must be a dict, not {kind}")
+    listed = config.get("resources")
+    if not isinstance(listed, (list, tuple)) or not listed:
+        return [DltResource(config, None, "")]
+    return [_resource(config, item, nth) for nth, item in enumerate(listed)]
+
+
+def _resource(config: Mapping[str, Any], item: Any, nth: int) -> DltResource:
+    if isinstance(item, DltResource):
+        return item
+    name = item.get("name") if isinstance(item, Mapping) else item
+    return DltResource(config, item, str.__str__(name) if isinstance(name, str) else f"#{nth}")
+
+
+def rest_api_source(config: Any, name: str | None = None, *_: Any, **settings: Any) -> DltSource:
+    """A source of all resources of a configuration."""
+    kept = {k: v for k, v in settings.items() if v}
+    return DltSource(name, rest_api_resources(config), **kept)
+
+
+def rest_api(
+    client: Any = None, resources: Any = None, resource_defaults: Any = None, **_: Any
+) -> DltSource:
+    """The same, from its parts."""
+    if client is None or resources is None:
+        raise unknown("rest_api without client and resources", "give them in the script")
+    config = {"client": client, "resources": resources}
+    if resource_defaults is not None:
+        config["resource_defaults"] = resource_defaults
+    return DltSource("rest_api", rest_api_resources(config))
+
+
+def public() -> dict[str, Any]:
+    """The names of the module."""
+    types = {name: type(name, (TypedDictStandin,), {}) for name in TYPES}
+    return {
+        **types,
+        "rest_api_source": rest_api_source,
+        "rest_api_resources": rest_api_resources,
+        "rest_api": rest_api,
+        "DltResource": DltResource,
+        "DltSource": DltSource,
+        "source": source,
+        "resource": resource,
+    }

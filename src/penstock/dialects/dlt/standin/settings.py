@@ -1,0 +1,50 @@
+"""`dlt.secrets` and `dlt.config`: values by name, as references, and as parameters of functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Unnamed, injected
+
+
+class Accessor:
+    """Values of one kind; what a script sets itself is what it gets."""
+
+    def __init__(self, *, secret: bool) -> None:
+        self._secret = secret
+        self._set: dict[str, Any] = {}
+        self.value = Unnamed(secret=secret)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._set[name] if name in self._set else Reference(name, secret=self._secret)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._set[name] = value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._set or Known.lookup(name) is not ABSENT
+
+    def get(self, name: str, expected_type: Any = None) -> Any:
+        """The value; like dlt, the second argument is a type. A default is taken as such too."""
+        if name in self._set:
+            return self._set[name]
+        plain = isinstance(expected_type, (str, int, float))
+        default = expected_type if plain else None
+        return Reference(name, secret=self._secret, default=default)
+
+
+def filled(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a function gives, with the parameters that dlt fills in as references.
+
+    Raises:
+        TypeError: a parameter without default is not given.
+    """
+    signature = inspect.signature(function)
+    bound = signature.bind_partial(*args, **named)
+    for name, parameter in signature.parameters.items():
+        given = bound.arguments.get(name, parameter.default)
+        if isinstance(given, Unnamed):
+            bound.arguments[name] = injected(name, given, parameter.annotation)
+    return function(*bound.args, **bound.kwargs)

@@ -1,0 +1,331 @@
+"""Sources and resources, and the decorators that make them of functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.marks import Spot, caller
+from penstock.dialects.dlt.standin.record import current, refuse, remark, unknown
+from penstock.dialects.dlt.standin.settings import filled
+
+# Hints that a resource's own key of the same name says.
+HINTS = ("table_name", "write_disposition", "primary_key", "merge_key", "columns",
+         "schema_contract", "nested_hints", "max_table_nesting", "table_format", "file_format",
+         "references", "parent_table_name", "parallelized")  # fmt: skip
+_ON_SOURCE = ("max_table_nesting", "schema_contract", "parallelized")
+_NOTHING = {
+    "spec",
+    "section",
+    "schema",
+    "root_key",
+    "standalone",
+    "_impl_cls",
+    "additional_table_hints",
+}
+_LISTS = (list, tuple, set, Iterator)
+
+
+class DltResource:
+    """One resource of a configuration, and what the script changed about it.
+
+    `item` is None where the configuration has no list of resources, which is told later.
+    """
+
+    def __init__(self, config: Any, item: Any, name: str) -> None:
+        self.config = config
+        self.item = item
+        self.name = name
+        self.hints: dict[str, Any] = {}
+        self.steps: list[dict[str, Any]] = []
+        self.incremental: Any = None
+        self.selected: bool | None = None
+
+    def __iter__(self) -> Iterator[DltResource]:
+        """The records, where dlt reads them; here the resource itself, for whoever yields it."""
+        yield self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown(f"DltResource.{name}")
+
+    def __call__(self) -> DltResource:
+        """The resource: there are no arguments to bind."""
+        return self
+
+    @property
+    def write_disposition(self) -> Any:
+        """How its rows are written."""
+        return self.hints.get("write_disposition")
+
+    def apply_hints(self, **hints: Any) -> DltResource:
+        """Change what the configuration says of the table; null changes nothing."""
+        for name, value in hints.items():
+            if value is None or name in _NOTHING:
+                continue
+            if name == "incremental":
+                self.incremental = value
+            elif name in HINTS:
+                self.hints[name] = value
+            else:
+                raise unknown(f"hint {name!r} of apply_hints")
+        return self
+
+    def add_map(self, item_map: Any, insert_at: int | None = None, **_: Any) -> DltResource:
+        """Change each record."""
+        return self._step({"map": item_map}, insert_at)
+
+    def add_filter(self, item_filter: Any, insert_at: int | None = None, **_: Any) -> DltResource:
+        """Keep some of the records."""
+        return self._step({"filter": item_filter}, insert_at)
+
+    def add_yield_map(self, item_map: Any, insert_at: int | None = None, **_: Any) -> DltResource:
+        """Make several records of each."""
+        return self._step({"yield_map": item_map}, insert_at)
+
+    def _step(self, step: dict[str, Any], insert_at: int | None) -> DltResource:
+        if insert_at is not None:
+            raise unknown("insert_at of a processing step", "add the steps in their order")
+        self.steps.append(step)
+        return self
+
+    def add_limit(self, *_: Any, **__: Any) -> DltResource:
+        """Read a part only, which a run does not."""
+        remark(
+            "add_limit is not honoured: everything is read", "penstock read SOURCE STREAM --limit N"
+        )
+        return self
+
+    def parallelize(self) -> DltResource:
+        """Read beside others, as every run does."""
+        return self
+
+    def with_name(self, new_name: str, *_: Any) -> DltResource:
+        """A copy whose rows go to a table of that name."""
+        copied = self._copy()
+        copied.hints.setdefault("table_name", new_name)
+        return copied
+
+    def _copy(self) -> DltResource:
+        copied = DltResource(self.config, self.item, self.name)
+        copied.hints, copied.steps = dict(self.hints), list(self.steps)
+        copied.incremental, copied.selected = self.incremental, self.selected
+        return copied
+
+
+class Resources(dict[str, DltResource]):
+    """The resources of a source by name."""
+
+    def __missing__(self, name: str) -> DltResource:
+        known = ", ".join(self)
+        raise refuse(Refusal(f"the source has no resource {name!r}", f"there are: {known}"))
+
+    @property
+    def selected(self) -> dict[str, DltResource]:
+        """Those that are loaded."""
+        return {name: r for name, r in self.items() if r.selected is not False}
+
+    def select(self, *names: str) -> dict[str, DltResource]:
+        """Load these only."""
+        for name in names:
+            self[name].selected = None
+        for name, resource in self.items():
+            if name not in names:
+                resource.selected = False
+        return self.selected
+
+
+class DltSource:
+    """Resources that are loaded together."""
+
+    def __init__(self, name: str | None, resources: Iterable[DltResource], **settings: Any) -> None:
+        self.__dict__["name"] = name
+        self.__dict__["settings"] = settings
+        self.__dict__["resources"] = Resources()
+        self.__dict__["listed"] = list(resources)
+        self.__dict__["made_at"] = caller()
+        self.resources.update({r.name: r for r in self.listed})
+        current().sources.append(self)
+
+    name: str | None
+    settings: dict[str, Any]
+    resources: Resources
+    listed: list[DltResource]
+    made_at: Spot | None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self.resources:
+            return self.resources[name]
+        raise unknown(f"DltSource.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _ON_SOURCE and name not in _NOTHING and name != "name":
+            raise unknown(f"DltSource.{name} to set")
+        if name == "name":
+            self.__dict__["name"] = value
+        else:
+            self.settings[name] = value
+
+    def __iter__(self) -> Iterator[DltResource]:
+        """The records, where dlt reads them; here the resources, for whoever yields them."""
+        yield from self.resources.selected.values()
+
+    @property
+    def selected_resources(self) -> dict[str, DltResource]:
+        """Those that are loaded."""
+        return self.resources.selected
+
+    def with_resources(self, *names: str) -> DltSource:
+        """A source that loads these only."""
+        copied = DltSource(self.name, [r._copy() for r in self.listed], **self.settings)  # noqa: SLF001 (its own kind)
+        copied.resources.select(*names)
+        replace(self, copied)
+        return copied
+
+    def clone(self, with_name: str | None = None) -> DltSource:
+        """A copy."""
+        copies = [r._copy() for r in self.listed]  # noqa: SLF001 (its own kind)
+        return DltSource(with_name or self.name, copies, **self.settings)
+
+    def add_limit(self, *_: Any, **__: Any) -> DltSource:
+        """Read a part only, which a run does not."""
+        remark(
+            "add_limit is not honoured: everything is read", "penstock read SOURCE STREAM --limit N"
+        )
+        return self
+
+    def parallelize(self) -> DltSource:
+        """Read beside others, as every run does."""
+        return self
+
+
+def replace(old: DltSource, new: DltSource | None) -> None:
+    """A source became a part of another, or was replaced by a changed copy."""
+    sources = current().sources
+    if any(source is old for source in sources):
+        sources[:] = [s for s in sources if s is not old and s is not new]
+        if new is not None:
+            sources.append(new)
+
+
+# Of functions.
+
+
+class _Factory:
+    """A function that makes a source or resources, with its parameters filled in."""
+
+    def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.settings = dict(settings)
+        self.name = str(settings.get("name") or getattr(function, "__name__", "source"))
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown(f"{name} of a decorated function")
+
+    def with_args(self, **settings: Any) -> Any:
+        """The same with other settings."""
+        return type(self)(self.function, {**self.settings, **_without_nulls(settings)})
+
+    clone = with_args
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        raise NotImplementedError
+
+
+class SourceFactory(_Factory):
+    """A function decorated with `@dlt.source`."""
+
+    def __call__(self, *args: Any, **named: Any) -> DltSource:
+        """The source that the function makes."""
+        made = filled(self.function, args, named)
+        resources = list(flat(made, f"the source {self.name!r}"))
+        settings = {k: v for k, v in self.settings.items() if k in _ON_SOURCE}
+        return DltSource(self.name, resources, **settings)
+
+
+class ResourceFactory(_Factory):
+    """A function decorated with `@dlt.resource`; its rows are those of the resources it yields."""
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The resource that the function yields, or a list if there are several."""
+        made = filled(self.function, args, named)
+        found = list(flat(made, f"the resource {self.name!r}"))
+        hints = {k: v for k, v in self.settings.items() if k in HINTS}
+        for resource in found:
+            resource.apply_hints(**hints)
+            if self.settings.get("selected") is False:
+                resource.selected = False
+        if len(found) != 1:
+            return found
+        if found[0].name != self.name:
+            found[0].hints.setdefault("table_name", self.name)
+        return found[0]
+
+
+def flat(made: Any, what: str) -> Iterator[DltResource]:
+    """The resources among what a function of the script gave.
+
+    Raises:
+        Refusal: it gave rows, which only dlt can load.
+    """
+    match made:
+        case None:
+            return
+        case DltResource():
+            yield made
+        case DltSource():
+            replace(made, None)
+            yield from made.listed
+        case SourceFactory() | ResourceFactory():
+            yield from flat(made(), what)
+        case _ if isinstance(made, _LISTS):
+            for item in made:
+                yield from flat(item, what)
+        case _:
+            hint = "describe it as a resource of rest_api_source"
+            raise refuse(Refusal(f"{what} makes its rows in Python, which is not run", hint))
+
+
+def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if v is not None}
+
+
+def source(function: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.source`, with or without arguments."""
+    if function is None:
+        return lambda given: SourceFactory(given, _without_nulls(settings))
+    return SourceFactory(function, _without_nulls(settings))
+
+
+def resource(data: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.resource`, with or without arguments, or `dlt.resource(data)`."""
+    kept = _without_nulls(settings)
+    if data is None:
+        return lambda given: resource(given, **settings)
+    if isinstance(data, DltResource):
+        return data.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
+    if callable(data) and not inspect.isgenerator(data):
+        return ResourceFactory(data, kept)
+    name = kept.get("name", "resource")
+    found = list(flat(data, f"the resource {name!r}"))
+    for one in found:
+        one.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
+    return found[0] if len(found) == 1 else found
+
+
+def transformer(*_: Any, **__: Any) -> Any:
+    """`@dlt.transformer`, which makes rows in Python."""
+    hint = 'give the child resource a path with "{resources.PARENT.FIELD}" in it'
+    raise unknown("dlt.transformer", hint)

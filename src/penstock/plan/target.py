@@ -1,0 +1,13 @@
+"""Where a document's own run would put its rows, for documents that say so: scripts."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination as `--to` takes it, a schema, and whether each run loads everything anew."""
+
+    destination: str | None = None
+    db_schema: str | None = None
+    full_refresh: bool = False
