@@ -105,7 +105,8 @@ def _same_number(one: float | Decimal, other: Any) -> bool:
 def _same_text(one: str, other: Any) -> bool:
     if isinstance(other, datetime):
         moment = datetime.fromisoformat(one)
-        return (moment.astimezone(UTC) if moment.tzinfo else moment) == other
+        # a record that names no zone means UTC
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) == other
     return one == other
 
 

@@ -23,7 +23,7 @@ from .helpers import block, rows, same, shape, types
         (b"true", "bool"), (b'"12"', "text"), (b'""', "text"), (b'"2024-01-01"', "text"),
         (b'"10:00:00"', "text"), (b'"2024-01-01T10:00:00Z"', "timestamp"),
         (b'"2024-01-01T10:00:00.123+02:00"', "timestamp"),
-        (b'"2024-01-01T10:00:00"', "timestamp_ntz"),
+        (b'"2024-01-01T10:00:00"', "timestamp"),
         (b'"2024-01-01T10:00:00.1234567Z"', "text"), (b"9223372036854775808", "decimal"),
         (b"0.1000000000000000055", "text"), (b"0.100000000000000005", "decimal"),
     ],
@@ -248,6 +248,8 @@ def test_extras_of_another_class_go_to_a_variant():
         ("double", 3, 3.0), ("double", "1.5", 1.5), ("date", "2024-02-29", date(2024, 2, 29)),
         ("time", "10:30", time(10, 30)), ("binary", "YWI=", b"ab"), ("json", 5, "5"),
         ("timestamp", "2024-01-01T10:00:00", datetime(2024, 1, 1, 10, tzinfo=UTC)),
+        ("timestamp", "2024-01-01", datetime(2024, 1, 1, tzinfo=UTC)), ("text", 12, "12"),
+        ("timestamp_ntz", "2024-01-01T10:00:00+02:00", datetime(2024, 1, 1, 8)),  # noqa: DTZ001 (it has none)
     ],
 )  # fmt: skip
 def test_declared_columns_take_other_spellings(kind, given, kept):
@@ -260,8 +262,8 @@ def test_declared_columns_take_other_spellings(kind, given, kept):
 
 @pytest.mark.parametrize(
     ("kind", "given"),
-    [("timestamp", 5), ("timestamp", "2024-01-01"), ("decimal", "12.345"), ("bigint", "007"),
-     ("bigint", 1.5), ("date", "2024-02-30"), ("bool", "true"), ("text", 12), ("binary", "YWI")],
+    [("timestamp", 5), ("text", True), ("decimal", "12.345"), ("bigint", "007"),
+     ("bigint", 1.5), ("date", "2024-02-30"), ("bool", "true"), ("binary", "YWI")],
 )  # fmt: skip
 def test_declared_columns_never_bend_a_value(kind, given):
     """A value that a declared type cannot hold as it is goes to a variant column."""

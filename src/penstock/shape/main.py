@@ -207,9 +207,7 @@ def _instants(column: ColumnState, array: Any) -> Any:
     try:
         return from_text(array, column)
     except pa.ArrowInvalid:
-        if not column.declared:
-            raise
-    # a declared instant without a zone is in UTC
+        pass  # without zones, perhaps: then they are in UTC
     if pc.min(pc.binary_length(array)).as_py() < _LEAST_LENGTH["timestamp_ntz"]:
         raise Refused
     return pc.assume_timezone(array.cast(pa.timestamp("us")), "UTC")

@@ -22,8 +22,8 @@ from penstock.shape.values import (
     Number,
     classify,
     coerce,
+    instant,
     is_local_timestamp,
-    is_timestamp,
     to_decimal,
 )
 
@@ -52,7 +52,7 @@ class Placer:
 
     def _first(self, node: Node, value: Any) -> Placed:
         kind = classify(value)
-        kept = value
+        kept = instant(value) if kind == "timestamp" else value
         scale = None
         if kind == "decimal":
             scale = _scale(value)
@@ -136,7 +136,7 @@ def _keep(column: ColumnState, value: Any) -> Any:
         case "text":
             return value if type(value) is str else None
         case "timestamp":
-            return value if type(value) is str and is_timestamp(value) else None
+            return instant(value) if type(value) is str else None
         case "timestamp_ntz":
             return value if type(value) is str and is_local_timestamp(value) else None
         case "bool":

@@ -145,12 +145,10 @@ def classify(value: Any) -> ColumnType:
 
 
 def text_class(text: str) -> ColumnType:
-    """What a text is taken for: a timestamp with or without zone, or plain text."""
+    """What a text is taken for: a timestamp, in UTC where it names no zone, or plain text."""
     if len(text) < len("2024-01-01T10Z") or text[4] != "-":
         return "text"
-    if is_timestamp(text):
-        return "timestamp"
-    return "timestamp_ntz" if is_local_timestamp(text) else "text"
+    return "timestamp" if is_timestamp(text) or is_local_timestamp(text) else "text"
 
 
 def is_timestamp(text: str) -> bool:
@@ -178,6 +176,24 @@ def _has_utc(moment: datetime) -> bool:
 def is_local_timestamp(text: str) -> bool:
     """Whether `text` is a date-time without a zone, to the microsecond at most."""
     return _LOCAL.fullmatch(text) is not None and _parses(datetime.fromisoformat, text)
+
+
+def instant(text: str) -> str | None:
+    """`text` as an instant, in UTC where it names no zone, as dlt has it; None if it is none."""
+    if is_timestamp(text):
+        return text
+    return f"{text}Z" if is_local_timestamp(text) else None
+
+
+def _in_utc(text: str) -> str | None:
+    """The wall clock of UTC at an instant, or None if `text` is none."""
+    if not is_timestamp(text):
+        return None
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+def _is_date(text: str) -> bool:
+    return _DATE.fullmatch(text) is not None and _parses(date.fromisoformat, text)
 
 
 def _parses(parse: Callable[[str], object], text: str) -> bool:
@@ -216,6 +232,8 @@ def coerce(value: Any, kind: ColumnType, precision: int | None, scale: int | Non
     if isinstance(value, Json):
         return None
     if isinstance(value, Number):
+        if kind == "text":
+            return str(value)
         return to_decimal(value, *decimal_size(precision, scale)) if kind == "decimal" else None
     if isinstance(value, str):
         return _coerce_text(value, kind, precision, scale)
@@ -232,6 +250,8 @@ def _coerce_number(value: Any, kind: ColumnType, precision: int | None, scale: i
         return value if kind == "bool" else None
     if kind == "decimal":
         return to_decimal(value, *decimal_size(precision, scale))
+    if kind == "text":
+        return repr(value)
     if isinstance(value, float):
         return value if kind == "double" else None
     if kind == "bigint":
@@ -246,14 +266,11 @@ def _coerce_text(text: str, kind: ColumnType, precision: int | None, scale: int 
         case "text":
             return text
         case "timestamp":
-            if is_timestamp(text):
-                return text
-            # a document that declares an instant means UTC where the API names no zone, as in dlt
-            return f"{text}Z" if is_local_timestamp(text) else None
+            return f"{text}T00:00:00Z" if _is_date(text) else instant(text)
         case "timestamp_ntz":
-            return text if is_local_timestamp(text) else None
+            return text if is_local_timestamp(text) else _in_utc(text)
         case "date":
-            return text if _DATE.fullmatch(text) and _parses(date.fromisoformat, text) else None
+            return text if _is_date(text) else None
         case "time":
             return text if _TIME.fullmatch(text) and _parses(time.fromisoformat, text) else None
         case "binary":
