@@ -42,6 +42,11 @@ class Channel:
                 self._changed.notify_all()
             return part
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return not self._parts
+
     async def close(self) -> None:
         """No more parts will come."""
         async with self._changed:

@@ -14,7 +14,6 @@ import msgspec
 from penstock.plan.page import Position
 from penstock.plan.pagination import Counter, Facts, Law, Pagination
 
-
 FULL_PAGES_EACH = 3  # full pages that pay for one page asked for ahead
 
 

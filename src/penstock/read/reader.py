@@ -42,7 +42,7 @@ from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
 from penstock.read.walk import Answer, Walk, Walked
 
-CHANNEL_BYTES = 16 * 1024 * 1024
+CHANNEL_BYTES = 8 * 1024 * 1024
 
 
 # Answers to a kept position that say it is not known any more.
@@ -140,6 +140,11 @@ class Reader:
             await self._shut()
         if self._fault is not None:
             raise self._fault
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was read has been taken."""
+        return self._out.empty
 
     def stop(self) -> None:
         """Ask nothing more; what was handed out stays, and `parts` ends."""

@@ -30,7 +30,7 @@ from penstock.read.repeats import Known, overlapping
 
 _NO_CONTENT = 204
 _GONE = frozenset({404, 416})
-_AHEAD_BYTES = 16 * 1024 * 1024  # of pages that wait for their turn, in one slice
+_AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
 
 Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
 

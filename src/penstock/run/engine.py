@@ -45,6 +45,7 @@ from penstock.redact import Redactor
 from penstock.run.loader import Edges, Sizes, StreamLoader
 from penstock.run.preparing import prepare
 from penstock.run.receipts import decode_receipt, make_receipt
+from penstock.shape import warm_up
 
 Emit = Callable[[Event], None]
 
@@ -201,8 +202,12 @@ class Run:
                 sizes=self._options.sizes,
                 full_refresh=self._options.full_refresh,
             )
+            if not any(stored[name] for name in loaded):
+                # Rows are sure to come: what shapes them is loaded while the first answers do.
+                shaping.submit(warm_up)
             try:
                 reader = self._reader(loaded, stored, edges, transport)
+                edges.idle = lambda: reader.idle
                 with _signals(lambda: self._stop(reader)):
                     await self._load(reader, previous)
             finally:

@@ -17,7 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from penstock.destinations.base import Append, Checkpoint, Fault, Merge, Replace, Session, Write
+from penstock.destinations.base import (
+    Append,
+    Checkpoint,
+    Fault,
+    Merge,
+    Replace,
+    Session,
+    Sort,
+    Write,
+)
 from penstock.destinations.base import Committed as Kept
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
@@ -40,11 +49,13 @@ RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """How much is done at once: bytes of JSON text that are shaped, and committed, together.
 
-    After `seconds` what is ready is committed, however little it is.
+    While the reader waits for the API, less is taken: `idle` bytes are shaped, and a block's worth
+    is committed. After `seconds` what is ready is committed, however little it is.
     """
 
-    block: int = 8 * 1024 * 1024
-    checkpoint: int = 32 * 1024 * 1024
+    block: int = 4 * 1024 * 1024
+    checkpoint: int = 16 * 1024 * 1024
+    idle: int = 1024 * 1024
     seconds: float = 10.0
 
 
@@ -96,7 +107,11 @@ class Lot:
 
 
 class Edges(msgspec.Struct, kw_only=True):
-    """What the loaders of a run share. `fault` is called before and after a block is shaped."""
+    """What the loaders of a run share.
+
+    `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
+    loaded, so that a smaller block costs no time.
+    """
 
     session: Session
     run_id: str
@@ -106,6 +121,7 @@ class Edges(msgspec.Struct, kw_only=True):
     keeping: ThreadPoolExecutor
     fault: Fault
     sizes: Sizes = Sizes()
+    idle: Callable[[], bool] = bool
     full_refresh: bool = False
     loads: int = 0
 
@@ -133,9 +149,16 @@ class StreamLoader:
         self._known = dict(state)
         hints = context.stream.hints
         self.shaper = Shaper(context.name, hints, edges.session.schema(context.name))
-        # A stream that is read only for its children has no table to replace.
-        self.replaces = context.loaded and (edges.full_refresh or hints.write == "replace")
-        self._appends = not self.replaces and (hints.write == "append" or not hints.primary_key)
+        # A stream that is read only for its children has no table to replace; one that keeps what
+        # is gone is read from the start and merged.
+        keeps = hints.versions or hints.marks_deleted
+        self.replaces = context.loaded and (
+            hints.write == "replace" or (edges.full_refresh and not keeps)
+        )
+        self._appends = not self.replaces and hints.write == "append"
+        # What a run lacks means something, so its state is true only when it has brought all.
+        self._holds = self.replaces or hints.needs_all
+        self._ends = keeps and (edges.full_refresh or context.stream.cursor is None)
         self.children: list[StreamLoader] = []
         self.broken = False
         self._lot = Lot(edges.next_load())
@@ -233,14 +256,12 @@ class StreamLoader:
         self._edges.emit(SliceFailed(stream=context.name, slice="all", error=str(error)))
 
     async def _page(self, part: PagePart) -> None:
-        sizes = self._edges.sizes
         lot = self._slice_lot(part.slice) if self._appends else self._lot
         lot.add(part)
-        if lot.waiting >= sizes.block:
-            await self._shape(lot)
+        await self._shape_if_due(lot)
         if not self._appends:
             await self._keep_if_due()
-        elif lot.bytes >= sizes.checkpoint:
+        elif self._is_full(lot):
             await self._keep_open(part.slice.key, lot)
 
     def _slice_lot(self, piece: Slice) -> Lot:
@@ -279,8 +300,7 @@ class StreamLoader:
             return
         self._lot.take(lot)
         self._add_state(self._lot, state)
-        if self._lot.waiting >= self._edges.sizes.block:
-            await self._shape(self._lot)
+        await self._shape_if_due(self._lot)
         await self._keep_if_due()
 
     def _closing(self, part: SliceClosed) -> dict[str, str | None]:
@@ -310,11 +330,10 @@ class StreamLoader:
             for key in list(self._opened):
                 self._retract(f"open/{key}")
         self._add_state(self._lot, self._ending(part))
-        if not self.replaces:
-            await self._keep(self._lot)
-        elif part.complete:
+        if part.complete:
             self._lot.state.update(self._held)
-            await self._keep(self._lot, swap=True)
+        if part.complete or not self.replaces:
+            await self._keep(self._lot, last=part.complete)
         await self._kept()
         self.swapped = self.replaces and part.complete
 
@@ -360,16 +379,26 @@ class StreamLoader:
     def _add_state(self, lot: Lot, entries: Mapping[str, str | None]) -> None:
         """Entries that differ from what is kept; those of a replacement wait for its end."""
         for name, text in entries.items():
-            if self.replaces:
+            if self._holds:
                 self._held[name] = text
             elif self._known.get(name) != text or name in lot.state:
                 lot.state[name] = text
 
     async def _keep_if_due(self) -> None:
-        lot, sizes = self._lot, self._edges.sizes
-        due = self._edges.now() - self._since >= sizes.seconds
-        if lot.bytes >= sizes.checkpoint or due:
-            await self._keep(lot)
+        due = self._edges.now() - self._since >= self._edges.sizes.seconds
+        if due or self._is_full(self._lot):
+            await self._keep(self._lot)
+
+    def _is_full(self, lot: Lot) -> bool:
+        """Whether a lot is to be committed for its size."""
+        sizes = self._edges.sizes
+        spare = self._edges.idle() and self._keeping is None
+        return lot.bytes >= (min(sizes.block, sizes.checkpoint) if spare else sizes.checkpoint)
+
+    async def _shape_if_due(self, lot: Lot) -> None:
+        sizes = self._edges.sizes
+        if lot.waiting >= (min(sizes.idle, sizes.block) if self._edges.idle() else sizes.block):
+            await self._shape(lot)
 
     async def _shape(self, lot: Lot) -> None:
         """The lot's segments to a batch, in the worker thread."""
@@ -398,7 +427,7 @@ class StreamLoader:
         await self._keep(self._lot)
         await self._keep(lot)
 
-    async def _keep(self, lot: Lot, *, swap: bool = False) -> None:
+    async def _keep(self, lot: Lot, *, last: bool = False) -> None:
         """Commit all of the lot, in the keeper thread, while the next one is being filled."""
         await self._shape(lot)
         if lot is self._lot:
@@ -406,13 +435,14 @@ class StreamLoader:
             self._since = self._edges.now()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
-        if not (lot.batches or lot.state or lot.retract or swap):
+        tells = last and (self.replaces or self._ends)
+        if not (lot.batches or lot.state or lot.retract or tells):
             return
         await self._kept()
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
         commit = self._edges.session.commit
-        future = loop.run_in_executor(self._edges.keeping, commit, self._checkpoint(lot, swap))
+        future = loop.run_in_executor(self._edges.keeping, commit, self._checkpoint(lot, tells))
         self._keeping = (lot.load_id, future)
 
     async def _settled_below(self) -> bool:
@@ -428,13 +458,13 @@ class StreamLoader:
             lot.batches = []
         lot.state = dict.fromkeys(lot.freed)
 
-    def _checkpoint(self, lot: Lot, swap: bool) -> Checkpoint:  # noqa: FBT001 (told by _keep)
+    def _checkpoint(self, lot: Lot, tells: bool) -> Checkpoint:  # noqa: FBT001 (told by _keep)
         return Checkpoint(
             load_id=lot.load_id,
             run_id=self._edges.run_id,
             stream=self._context.name,
-            write=self._write(swap=swap),
-            schema=self.shaper.schema if lot.batches or swap else None,
+            write=self._write(last=tells),
+            schema=self.shaper.schema if lot.batches or tells else None,
             batches=lot.batches,
             retract=lot.retract,
             state=tuple(lot.state.items()),
@@ -460,8 +490,19 @@ class StreamLoader:
         rows = kept.rows.get(root, 0)
         self._edges.emit(Committed(stream=self._context.name, load_id=load_id, rows=rows))
 
-    def _write(self, *, swap: bool) -> Write:
+    def _write(self, *, last: bool) -> Write:
         if self.replaces:
-            return Replace(generation=self._edges.run_id, swap=swap)
-        key = self.shaper.schema.root.key
-        return Merge(key=key) if key and not self._appends else Append()
+            return Replace(generation=self._edges.run_id, swap=last)
+        hints, roles = self._context.stream.hints, self.shaper.roles
+        if self._appends or not (roles.key or roles.merge_key or hints.versions):
+            return Append()
+        sort = roles.sort
+        return Merge(
+            key=roles.key,
+            strategy=hints.strategy,
+            merge_key=roles.merge_key,
+            sort=sort and Sort(column=sort.column, descending=sort.descending),
+            hard_delete=roles.hard_delete,
+            soft_delete=hints.marks_deleted,
+            ends=last,
+        )

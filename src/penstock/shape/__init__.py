@@ -1,12 +1,16 @@
 """SHAPING it: raw records to typed Arrow tables."""
 
 from penstock.shape.report import SchemaChange, Statistics
-from penstock.shape.schema import Batch, Block, Schema, Segment, Table, TableColumn
-from penstock.shape.shaper import Shaper
+from penstock.shape.roles import Order, Roles
+from penstock.shape.schema import Batch, Block, Discarded, Schema, Segment, Table, TableColumn
+from penstock.shape.shaper import Shaper, warm_up
 
 __all__ = [
     "Batch",
     "Block",
+    "Discarded",
+    "Order",
+    "Roles",
     "Schema",
     "SchemaChange",
     "Segment",
@@ -14,4 +18,5 @@ __all__ = [
     "Statistics",
     "Table",
     "TableColumn",
+    "warm_up",
 ]

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 from penstock.plan.hints import ColumnType, Hints
 from penstock.shape.grow import plant
 from penstock.shape.report import Statistics, Tally
+from penstock.shape.roles import Roles, roles
 from penstock.shape.schema import Batch, Block, Schema
 
 if TYPE_CHECKING:
     from penstock.shape.lanes import Lane, Lanes
+
+
+def warm_up() -> None:
+    """Load what shaping needs, before there is anything to shape."""
+    from penstock.shape import lanes  # noqa: F401, PLC0415 (loading it is the point)
 
 
 class Shaper:
@@ -45,6 +51,11 @@ class Shaper:
     def schema(self) -> Schema:
         """The stream's tables, with everything that blocks have shown so far."""
         return self._tree.schema()
+
+    @property
+    def roles(self) -> Roles:
+        """The columns that decide how rows are merged, as far as blocks have shown them."""
+        return roles(self._tree, self._hints)
 
     def statistics(self) -> Statistics:
         """What has been done so far."""
