@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
     "unsupported": "The document asks for something that Penstock does not do.",
     # What was read as it is meant, or changes nothing.
     "gap": "The document says something that is not honoured; no rows are lost by it.",
-    "merge-without-key": "A merge without a key appends.",
+    "merge-without-key": "A merge has no key, so its first record ends it.",
     "renamed-key": "A key of another name was taken for the one that is meant.",
     "renamed-value": "A word was taken for the one that is meant.",
     "misplaced-key": "A key stands on the resource and belongs into its endpoint.",
@@ -103,6 +103,7 @@ CODES: dict[str, str] = {
     "depth": "A record is nested too deeply.",
     "not-json": "A record is not valid JSON.",
     "nesting": "The document asks for a nesting that is not available.",
+    "no-key": "Rows are to be merged, and nothing says by which key.",
     "key-missing": "A record has no value for the key of a merge.",
     "key-fallback": "Records lack the inherited key, and another field took its place.",
     "contract": "A schema contract forbids what a record brings.",

@@ -45,7 +45,7 @@ CASES = [
     (
         "blind merge",
         source(stream("a", write="merge")),
-        [("merge-without-key", "a", "a merge without a key appends")],
+        [("merge-without-key", "a", "a merge without a key ends at its first record")],
     ),
     (
         "two replace one",

@@ -203,7 +203,7 @@ class Merger:
                 self._engine.rows(
                     f"UPDATE {self._root} AS r SET {sql.quote(VALID_TO)} = CAST(? AS TIMESTAMPTZ) "
                     f"FROM {source} AS s WHERE {sql.same_keys('r', 's', key)} AND {valid} "
-                    f"AND r.{version} <> s.{version}",
+                    f"AND r.{version} IS DISTINCT FROM s.{version}",
                     [self._at.isoformat()],
                 )
         return without(found, known)

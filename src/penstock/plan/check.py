@@ -85,7 +85,7 @@ def merges_have_keys(source: Source) -> Iterator[Finding]:
             yield Finding(
                 code="merge-without-key",
                 severity="warning",
-                message="a merge without a key appends",
+                message="a merge without a key ends at its first record",
                 stream=stream.name,
                 hint="give primary_key or merge_key",
             )

@@ -56,6 +56,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     `primary_key` and `merge_key` name record fields. `key_inherited` marks a primary key that came
     from the document's defaults, so that it may fall back to `<singular>_id`. `max_nesting` is the
     number of child-table levels below the root (None: no limit); deeper lists become JSON.
+    `soft_delete` marks rows that a full read no longer brings as deleted and keeps them.
     """
 
     table: str | None = None
@@ -64,7 +65,24 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     merge_key: tuple[str, ...] = ()
     write: WriteMode = "append"
     strategy: MergeStrategy = "delete-insert"
+    soft_delete: bool = False
     columns: tuple[Column, ...] = ()
     nesting: Nesting = "tables"
     max_nesting: int | None = None
     contract: Contract = Contract()
+
+    @property
+    def versions(self) -> bool:
+        """Whether a row that changes is kept beside its new version."""
+        return self.write == "merge" and self.strategy == "scd2"
+
+    @property
+    def marks_deleted(self) -> bool:
+        """Whether rows that are gone are kept, and marked as deleted."""
+        return self.write == "merge" and self.soft_delete and not self.versions
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether a run must bring all of a reading, for what it lacks means something."""
+        by_sets = self.write == "merge" and bool(self.merge_key)
+        return self.versions or self.marks_deleted or by_sets

@@ -496,12 +496,12 @@ class StreamLoader:
         hints, roles = self._context.stream.hints, self.shaper.roles
         if self._appends or not (roles.key or roles.merge_key or hints.versions):
             return Append()
-        sort = roles.sort
+        by = roles.sort
         return Merge(
             key=roles.key,
             strategy=hints.strategy,
             merge_key=roles.merge_key,
-            sort=sort and Sort(column=sort.column, descending=sort.descending),
+            sort=Sort(column=by.column, descending=by.descending) if by else None,
             hard_delete=roles.hard_delete,
             soft_delete=hints.marks_deleted,
             ends=last,

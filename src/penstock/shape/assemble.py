@@ -9,12 +9,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.shape.frame import Frame, arrow_type
-from penstock.shape.schema import LIST_INDEX, LOAD_ID, PARENT_ID, ROW_ID, Batch
+from penstock.shape.schema import (
+    DELETED_AT,
+    LIST_INDEX,
+    LOAD_ID,
+    PARENT_ID,
+    ROW_ID,
+    VALID_FROM,
+    VALID_TO,
+    VERSION,
+    Batch,
+)
 from penstock.shape.tree import TableState, Tree
 
 
-def assemble(tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: Any) -> Batch:
-    """The batch of these frames; `root_ids` are the ids of the root's rows, where rows have ids."""
+def assemble(
+    tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: Any, versions: Any = None
+) -> Batch:
+    """The batch of these frames.
+
+    `root_ids` are the ids of the root's rows, where rows have ids, and `versions` what tells the
+    versions of a row apart, where they are kept.
+    """
     ids: dict[str, Any] = {tree.root.name: root_ids}
     tables = {}
     for table in tree.tables:
@@ -24,6 +40,8 @@ def assemble(tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: An
             parent_ids = ids[table.parent.name].take(frame.parents)
             ids[table.name] = _child_ids(parent_ids, frame.index)
             own |= {PARENT_ID: parent_ids, LIST_INDEX: frame.index}
+        else:
+            own |= _history(tree, frame.rows, versions)
         own[ROW_ID] = ids[table.name]
         tables[table.name] = _table(tree, table, frame, own)
     return Batch(tables=tables)
@@ -37,6 +55,16 @@ def _table(tree: Tree, table: TableState, frame: Frame, own: Mapping[str, Any]) 
         names.append(column.name)
         arrays.append(pa.nulls(frame.rows, arrow_type(column)) if array is None else array)
     return pa.table(arrays, names=names)
+
+
+def _history(tree: Tree, rows: int, versions: Any) -> dict[str, Any]:
+    """The root's columns of instants, which the destination fills, and of versions."""
+    instants = {
+        name: pa.nulls(rows, pa.timestamp("us", "UTC"))
+        for name in tree.system_columns(tree.root)
+        if name in {VALID_FROM, VALID_TO, DELETED_AT}
+    }
+    return instants if versions is None else {**instants, VERSION: versions}
 
 
 def _repeat(text: str, rows: int) -> pa.Array:

@@ -19,7 +19,7 @@ _NEWS: dict[Entity, str] = {
 
 
 class DiscardRow(Exception):  # noqa: N818 (it is not a fault: the contract asks for it)
-    """The record at hand is left out."""
+    """The record at hand is left out; the message says why."""
 
 
 class DiscardValue(Exception):  # noqa: N818 (the same)
@@ -48,13 +48,14 @@ class Judge:
         mode = self._modes[entity]
         if mode == "evolve" or node.table.name not in self._bound:
             return
-        if mode == "discard_row":
-            raise DiscardRow
         if mode == "discard_value":
             raise DiscardValue
         where = ".".join(node.path) or "value"
+        what = f"{node.table.name}: {_NEWS[entity]} at {where!r}: {_excerpt(value)}"
+        if mode == "discard_row":
+            raise DiscardRow(what)
         raise ContractError(
-            f"{node.table.name}: {_NEWS[entity]} at {where!r}: {_excerpt(value)}",
+            what,
             code=f"contract-{entity.replace('_', '-')}",
             hint=f"the contract freezes {entity} of this stream",
         )

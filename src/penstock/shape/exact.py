@@ -13,7 +13,7 @@ from penstock.shape.contract import DiscardRow, DiscardValue, Judge
 from penstock.shape.frame import Frame, collected
 from penstock.shape.place import Placer
 from penstock.shape.report import Tally
-from penstock.shape.schema import Extra, Segment
+from penstock.shape.schema import Discarded, Extra, Segment
 from penstock.shape.slices import Slices
 from penstock.shape.tree import Node, TableState, Tree
 from penstock.shape.values import Json, decode
@@ -31,6 +31,8 @@ class ExactLane:
         self._placer = Placer(tree, judge, tally)
         self._discards = discards
         self._slices = Slices(b"")
+        self.left_out: list[tuple[bytes | msgspec.Raw, Discarded]] = []
+        """Records that the contract kept out, since the list was last emptied."""
 
     def shape(self, segments: Sequence[Segment]) -> dict[str, Frame]:
         """The rows of these segments, by table.
@@ -46,11 +48,13 @@ class ExactLane:
 
     def _segment(self, segment: Segment) -> None:
         extras = segment.extras
-        add = self._add_with_rollback if self._discards else self._add
         for record in segment.records:
             self._slices = Slices(record)
             try:
-                add(decode(record), extras)
+                if self._discards:
+                    self._add_with_rollback(decode(record), record, segment)
+                else:
+                    self._add(decode(record), extras)
             except ShapeError as error:
                 raise _located(error, self._tree.stream, segment.origin, record) from error
             except RecursionError:
@@ -74,12 +78,15 @@ class ExactLane:
         if extras:
             self._object(dict(extras), root.record, row)
 
-    def _add_with_rollback(self, value: Any, extras: tuple[tuple[str, Extra], ...]) -> None:
+    def _add_with_rollback(self, value: Any, record: bytes | msgspec.Raw, segment: Segment) -> None:
         marks = {table.name: table.rows for table in self._tree.tables}
         try:
-            self._add(value, extras)
-        except DiscardRow:
+            self._add(value, segment.extras)
+        except DiscardRow as why:
             self._tally.add("discarded_rows")
+            text = bytes(record).decode("utf-8", "replace")
+            out = Discarded(reason=str(why), record=text, origin=segment.origin)
+            self.left_out.append((record, out))
             for table in self._tree.tables:
                 _truncate(table, marks.get(table.name, 0))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Container, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +17,9 @@ from penstock.shape.exact import excerpt
 from penstock.shape.frame import Frame
 from penstock.shape.place import fits
 from penstock.shape.report import Tally
-from penstock.shape.schema import Segment
-from penstock.shape.tree import Tree
+from penstock.shape.roles import Roles, column_of, roles
+from penstock.shape.schema import Extra, Segment
+from penstock.shape.tree import ColumnState, Tree
 from penstock.shape.values import decode
 
 
@@ -34,6 +38,43 @@ class Keys:
     def wanted(self) -> bool:
         """Whether rows are told apart by key at all."""
         return self._hints.write == "merge" and bool(self._hints.primary_key)
+
+    def check(self, frame: Frame) -> None:
+        """Make sure that rows to be merged have something to be merged by.
+
+        Raises:
+            ShapeError: the document names no key; the message names fields that could be one.
+        """
+        hints = self._hints
+        keyed = hints.primary_key or hints.merge_key or hints.versions
+        if hints.write != "merge" or keyed or not frame.rows:
+            return
+        found = [c for c in self._tree.root.columns if _tells_apart(frame, c)]
+        could = ", ".join(repr(".".join(c.node.path)) for c in found)
+        these = f"these fields are all there and all different: {could}" if could else "none is one"
+        shown = f"in the first {frame.rows} records" if frame.rows > 1 else "in the first record"
+        raise ShapeError(
+            f"{self._tree.stream}: rows are to be merged, and nothing says by which key",
+            code="no-key",
+            hint=f"give primary_key; {shown}, {these}",
+        )
+
+    def order(self, frame: Frame) -> Any:
+        """Values of which the greatest decides which row of a key stays, or None for the last."""
+        sort = self.roles().sort
+        if sort is None or sort.column not in frame.columns:
+            return None
+        ranks = pc.rank(
+            frame.columns[sort.column],
+            sort_keys="ascending" if sort.descending else "descending",
+            null_placement="at_start",
+            tiebreaker="dense",
+        )
+        return ranks.cast(pa.int64())
+
+    def roles(self) -> Roles:
+        """The columns that decide about a merge, as they are named now."""
+        return roles(self._tree, self._hints)
 
     def columns(self, frame: Frame, segments: list[Segment]) -> list[str]:
         """The names of the key's columns, none of which is null in any row.
@@ -83,12 +124,7 @@ class Keys:
 
     def _column_of(self, field: str) -> str | None:
         """The main column of a record's field, named as records spell it or as the column is."""
-        node = (self._tree.root.record.fields or {}).get(field)
-        if node is not None and node.main is not None:
-            return node.main.name
-        wanted = names.identifier(field)
-        columns = (column for column in self._tree.root.columns if not column.variant)
-        return next((column.name for column in columns if column.name == wanted), None)
+        return column_of(self._tree, field)
 
     def _complain(self, name: str, segments: list[Segment]) -> None:
         node = next((c.node for c in self._tree.root.columns if c.name == name), None)
@@ -117,6 +153,16 @@ class Keys:
             code="key-missing",
             hint="name a key that every record has, or write with append or replace",
         )
+
+
+_NO_KEY = frozenset({"json", "double", "bool", "binary"})
+
+
+def _tells_apart(frame: Frame, column: ColumnState) -> bool:
+    array = frame.columns.get(column.name)
+    if array is None or array.null_count or column.variant or column.type in _NO_KEY:
+        return False
+    return bool(pc.count_distinct(array).as_py() == frame.rows)
 
 
 def _lacks(frame: Frame, name: str | None) -> bool:
@@ -158,14 +204,37 @@ def _escaped(text: pa.Array) -> pa.Array:
     return pc.replace_substring(pc.replace_substring(text, "\\", "\\\\"), "|", "\\|")
 
 
-def last_rows(identity: pa.Array) -> pa.Array | None:
-    """The rows that are the last with their identity, in order; None if that is every row."""
+def last_rows(identity: pa.Array, order: pa.Array | None = None) -> pa.Array | None:
+    """The rows that are the last with their identity, in order; None if that is every row.
+
+    With `order`, those with the greatest value of it, and of several the last.
+    """
     rows = len(identity)
     if pc.count_distinct(identity).as_py() == rows:
         return None
-    numbered = pa.table({"identity": identity, "row": pa.array(range(rows), pa.int64())})
-    last = numbered.group_by("identity").aggregate([("row", "max")])
-    return last["row_max"].combine_chunks().sort()
+    place = pa.array(range(rows), pa.int64())
+    rank = place if order is None else pc.add(pc.multiply(order, rows), place)
+    numbered = pa.table({"identity": identity, "rank": rank})
+    last = numbered.group_by("identity").aggregate([("rank", "max")])
+    return pc.index_in(last["rank_max"].combine_chunks(), value_set=rank).cast("int64").sort()
+
+
+def versions(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array:
+    """A digest of each record, the same however its keys are ordered and its text is spaced."""
+    return pa.array(
+        [
+            _digest(decode(record), segment.extras)
+            for segment in segments
+            for record in segment.records
+            if id(record) not in left_out
+        ],
+        pa.string(),
+    )
+
+
+def _digest(value: Any, extras: Sequence[tuple[str, Extra]]) -> str:
+    text = json.dumps([value, dict(extras)], sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def keep_rows(frames: dict[str, Frame], tree: Tree, rows: pa.Array) -> dict[str, Frame]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from penstock.plan.hints import Hints
 from penstock.shape.assemble import assemble, ordinals
 from penstock.shape.contract import Judge
 from penstock.shape.exact import ExactLane
 from penstock.shape.frame import Frame, Frames, concat
-from penstock.shape.keys import Keys, identities, keep_rows, last_rows
+from penstock.shape.keys import Keys, identities, keep_rows, last_rows, versions
 from penstock.shape.main import MainLane, Refused, within
 from penstock.shape.report import Tally
 from penstock.shape.schema import Batch, Block, Schema, Segment
@@ -32,6 +34,7 @@ class Lanes:
         self, tree: Tree, hints: Hints, known: Schema | None, tally: Tally, lane: Lane
     ) -> None:
         self._tree = tree
+        self._hints = hints
         self._tally = tally
         contract = hints.contract
         modes = (contract.tables, contract.columns, contract.data_type)
@@ -53,8 +56,19 @@ class Lanes:
         segments = [segment for segment in block.segments if segment.records]
         pieces = [self._piece(piece) for piece in self._pieces(segments)]
         frames = concat(self._tree, pieces or [{}])
-        frames, ids = self._identify(frames, block.load_id, segments)
-        return assemble(self._tree, frames, block.load_id, ids)
+        left_out, self._exact.left_out = self._exact.left_out, []
+        rows = self._versions(segments, left_out)
+        frames, ids, rows = self._identify(frames, block.load_id, segments, rows)
+        batch = assemble(self._tree, frames, block.load_id, ids, rows)
+        discarded = tuple(why for _, why in left_out)
+        return msgspec.structs.replace(batch, discarded=discarded) if discarded else batch
+
+    def _versions(self, segments: list[Segment], left_out: Sequence[tuple[Any, Any]]) -> Any:
+        """A digest of each record that has a row, where versions of rows are kept."""
+        if not self._hints.versions:
+            return None
+        out = {id(record) for record, _ in left_out}
+        return versions(segments, out)
 
     def _pieces(self, segments: list[Segment]) -> Iterator[list[Segment]]:
         """Pieces of a block, each tried on the main lane as a whole."""
@@ -116,21 +130,28 @@ class Lanes:
                 del self._tree.unseen[name]
 
     def _identify(
-        self, frames: dict[str, Frame], load_id: str, segments: list[Segment]
-    ) -> tuple[dict[str, Frame], Any]:
-        """The frames with one row a key, and the ids of the root's rows."""
+        self, frames: dict[str, Frame], load_id: str, segments: list[Segment], versions: Any
+    ) -> tuple[dict[str, Frame], Any, Any]:
+        """The frames with one row a key, the ids of the root's rows, and their versions."""
         root = frames[self._tree.root.name]
+        self._keys.check(root)
         if not self._keys.wanted:
-            return frames, self._ordinals(load_id, root.rows) if self._tree.with_ids else None
-        key = self._keys.columns(root, segments)
-        if not root.rows:
-            return frames, ordinals(load_id, 0, 0)
-        ids = identities(root, key)
-        last = last_rows(ids)
-        if last is None:
-            return frames, ids
-        self._tally.add("duplicate_rows", root.rows - len(last))
-        return keep_rows(frames, self._tree, last), ids.take(last)
+            ids = versions
+        else:
+            key = self._keys.columns(root, segments)
+            if not root.rows:
+                return frames, ordinals(load_id, 0, 0), versions
+            ids = identities(root, key)
+        last = last_rows(ids, self._keys.order(root)) if ids is not None else None
+        if last is not None:
+            self._tally.add("duplicate_rows", root.rows - len(last))
+            frames, ids = keep_rows(frames, self._tree, last), ids.take(last)
+            versions = versions.take(last) if versions is not None else None
+        if self._keys.wanted and versions is None:
+            return frames, ids, None
+        # rows without a key, and versions of a row, are told apart by their place in the load
+        rows = frames[self._tree.root.name].rows
+        return frames, self._ordinals(load_id, rows) if self._tree.with_ids else None, versions
 
     def _ordinals(self, load_id: str, rows: int) -> Any:
         # Loads are filled side by side: each goes on from where its last block ended.

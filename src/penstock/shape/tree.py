@@ -13,10 +13,15 @@ from penstock.plan.hints import ColumnType, Hints
 from penstock.shape import names
 from penstock.shape.report import Tally
 from penstock.shape.schema import (
+    DELETED_AT,
     LIST_INDEX,
     LOAD_ID,
     PARENT_ID,
     ROW_ID,
+    SYSTEM_COLUMNS,
+    VALID_FROM,
+    VALID_TO,
+    VERSION,
     Schema,
     Table,
     TableColumn,
@@ -179,17 +184,22 @@ class Tree:
 
     def system_columns(self, table: TableState) -> tuple[str, ...]:
         """The names of Penstock's own columns of a table, in order."""
-        if not self.with_ids:
-            return (LOAD_ID,)
-        return (
-            (LOAD_ID, ROW_ID) if table.parent is None else (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
-        )
+        if table.parent is not None:
+            return (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
+        ids = (LOAD_ID, ROW_ID) if self.with_ids else (LOAD_ID,)
+        return (*ids, *self._history())
+
+    def _history(self) -> tuple[str, ...]:
+        """The columns of the root that say since when and until when a row was there."""
+        if self.hints.versions:
+            return (VERSION, VALID_FROM, VALID_TO)
+        return (DELETED_AT,) if self.hints.marks_deleted else ()
 
     def _new_table(
         self, name: str, parent: TableState | None, path: tuple[str, ...], room: int
     ) -> TableState:
         table = TableState(name, parent, path, room)
-        for own in (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX):
+        for own in SYSTEM_COLUMNS:
             table.names.keep(own)
         self.tables.append(table)
         self.version += 1
@@ -302,4 +312,10 @@ class Tree:
 
 def system_column(name: str) -> TableColumn:
     """One of Penstock's own columns."""
-    return TableColumn(name=name, type="bigint" if name == LIST_INDEX else "text", nullable=False)
+    kind: ColumnType = "bigint" if name == LIST_INDEX else "text"
+    if name in _INSTANTS:
+        return TableColumn(name=name, type="timestamp")
+    return TableColumn(name=name, type=kind, nullable=False)
+
+
+_INSTANTS = frozenset({VALID_FROM, VALID_TO, DELETED_AT})
