@@ -30,6 +30,7 @@ __all__ = [
     "Limits",
     "RateLimit",
     "Source",
+    "Spec",
     "Stream",
 ]
 
@@ -63,6 +64,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
 
 
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document tells a platform of its connection: the JSON schema of the user's values.
+
+    `grant` says how a platform obtains a token for its user; nothing here acts on it.
+    """
+
+    schema: JsonValue
+    documentation_url: str | None = None
+    grant: JsonValue = None
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint's records and the table they go to.
 
@@ -71,7 +83,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     `later` takes the stream's place once it has state, unless that state is older than `retention`.
     Streams of one `group` are never read at the same time. With `slicing` "first-page" the params
     of partition and cursor are left out once there is a page token. `needs` are the classes without
-    which the stream cannot be read.
+    which the stream cannot be read. `schema` is the JSON schema the document declares, where it was
+    compiled to be described; `files` says that the document also fetches files.
     """
 
     name: str
@@ -93,6 +106,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     slicing: Literal["every-page", "first-page"] = "every-page"
     needs: tuple[str, ...] = ()
+    schema: JsonValue = None
+    files: bool = False
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +125,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a document says, compiled: streams in the document's order, parents included.
 
     `prepare` changes the user's values before anything reads them, `validate` are checks of them
-    then. `check` names the streams by which a connection is tried.
+    then; `migrate` are those of the changes that the user's own file of values keeps. `check` names
+    the streams by which a connection is tried, with `check_values` in place of the user's. `spec`
+    is there where the document was compiled to be described.
     """
 
     name: str
@@ -120,8 +137,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     discovered: tuple[Discovered, ...] = ()
     prepare: tuple[Change, ...] = ()
+    migrate: tuple[Change, ...] = ()
     validate: tuple[MustFit, ...] = ()
     check: tuple[str, ...] = ()
+    check_values: tuple[tuple[str, JsonValue], ...] = ()
+    spec: Spec | None = None
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""

@@ -19,9 +19,14 @@ from penstock.plan.prepare import prepared
 from penstock.plan.source import Discovered, Source, Stream
 
 
-def compile_document(document: Document, values: Mapping[str, JsonValue] | None = None) -> Compiled:
-    """Compile a manifest; what it asks of the user's values is settled as far as they are known."""
-    source = _compiled(document, values)
+def compile_document(
+    document: Document, values: Mapping[str, JsonValue] | None = None, *, describe: bool = False
+) -> Compiled:
+    """Compile a manifest; what it asks of the user's values is settled as far as they are known.
+
+    With `describe` the plan also holds the spec and the declared schemas, as platforms ask for.
+    """
+    source = _compiled(document, values, describe=describe)
     failed = any(d.severity == "error" for d in document.diagnostics)
     return Compiled(
         source=None if failed else source,
@@ -32,7 +37,9 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
     )
 
 
-def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Source | None:
+def _compiled(
+    document: Document, values: Mapping[str, JsonValue] | None, *, describe: bool
+) -> Source | None:
     if not document.root.mapping:
         document.say("error", "airbyte-empty", "a manifest is a mapping", document.root.place)
         return None
@@ -42,7 +49,8 @@ def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Sou
     root = Component(references, _typed(document.root))
     ctx = Context(document, references, values)
     described = root.child("spec")
-    changes = spec.changes(ctx, described)
+    kept = spec.migrations(ctx, described)
+    changes = kept + spec.changes(ctx, described)
     ctx = Context(document, references, None if values is None else prepared(changes, values))
     inputs = spec.inputs(described)
     ctx.required = frozenset(i.name for i in inputs if i.required)
@@ -51,7 +59,7 @@ def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Sou
     if not (root.children("streams") or root.children("dynamic_streams")):
         ctx.error("no-streams", "a manifest needs 'streams' or 'dynamic_streams'", root.node)
     components = list(_streams(ctx, root))
-    made = Streams(ctx, components).all()
+    made = Streams(ctx, components, describe=describe).all()
     return Source(
         name=document.name,
         base_url=_base(ctx, components),
@@ -60,9 +68,19 @@ def _compiled(document: Document, values: Mapping[str, JsonValue] | None) -> Sou
         limits=limits(ctx, root),
         discovered=tuple(_discovered(ctx, root)),
         prepare=changes,
+        migrate=kept,
         validate=spec.checks(ctx, described),
         check=_checked(ctx, root, made),
+        check_values=_overrides(root),
+        spec=spec.described(described) if describe else None,
     )
+
+
+def _overrides(root: Component) -> tuple[tuple[str, JsonValue], ...]:
+    """Values that stand in for the user's while a connection is tried."""
+    component = root.child("check")
+    found = component.value("config_overrides") if component is not None else None
+    return tuple(found.items()) if isinstance(found, dict) else ()
 
 
 def _typed(root: Node) -> Node:

@@ -9,7 +9,7 @@ from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.prepare import Change, MustFit, Remap, SetValue, Unset
-from penstock.plan.source import Input
+from penstock.plan.source import Input, Spec
 
 
 def inputs(spec: Component | None) -> tuple[Input, ...]:
@@ -53,14 +53,30 @@ def _secrets(schema: JsonValue, path: tuple[str, ...]) -> Iterator[tuple[str, ..
             yield from (found for found in _secrets(option, path) if found != path)
 
 
-def changes(ctx: Context, spec: Component | None) -> tuple[Change, ...]:
-    """What is changed in the user's values before anything reads them."""
+def described(spec: Component | None) -> Spec | None:
+    """What the manifest tells a platform."""
+    if spec is None:
+        return None
+    url = spec.value("documentation_url")
+    return Spec(
+        schema=spec.value("connection_specification") or {},
+        documentation_url=url if isinstance(url, str) else None,
+        grant=spec.value("advanced_auth"),
+    )
+
+
+def migrations(ctx: Context, spec: Component | None) -> tuple[Change, ...]:
+    """What is changed in the user's values for good."""
     rules = spec.child("config_normalization_rules") if spec is not None else None
-    if rules is None:
-        return ()
-    migrations = rules.children("config_migrations")
-    listed = [change for one in migrations for change in one.children("transformations")]
-    listed += rules.children("transformations")
+    listed = rules.children("config_migrations") if rules is not None else []
+    made = [change for one in listed for change in one.children("transformations")]
+    return tuple(change for child in made for change in _changes(ctx, child))
+
+
+def changes(ctx: Context, spec: Component | None) -> tuple[Change, ...]:
+    """What is changed in the user's values in every run, after what is changed for good."""
+    rules = spec.child("config_normalization_rules") if spec is not None else None
+    listed = rules.children("transformations") if rules is not None else []
     return tuple(change for child in listed for change in _changes(ctx, child))
 
 

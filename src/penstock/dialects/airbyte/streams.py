@@ -26,8 +26,11 @@ _KINDS = ("DeclarativeStream", "StateDelegatingStream")
 class Streams:
     """The streams of one source: the manifest's own, and the parents that only children read."""
 
-    def __init__(self, ctx: Context, components: list[Component]) -> None:
+    def __init__(
+        self, ctx: Context, components: list[Component], *, describe: bool = False
+    ) -> None:
         self.ctx = ctx
+        self._describe = describe
         self.made: dict[str, Stream] = {}
         self.own: dict[str, Component] = {}
         self._open: set[str] = set()
@@ -114,6 +117,8 @@ class Streams:
             hints=hints(ctx, component, declared, incremental=cursor is not None),
             recovery=recovery(ctx, retriever),
             slicing="first-page" if once else "every-page",
+            schema=merged(ctx, declared) if self._describe else None,
+            files=component.child("file_uploader") is not None,
         )
         return self._finished(ctx, component, retriever, requester, stream)
 
