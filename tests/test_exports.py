@@ -23,8 +23,11 @@ PUBLIC = [
     "Receipt",
     "Result",
     "ShapeError",
+    "Source",
     "compile_source",
     "execute",
+    "load",
+    "load_into",
     "read_stream",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from penstock.api import Source, load, load_into
     from penstock.dialects import Compiled
     from penstock.errors import (
         DestinationError,
@@ -32,12 +33,16 @@ __all__ = [
     "Receipt",
     "Result",
     "ShapeError",
+    "Source",
     "compile_source",
     "execute",
+    "load",
+    "load_into",
     "read_stream",
 ]
 
 _HOMES = {
+    **dict.fromkeys(("Source", "load", "load_into"), "api"),
     "Compiled": "dialects",
     "Receipt": "events",
     **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "run"),

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.dialects import Compiled
+    from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.plan.expr import JsonValue
     from penstock.run.engine import Options, Result, execute, reset_state, show_state
-    from penstock.run.reading import read_stream
+    from penstock.run.reading import read_pages, read_stream
 
 __all__ = [
     "Options",
     "Result",
+    "compile_built",
     "compile_source",
+    "compile_value",
     "execute",
+    "read_pages",
     "read_stream",
     "reset_state",
     "show_state",
@@ -26,6 +30,7 @@ _HOMES = {
     "Options": "engine",
     "Result": "engine",
     "execute": "engine",
+    "read_pages": "reading",
     "read_stream": "reading",
     "reset_state": "engine",
     "show_state": "engine",
@@ -58,6 +63,24 @@ def compile_source(
 
     code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
     return compile_document(load(spec, code), values)
+
+
+def compile_value(
+    value: Mapping[str, object], values: Mapping[str, JsonValue] | None = None, name: str = "source"
+) -> Compiled:
+    """Compile a configuration or manifest that is a dict already."""
+    from penstock.dialects import compile_document  # noqa: PLC0415 (part of loading late)
+    from penstock.dialects.document import Document  # noqa: PLC0415 (the same)
+
+    return compile_document(Document.from_object(value, name), values)
+
+
+def compile_built(source: DltSource) -> Compiled:
+    """Compile a source that was built with the stand-in for dlt."""
+    from penstock.dialects import compile_document  # noqa: PLC0415 (part of loading late)
+    from penstock.dialects.dlt.standin.execute import read_built  # noqa: PLC0415 (the same)
+
+    return compile_document(read_built(source))
 
 
 def _lookup(values: Mapping[str, JsonValue], name: str) -> object:

@@ -5,8 +5,20 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,6 +35,20 @@ from penstock.run.engine import Options, make_asker, selected
 from penstock.run.preparing import prepare
 
 _WAITING = 1_000  # records that wait for whoever reads them
+_PAGES_WAITING = 4
+_T = TypeVar("_T")
+
+
+class _End:
+    """Stands behind the last item."""
+
+
+_END = _End()
+
+
+def _nothing(event: Event) -> None:
+    """What is done with events that nobody asked for."""
+    del event
 
 
 async def pages(
@@ -31,9 +57,29 @@ async def pages(
     stream: str,
     *,
     base_url: str | None = None,
-    on_event: Callable[[Event], None] = lambda _event: None,
-) -> AsyncIterator[list[bytes]]:
+    on_event: Callable[[Event], None] = _nothing,
+) -> AsyncGenerator[list[bytes], None]:
     """The records of one stream, page by page, each as JSON with the columns its slice adds.
+
+    Raises:
+        PlanError: the source has no such stream.
+        ReadError: a slice could not be read.
+    """
+    found = parts(source, values, stream, base_url=base_url, on_event=on_event)
+    async with aclosing(found) as taken:
+        async for part in taken:
+            yield [_with_extras(bytes(record), part) for record in part.records]
+
+
+async def parts(
+    source: Source,
+    values: Mapping[str, JsonValue],
+    stream: str,
+    *,
+    base_url: str | None = None,
+    on_event: Callable[[Event], None] = _nothing,
+) -> AsyncGenerator[PagePart, None]:
+    """The pages of one stream as they come, each with its slice.
 
     Raises:
         PlanError: the source has no such stream.
@@ -51,7 +97,7 @@ async def pages(
     try:
         async for part in reader.parts():
             if isinstance(part, PagePart):
-                yield [_with_extras(bytes(record), part) for record in part.records]
+                yield part
             elif isinstance(part, SliceLost):
                 raise part.error
         for context in reader.contexts:
@@ -91,40 +137,67 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
         ReadError: a slice could not be read.
     """
     selected(source, (stream,))
-    out: queue.Queue[bytes | BaseException | None] = queue.Queue(_WAITING)
+    found = pages(source, values, stream, base_url=base_url, on_event=on_event)
+    with closing(_in_thread(_one_by_one(found), _WAITING)) as taken:
+        yield from islice(taken, limit)
+
+
+def read_pages(
+    source: Source,
+    values: Mapping[str, JsonValue],
+    stream: str,
+    *,
+    base_url: str | None = None,
+    on_event: Callable[[Event], None] = _nothing,
+) -> Iterator[list[bytes]]:
+    """The pages of one stream, read while they are taken; each record is JSON.
+
+    Raises:
+        PlanError: the source has no such stream.
+        ReadError: a slice could not be read.
+    """
+    selected(source, (stream,))
+    found = pages(source, values, stream, base_url=base_url, on_event=on_event)
+    return _in_thread(found, _PAGES_WAITING)
+
+
+async def _one_by_one(pages: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        for record in page:
+            yield record
+
+
+def _in_thread(items: AsyncIterator[_T], waiting: int) -> Generator[_T, None, None]:
+    """What an asynchronous iterator gives, from a loop in a thread; `waiting` are read ahead."""
+    out: queue.Queue[_T | BaseException | _End] = queue.Queue(waiting)
     gone = threading.Event()
 
     async def produce() -> None:
-        async for page in pages(source, values, stream, base_url=base_url, on_event=on_event):
-            for record in page:
-                if gone.is_set():
-                    return
-                await asyncio.to_thread(out.put, record)
+        async for item in items:
+            if gone.is_set():
+                return
+            await asyncio.to_thread(out.put, item)
 
     def work() -> None:
         try:
             asyncio.run(produce())
-            out.put(None)
-        except BaseException as exc:  # noqa: BLE001 (raised again where the records are taken)
+            out.put(_END)
+        except BaseException as exc:  # noqa: BLE001 (raised again where the items are taken)
             out.put(exc)
 
-    thread = threading.Thread(target=work, name="read", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name="read", daemon=True).start()
     try:
-        yield from _taken(out, limit)
+        while not isinstance(item := out.get(), _End):
+            if isinstance(item, BaseException):
+                raise item
+            yield item
     finally:
         gone.set()
         while not out.empty():
             out.get_nowait()
 
 
-def _taken(out: queue.Queue[bytes | BaseException | None], limit: int | None) -> Iterator[bytes]:
-    count = 0
-    while limit is None or count < limit:
-        item = out.get()
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
-        count += 1
-        yield item
+def finished(work: Coroutine[Any, Any, _T]) -> _T:
+    """What some work gives, done in a loop of its own, also where one is running already."""
+    with ThreadPoolExecutor(1, "read") as pool:
+        return pool.submit(asyncio.run, work).result()

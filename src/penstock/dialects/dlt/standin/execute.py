@@ -15,12 +15,14 @@ from typing import Any
 import msgspec
 
 from penstock.dialects.dlt.standin import record
+from penstock.dialects.dlt.standin.assemble import assemble
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import installed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
+from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document
 from penstock.plan.target import Target
 
@@ -82,6 +84,13 @@ def execute(document: Document, script: Script, lookup: Lookup = nothing_known) 
     finally:
         record.end()
         forget()
+
+
+def read_built(source: DltSource) -> Document:
+    """The document of a source that was built outside of any script."""
+    document = Document(file=source.name or "source", kind="object", name=source.name or "source")
+    document.root = Reader(document, document.file).root(assemble([source]), None)
+    return document
 
 
 class _Execution:

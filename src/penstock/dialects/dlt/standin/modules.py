@@ -88,11 +88,28 @@ def _configspec(given: Any = None, **_: Any) -> Any:
     return given if given is not None else lambda cls: cls
 
 
+_Table = dict[str, tuple[Mapping[str, Any], bool]]  # names, and whether further ones are types
+
+
 def _package() -> dict[str, StandinModule]:
     """Every module of the stand-in, by its full name."""
-    rest_client = {**_PAGINATORS, **_AUTH, "RESTClient": _RestClient, "paginate": _paginate}
-    types = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
-    dlt = {
+    tables: _Table = {"dlt": (_top(), False), **_sources(), **_common(), **_extract()}
+    made = {
+        name: StandinModule(name, names, typing=typing) for name, (names, typing) in tables.items()
+    }
+    for name, module in made.items():
+        parent, _, last = name.rpartition(".")
+        if parent and last not in vars(made[parent]):
+            vars(made[parent])[last] = module
+    return made
+
+
+_TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
+_INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
+
+
+def _top() -> dict[str, Any]:
+    return {
         "secrets": Accessor(secret=True),
         "config": Accessor(secret=False),
         "source": sources.source,
@@ -107,17 +124,16 @@ def _package() -> dict[str, StandinModule]:
         "Schema": AnyType,
         "__version__": "1.31.0",
     }
-    incremental = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
-    rest_api_names = {**rest_api.public(), **_PAGINATORS, **_AUTH}
-    specs = {"configspec": _configspec, "BaseConfiguration": object}
-    tables: dict[str, tuple[Mapping[str, Any], bool]] = {
-        "dlt": (dlt, False),
-        "dlt.sources": (
-            {**incremental, **types, "TDataItem": AnyType, "TDataItems": AnyType},
-            False,
-        ),
-        "dlt.sources.rest_api": (rest_api_names, False),
-        "dlt.sources.rest_api.typing": (rest_api_names, True),
+
+
+def _sources() -> _Table:
+    rest_client = {**_PAGINATORS, **_AUTH, "RESTClient": _RestClient, "paginate": _paginate}
+    rest_names = {**rest_api.public(), **_PAGINATORS, **_AUTH}
+    names = {**_INCREMENTAL, **_TYPES, "TDataItem": AnyType, "TDataItems": AnyType}
+    return {
+        "dlt.sources": (names, False),
+        "dlt.sources.rest_api": (rest_names, False),
+        "dlt.sources.rest_api.typing": (rest_names, True),
         "dlt.sources.rest_api.config_setup": ({}, False),
         "dlt.sources.helpers": ({}, False),
         "dlt.sources.helpers.rest_client": (rest_client, False),
@@ -125,6 +141,12 @@ def _package() -> dict[str, StandinModule]:
         "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, False),
         "dlt.sources.helpers.rest_client.auth": (_AUTH, True),
         "dlt.sources.helpers.rest_client.typing": ({}, True),
+    }
+
+
+def _common() -> _Table:
+    specs = {"configspec": _configspec, "BaseConfiguration": object}
+    return {
         "dlt.common": ({}, False),
         "dlt.common.typing": ({}, True),
         "dlt.common.configuration": ({"configspec": _configspec}, False),
@@ -135,21 +157,18 @@ def _package() -> dict[str, StandinModule]:
         "dlt.common.pipeline": ({"LoadInfo": pipeline.LoadInfo}, True),
         "dlt.common.libs": ({}, False),
         "dlt.common.libs.pydantic": ({"DltConfig": dict}, False),
-        "dlt.extract": ({**types, **incremental}, True),
-        "dlt.extract.source": (types, True),
-        "dlt.extract.resource": (types, True),
-        "dlt.extract.incremental": (incremental, True),
+    }
+
+
+def _extract() -> _Table:
+    return {
+        "dlt.extract": ({**_TYPES, **_INCREMENTAL}, True),
+        "dlt.extract.source": (_TYPES, True),
+        "dlt.extract.resource": (_TYPES, True),
+        "dlt.extract.incremental": (_INCREMENTAL, True),
         "dlt.extract.typing": ({}, True),
         "dlt.destinations": ({k: pipeline.destination(k) for k in _DESTINATIONS}, False),
     }
-    made = {
-        name: StandinModule(name, names, typing=typing) for name, (names, typing) in tables.items()
-    }
-    for name, module in made.items():
-        parent, _, last = name.rpartition(".")
-        if parent and last not in vars(made[parent]):
-            vars(made[parent])[last] = module
-    return made
 
 
 class _Finder:

@@ -61,6 +61,11 @@ def current() -> Record:
     return _records[-1] if _records else Record()
 
 
+def executing() -> bool:
+    """Whether a script is being executed."""
+    return bool(_records)
+
+
 def refuse(refusal: Refusal) -> Refusal:
     """Report a refusal, also if the script catches it; gives it back to be raised."""
     current().refusals.append(refusal)
