@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.loads import SCHEMA, VALUES, given, plan
+from tests.e2e.loads import SCHEMA, given, plan
 
 from penstock.events import Event
 from penstock.run import Options, execute
@@ -67,7 +68,7 @@ def work(trial: dict[str, Any]) -> None:
         fault=fuse,
         full_refresh=trial["full_refresh"],
     )
-    execute(source, given(source, VALUES), trial["path"], options, fuse.event)
+    execute(source, given(source, trial["values"]), trial["path"], options, fuse.event)
 
 
 def serve() -> None:
@@ -113,6 +114,7 @@ class Forge:
         count: int = 1,
         delay: float | None = None,
         full_refresh: bool = False,
+        values: Mapping[str, Any] | None = None,
     ) -> int:
         """Run one trial; gives how it ended: 0, or minus the signal."""
         trial = {
@@ -123,6 +125,7 @@ class Forge:
             "count": count,
             "delay": delay,
             "full_refresh": full_refresh,
+            "values": dict(values or {}),
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
