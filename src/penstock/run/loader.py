@@ -148,7 +148,9 @@ class StreamLoader:
         self._edges = edges
         self._known = dict(state)
         hints = context.stream.hints
-        self.shaper = Shaper(context.name, hints, edges.session.schema(context.name))
+        stored = edges.session.schema(context.name)
+        self.shaper = Shaper(context.name, hints, stored)
+        self._bare = stored is None  # neither a table nor a row for one
         # A stream that is read only for its children has no table to replace; one that keeps what
         # is gone is read from the start and merged.
         keeps = hints.versions or hints.marks_deleted
@@ -409,6 +411,7 @@ class StreamLoader:
         batch = await loop.run_in_executor(self._edges.shaping, self.shaper.shape, lot.seal())
         self._edges.fault("shape:end")
         lot.batches.append(batch)
+        self._bare = False
         self._report()
 
     def _report(self) -> None:
@@ -435,7 +438,7 @@ class StreamLoader:
             self._since = self._edges.now()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
-        tells = last and (self.replaces or self._ends)
+        tells = last and (self.replaces or self._ends) and not self._bare
         if not (lot.batches or lot.state or lot.retract or tells):
             return
         await self._kept()

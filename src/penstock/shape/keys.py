@@ -64,13 +64,10 @@ class Keys:
         sort = self.roles().sort
         if sort is None or sort.column not in frame.columns:
             return None
-        ranks = pc.rank(
-            frame.columns[sort.column],
-            sort_keys="ascending" if sort.descending else "descending",
-            null_placement="at_start",
-            tiebreaker="dense",
-        )
-        return ranks.cast(pa.int64())
+        values = frame.columns[sort.column]
+        order = "ascending" if sort.descending else "descending"
+        ranks = pc.rank(values, sort_keys=order, tiebreaker="dense").cast(pa.int64())
+        return pc.if_else(values.is_null(), 0, ranks)  # ranks begin at 1
 
     def roles(self) -> Roles:
         """The columns that decide about a merge, as they are named now."""

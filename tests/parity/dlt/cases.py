@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.parity.dlt import cursors, paging, tables
+from tests.parity.dlt import asking, better, cursors, paging, tables, wrong
 
-CASES = [*paging.CASES, *cursors.CASES, *tables.CASES]
+CASES = [*paging.CASES, *cursors.CASES, *tables.CASES, *asking.CASES, *wrong.CASES, *better.CASES]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.parity.dlt.harness import Oracle, oracle_python
 from tests.parity.dlt.server import Stage
 

@@ -76,9 +76,15 @@ def _path(row: dict[str, Any] | None, owner: dict[Any, Any]) -> str:
     if row is None:
         return "(lost)"
     held = _system(row)
-    own = {c: str(v) for c, v in row.items() if not c.startswith(_SYSTEM) and v is not None}
+    own = {c: _spelled(v) for c, v in row.items() if not c.startswith(_SYSTEM) and v is not None}
     above = _path(owner.get(held["parent"]), owner) if "parent" in held else ""
     return above + json.dumps([own, held.get("index")], sort_keys=True)
+
+
+def _spelled(value: Any) -> str:
+    """A value as text, without the spaces that JSON may have or not."""
+    text = str(value)
+    return text.replace(" ", "") if text[:1] in {"{", "["} else text
 
 
 def _value(value: Any, kind: str) -> Any:

@@ -289,7 +289,9 @@ def _links() -> Iterator[Case]:
         more = {"@odata.nextLink": f"{ask.base}/posts?$skip={start + 7}"} if len(held) == 7 else {}
         return Reply(body={"value": held, **more})
 
-    for nth, path in enumerate(("['@odata.nextLink']", "$['@odata.nextLink']", '"@odata.nextLink"')):
+    for nth, path in enumerate(
+        ("['@odata.nextLink']", "$['@odata.nextLink']", '"@odata.nextLink"')
+    ):
         yield _case(f"link at {path}", nth, {"type": "json_link", "next_url_path": path}, odata,
                     endpoint={"data_selector": "value"})  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.parity.dlt.cases import CASES
 from tests.parity.dlt.harness import Case, Oracle, differences, play
 from tests.parity.dlt.server import Stage

@@ -49,13 +49,14 @@ def send(stream: BinaryIO, data: bytes) -> None:
 def receive(stream: BinaryIO) -> bytes | None:
     """One message, or None at the end of the stream."""
     head = stream.read(8)
-    return stream.read(struct.unpack(">Q", head)[0]) if len(head) == 8 else None  # noqa: PLR2004
+    return stream.read(struct.unpack(">Q", head)[0]) if len(head) == 8 else None
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Load a configuration into a DuckDB file; gives the tables, or why there are none."""
-    import dlt  # noqa: PLC0415 (slow, and told apart from a worker that did not start)
     from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
+
+    import dlt  # noqa: PLC0415 (slow, and told apart from a worker that did not start)
 
     folder = Path(job["folder"])
     error = ""
@@ -76,7 +77,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 def _causes(exc: BaseException | None) -> str:
     """An error and what led to it, in one text."""
     said: list[str] = []
-    while exc is not None and len(said) < 6:  # noqa: PLR2004 (causes may go in circles)
+    while exc is not None and len(said) < 6:
         said.append(f"{type(exc).__name__}: {exc}")
         exc = exc.__cause__ or exc.__context__
     return "\n".join(said)

@@ -50,12 +50,19 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     _without_functions(ctx, node)
     columns = _columns(ctx, node.get("columns"))
     primary = ctx.texts(node.get("primary_key")) or _flagged(node, "primary_key")
-    write, strategy = _write(ctx, node.get("write_disposition"))
+    merge_key = ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key")
+    said = node.get("write_disposition")
+    write, strategy = _write(ctx, said)
+    if write == "merge" and strategy != "scd2" and not (primary or merge_key):
+        message = "a merge without a key appends, as it does in dlt"
+        assert said is not None, "a merge is said"
+        ctx.warn("merge-without-key", message, said, "give primary_key or merge_key", key=True)
+        write = "append"
     return Hints(
         table=ctx.text(node.get("table_name")),
         primary_key=primary,
         key_inherited=inherited and bool(primary),
-        merge_key=ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key"),
+        merge_key=merge_key,
         write=write,
         strategy=strategy,
         soft_delete=_soft_delete(ctx, node, write, strategy),

@@ -1,0 +1,223 @@
+"""Cases in which Penstock parts from dlt on purpose: what each does, and which row tells why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.dlt.data import Parts, Record, answer, config, resource
+from tests.parity.dlt.harness import Case, Outcome
+from tests.parity.dlt.server import Api, Ask, Reply
+
+Outcomes = list[Outcome]
+CURSOR = {"data_selector": "data", "paginator": {"type": "cursor", "cursor_path": "next"}}
+DATA = {"data_selector": "data", "paginator": "single_page"}
+
+
+# W1: children read by a cursor, under a parent of several pages.
+
+LATE = "a cursor on children of several parents"
+
+
+def _tickets(ask: Ask) -> Reply:
+    """Three parents on three pages; the later a parent, the older its children."""
+    parts = [p for p in ask.path.split("/") if p]
+    if parts == ["parents"]:
+        at = ask.number("cursor")
+        return answer([{"id": at + 1}], next=at + 1 if at < 2 else None)
+    owner = int(parts[1])
+    held = [{"id": 10 * owner + n, "at": 1000 - 100 * owner + n} for n in (1, 2)]
+    if ask.round > 1:
+        held.append({"id": 10 * owner + 3, "at": 1000 - 100 * owner + 3})
+    since = ask.number("since")
+    return answer([r for r in held if r["at"] >= since])
+
+
+def _lost_children(theirs: Outcomes, ours: Outcomes) -> None:
+    """Dlt binds the start anew for each page of the parent, to the newest value of all."""
+    assert theirs[0].rows("children", "id") == [11, 12]
+    assert ours[0].rows("children", "id") == [11, 12, 21, 22, 31, 32]
+    assert ours[1].rows("children", "id") == [11, 12, 13, 21, 22, 23, 31, 32, 33]
+    again = [t for t in ours[1].targets() if "kids" in t]
+    assert sorted(again) == [f"/parents/{n}/kids?since={1000 - 100 * n + 2}" for n in (1, 2, 3)]
+
+
+def _children(name: str, cursor: Parts) -> Case:
+    endpoint = {"path": "parents/{resources.parents.id}/kids", **DATA, **cursor}
+    return Case(
+        name=f"parts: children of a parent of several pages, {name}",
+        config=lambda base: config(
+            base, resource("parents", CURSOR, write_disposition="replace"),
+            resource("children", endpoint, write_disposition="append"),
+        ),
+        api=_tickets, differs=(LATE,), check=_lost_children,
+    )  # fmt: skip
+
+
+SINCE = {"cursor_path": "at", "initial_value": 0}
+W1 = [
+    _children("as a param", {"params": {"since": {"type": "incremental", **SINCE}}}),
+    _children("of the endpoint", {"incremental": {**SINCE, "start_param": "since"}}),
+    _children("in a template", {"incremental": SINCE,
+                                "params": {"since": "{incremental.start_value}"}}),
+]  # fmt: skip
+
+
+# W2 and W4: what is detected.
+
+
+def _numbered(ask: Ask) -> Any:
+    number = ask.number("page", 1)
+    held = [{"id": n} for n in range(1, 8)]
+    return {"items": held[3 * (max(number, 1) - 1) : 3 * max(number, 1)], "total_pages": 3}
+
+
+def _odata(ask: Ask) -> Any:
+    start = ask.number("$skip")
+    held = [{"id": n} for n in range(1, 8)]
+    more = {"@odata.nextLink": f"{ask.base}/things?$skip={start + 3}"} if start < 4 else {}
+    return {"value": held[start : start + 3], **more}
+
+
+def _beside_errors(_ask: Ask) -> Any:
+    return {"errors": [], "users": [{"id": n} for n in range(1, 8)]}
+
+
+def _all_seven(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].error or theirs[0].rows("things", "id") != list(range(1, 8))
+    assert ours[0].rows("things", "id") == list(range(1, 8))
+
+
+def _found(name: str, api: Api, row: str) -> Case:
+    return Case(name=f"parts: detected: {name}", runs=1, api=api, differs=(row,),
+                check=_all_seven, config=lambda base: config(base, "things"))  # fmt: skip
+
+
+DETECTED = [
+    _found("pages that begin at 1", _numbered, "pages detected without being named"),
+    _found("@odata.nextLink", _odata, "pages detected without being named"),
+    _found("a list beside empty errors", _beside_errors, "records beside an empty `errors`"),
+]
+
+
+# W5: a record path that is in no answer.
+
+
+def _silent(theirs: Outcomes, ours: Outcomes) -> None:
+    assert not theirs[0].error
+    assert not theirs[0].tables
+    assert ours[0].error == "partial"
+    assert "record-path-empty" in ours[0].warnings()
+
+
+MISSED = Case(
+    name="parts: a record path that matches nothing", runs=1,
+    api=lambda _ask: answer([{"id": 1}], key="renamed"),
+    config=lambda base: config(base, resource("things", DATA)),
+    differs=("a record path that is in no answer",), check=_silent,
+)  # fmt: skip
+
+
+# W6: values of parents.
+
+
+def _odd_parents(ask: Ask) -> Any:
+    if ask.path == "/parents":
+        keys = ["a", None, "b", "a", "x/y"]
+        return answer([{"id": n, "key": key} for n, key in enumerate(keys)])
+    return answer([{"path": ask.path}])
+
+
+def _each_once(theirs: Outcomes, ours: Outcomes) -> None:
+    asked = [t for t in theirs[0].targets() if "kids" in t]
+    assert sorted(asked) == ["/p/None/kids", "/p/a/kids", "/p/a/kids", "/p/b/kids", "/p/x/y/kids"]
+    mine = [t for t in ours[0].targets() if "kids" in t]
+    assert sorted(mine) == ["/p/a/kids", "/p/b/kids", "/p/x%2Fy/kids"]
+
+
+PARENTS = Case(
+    name="parts: null, repeated and slashed parents", runs=1, api=_odd_parents,
+    config=lambda base: config(
+        base, resource("parents", DATA),
+        resource("kids", {**DATA, "path": "p/{resources.parents.key}/kids"}),
+    ),
+    differs=("values put into a path", "a parent whose key is null", "a parent that comes twice"),
+    check=_each_once,
+)  # fmt: skip
+
+
+# W8: keys and numbers.
+
+
+def _shaped(name: str, records: list[Record], row: str, check: Any) -> Case:
+    return Case(name=f"parts: {name}", runs=1, api=lambda _ask: answer(records),
+                config=lambda base: config(base, resource("things", DATA)),
+                differs=(row,), check=check)  # fmt: skip
+
+
+def _both_keys(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].columns("things") == {"id": "BIGINT", "user_name": "VARCHAR"}
+    other = next(c for c in ours[0].columns("things") if c.startswith("user_name_"))
+    assert ours[0].rows("things", "user_name", other) == [("first", "second")]
+
+
+def _exact(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].error or theirs[0].rows("things", "v") != [2**70]
+    assert not ours[0].error
+    assert [int(v) for v in ours[0].rows("things", "v")] == [2**70]
+
+
+SHAPED = [
+    _shaped("keys of one name", [{"id": 1, "userName": "first", "User-Name": "second"}],
+            "two keys that come to one name", _both_keys),
+    _shaped("an integer of 71 bits", [{"id": 1, "v": 2**70}],
+            "a number with more digits than a double holds", _exact),
+]  # fmt: skip
+
+
+# GraphQL: braces that no template needs.
+
+QUERY = "query { things(first: 5) { id } }"
+
+
+def _graphql(ask: Ask) -> Reply:
+    right = ask.json == {"query": QUERY}
+    return answer([{"id": 1}]) if right else Reply(status=400, body={})
+
+
+def _braces(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].error
+    assert ours[0].rows("things", "id") == [1]
+
+
+GRAPHQL = Case(
+    name="parts: braces of a query", runs=1, api=_graphql, differs=("braces in a body",),
+    config=lambda base: config(base, resource("things", {
+        **DATA, "method": "POST", "json": {"query": QUERY}})),
+    check=_braces,
+)  # fmt: skip
+
+
+def _forbids_nulls(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].tables["things"]["columns"]["id"] == ("BIGINT", "NO")
+    assert ours[0].tables["things"]["columns"]["id"] == ("BIGINT", "YES")
+
+
+NULLS = Case(
+    name="parts: a key may be null in the database", runs=1, api=lambda _ask: answer([{"id": 1}]),
+    config=lambda base: config(base, resource("things", DATA, primary_key="id")),
+    differs=("`NOT NULL` of keys",), check=_forbids_nulls,
+)  # fmt: skip
+
+LONG = "a" * 80
+
+
+def _shortened(theirs: Outcomes, ours: Outcomes) -> None:
+    assert LONG in theirs[0].columns("things")
+    (name,) = (c for c in ours[0].columns("things") if c != "id")
+    assert len(name) == 63
+
+
+NAMED = _shaped("a very long name", [{"id": 1, LONG: 1}], "names of more than 63 letters",
+                _shortened)  # fmt: skip
+
+CASES = [*W1, *DETECTED, MISSED, PARENTS, *SHAPED, GRAPHQL, NULLS, NAMED]
