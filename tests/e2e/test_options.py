@@ -180,7 +180,7 @@ def test_state_is_shown_and_forgotten(tmp_path: Path) -> None:
 def test_reading_a_stream_stops_at_the_limit() -> None:
     """Records come as JSON, in order; a limit ends reading long before the last page."""
     source = plan("replace_flat.yaml")
-    with EmulatorServer("chat", Settings(records=5000)) as server:
+    with EmulatorServer("chat", Settings(records=5000, latency_ms=20)) as server:
         values = given(source, {})
         some = list(read_stream(source, values, "chat_messages", limit=30, base_url=server.url))
         wanted = [row["id"] for row, _ in zip(server.truth("chat_messages"), range(30))]  # noqa: B905 (cut)
