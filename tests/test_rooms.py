@@ -48,6 +48,7 @@ ONLY_IN = {
     "pyreqwest": ("penstock.read.transport",),
     "aiohttp": ("penstock.emulator",),
     "duckdb": ("penstock.destinations.duckdb", "penstock.destinations._duckdb_"),
+    "psycopg": ("penstock.destinations.postgres",),
     "pyarrow": ("penstock.shape", "penstock.destinations"),
     "rich": ("penstock.cli",),
     "click": ("penstock.cli",),
@@ -65,6 +66,7 @@ TASKS_IN = {
 }
 RUNS_A_LOOP = {
     "penstock.run.engine": "a run is one loop",
+    "penstock.run.protocol.commands": "a command of the protocol is a loop of its own",
     "penstock.run.reading": "reading without keeping is a loop of its own",
     "penstock.emulator.server": "a server is a loop of its own",
 }

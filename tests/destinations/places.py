@@ -10,15 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.destinations.postgres_server import drop_database, fresh_database
+
 from penstock.destinations import open_destination
+from penstock.destinations._postgres_engine import fit
 from penstock.destinations.base import Destination, Fault, Owner, Session, Takeover, no_fault
 
 SCHEMA = "shop"
 
 
+class ReaderWaits(Exception):  # noqa: N818 (it is an answer)
+    """A reader would have to wait now."""
+
+
 class Place(Protocol):
     """One empty destination, and eyes and hands that do not go through Penstock."""
 
+    kind: str
     url: str
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -41,6 +49,8 @@ def _in_utc(value: Any) -> Any:
 
 class DuckDBPlace:
     """Looks through a second connection of the same process."""
+
+    kind = "duckdb"
 
     def __init__(self, directory: Path) -> None:
         # The file is called as the schema: the default of a run, and ambiguous to DuckDB.
@@ -74,7 +84,58 @@ class DuckDBPlace:
         return f'"{SCHEMA}"."{SCHEMA}"."{quoted}"'
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"duckdb": DuckDBPlace}
+class PostgresPlace:
+    """Looks through connections of its own, into a database made for the one test."""
+
+    kind = "postgres"
+
+    def __init__(self, directory: Path) -> None:
+        del directory  # a server keeps its own
+        self.url = fresh_database()
+        self._connection = None
+
+    def rows(self, table):
+        import psycopg  # noqa: PLC0415 (only the tests of this kind need the driver)
+
+        with self._cursor(psycopg.rows.dict_row) as cursor:
+            try:
+                return cursor.execute(f"SELECT * FROM {self._name(table)}").fetchall()
+            except psycopg.errors.LockNotAvailable as error:
+                raise ReaderWaits(table) from error
+
+    def tables(self):
+        with self._cursor() as cursor:
+            query = "SELECT tablename FROM pg_tables WHERE schemaname = $1"
+            return {name for (name,) in cursor.execute(query, [SCHEMA]).fetchall()}
+
+    def by_hand(self, statement, *tables):
+        with self._cursor() as cursor:
+            cursor.execute(statement.format(*map(self._name, tables)))
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        drop_database(self.url)
+
+    def _cursor(self, row_factory=None):
+        import psycopg  # noqa: PLC0415 (the same)
+
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self.url, autocommit=True, options="-c TimeZone=UTC -c lock_timeout=200"
+            )
+            # JSON is compared as it is spelled.
+            psycopg.types.json.set_json_loads(lambda text: bytes(text).decode(), self._connection)
+        return psycopg.RawCursor(
+            self._connection, row_factory=row_factory or psycopg.rows.tuple_row
+        )
+
+    def _name(self, table):
+        quoted = fit(table).replace('"', '""')
+        return f'"{SCHEMA}"."{quoted}"'
+
+
+PLACES: dict[str, Callable[[Path], Place]] = {"duckdb": DuckDBPlace, "postgres": PostgresPlace}
 
 
 class Opener:

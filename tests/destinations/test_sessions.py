@@ -3,8 +3,9 @@
 import gc
 
 import pytest
+from tests.destinations.conformance import never
 from tests.destinations.orders import KEY, NESTED, STREAM, as_seen, checkpoint, order, seen
-from tests.destinations.places import SCHEMA
+from tests.destinations.places import SCHEMA, ReaderWaits
 
 from penstock.destinations.base import Append, Merge, Replace
 from penstock.destinations.base import Session as SessionProtocol
@@ -231,14 +232,17 @@ def test_readers_see_all_or_nothing(opened, place, write):
 
     def look(point):
         if place.tables() >= {t.name for t in NESTED.tables}:
-            views.setdefault(point, []).append(seen(place))
+            try:
+                views.setdefault(point, []).append(seen(place))
+            except ReaderWaits:
+                assert never(place, "readers never wait")
 
     session = opened(fault=look)
     session.commit(checkpoint("a", [order(1)]))
     views.clear()
     session.commit(checkpoint("b", [order(1, "new"), order(2)], write=write))
     inside = [view for point in IN_COMMIT for view in views.pop(point, [])]
-    assert len(inside) >= 4
+    assert len(inside) >= (3 if never(place, "readers never wait") else 4)
     assert all(view == as_seen([order(1)]) for view in inside)
     kept = [order(1, "new"), order(2)]
     after = as_seen([order(1), *kept] if isinstance(write, Append) else kept)

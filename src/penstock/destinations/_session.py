@@ -55,6 +55,7 @@ class SqlSession:
         self._write = Writer(engine, fault)
         self._schemas: dict[str, Schema | None] = {}
         self._builds: dict[str, Build] = {}
+        self._unsure: tuple[str, Kept] | None = None
         self._closed = False
 
     def state(self, stream: str) -> dict[str, str]:
@@ -95,7 +96,7 @@ class SqlSession:
             self._fault("commit:begin")
             self._hold()
             if self._already(checkpoint):
-                return Committed(rows={}, already=True)
+                return self._found(checkpoint)
             kept = self._keep(checkpoint, stored)
             self._fault("commit:rows")
             self._put_state(checkpoint.stream, checkpoint.state)
@@ -103,8 +104,17 @@ class SqlSession:
             self._log(checkpoint, kept.rows)
             self._show(checkpoint, kept)
             self._fault("commit:before")
+            self._unsure = (checkpoint.load_id, kept)
         self._remember(checkpoint.stream, kept)
         self._fault("commit:after")
+        return Committed(rows=kept.rows)
+
+    def _found(self, checkpoint: Checkpoint) -> Committed:
+        """Say of a checkpoint that the ledger knows whether this session had tried to commit it."""
+        if self._unsure is None or self._unsure[0] != checkpoint.load_id:
+            return Committed(rows={}, already=True)
+        kept = self._unsure[1]
+        self._remember(checkpoint.stream, kept)
         return Committed(rows=kept.rows)
 
     def _show(self, checkpoint: Checkpoint, kept: Kept) -> None:
@@ -210,6 +220,8 @@ class SqlSession:
             query, [checkpoint.load_id, checkpoint.stream, checkpoint.load_id, generation]
         )
         known = any(same for same, _ in found)
+        if known and self._unsure is not None and self._unsure[0] == checkpoint.load_id:
+            return True
         if generation is None or not found or self._building(checkpoint.stream, generation):
             return known
         if known and any(swapped for _, swapped in found):
@@ -355,6 +367,7 @@ class SqlSession:
         )
 
     def _remember(self, stream: str, kept: Kept) -> None:
+        self._unsure = None
         self._schemas[stream] = kept.schema
         if kept.build:
             self._builds[stream] = kept.build

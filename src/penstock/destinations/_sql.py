@@ -53,6 +53,9 @@ COLUMN_FIELDS = (
 DEFINITIONS = "CAST(table_definition AS VARCHAR), CAST(column_definition AS VARCHAR)"
 
 
+MAX_LABEL = 63
+"""Bytes that servers keep of what a connection calls itself."""
+
 TEXTS = "unnest(CAST(? AS VARCHAR[]))"
 """A list of texts, given as a value, as rows."""
 

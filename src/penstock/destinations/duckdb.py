@@ -26,7 +26,7 @@ from typing import cast
 from weakref import WeakValueDictionary
 
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, explain, fold
-from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
+from penstock.destinations._fence import drop_dead_builds, look, patiently, raise_epoch
 from penstock.destinations._newfile import create
 from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
@@ -103,7 +103,12 @@ class DuckDB:
             DestinationError: the file cannot be made or opened.
         """
         patience = max(wait, BUSY) if takeover == "always" else wait
-        return self._patiently(lambda: self._open(owner, db_schema, takeover), patience)
+        return patiently(
+            lambda: self._open(owner, db_schema, takeover),
+            patience,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
 
     def peek(self, db_schema: str) -> Peek | None:
         """Look at state and fence without taking it; None where nothing was ever loaded."""
@@ -114,19 +119,6 @@ class DuckDB:
             return look(engine) if engine.has_system() else None
         finally:
             engine.connection.close()
-
-    def _patiently(self, attempt: Callable[[], Session], wait: float) -> Session:
-        deadline = self._clock() + wait
-        pause = 0.02
-        while True:
-            try:
-                return attempt()
-            except LockedError:
-                left = deadline - self._clock()
-                if left <= 0:
-                    raise
-                self._sleep(min(pause, left))
-                pause = min(pause * 2, 1.0)
 
     def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
         self._make(db_schema)
@@ -175,7 +167,8 @@ class DuckDB:
                 engine.create_system()
                 self._fault("open:fence")
                 alive = takeover == "dead" and _alive(mark)
-                epoch = raise_epoch(engine, owner, alive=lambda _: alive, where="in this process")
+                where = "the database open in this process"
+                epoch = raise_epoch(engine, owner, alive=lambda _: alive, where=where)
                 drop_dead_builds(engine)
         except DestinationError as error:
             if engine.is_conflict(error.__cause__):

@@ -1,0 +1,171 @@
+"""Postgres: a schema of a database, written by one run at a time and read by anybody.
+
+What holds, and how:
+
+- A checkpoint is one transaction: epoch, ledger, retracted rows, schema, rows by COPY, state.
+- A run shows that it lives by an advisory lock on its epoch, which the server drops with the
+  connection. Safety never depends on it: every commit first updates the fence's row, under its
+  epoch, so that of a commit and a takeover one waits for the other.
+- A connection that breaks is made anew, and the ledger is asked whether the commit that was under
+  way came through. Deadlocks and serialization failures are tried again.
+- A replacement is renamed into its place at the end of its last transaction. Where a view or a
+  grant is tied to the old table, that table is filled anew instead.
+- Text cannot hold U+0000: a record that has it is refused, with the way out. JSON keeps it.
+- Merges index the columns that rows are found by; nothing is enforced as unique or not null.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from weakref import finalize
+
+from penstock.destinations import _sql as sql
+from penstock.destinations._fence import drop_dead_builds, look, patiently, raise_epoch
+from penstock.destinations._postgres_engine import Link, PostgresEngine
+from penstock.destinations._postgres_errors import explain
+from penstock.destinations._session import SqlSession
+from penstock.destinations.base import (
+    Destination,
+    Fault,
+    Kind,
+    Owner,
+    Peek,
+    Session,
+    Takeover,
+    no_fault,
+)
+from penstock.errors import DestinationError, LockedError
+
+KIND = Kind(
+    name="postgres",
+    summary="a schema of a Postgres database",
+    schemes=("postgresql", "postgres"),
+    urls=("postgresql://user@host:5432/database", "postgres://user@host/database"),
+    faults=(
+        *("open:fence", "open:taken", "commit:begin", "commit:rows", "commit:state"),
+        *("swap:renamed", "commit:before", "commit:after", "close:released"),
+    ),
+)
+
+BUSY = 1.0
+"""Seconds to wait for a session that is committing while it is taken over."""
+
+LOCK_SECONDS = 30
+"""How long a commit waits for readers of a table that it changes."""
+
+
+def destination(url: str, *, fault: Fault = no_fault) -> Destination:
+    """Return the destination that `url` names."""
+    return Postgres(url, fault=fault)
+
+
+class Postgres:
+    """A Postgres database. `clock` and `sleep` are given by tests."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        fault: Fault = no_fault,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url
+        self._fault = fault
+        self._clock = clock
+        self._sleep = sleep
+
+    def open(
+        self,
+        *,
+        owner: Owner,
+        db_schema: str,
+        takeover: Takeover = "dead",
+        wait: float = 0.0,
+    ) -> Session:
+        """Take the fence, waiting up to `wait` seconds for another run to let go of it.
+
+        Raises:
+            LockedError: another run is connected and has not let go.
+            DestinationError: the server cannot be reached, or refuses.
+        """
+        patience = max(wait, BUSY) if takeover == "always" else wait
+        return patiently(
+            lambda: self._open(owner, db_schema, takeover),
+            patience,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+
+    def peek(self, db_schema: str) -> Peek | None:
+        """Look at state and fence without taking it; None where nothing was ever loaded."""
+        engine = self._engine(db_schema, "peek")
+        try:
+            return look(engine) if engine.has_system() else None
+        finally:
+            engine.close()
+
+    def _engine(self, db_schema: str, run_id: str) -> PostgresEngine:
+        link = Link(connect=lambda: _connect(self.url, run_id), sleep=time.sleep)
+        return PostgresEngine(link, db_schema)
+
+    def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
+        engine = self._engine(db_schema, owner.run_id)
+        try:
+            return self._take(engine, owner, takeover)
+        except BaseException:
+            engine.close()
+            raise
+
+    def _take(self, engine: PostgresEngine, owner: Owner, takeover: Takeover) -> Session:
+        try:
+            with engine.transaction():
+                engine.rows("SET LOCAL lock_timeout = '300ms'")
+                engine.lock_out()
+                engine.create_system()
+                self._fault("open:fence")
+                epoch = raise_epoch(
+                    engine,
+                    owner,
+                    alive=lambda epoch: takeover == "dead" and engine.is_held(epoch),
+                    where=f"schema {engine.db_schema!r} open",
+                )
+                engine.hold(epoch)
+                drop_dead_builds(engine)
+        except DestinationError as error:
+            if engine.is_conflict(error):
+                raise LockedError("another run is committing or opening the schema") from error
+            raise
+        self._fault("open:taken")
+        session = SqlSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session.on_close(engine.let_go)
+        # A session that nobody holds any more holds nothing itself.
+        finalize(session, engine.close)
+        return session
+
+
+def _connect(url: str, run_id: str) -> Any:
+    try:
+        import psycopg  # noqa: PLC0415 (the driver is loaded when something is opened)
+    except ImportError as error:
+        raise DestinationError(
+            "the Postgres driver is not installed", hint="pip install 'penstock[postgres]'"
+        ) from error
+    try:
+        return psycopg.connect(
+            url,
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+            prepare_threshold=None,
+            connect_timeout=10,
+            client_encoding="UTF8",
+            application_name=f"penstock {run_id}"[: sql.MAX_LABEL],
+            options=f"-c lock_timeout={LOCK_SECONDS}s -c TimeZone=UTC -c DateStyle=ISO",
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+        )
+    except psycopg.Error as error:
+        raise explain(error) from error
