@@ -247,11 +247,11 @@ def load(source: str | os.PathLike[str] | Mapping[str, object], /, **values: Jso
 
 
 def load_into(
-    to: str | os.PathLike[str],
     source: Source | str | os.PathLike[str] | Mapping[str, object],
+    to: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Result:
-    """Load a document into a destination, in one call; `options` are those of `Source.run`.
+    """Load a document into a destination, in one call; the rest is as of `Source.run`.
 
     Raises:
         PlanError: the document has errors, or a value is missing.

@@ -35,6 +35,11 @@ class Transport(Protocol):
         ...
 
 
+def warm() -> None:
+    """Import the client's library here and now, in the thread that outlives all others."""
+    import pyreqwest.client  # noqa: F401, PLC0415 (only a run needs it)
+
+
 class Http:
     """HTTP/1.1 with connection reuse, TLS, and the proxies of the environment, by pyreqwest."""
 

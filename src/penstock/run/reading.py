@@ -30,12 +30,13 @@ from penstock.read.clock import SystemClock
 from penstock.read.context import Settings
 from penstock.read.parts import PagePart, SliceLost
 from penstock.read.reader import Reader
-from penstock.read.transport import Http
+from penstock.read.transport import Http, warm
 from penstock.run.engine import Options, make_asker, selected
 from penstock.run.preparing import prepare
 
 _WAITING = 1_000  # records that wait for whoever reads them
 _PAGES_WAITING = 4
+_PATIENCE = 2.0  # seconds for a request under way, once nobody waits for its answer
 _T = TypeVar("_T")
 
 
@@ -185,7 +186,9 @@ def _in_thread(items: AsyncIterator[_T], waiting: int) -> Generator[_T, None, No
         except BaseException as exc:  # noqa: BLE001 (raised again where the items are taken)
             out.put(exc)
 
-    threading.Thread(target=work, name="read", daemon=True).start()
+    warm()  # the client's library fails if it is first imported by a thread that ends
+    thread = threading.Thread(target=work, name="read", daemon=True)
+    thread.start()
     try:
         while not isinstance(item := out.get(), _End):
             if isinstance(item, BaseException):
@@ -195,9 +198,11 @@ def _in_thread(items: AsyncIterator[_T], waiting: int) -> Generator[_T, None, No
         gone.set()
         while not out.empty():
             out.get_nowait()
+        thread.join(_PATIENCE)
 
 
 def finished(work: Coroutine[Any, Any, _T]) -> _T:
     """What some work gives, done in a loop of its own, also where one is running already."""
+    warm()  # as above
     with ThreadPoolExecutor(1, "read") as pool:
         return pool.submit(asyncio.run, work).result()

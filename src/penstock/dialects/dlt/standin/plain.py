@@ -13,6 +13,9 @@ _TELLING = frozenset(
         *("max_table_nesting", "schema_contract"),
     }
 )
+# Of dlt itself: what the text alone can be read with.
+_KNOWN = ("dlt.sources.rest_api", "dlt.sources.helpers.rest_client")
+_VALUES = frozenset({"secrets", "config", "sources"})
 _BUILDERS = frozenset({"rest_api_source", "rest_api_resources"})
 
 
@@ -23,6 +26,12 @@ def is_plain(text: str) -> bool:
 
 def _tells(node: ast.AST) -> bool:
     match node:
+        case ast.ImportFrom(module=str(module)) if module.startswith("dlt."):
+            return not module.startswith(_KNOWN)
+        case ast.Import(names=names):
+            return any(n.name.startswith("dlt.") and not n.name.startswith(_KNOWN) for n in names)
+        case ast.Attribute(value=ast.Name(id="dlt"), attr=name):
+            return name not in _VALUES
         case ast.Attribute(attr=name):
             return name in _TELLING
         case ast.Call(func=ast.Name(id=name), keywords=keywords):

@@ -48,7 +48,7 @@ def _resource(config: Mapping[str, Any], item: Any, nth: int) -> DltResource:
 
 def rest_api_source(config: Any, name: str | None = None, *_: Any, **settings: Any) -> DltSource:
     """A source of all resources of a configuration."""
-    kept = {k: v for k, v in settings.items() if v}
+    kept = {k: v for k, v in settings.items() if v is not None and v is not False}
     return DltSource(name, rest_api_resources(config), **kept)
 
 

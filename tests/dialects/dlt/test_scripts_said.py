@@ -1,0 +1,371 @@
+"""What is said of scripts: what dlt has and the stand-in not, what fails, and where it stands."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from types import ModuleType
+
+import pytest
+
+from penstock.dialects import compile_document, load
+from penstock.dialects.loading import Code
+from penstock.errors import PlanError
+from penstock.plan.hints import Column, Contract
+from penstock.plan.records import Call
+from penstock.plan.target import Target
+
+HEAD = "import dlt\nfrom dlt.sources.rest_api import rest_api_source, rest_api_resources\n"
+SOURCE = """\
+source = rest_api_source({"client": {"base_url": "https://api.example.com/"},
+                          "resources": ["users"]})
+"""
+
+
+def compiled(tmp_path, script, spec="pipeline.py", **kept):
+    (tmp_path / "pipeline.py").write_text(HEAD + textwrap.dedent(script), "utf-8")
+    return compile_document(load(str(tmp_path / spec), Code(**kept)))
+
+
+def said(found):
+    """Each diagnostic in a line, with its line in the script, the two of the head not counted."""
+    return [
+        f"{d.severity}[{d.code}] {d.place.line - 2 if d.place else 0}: {d.message}"
+        for d in found.diagnostics
+    ]
+
+
+# A script, and everything that is said of it.
+SAID = {
+    "an attribute of dlt": (
+        "x = dlt.foo\n" + SOURCE + "dlt.pipeline('p').run(source)",
+        ["error[unsupported] 1: Penstock has no dlt.foo"],
+    ),
+    "another source of dlt": (
+        "from dlt.sources.sql_database import sql_database\n" + SOURCE + "source.x()",
+        ["error[unsupported] 1: Penstock has no dlt.sources.sql_database"],
+    ),
+    "a name of a module": (
+        "from dlt.sources.rest_api import check_connection\n" + SOURCE + "source.select()",
+        ["error[unsupported] 1: Penstock has no dlt.sources.rest_api.check_connection"],
+    ),
+    "a refusal that the script catches": (
+        "try:\n    dlt.attach()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
+        ["error[unsupported] 2: Penstock has no dlt.attach"],
+    ),
+    "a transformer": (
+        "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",
+        ["error[unsupported] 1: Penstock has no dlt.transformer"],
+    ),
+    "a client of its own": (
+        (
+            "from dlt.sources.helpers.rest_client import RESTClient\n"
+            "@dlt.resource\ndef users():\n    yield from RESTClient('https://a').paginate('/u')\n"
+        ),
+        ["error[unsupported] 4: Penstock has no dlt.sources.helpers.rest_client.RESTClient"],
+    ),
+    "rows made in Python": (
+        "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.pipeline('p').run(users())\n",
+        ["error[unsupported] 4: the resource 'users' makes its rows in Python, which is not run"],
+    ),
+    "an error of its own": (
+        "def made():\n    raise ValueError('no such thing')\nsource = rest_api_source(made())\n",
+        ["error[script-failed] 2: the script failed: ValueError: no such thing"],
+    ),
+    "a module that is not installed": (
+        "import no_such_library.part\nsource = rest_api_source(no_such_library.config())\n",
+        [
+            (
+                "error[module-missing] 1: the script needs the module 'no_such_library', "
+                "which is not installed"
+            )
+        ],
+    ),
+    "a paginator that does what no dict says": (
+        (
+            "from dlt.sources.helpers.rest_client.paginators import BasePaginator\n"
+            "class Mine(BasePaginator):\n"
+            "    def update_state(self, response, data=None):\n"
+            "        self._has_next_page = False\n"
+            "def client():\n"
+            "    return {'base_url': 'https://a.example.com', 'paginator': Mine()}\n"
+            "source = rest_api_source({'client': client(), 'resources': ['a']})\n"
+        ),
+        [
+            (
+                "error[unsupported] 3: the paginator Mine has its own update_state (line 5), "
+                "which is not run"
+            )
+        ],
+    ),
+    "an auth that signs": (
+        (
+            "import time\n"
+            "from dlt.sources.helpers.rest_client.auth import AuthConfigBase\n"
+            "class Signed(AuthConfigBase):\n"
+            "    def __call__(self, request):\n"
+            "        request.headers['X-At'] = str(time.time())\n"
+            "        return request\n"
+            "def client():\n"
+            "    return {'base_url': 'https://a.example.com', 'auth': Signed()}\n"
+            "source = rest_api_source({'client': client(), 'resources': ['a']})\n"
+        ),
+        ["error[unsupported] 4: the auth Signed has its own __call__ (line 6), which is not run"],
+    ),
+    "a value that is computed with": (
+        "days = int(dlt.config['days']) + 1\n" + SOURCE.replace('"users"', "f'd{days}'"),
+        [
+            (
+                "error[value-missing] 1: the script computes with the value of 'days', "
+                "which is not known"
+            )
+        ],
+    ),
+    "a resource that is not there": (
+        SOURCE + "source.resources['user'].apply_hints(table_name='x')\n",
+        ["error[unsupported] 3: the source has no resource 'user'"],
+    ),
+    "a key that is not known, in a loop": (
+        (
+            "resources = []\nfor n in 'ab':\n"
+            "    resources.append({'name': n, 'endpont': n})\n"
+            "source = rest_api_source({'client': {'base_url': ''}, 'resources': resources})\n"
+        ),
+        ["error[unknown-key] 3: a resource has no key 'endpont'"],
+    ),
+    "a key set later": (
+        (
+            "config = {'client': {'base_url': ''}}\nconfig['resources'] = ['a']\n"
+            "config['resource_default'] = {}\nsource = rest_api_source(config)\n"
+        ),
+        ["error[unknown-key] 3: the configuration has no key 'resource_default'"],
+    ),
+    "a limit": (
+        SOURCE + "source.add_limit(10)\n",
+        ["warning[gap] 3: add_limit is not honoured: everything is read"],
+    ),
+    "rows that are asked for": (
+        SOURCE + "p = dlt.pipeline('p', destination='duckdb')\nprint(p.run(source))\n"
+        "print(p.dataset().users.df())\n",
+        [
+            (
+                "warning[script-unfinished] 5: "
+                "pipeline.dataset is asked before anything is loaded; "
+                "the rest of the script was not executed"
+            )
+        ],
+    ),
+    "a destination that is not known": (
+        SOURCE + "dlt.pipeline('p', destination='bigquery').run(source)\n",
+        ["warning[gap] 3: the script's destination 'bigquery' is none that is known here"],
+    ),
+    "several pipelines": (
+        SOURCE + "dlt.pipeline('p').run(source)\ndlt.pipeline('q').run(source)\n",
+        ["warning[several-sources] 4: the script builds several sources; the first one is taken"],
+    ),
+    "functions as hints": (
+        (
+            "def made():\n    return {'client': {'base_url': ''}, 'resources': [{\n"
+            "        'name': 'a', 'table_name': lambda item: item['kind'],\n"
+            "        'endpoint': {'response_actions': [print]}}]}\n"
+            "source = rest_api_source(made())\n"
+        ),
+        [
+            "warning[gap] 3: table_name is a function of each item, which is not called",
+            "warning[gap] 4: a response action that is a function is not called",
+        ],
+    ),
+    "nothing": ("x = dlt.secrets['a']\n", ["error[no-source] -1: this script builds no source"]),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_a_script_is_told_of_in_one_line_each(tmp_path, case):
+    """What cannot be had is one diagnostic that names it and its line, never a traceback."""
+    script, expected = SAID[case]
+    assert said(compiled(tmp_path, script)) == expected
+
+
+def test_nothing_of_the_stand_in_stays(tmp_path):
+    """Afterwards the modules, the path and the arguments are as they were, also after a failure."""
+    (tmp_path / "beside_the_script.py").write_text("import dlt\nNAMES = ['users']\n")
+    before = (dict(sys.modules), list(sys.path), list(sys.argv), list(sys.meta_path))
+    script = "from beside_the_script import NAMES\nimport dlt.nothing\n"
+    assert compiled(tmp_path, script).source is None
+    now = {n: m for n, m in sys.modules.items() if not n.startswith("penstock")}
+    assert {n for n in now if n not in before[0] and ("dlt" in n or "beside" in n)} == set()
+    assert now["__main__"] is before[0]["__main__"]
+    assert (sys.path, sys.argv, sys.meta_path) == before[1:]
+
+
+def test_a_dlt_that_was_imported_before_comes_back(tmp_path, monkeypatch):
+    """A process that has dlt loaded finds its own again."""
+    own = ModuleType("dlt")
+    monkeypatch.setitem(sys.modules, "dlt", own)
+    assert compiled(tmp_path, SOURCE + "dlt.pipeline('p').run(source)").ok
+    assert sys.modules["dlt"] is own
+
+
+def test_places_in_a_file_beside_the_script_are_its_own(tmp_path):
+    """What is wrong in a module that the script imports is shown there."""
+    (tmp_path / "my_resources_beside.py").write_text("def made():\n    return {'nam': 'users'}\n")
+    found = compiled(
+        tmp_path,
+        "from my_resources_beside import made\n"
+        "source = rest_api_source({'client': {'base_url': ''}, 'resources': [made()]})\n",
+    )
+    place = found.diagnostics[0].place
+    assert (place.file, place.line) == (str(tmp_path / "my_resources_beside.py"), 2)
+
+
+RUN = "dlt.pipeline('p', destination={0}, dataset_name='d').run(source{1})\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "target"),
+    [
+        (
+            RUN.format("'duckdb'", ""),
+            Target(destination="p.duckdb", db_schema="d"),
+        ),
+        (
+            RUN.format("dlt.destinations.duckdb('x/y.duckdb')", ", refresh='drop_data'"),
+            Target(destination="x/y.duckdb", db_schema="d", full_refresh=True),
+        ),
+        (
+            RUN.format("dlt.destinations.filesystem('file:///data')", ""),
+            Target(destination="parquet:/data", db_schema="d"),
+        ),
+        (
+            RUN.format("None", ", destination='postgres', credentials='postgresql://u@h/d'"),
+            Target(destination="postgresql://u@h/d", db_schema="d"),
+        ),
+        ("dlt.run(source)\n", Target(db_schema="dlt_pipeline_dataset")),
+    ],
+)
+def test_a_run_names_its_destination(tmp_path, script, target):
+    """What a script's own run says of its destination is where a run of Penstock goes."""
+    assert compiled(tmp_path, SOURCE + script).target == target
+
+
+def test_a_function_or_a_pipeline_of_a_script_can_be_named(tmp_path):
+    """`pipeline.py:name` takes that of several."""
+    script = (
+        "def config(*names):\n"
+        "    return {'client': {'base_url': ''}, 'resources': list(names)}\n"
+        "@dlt.source\ndef a():\n    return rest_api_resources(config('one'))\n"
+        "@dlt.source\ndef b():\n    return rest_api_resources(config('two'))\n"
+        "if __name__ == '__main__':\n"
+        "    dlt.pipeline('first').run(a())\n    dlt.pipeline('second').run(b())\n"
+    )
+    names = {
+        spec: compiled(tmp_path, script, f"pipeline.py:{spec}").need().streams[0].name
+        for spec in ("a", "b", "first", "second")
+    }
+    assert names == {"a": "one", "b": "two", "first": "one", "second": "two"}
+    found = compiled(tmp_path, script, "pipeline.py:secnd")
+    assert found.diagnostics[0].message == "the script has no attribute 'secnd'"
+    assert found.diagnostics[0].hint == "did you mean pipeline.py:second?"
+
+
+def test_code_inside_a_text_is_executed_only_where_that_is_allowed(tmp_path):
+    """A Markdown page is somebody else's until the user says that its code may run."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# How to\n\n```python\nfrom dlt.sources.rest_api import rest_api_source\n"
+        "names = [n for n in ('a', 'b')]\n"
+        "rest_api_source({'client': {'base_url': ''}, 'resources': names, 'x': 1})\n```\n"
+    )
+    careful = compile_document(load(str(page), Code()))
+    assert {d.code for d in careful.diagnostics} >= {"python-value"}
+    allowed = compile_document(load(str(page), Code(inside_text=True)))
+    assert [(d.code, d.place.line) for d in allowed.diagnostics] == [("unknown-key", 6)]
+
+
+def test_a_plain_script_is_not_executed(tmp_path):
+    """What the text alone says needs no execution."""
+    found = compiled(tmp_path, SOURCE + "raise SystemExit(9)\n")
+    assert found.ok
+    assert found.diagnostics == ()
+
+
+def test_what_a_script_prints_leaves_stdout_alone(tmp_path, capsys):
+    """Stdout is for data; what a script says goes to people."""
+    assert compiled(tmp_path, SOURCE + "print('hello')\ndlt.run(source)\n").ok
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "hello\n")
+
+
+def test_processing_steps_added_to_a_resource_come_after_its_own(tmp_path):
+    """`add_map` and its like are steps of the plan, and still run when the script is gone."""
+    script = (
+        SOURCE + "source.users.add_filter(lambda r: r['id'] > 1)\n"
+        "source.users.add_map(lambda r: {**r, 'seen': True})\n"
+    )
+    steps = compiled(tmp_path, script).need().streams[0].records.steps
+    assert [(type(s), s.does) for s in steps] == [(Call, "filter"), (Call, "map")]
+    made = steps[1].function({"id": 2})
+    assert made == {"id": 2, "seen": True}
+    assert type(made) is dict
+
+
+def test_a_model_declares_columns(tmp_path):
+    """A class that looks like a pydantic model gives columns and the contract that dlt gives."""
+    script = """
+        import datetime, enum, typing
+        class Field:
+            def __init__(self, annotation, alias=None):
+                self.annotation, self.alias = annotation, alias
+        class Kind(str, enum.Enum):
+            A = "a"
+        class User:
+            model_config = {"extra": "forbid"}
+            model_fields = {
+                "id": Field(int), "at": Field(datetime.datetime | None), "tags": Field(list[str]),
+                "kind": Field(Kind, alias="theKind"), "any": Field(typing.Any),
+            }
+        source = rest_api_source({"client": {"base_url": ""},
+                                  "resources": [{"name": "users", "columns": User}]})
+        dlt.run(source)
+    """
+    hints = compiled(tmp_path, script).need().streams[0].hints
+    assert hints.columns == (
+        Column(name="id", type="bigint", nullable=False),
+        Column(name="at", type="timestamp"),
+        Column(name="tags", type="json", nullable=False),
+        Column(name="theKind", type="text", nullable=False),
+    )
+    assert hints.contract == Contract(columns="freeze", data_type="freeze")
+
+
+def test_environment_variables_are_inputs(tmp_path, monkeypatch):
+    """A variable that the script reads stays out of the plan, set or not, also inside a text."""
+    monkeypatch.setenv("API_TOKEN_OF_TEST", "abcdefgh12345")
+    script = """
+        import os
+        def client():
+            return {"base_url": "https://a.example.com", "headers": {
+                "A": os.environ["API_TOKEN_OF_TEST"],
+                "B": f"Bearer {os.environ['API_TOKEN_OF_TEST']}",
+                "C": os.environ["NOT_SET_IN_TEST"],
+            }}
+        source = rest_api_source({"client": client(), "resources": ["users"]})
+    """
+    source = compiled(tmp_path, script).need()
+    assert [i.name for i in source.inputs] == ["API_TOKEN_OF_TEST", "NOT_SET_IN_TEST"]
+    assert "abcdefgh12345" not in repr(source)
+
+
+def test_a_module_attribute_can_be_a_decorated_source(tmp_path, monkeypatch):
+    """`module:function` finds what a module decorates, with the stand-in in place of dlt."""
+    (tmp_path / "my_decorated_sources.py").write_text(
+        HEAD + "@dlt.source\ndef api():\n"
+        "    config = {'client': {'base_url': ''}, 'resources': ['a']}\n"
+        "    return rest_api_resources(config)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = compile_document(load("my_decorated_sources:api"))
+    assert [s.name for s in found.need().streams] == ["a"]
+    assert "my_decorated_sources" not in sys.modules
+    with pytest.raises(PlanError, match="has no attribute 'apis'"):
+        load("my_decorated_sources:apis")
