@@ -37,6 +37,7 @@ from penstock.plan.expr import (
 from penstock.plan.hints import Hints
 from penstock.plan.pagination import Counter, NextLink, NextToken, Pagination, kind_name
 from penstock.plan.policy import ErrorPolicy
+from penstock.plan.python import Compute, Extract, Sign
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Records, Several
 from penstock.plan.request import FormBody, JsonBody, TextBody
 from penstock.plan.slices import (
@@ -128,7 +129,7 @@ def request_lines(stream: Stream) -> Iterator[str]:
 def _leaves(kind: Partition | None) -> Iterator[Values | Parent]:
     """The lists and parents a partition is made of."""
     match kind:
-        case None:
+        case None | Compute():
             return
         case Values() | Parent():
             yield kind
@@ -200,6 +201,8 @@ def auth(kind: Auth) -> str:
             return f"JSON Web Token, {kind.algorithm}"
         case Choose():
             return f"by {expr(kind.by)}: {', '.join(name for name, _ in kind.options)}"
+        case Sign():
+            return f"signed by {kind.name}"
         case _:
             assert_never(kind)
 
@@ -220,6 +223,8 @@ def partition(kind: Partition | None) -> str | None:
             return ", then ".join(filter(None, map(partition, kind.members)))
         case Grouped():
             return f"{partition(kind.of)}, up to {kind.size} together"
+        case Compute():
+            return f"once for each partition that {kind.name} makes"
         case _:
             assert_never(kind)
 
@@ -258,6 +263,8 @@ def _path(path: RecordPath) -> str:
             return (" and " if path.mode == "all" else " or ").join(map(_path, path.paths))
         case DetectRecords():
             return "to be detected"
+        case Extract():
+            return f"taken by {path.name}"
         case _:
             assert_never(path)
 

@@ -26,6 +26,7 @@ from penstock.plan.auth import (
     SessionToken,
 )
 from penstock.plan.expr import Const, Expr, JsonValue, Object, walk
+from penstock.plan.python import Sign
 from penstock.plan.request import Param, Request
 from penstock.plan.source import Source
 from penstock.plan.target import Target
@@ -126,7 +127,7 @@ def hide_written(app: App, source: Source) -> None:
 
 def _in_auth(auth: Auth) -> list[Expr]:
     match auth:
-        case NoAuth():
+        case NoAuth() | Sign():
             return []
         case ApiKey():
             return [auth.value]

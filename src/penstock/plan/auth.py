@@ -27,6 +27,7 @@ from penstock.plan.expr import (
     evaluate_text,
 )
 from penstock.plan.page import HttpRequest, HttpResponse
+from penstock.plan.python import Sign
 from penstock.plan.request import (
     Body,
     FormBody,
@@ -154,7 +155,7 @@ class Choose(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Auth = (
-    NoAuth | ApiKey | Bearer | Basic | OAuth2 | SessionToken | Jwt | Choose
+    NoAuth | ApiKey | Bearer | Basic | OAuth2 | SessionToken | Jwt | Choose | Sign
 )  # stands after its members, so that annotations resolve on every Python
 
 # Renewed this long before the end, so that no request is under way with a token that just expired.
@@ -215,6 +216,8 @@ def sign(auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None) ->
             return _with_grant(auth, request, frame, grant.value)
         case Choose():
             return sign(chosen(auth, frame), request, frame, grant)
+        case Sign():
+            raise AuthError(f"{auth.name} signs where it may block")
         case _:
             assert_never(auth)
 

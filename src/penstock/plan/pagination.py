@@ -21,6 +21,7 @@ from penstock.plan.expr import (
     evaluate_text,
 )
 from penstock.plan.page import Position, Stopped, Token
+from penstock.plan.python import Pages
 from penstock.plan.request import Slot, Value
 
 PROOFS_NEEDED = 3
@@ -108,13 +109,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What pagination may know of a page: its records, its answer, and the endpoint's law.
 
     `count` is what the record path gave, before any step dropped or made records; `seen` are the
-    records of the slice up to the end of this page, where somebody counted.
+    records of the slice up to the end of this page, where somebody counted. `told` is the token of
+    the next page, where a class was asked for it.
     """
 
     count: int
     frame: Frame
     law: Law = Law()
     seen: int | None = None
+    told: Token = None
 
 
 class SinglePage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -373,8 +376,46 @@ class Detect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return []
 
 
-Decided: TypeAlias = SinglePage | NextLink | NextToken | Counter
-Pagination = SinglePage | NextLink | NextToken | Counter | Detect
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A class of the document's own tells the tokens; `into` and `size_into` are where they go.
+
+    A token that stands for the URL stands below `base` where it is relative.
+    """
+
+    pages: Pages
+    into: Slot | None = None
+    size_into: Slot | None = None
+    base: Expr | None = None
+    size: None = None
+    stop: Stop = Stop(empty=False)
+
+    def first(self, frame: Frame) -> Position:
+        """The first page; what its token is, the class is asked."""
+        del frame
+        return Position()
+
+    def values(self, position: Position) -> list[Value]:
+        """The token, where there is one."""
+        if position.token is None or self.into is None:
+            return []
+        return [(self.into, position.token)]
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The end, unless the class has told the token of the next page."""
+        token = facts.told
+        if token is None:
+            return Stopped(reason="no-next")
+        if self.into is not None and self.into.place == "url" and self.base is not None:
+            token = evaluate_text(JoinUrl(base=self.base, path=Const(value=token)), facts.frame)
+        return Position(index=position.index + 1, token=token)
+
+    def reads(self) -> tuple[Expr, ...]:
+        """Nothing: the class is handed the whole answer."""
+        return ()
+
+
+Decided: TypeAlias = SinglePage | NextLink | NextToken | Counter | Told
+Pagination = SinglePage | NextLink | NextToken | Counter | Told | Detect
 
 
 def stopped(stop: Stop, facts: Facts) -> Stopped | None:
@@ -470,6 +511,8 @@ def kind_name(pagination: Pagination) -> str:
             return "next token"
         case Counter():
             return "page number" if pagination.unit == "page" else "offset"
+        case Told():
+            return f"told by {pagination.pages.name}"
         case Detect():
             return "to be detected"
         case _:

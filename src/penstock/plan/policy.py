@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.plan.expr import Expr, Frame, evaluate
 from penstock.plan.page import Headers, HttpResponse
+from penstock.plan.python import Judge
 
 Action = Literal[
     "accept",  # the answer is a page
@@ -101,7 +102,8 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     that name wins over the backoff. A wait longer than `max_wait` seconds fails instead. `earlier`
     are rules of handlers that are asked first: a handler's answer stands unless it is a failure, a
     rate limit or a refresh; then the next is asked, and `rules` are the last. `otherwise` is what a
-    status of 400 and above means that is neither in `retry_statuses` nor `fatal`.
+    status of 400 and above means that is neither in `retry_statuses` nor `fatal`. `judge` is asked
+    before all of that.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -114,6 +116,7 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[tuple[Rule, ...], ...] = ()
     otherwise: Literal["fail", "retry"] = "fail"
     fatal: tuple[int, ...] = ()
+    judge: Judge | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -36,13 +36,24 @@ class Unset(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class MustFit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A value that must fit a JSON schema, or the run does not begin."""
+    """A value that must fit a JSON schema, or the run does not begin.
+
+    `passes` is a check of the document's own instead: it says what is wrong, if anything is.
+    """
 
     value: Expr
-    schema: JsonValue
+    schema: JsonValue = None
+    passes: Callable[[JsonValue], str | None] | None = None
 
 
-Change: TypeAlias = Remap | SetValue | Unset
+class Rework(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The values as a class of the document's own changes them where they stand."""
+
+    function: Callable[[Config], None]
+    name: str = ""
+
+
+Change: TypeAlias = Remap | SetValue | Unset | Rework
 
 
 def prepared(changes: tuple[Change, ...], values: Mapping[str, JsonValue]) -> Config:
@@ -65,6 +76,8 @@ def _make(change: Change, config: Config) -> None:
                 put(config, change.path, evaluate(change.value, frame))
         case Unset():
             _unset(change, config)
+        case Rework():
+            change.function(config)
         case _:
             assert_never(change)
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.python import Batch, Extract
 from penstock.plan.transforms import Expand, Transform
 
 
@@ -41,7 +42,7 @@ class Several(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     skip_empty: bool = False
 
 
-RecordPath: TypeAlias = Keys | JsonPath | Glob | Several | DetectRecords
+RecordPath: TypeAlias = Keys | JsonPath | Glob | Several | DetectRecords | Extract
 
 Record: TypeAlias = "dict[str, JsonValue]"
 
@@ -86,7 +87,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     expand: Expand
 
 
-Step: TypeAlias = Keep | Call | Carry | Change | Spread
+Step: TypeAlias = Keep | Call | Carry | Change | Spread | Batch
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import msgspec
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, Frame, JsonValue, as_text, evaluate, evaluate_text
 from penstock.plan.page import HttpRequest
+from penstock.plan.python import Send
 
 PlaceName = Literal["query", "header", "cookie", "json", "form", "url"]
 
@@ -65,7 +66,10 @@ Body: TypeAlias = JsonBody | FormBody | TextBody
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What one page of a stream asks for; `url` without the params' query."""
+    """What one page of a stream asks for; `url` without the params' query.
+
+    With `send` a class of the document's shapes and sends the request in place of all that.
+    """
 
     url: Expr
     method: str = "GET"
@@ -73,6 +77,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: Body | None = None
     connect_timeout: float | None = None  # seconds
     read_timeout: float | None = None  # seconds
+    send: Send | None = None
 
 
 Value: TypeAlias = "tuple[Slot, JsonValue]"

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.errors import ExprError
 from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.python import Compute
 from penstock.plan.records import JsonPath, Keys
 from penstock.plan.request import Param
 
@@ -85,14 +86,14 @@ class Grouped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Partition = (
-    Values | Parent | Product | Chain | Merged | Grouped
+    Values | Parent | Product | Chain | Merged | Grouped | Compute
 )  # stands after its members, so that annotations resolve on every Python
 
 
 def leaves(partition: Partition | None) -> list[Values | Parent]:
     """The lists of values and the parents in a partition tree, in its order."""
     match partition:
-        case None:
+        case None | Compute():
             return []
         case Values() | Parent():
             return [partition]
@@ -100,6 +101,21 @@ def leaves(partition: Partition | None) -> list[Values | Parent]:
             return leaves(partition.of)
         case Product() | Chain() | Merged():
             return [leaf for member in partition.members for leaf in leaves(member)]
+        case _:
+            assert_never(partition)
+
+
+def computed(partition: Partition | None) -> list[Compute]:
+    """The classes that make partitions in a partition tree, in its order."""
+    match partition:
+        case None | Values() | Parent():
+            return []
+        case Compute():
+            return [partition]
+        case Grouped():
+            return computed(partition.of)
+        case Product() | Chain() | Merged():
+            return [leaf for member in partition.members for leaf in computed(member)]
         case _:
             assert_never(partition)
 

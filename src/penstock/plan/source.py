@@ -17,6 +17,7 @@ from penstock.plan.pagination import Detect, Pagination
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.prepare import Change, MustFit
 from penstock.plan.properties import Properties
+from penstock.plan.python import Migrate, Retrieve, Schema
 from penstock.plan.records import Records
 from penstock.plan.recovery import Recovery
 from penstock.plan.request import Request
@@ -84,7 +85,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     Streams of one `group` are never read at the same time. With `slicing` "first-page" the params
     of partition and cursor are left out once there is a page token. `needs` are the classes without
     which the stream cannot be read. `schema` is the JSON schema the document declares, where it was
-    compiled to be described; `files` says that the document also fetches files.
+    compiled to be described; `files` says that the document also fetches files. `retrieve` reads a
+    slice in place of all that is said of requests and pages. `schema_loader` gives the schema where
+    the document does not hold it; `migrations` bring a state of another engine into its last form.
     """
 
     name: str
@@ -108,6 +111,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     schema: JsonValue = None
     files: bool = False
+    retrieve: Retrieve | None = None
+    schema_loader: Schema | None = None
+    migrations: tuple[Migrate, ...] = ()
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):

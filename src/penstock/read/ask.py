@@ -14,9 +14,11 @@ from penstock.events import Event, Waiting
 from penstock.plan import auth as auths
 from penstock.plan import policy as policies
 from penstock.plan.auth import Auth, Grant, NoAuth
+from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
+from penstock.plan.python import Sign
 from penstock.plan.source import Limits, Stream
 from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
@@ -33,6 +35,7 @@ _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 _REFUSED = frozenset({400, 401, 403})
 _EXCERPT = 300
+_MARGIN = 1.0  # seconds on top of what a class says, as its own engine waits
 
 
 class Ignored(Exception):  # noqa: N818 (a signal between two rooms of the reader, not a fault)
@@ -59,11 +62,15 @@ class _Holder(msgspec.Struct, kw_only=True):
 
 
 class _Failed(msgspec.Struct, kw_only=True):
-    """A request that is asked again: what was made of it, and what came back, if anything did."""
+    """A request that is asked again: what was made of it, and what came back, if anything did.
+
+    `own` is the wait that a class of the document's own says, in seconds.
+    """
 
     verdict: Verdict
     headers: Headers | None
     error: ReadError
+    own: float | None = None
 
 
 class Asker:
@@ -101,11 +108,12 @@ class Asker:
         read: Callable[[HttpResponse], T],
         *,
         sent: Callable[[], None] | None = None,
+        door: Door | None = None,
     ) -> T:
         """What `read` makes of the answer, asked for as often as the stream's policy allows.
 
         `read` may raise a retriable error, which counts like an answer that never came. `sent` is
-        called when the request leaves.
+        called when the request leaves. Classes of the document's own ask through `door`.
 
         Raises:
             ReadError: the policy gave up, or the error is not worth asking again.
@@ -117,12 +125,11 @@ class Asker:
         attempt, renewed = 0, False
         while True:
             grant = await self._grant(stream, auth, frame, tally)
-            headers: Headers | None = None
+            response: HttpResponse | None = None
             try:
-                signed = auths.sign(auth, request, frame, grant)
+                signed = await _sign(auth, request, frame, grant, door)
                 response = await self._send(stream.name, signed, tally, sent)
-                headers = response.headers
-                verdict = self._judge(stream.policy, response, frame)
+                verdict = await self._verdict(stream.policy, response, frame, door)
                 if grant and response.status == _UNAUTHORIZED and not renewed:
                     verdict = Verdict(action="refresh")
                 if verdict.action == "accept":
@@ -138,11 +145,19 @@ class Asker:
                     raise
                 verdict, error = Verdict(action="retry"), exc
             attempt += 1
-            if verdict.action not in {"retry", "rate-limited"} or attempt > stream.policy.retries:
+            again = verdict.action in {"retry", "rate-limited"}
+            if not again or attempt > await _retries(stream.policy, door):
                 raise error
             tally.retries += 1
-            failed = _Failed(verdict=verdict, headers=headers, error=error)
+            headers = None if response is None else response.headers
+            own = await _own_wait(stream.policy, door, response, attempt)
+            failed = _Failed(verdict=verdict, headers=headers, error=error, own=own)
             await self._pause(stream, attempt, failed, tally)
+
+    async def once(self, name: str, request: HttpRequest, tally: Tally) -> HttpResponse:
+        """The answer to a request that a class of the document's makes itself, whatever it is."""
+        placed = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        return await self._send(name, placed, tally)
 
     def _guard(self, request: HttpRequest, auth: Auth) -> None:
         """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
@@ -156,6 +171,14 @@ class Asker:
                 request=f"{request.method} {request.full_url}",
             )
 
+    async def _verdict(
+        self, policy: ErrorPolicy, response: HttpResponse, frame: Frame, door: Door | None
+    ) -> Verdict:
+        judge = policy.judge
+        if judge is None or judge.verdict is None or door is None:
+            return self._judge(policy, response, frame)
+        return await asyncio.to_thread(judge.verdict, door, response)
+
     def _judge(self, policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
         if any(rule.when or rule.message for rule in policy.rules):
             page = page_values(response, _maybe_json(response.body))
@@ -164,7 +187,7 @@ class Asker:
 
     async def _pause(self, stream: Stream, attempt: int, failed: _Failed, tally: Tally) -> None:
         policy, verdict, error = stream.policy, failed.verdict, failed.error
-        seconds = policies.wait(
+        seconds = failed.own or policies.wait(
             policy, attempt, failed.headers, self._clock.now(), self._clock.spread()
         )
         if seconds > policy.max_wait:
@@ -300,6 +323,31 @@ class Asker:
             failed = _Failed(verdict=verdict, headers=headers, error=error)
             await self._pause(stream, attempt, failed, tally)
         raise AssertionError("the last attempt returns or raises")
+
+
+async def _sign(
+    auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None, door: Door | None
+) -> HttpRequest:
+    if isinstance(auth, Sign) and door is not None:
+        return await asyncio.to_thread(auth.function, door, request)
+    return auths.sign(auth, request, frame, grant)
+
+
+async def _retries(policy: ErrorPolicy, door: Door | None) -> int:
+    judge = policy.judge
+    if judge is None or judge.retries is None or door is None:
+        return policy.retries
+    return await asyncio.to_thread(judge.retries, door)
+
+
+async def _own_wait(
+    policy: ErrorPolicy, door: Door | None, response: HttpResponse | None, attempt: int
+) -> float | None:
+    judge = policy.judge
+    if judge is None or judge.wait is None or door is None:
+        return None
+    seconds = await asyncio.to_thread(judge.wait, door, response, attempt)
+    return seconds + _MARGIN if seconds else None
 
 
 def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonValue]:

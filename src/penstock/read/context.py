@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.page import HttpResponse
 from penstock.plan.pagination import (
@@ -61,6 +62,7 @@ class StreamContext:
         self.children: list[StreamContext] = []
         self.tally = Tally()
         self.lost = 0
+        self.door: Door | None = None
         self._laws: dict[int | None, Law] = {}
         self._pagination: Decided | None = None
         self._want: Wanted | None = None

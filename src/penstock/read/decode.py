@@ -14,6 +14,7 @@ from penstock.errors import BodyError
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue, Ref
 from penstock.plan.paths import find
+from penstock.plan.python import Extract
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
@@ -129,8 +130,8 @@ def walked(body: bytes, path: RecordPath) -> Decoded:
             return _globbed(whole, path)
         case Several():
             return _several(body, whole, path)
-        case DetectRecords():
-            raise AssertionError("the record path is detected before an answer is decoded")
+        case DetectRecords() | Extract():
+            raise AssertionError("the records are found before an answer is decoded")
         case _:
             assert_never(path)
 
@@ -180,6 +181,8 @@ def path_text(path: RecordPath) -> str:
             return " or ".join(map(path_text, path.paths))
         case DetectRecords():
             return "(detected)"
+        case Extract():
+            return f"(taken by {path.name})"
         case _:
             assert_never(path)
 

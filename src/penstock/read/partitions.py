@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.errors import ExprError
 from penstock.plan.expr import JsonValue, evaluate
+from penstock.plan.python import Compute
 from penstock.plan.slices import (
     Chain,
     Grouped,
@@ -143,8 +144,18 @@ class Partitions:
                 return _merged(_chain(walks), partition.name)
             case Grouped():
                 return _grouped(self._walk(partition.of), partition)
+            case Compute():
+                return self._computed(partition)
             case _:
                 assert_never(partition)
+
+    async def _computed(self, compute: Compute) -> AsyncIterator[Fed]:
+        """The partitions of a class, which may have to ask for them."""
+        door = self._context.door
+        assert door is not None, "the reader gives every stream its door"
+        pieces = await asyncio.to_thread(lambda: iter(compute.function(door)))
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield Fed(piece=piece)
 
     def _items(self, values: Values) -> Sequence[JsonValue]:
         items = evaluate(values.values, self._context.frame(Slice()))

@@ -11,7 +11,7 @@ state must not move past records whose children are missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
+from penstock.plan.expr import Frame
 from penstock.plan.page import Position
 from penstock.plan.pagination import NextToken
 from penstock.plan.slices import Slice, parents_of
@@ -28,6 +29,7 @@ from penstock.read import steps
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.context import Settings, StreamContext, contexts
+from penstock.read.decode import RawRecord
 from penstock.read.partitions import Fed, Feed, Gate, Partitions
 from penstock.read.parts import (
     PagePart,
@@ -38,6 +40,7 @@ from penstock.read.parts import (
     StateEntries,
     StreamClosed,
 )
+from penstock.read.python import Doorway, Retrieval
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
 from penstock.read.walk import Answer, Walk, Walked
@@ -110,6 +113,11 @@ class Reader:
         self._emit = emit
         self._concurrency = source.limits.concurrency
         self._contexts = contexts(source, settings, state)
+        self._nest = Nest(source=source, settings=settings)
+        kept: dict[object, object] = {}
+        self._doors = [Doorway(asker, c, kept, self._others) for c in self._contexts]
+        for context, door in zip(self._contexts, self._doors, strict=True):
+            context.door = door
         self._resumes: dict[tuple[str, str], Position] = {}
         self._feeds: dict[str, list[Feed]] = {}
         self._out = Channel(CHANNEL_BYTES)
@@ -146,6 +154,13 @@ class Reader:
         """Whether everything that was read has been taken."""
         return self._out.empty
 
+    def _others(self, stream: str) -> AsyncGenerator[Part, None]:
+        """The parts of another stream, which a class of the document's own reads."""
+        nest = self._nest
+        settings = msgspec.structs.replace(nest.settings, loaded=frozenset({stream}), fresh=True)
+        inner = Reader(nest.source, settings, self._asker, state={}, emit=_unheard)
+        return inner.parts()
+
     def stop(self) -> None:
         """Ask nothing more; what was handed out stays, and `parts` ends."""
         self._stopped = True
@@ -162,6 +177,8 @@ class Reader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self) -> None:
+        for door in self._doors:
+            door.open()
         self._reading = True  # a task that is cancelled before it begins could not close anything
         try:
             async with asyncio.TaskGroup() as group:
@@ -288,7 +305,11 @@ class Reader:
         tracker = _tracker(context, piece)
         own = Gate()
         width = 2 * self._concurrency if context.stream.partition is None else self._concurrency
-        walk = Walk(context, piece, self._asker, self._spawn, width=width, start=start)
+        walk: Walk | Retrieval = Walk(
+            context, piece, self._asker, self._spawn, width=width, start=start
+        )
+        if context.stream.retrieve is not None and context.door is not None:
+            walk = Retrieval(context.stream.retrieve, context.door, context.frame(piece))
         reason = "stopped"
         async with aclosing(walk.pages()) as pages:
             async for page in pages:
@@ -322,7 +343,7 @@ class Reader:
         tally = context.tally
         tally.pages += 1
         tally.rows_read += len(page.records)
-        records = steps.apply(context.stream.records.steps, page.records, context.frame(piece))
+        records = await _stepped(context, page.records, context.frame(piece))
         tally.filtered += max(0, len(page.records) - len(records))
         if tracker is not None:
             before = tracker.repeated, tracker.dropped
@@ -390,6 +411,28 @@ class Reader:
     def _warn(self, context: StreamContext, code: str, message: str) -> None:
         if context.tally.note(code, message):
             self._emit(Warned(stream=context.name, code=code, message=message))
+
+
+class Nest(msgspec.Struct, frozen=True, kw_only=True):
+    """What another stream of the source is read with."""
+
+    source: Source
+    settings: Settings
+
+
+def _unheard(event: Event) -> None:
+    """What becomes of the events of a stream that only a class reads."""
+    del event
+
+
+async def _stepped(
+    context: StreamContext, records: Sequence[RawRecord], frame: Frame
+) -> Sequence[RawRecord]:
+    """The records after all steps; those that may block are called from a worker thread."""
+    wanted = context.stream.records.steps
+    if not steps.block(wanted):
+        return steps.apply(wanted, records, frame)
+    return await asyncio.to_thread(steps.apply, wanted, records, frame, context.door)
 
 
 def _left_over(context: StreamContext) -> list[Fed]:

@@ -9,15 +9,28 @@ import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan import transforms
+from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.python import Batch
 from penstock.plan.records import Call, Carry, Change, Keep, Spread, Step
 from penstock.read.decode import RawRecord
 
 
-def apply(steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame) -> Sequence[RawRecord]:
+def block(steps: Sequence[Step]) -> bool:
+    """Whether a step may block, and has to be called from a worker thread."""
+    return any(isinstance(step, Batch) for step in steps)
+
+
+def apply(
+    steps: Sequence[Step],
+    records: Sequence[RawRecord],
+    frame: Frame,
+    door: Door | None = None,
+) -> Sequence[RawRecord]:
     """The records after all steps that look at records.
 
-    A record that no step changes stays the slice of the answer that it was.
+    A record that no step changes stays the slice of the answer that it was. Steps that are classes
+    of the document's own ask through `door`.
 
     Raises:
         ReadError: a function of the document failed; the record it failed on is named.
@@ -25,6 +38,8 @@ def apply(steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame) -> 
     steps = tuple(step for step in steps if not isinstance(step, Carry))
     if not steps:
         return records
+    if door is not None and block(steps):
+        return _batches(steps, records, frame, door)
     kept: list[RawRecord] = []
     for record in records:
         original: JsonValue = msgspec.json.decode(record)
@@ -32,6 +47,19 @@ def apply(steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame) -> 
         values = _through(steps, original, frame)
         kept.extend(map(msgspec.json.encode, values) if changed else [record] * len(values))
     return kept
+
+
+def _batches(
+    steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame, door: Door
+) -> Sequence[RawRecord]:
+    """The records after steps of which some look at a whole page."""
+    values: list[JsonValue] = [msgspec.json.decode(record) for record in records]
+    for step in steps:
+        if isinstance(step, Batch):
+            values = list(step.function(door, values, frame))
+        else:
+            values = [after for one in values for after in _step(step, one, frame)]
+    return [msgspec.Raw(msgspec.json.encode(value)) for value in values]
 
 
 def _changes(step: Step) -> bool:
@@ -59,6 +87,8 @@ def _step(step: Step, value: JsonValue, frame: Frame) -> Iterable[JsonValue]:
             return transforms.expand(step.expand, value)
         case Carry():
             return (value,)
+        case Batch():
+            raise AssertionError("a whole page goes through it at once")
         case _:
             assert_never(step)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from penstock.errors import BodyError, CycleError, ReadError, StatusError
+from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue, evaluate
 from penstock.plan.page import HttpResponse, Position, Stopped
 from penstock.plan.pagination import (
@@ -17,11 +18,13 @@ from penstock.plan.pagination import (
     Facts,
     Law,
     SinglePage,
+    Told,
     as_int,
     size_values,
 )
+from penstock.plan.python import Extract, LastPage, Send
 from penstock.plan.request import Param, Value, build, values
-from penstock.plan.slices import Slice, leaves
+from penstock.plan.slices import Slice, computed, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import Decoded, RawRecord, decode, has_rows, path_text, whole_json
@@ -47,6 +50,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     nothing: bool = False
     elsewhere: bool = False
+    response: HttpResponse | None = None
 
 
 class Ahead(msgspec.Struct, kw_only=True):
@@ -110,7 +114,7 @@ class Walk:
             ReadError: a page could not be had, or pagination repeats itself.
         """
         self._size = self._context.size(self._frame)
-        position = self._start or self._context.stream.pagination.first(self._frame)
+        position = self._start or await self._first()
         self._tokens.add(position.token)
         look = self._first_look(position)
         try:
@@ -137,6 +141,22 @@ class Walk:
         finally:
             self._drop_ahead()
 
+    async def _first(self) -> Position:
+        """The position a slice begins at."""
+        pagination = self._context.stream.pagination
+        position = pagination.first(self._frame)
+        if not isinstance(pagination, Told):
+            return position
+        token = await asyncio.to_thread(pagination.pages.first, self._door)
+        return msgspec.structs.replace(position, token=token)
+
+    @property
+    def _door(self) -> Door:
+        """What classes of the document's own ask through."""
+        door = self._context.door
+        assert door is not None, "the reader gives every stream its door"
+        return door
+
     def _first_look(self, position: Position) -> Lookahead:
         """What may be asked for beside the first page; that much is asked for."""
         pagination = self._pagination
@@ -155,7 +175,7 @@ class Walk:
     ) -> tuple[Walked, Lookahead]:
         """One page, judged: its records, what follows, and what may be asked for ahead."""
         answer = await self._present(position, answer)
-        facts = self._facts(position, answer)
+        facts = await self._told(pagination, position, answer, self._facts(position, answer))
         outcome = pagination.next(position, facts)
         if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
             answer = await self._fetch(position)
@@ -197,6 +217,23 @@ class Walk:
         law = self._context.learn(self._size, count, self._count, position.index)
         frame = msgspec.structs.replace(self._frame, page=answer.page)
         return Facts(count=count, frame=frame, law=law, seen=self._rows + count)
+
+    async def _told(
+        self, pagination: Decided, position: Position, answer: Answer, facts: Facts
+    ) -> Facts:
+        """The facts, with the next token where a class of the document's own tells it."""
+        if not isinstance(pagination, Told) or answer.response is None:
+            return facts
+        records = answer.decoded.records
+        last = LastPage(
+            response=answer.response,
+            count=facts.count,
+            last_record=msgspec.json.decode(records[-1]) if records else None,
+            token=position.token,
+            frame=facts.frame,
+        )
+        told = await asyncio.to_thread(pagination.pages.following, self._door, last)
+        return msgspec.structs.replace(facts, told=told)
 
     async def _present(self, position: Position, answer: Answer) -> Answer:
         """The answer, unless it lacks the records that pages before it had."""
@@ -337,9 +374,60 @@ class Walk:
         else:
             extra: list[Value] = [*self._fixed, *size_values(pagination, self._frame)]
             extra += pagination.values(position)
+            extra += await self._own_values(position)
+            if request.send is not None:
+                return await self._sent(request.send, position, extra)
             made = build(request, extra, self._frame)
-        return await self._asker.ask(
-            context.stream, made, self._frame, context.tally, self._read, sent=sent
+        if not self._calls:
+            return await self._asker.ask(
+                context.stream, made, self._frame, context.tally, self._read, sent=sent,
+                door=context.door,
+            )  # fmt: skip
+        response = await self._asker.ask(
+            context.stream, made, self._frame, context.tally, _itself, sent=sent, door=context.door
+        )
+        return await self._taken(response)
+
+    @property
+    def _calls(self) -> bool:
+        """Whether a class of the document's own is handed the answers."""
+        stream = self._context.stream
+        return isinstance(stream.records.path, Extract) or isinstance(stream.pagination, Told)
+
+    async def _own_values(self, position: Position) -> list[Value]:
+        """What classes of the document's own send with a page."""
+        stream = self._context.stream
+        found: list[Value] = []
+        for compute in computed(stream.partition):
+            ask = compute.values
+            found += await asyncio.to_thread(ask, self._door, self._frame, position.token)
+        if isinstance(stream.pagination, Told) and stream.pagination.size_into is not None:
+            size = await asyncio.to_thread(stream.pagination.pages.size, self._door)
+            found += [(stream.pagination.size_into, size)] if size else []
+        return found
+
+    async def _sent(self, send: Send, position: Position, extra: list[Value]) -> Answer:
+        """The answer to the request of a requester of the document's own."""
+        response = await asyncio.to_thread(
+            send.function, self._door, self._frame, position.token, extra
+        )
+        if not response.ok:
+            raise Ignored(response.status)
+        return await self._taken(response)
+
+    async def _taken(self, response: HttpResponse) -> Answer:
+        """An answer that a class of the document's own looks at."""
+        path = self._context.stream.records.path
+        if not isinstance(path, Extract) or response.status == _NO_CONTENT:
+            return msgspec.structs.replace(self._read(response), response=response)
+        taken = await asyncio.to_thread(path.function, self._door, response, self._frame)
+        records = tuple(msgspec.Raw(msgspec.json.encode(record)) for record in taken.records)
+        return Answer(
+            decoded=Decoded(records=records, envelope=taken.answer),
+            page=page_values(response, taken.answer),
+            url=response.url,
+            size=len(response.body),
+            response=response,
         )
 
     def _read(self, response: HttpResponse) -> Answer:
@@ -415,6 +503,10 @@ class Walk:
         if total is not None:
             tally = self._context.tally
             tally.claimed = (tally.claimed or 0) + as_int(total, "the total")
+
+
+def _itself(response: HttpResponse) -> HttpResponse:
+    return response
 
 
 def _slice_params(context: StreamContext) -> list[Param]:

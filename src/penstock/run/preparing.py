@@ -23,15 +23,26 @@ def prepare(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, Jso
     return changed
 
 
+def _refused(said: str | None) -> Diagnostic | None:
+    """What a check of the document's own says is wrong."""
+    if said is None:
+        return None
+    return Diagnostic(
+        code="value-invalid", severity="error", message=f"a value does not fit: {said}"
+    )
+
+
 def _problem(check: MustFit, values: Mapping[str, JsonValue]) -> Diagnostic | None:
     """What is wrong with a value, in the words of its schema."""
     value = evaluate(check.value, Frame(source=values))
+    if check.passes is not None:
+        return _refused(check.passes(value)) if value is not None else None
     if value is None or not isinstance(check.schema, dict):
         return None
     import fastjsonschema  # noqa: PLC0415 (few documents check their values)
 
     try:
-        fastjsonschema.compile(check.schema)(value)
+        fastjsonschema.compile(check.schema, use_default=False, use_formats=False)(value)
     except fastjsonschema.JsonSchemaValueException as exc:
         # The value itself may be secret: only the rule it breaks is told.
         place = ".".join(str(step) for step in exc.path[1:]) or "the configuration"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.request import request, slot
@@ -26,8 +26,7 @@ def authentication(ctx: Context, parent: Component, field: str = "authenticator"
 def made(ctx: Context, component: Component) -> plan.Auth:
     """The auth that an authenticator describes."""
     if component.kind == "CustomAuthenticator":
-        ctx.custom(component, "the authenticator")
-        return plan.NoAuth()
+        return custom.sign(ctx, component)
     make = _KINDS.get(component.kind or "")
     if make is None:
         ctx.unknown(component, "the authenticator", (*_KINDS, "CustomAuthenticator"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 
-from penstock.dialects.airbyte import template, vocabulary
+from penstock.dialects.airbyte import custom, template, vocabulary
 from penstock.dialects.airbyte.manifest import Component, References, nearest, plain
 from penstock.dialects.document import Document, Node
 from penstock.errors import Error
@@ -30,6 +30,9 @@ class Context:
         self.needs: list[str] = []
         self.jobs: Expr | None = None
         self.required: frozenset[str] = frozenset()
+        self.classes = custom.Custom(custom.found(document.file))
+        self.parent: Callable[[Component], str] | None = None
+        self.reads: list[str] = []
         self._checked: set[tuple[int, str]] = set()
 
     def within(
@@ -39,6 +42,12 @@ class Context:
         inner = copy(self)
         inner.stream, inner.bounds, inner.extras = stream, bounds, extras
         inner.needs = []
+        return inner
+
+    def within_parents(self, parent: Callable[[Component], str]) -> Context:
+        """The same for a class that may be handed other streams; `reads` then names those."""
+        inner = copy(self)
+        inner.parent, inner.reads = parent, []
         return inner
 
     # Saying things.
@@ -68,6 +77,7 @@ class Context:
             "custom-component",
             f"{what} of {self.stream or 'the source'} is the class {name}, which is not run",
             component.node,
+            f"put its {custom.FILE} beside the manifest",
         )
 
     def unknown(self, component: Component, slot: str, kinds: tuple[str, ...]) -> None:

@@ -60,7 +60,7 @@ def schemas(ctx: Context, stream: Component) -> list[Node]:
                 message = "the schema is not asked for: types come from the data"
                 ctx.info("dynamic-schema", message, loader.node)
             case "CustomSchemaLoader":
-                ctx.custom(loader, "the schema loader")
+                pass  # its class is asked when somebody wants the schema
             case _:
                 ctx.unknown(loader, "the schema loader", _LOADERS)
     return found

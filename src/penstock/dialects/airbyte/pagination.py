@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.dialects.airbyte import template
+from msgspec.structs import replace
+
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.request import slot
@@ -15,6 +17,7 @@ from penstock.plan.pagination import (
     Pagination,
     SinglePage,
     Stop,
+    Told,
 )
 from penstock.plan.request import Slot
 
@@ -32,18 +35,29 @@ def pagination(ctx: Context, component: Component | None, base: Expr | None) -> 
     strategy = component.child("pagination_strategy")
     if strategy is None:
         return SinglePage()
-    size = _size(ctx, component, strategy)
     token = component.child("page_token_option")
+    if strategy.kind == "CustomPaginationStrategy":
+        made = _told(ctx, strategy, component.child("page_size_option"), token)
+        return replace(made, base=base) if isinstance(made, Told) else made
+    size = _size(ctx, component, strategy)
     match strategy.kind:
         case "PageIncrement" | "OffsetIncrement":
             return _counter(ctx, ctx.check(strategy), token, size)
         case "CursorPagination":
             return _cursor(ctx, ctx.check(strategy), token, size, base)
-        case "CustomPaginationStrategy":
-            ctx.custom(strategy, "the pagination strategy")
         case _:
             ctx.unknown(strategy, "the pagination strategy", _STRATEGIES)
     return SinglePage(size=size)
+
+
+def _told(
+    ctx: Context, strategy: Component, option: Component | None, token: Component | None
+) -> Pagination:
+    made = custom.pages(ctx, strategy)
+    if made is None:
+        return SinglePage()
+    into = slot(ctx, option) if option is not None else None
+    return Told(pages=made, into=_token_slot(ctx, token), size_into=into)
 
 
 def _size(ctx: Context, paginator: Component, strategy: Component) -> PageSize | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.dialects.airbyte import template
+from msgspec.structs import replace
+
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component, nearest
 from penstock.plan.expr import Expr
@@ -16,6 +18,7 @@ from penstock.plan.policy import (
     HeaderBackoff,
     Rule,
 )
+from penstock.plan.python import Judge
 
 _ACTIONS: dict[str, Action] = {
     "SUCCESS": "lenient",
@@ -43,11 +46,13 @@ def policy(ctx: Context, component: Component | None) -> ErrorPolicy:
         case "DefaultErrorHandler":
             ctx.check(component)
             rules, retries = _rules(ctx, component), _retries(ctx, component)
-            return _policy((rules,), _backoffs(ctx, component), retries)
+            made = _policy((rules,), _backoffs(ctx, component), retries)
+            return replace(made, judge=_own_backoff(ctx, component))
         case "CompositeErrorHandler":
             return _composite(ctx, ctx.check(component))
         case "CustomErrorHandler":
-            ctx.custom(component, "the error handler")
+            judge = custom.judge(ctx, component)
+            return replace(_policy((), (), 5), judge=judge)
         case _:
             kinds = ("DefaultErrorHandler", "CompositeErrorHandler", "CustomErrorHandler")
             ctx.unknown(component, "the error handler", kinds)
@@ -57,9 +62,11 @@ def policy(ctx: Context, component: Component | None) -> ErrorPolicy:
 def _composite(ctx: Context, component: Component) -> ErrorPolicy:
     children = component.children("error_handlers")
     chain = [policy(ctx, child) for child in children]
+    judge = next((child.judge for child in chain if child.judge is not None), None)
     rules = [rules for child in chain for rules in (*child.earlier, child.rules)]
     backoffs = tuple(b for child in chain for b in child.backoff if b != _FALLBACK)
-    return _policy(tuple(rules), backoffs, chain[0].retries if chain else 5)
+    made = _policy(tuple(rules), backoffs, chain[0].retries if chain else 5)
+    return replace(made, judge=judge)
 
 
 def _policy(
@@ -76,6 +83,14 @@ def _policy(
         jitter=0.0,
         retry_after=not backoffs,
     )
+
+
+def _own_backoff(ctx: Context, component: Component) -> Judge | None:
+    """The backoff strategy that is a class, if there is one."""
+    for child in component.children("backoff_strategies"):
+        if child.kind == "CustomBackoffStrategy":
+            return custom.backoff(ctx, child)
+    return None
 
 
 def _retries(ctx: Context, component: Component) -> int:
@@ -147,7 +162,7 @@ def _backoff(ctx: Context, component: Component) -> Backoff | None:
             cap = _cap(ctx, component)
             return None if wait is None else AnswerBackoff(seconds=wait, cap=cap, margin=_MARGIN)
         case "CustomBackoffStrategy":
-            ctx.custom(component, "the backoff strategy")
+            pass  # it is asked before all others
         case _:
             ctx.unknown(component, "the backoff strategy", _BACKOFFS)
     return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.plan import transforms
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.paths import is_pattern
+from penstock.plan.python import Extract
 from penstock.plan.records import (
     Change,
     Glob,
@@ -30,17 +31,21 @@ _EXTRACTORS = ("DpathExtractor", "CombinedExtractor", "ResponseToFileExtractor",
                "CustomRecordExtractor")  # fmt: skip
 
 
-def records(
+def records(  # noqa: PLR0913 (a selector, and what its stream and retriever say)
     ctx: Context,
     selector: Component,
     changes: list[Component],
     schema: Callable[[], JsonValue],
     *,
     filters_last: bool = False,
+    decoding: Component | None = None,
 ) -> Records:
-    """The records of a selector, changed as a stream says."""
+    """The records of a selector, changed as a stream says.
+
+    `decoding` is the retriever's decoder, which a class may use or be.
+    """
     ctx.check(selector)
-    path, spreads = _extracted(ctx, selector.child("extractor"))
+    path, spreads = _extracted(ctx, selector.child("extractor"), decoding)
     kept = tuple(_filter(ctx, selector))
     changed = tuple(step for child in changes for step in _change(ctx, child))
     last = filters_last or selector.value("transform_before_filtering") is True
@@ -49,7 +54,18 @@ def records(
     return Records(path=path, steps=steps, single=True, absent="empty")
 
 
-def _extracted(ctx: Context, component: Component | None) -> tuple[RecordPath, tuple[Step, ...]]:
+def _extracted(
+    ctx: Context, component: Component | None, decoding: Component | None = None
+) -> tuple[RecordPath, tuple[Step, ...]]:
+    path, steps = _extracted_by(ctx, component, decoding)
+    if decoding is None or decoding.kind != "CustomDecoder" or isinstance(path, Extract):
+        return path, steps
+    return custom.decoder(ctx, decoding, path) or path, steps
+
+
+def _extracted_by(
+    ctx: Context, component: Component | None, decoding: Component | None
+) -> tuple[RecordPath, tuple[Step, ...]]:
     if component is None:
         return Keys(), ()
     match component.kind:
@@ -60,8 +76,8 @@ def _extracted(ctx: Context, component: Component | None) -> tuple[RecordPath, t
         case "CombinedExtractor":
             return _several(ctx, ctx.check(component)), ()
         case "CustomRecordExtractor":
-            ctx.custom(component, "the record extractor")
-            return dpath(ctx, component, "field_path"), ()
+            made = custom.extractor(ctx, component, decoding)
+            return made or dpath(ctx, component, "field_path"), ()
         case "ResponseToFileExtractor":
             return Keys(), ()
         case _:
@@ -119,7 +135,9 @@ def _filter(ctx: Context, selector: Component) -> Iterator[Step]:
     if component is None:
         return
     if component.kind == "CustomRecordFilter":
-        ctx.custom(component, "the record filter")
+        made = custom.keep(ctx, component)
+        if made is not None:
+            yield made
         return
     if component.kind != "RecordFilter":
         ctx.unknown(component, "the record filter", ("RecordFilter", "CustomRecordFilter"))
@@ -137,13 +155,16 @@ def _normalized(
     if declared:
         yield Change(transform=transforms.Normalize(schema=declared))
     child = selector.child("schema_normalization")
-    if child is not None:
-        ctx.custom(child, "the schema normalization")
+    made = custom.normalize(ctx, child, schema()) if child is not None else None
+    if made is not None:
+        yield made
 
 
 def _change(ctx: Context, component: Component) -> Iterator[Step]:
     if component.kind in {"CustomTransformation", "CustomConfigTransformation"}:
-        ctx.custom(component, "a transformation")
+        made = custom.change(ctx, component)
+        if made is not None:
+            yield made
         return
     make = _CHANGES.get(component.kind or "")
     if make is None:
@@ -247,7 +268,7 @@ def decoder(ctx: Context, component: Component | None) -> Decoder:
         case "GzipDecoder" | "ZipfileDecoder":
             return _packed(ctx, component)
         case "CustomDecoder":
-            ctx.custom(component, "the decoder")
+            pass  # it takes the records itself
         case _:
             ctx.unknown(component, "the decoder", _DECODERS)
     return Decoder()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.request import option
@@ -201,8 +201,7 @@ def _router(ctx: Context, component: Component, parent: MakeParent) -> Partition
         case "UnionPartitionRouter":
             return _merged(ctx, ctx.check(component), parent)
         case "CustomPartitionRouter":
-            ctx.custom(component, "the partition router")
-            return None
+            return custom.partitions(ctx, component, parent)
         case _:
             ctx.unknown(component, "the partition router", _ROUTERS)
             return None

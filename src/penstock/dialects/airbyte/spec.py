@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.plan.expr import Const, Expr, JsonValue
@@ -99,7 +99,9 @@ def _changes(ctx: Context, component: Component) -> Iterator[Change]:
                 path = tuple(map(str, pointer)) if isinstance(pointer, list) else (str(pointer),)
                 yield Unset(path=path, when=when)
         case "CustomConfigTransformation":
-            ctx.custom(component, "a change of the configuration")
+            made = custom.rework(ctx, component)
+            if made is not None:
+                yield made
         case _:
             ctx.unknown(component, "a change of the configuration", _CHANGES)
 
@@ -130,13 +132,14 @@ def _checks(ctx: Context, component: Component) -> Iterator[MustFit]:
 
     ctx.check(component)
     strategy = component.child("validation_strategy")
-    if strategy is None or strategy.kind != "ValidateAdheresToSchema":
-        ctx.custom(strategy or component, "a check of the configuration")
-        return
-    schema = strategy.value("base_schema")
     if component.kind == "DpathValidator":
         path = ctx.path(component, "field_path")
-        yield MustFit(value=Ref(at=Scope.SOURCE, path=path, optional=True), schema=schema)
+        value: Expr = Ref(at=Scope.SOURCE, path=path, optional=True)
+    else:
+        value = ctx.expression(component, "value", template.CONFIG) or Const(value=None)
+    if strategy is not None and strategy.kind == "ValidateAdheresToSchema":
+        yield MustFit(value=value, schema=strategy.value("base_schema"))
         return
-    value = ctx.expression(component, "value", template.CONFIG)
-    yield MustFit(value=value or Const(value=None), schema=schema)
+    passes = custom.validate(ctx, strategy or component)
+    if passes is not None:
+        yield MustFit(value=value, passes=passes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from penstock.dialects.airbyte import slices, template
+from penstock.dialects.airbyte import custom, slices, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.hints import hints, merged, schemas
@@ -17,6 +17,9 @@ from penstock.dialects.airbyte.records import decoder, records
 from penstock.dialects.airbyte.recovery import recovery
 from penstock.dialects.airbyte.request import base_url, request
 from penstock.errors import ExprError
+from penstock.plan.expr import Const
+from penstock.plan.pagination import SinglePage
+from penstock.plan.request import Request
 from penstock.plan.slices import Duration, parse_duration
 from penstock.plan.source import Stream
 
@@ -81,13 +84,35 @@ class Streams:
             case "SimpleRetriever" | "AsyncRetriever":
                 return self._retrieved(ctx, component, ctx.check(retriever))
             case "CustomRetriever":
-                ctx.custom(retriever, "the retriever")
-                usable = "requester" in retriever and "record_selector" in retriever
-                return self._retrieved(ctx, component, retriever) if usable else None
+                return self._custom(ctx, component, retriever)
             case _:
                 kinds = ("SimpleRetriever", "AsyncRetriever", "CustomRetriever")
                 ctx.unknown(retriever, "the retriever", kinds)
                 return None
+
+    def _custom(self, ctx: Context, component: Component, retriever: Component) -> Stream | None:
+        """A stream whose slices a class reads; partitions and windows are the plan's."""
+        declared = schemas(ctx, component)
+
+        def parent(child: Component) -> str:
+            return self._parent(ctx, child)
+
+        read = custom.retrieve(ctx, retriever, component, lambda: merged(ctx, declared), parent)
+        if read is None:
+            usable = "requester" in retriever and "record_selector" in retriever
+            return self._retrieved(ctx, component, retriever) if usable else None
+        cursor = slices.cursor(ctx, component)
+        stream = Stream(
+            name=ctx.stream,
+            request=Request(url=Const(value="")),
+            pagination=SinglePage(),
+            partition=slices.partition(ctx, retriever, parent),
+            cursor=cursor,
+            hints=hints(ctx, component, declared, incremental=cursor is not None),
+            schema=merged(ctx, declared) if self._describe else None,
+            retrieve=read,
+        )
+        return self._finished(ctx, component, retriever, retriever, stream)
 
     def _retrieved(self, ctx: Context, component: Component, retriever: Component) -> Stream | None:
         requester = _requester(ctx, retriever)
@@ -100,7 +125,7 @@ class Streams:
         once = retriever.value("ignore_stream_slicer_parameters_on_paginated_requests") is True
         stream = Stream(
             name=ctx.stream,
-            request=request(ctx, requester),
+            request=_request(ctx, requester),
             auth=authentication(ctx, requester),
             decoder=decoder(ctx, retriever.child("decoder")),
             records=records(
@@ -109,6 +134,7 @@ class Streams:
                 component.children("transformations"),
                 lambda: merged(ctx, declared),
                 filters_last=cursor is not None and cursor.filter and cursor.order is None,
+                decoding=retriever.child("decoder"),
             ),
             pagination=pagination(ctx, retriever.child("paginator"), base),
             partition=slices.partition(ctx, retriever, lambda child: self._parent(ctx, child)),
@@ -135,7 +161,13 @@ class Streams:
             if migration.kind == "LegacyToPerPartitionStateMigration":
                 ctx.gap(migration, "state in the old form is not migrated")
             else:
-                ctx.custom(migration, "a state migration")
+                made = custom.migrate(ctx, migration)
+                stream = stream if made is None else replace(
+                    stream, migrations=(*stream.migrations, made)
+                )  # fmt: skip
+        for loader in component.children("schema_loader"):
+            if loader.kind == "CustomSchemaLoader":
+                stream = replace(stream, schema_loader=custom.schema(ctx, loader))
         if component.child("file_uploader") is not None:
             ctx.gap(component, "files are not fetched, only their records", "file_uploader")
         if retriever.kind == "AsyncRetriever":
@@ -206,6 +238,16 @@ def _retention(ctx: Context, component: Component) -> Duration | None:
         return None
 
 
+def _request(ctx: Context, requester: Component) -> Request:
+    """The request of a requester; of one that is a class, as much as it leaves to the manifest."""
+    if requester.kind != "CustomRequester":
+        return request(ctx, requester)
+    send = custom.send(ctx, requester)
+    located = "url_base" in requester or "url" in requester
+    made = request(ctx, requester) if located else Request(url=Const(value=""))
+    return replace(made, send=send)
+
+
 def _same(one: Stream, other: Stream) -> bool:
     """Whether two streams ask for and give the same records, whatever becomes of them."""
     plain = {"selected": True, "hints": one.hints, "name": one.name}
@@ -218,8 +260,7 @@ def _requester(ctx: Context, retriever: Component) -> Component | None:
     if requester is None:
         return None
     if requester.kind == "CustomRequester":
-        ctx.custom(requester, "the requester")
-        return requester if "url_base" in requester or "url" in requester else None
+        return requester
     if requester.kind != "HttpRequester":
         ctx.unknown(requester, "the requester", ("HttpRequester", "CustomRequester"))
         return None

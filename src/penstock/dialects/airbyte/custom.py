@@ -1,0 +1,304 @@
+"""Components whose behaviour is a Python class of the manifest's own → callables of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.dialects.airbyte.manifest import Component
+from penstock.errors import Place
+from penstock.plan.auth import Auth, NoAuth
+from penstock.plan.expr import JsonValue
+from penstock.plan.prepare import Rework
+from penstock.plan.python import (
+    Batch,
+    Compute,
+    Extract,
+    Judge,
+    Migrate,
+    Pages,
+    Retrieve,
+    Schema,
+    Send,
+    Sign,
+)
+from penstock.plan.records import Glob, Keys, RecordPath
+
+if TYPE_CHECKING:
+    from penstock.dialects.airbyte.context import Context
+    from penstock.dialects.airbyte.standin.building import Blueprint
+    from penstock.dialects.airbyte.standin.calling import Caller
+    from penstock.dialects.airbyte.standin.loading import Components
+
+FILE = "components.py"
+MakeParent = Callable[[Component], str]
+
+
+def found(file: str) -> Path | None:
+    """The components.py beside a manifest, if there is one."""
+    beside = Path(file).parent / FILE
+    return beside if file and Path(file).is_file() and beside.is_file() else None
+
+
+class Custom:
+    """The classes of one manifest: executed once, when the first component needs one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._loaded: Components | None = None
+        self._failed = False
+        self._callers: dict[tuple[int, str, str], tuple[Component, Caller | None]] = {}
+
+    def caller(
+        self,
+        ctx: Context,
+        component: Component,
+        what: str,
+        given: Mapping[str, Blueprint] | None = None,
+    ) -> Caller | None:
+        """What calls the object of a component; None where there is none, which is then said.
+
+        A stream that is a parent is compiled again: it has the same objects, and is the same.
+        """
+        if self.path is None:
+            ctx.custom(component, what)
+            return None
+        stream = "" if component.kind == "CustomAuthenticator" else ctx.stream
+        key = (id(component.node), stream, repr(component.parameters_now()))
+        if key not in self._callers:
+            self._callers[key] = (component, self._made(ctx, component, given or {}))
+        return self._callers[key][1]
+
+    def _made(
+        self, ctx: Context, component: Component, given: Mapping[str, Blueprint]
+    ) -> Caller | None:
+        from penstock.dialects.airbyte.standin.building import (  # noqa: PLC0415 (start-up stays fast)
+            Builder,
+            Instance,
+        )
+        from penstock.dialects.airbyte.standin.calling import Caller  # noqa: PLC0415 (the same)
+        from penstock.dialects.airbyte.standin.loading import Fault  # noqa: PLC0415 (the same)
+
+        try:
+            loaded = self._load(ctx)
+            if loaded is None:
+                return None
+            blueprint = Builder(loaded, _Parts(ctx)).custom(component, given)
+        except Fault as fault:
+            self._say(ctx, fault, component)
+            return None
+        name = str(component.value("class_name")).rpartition(".")[2]
+        return Caller(Instance(blueprint), loaded.file, name, ctx.bounds)
+
+    def _load(self, ctx: Context) -> Components | None:
+        from penstock.dialects.airbyte.standin import loading  # noqa: PLC0415 (start-up stays fast)
+
+        if self._loaded is None and not self._failed and self.path is not None:
+            try:
+                self._loaded = loading.load(self.path)
+            except loading.Fault as fault:
+                self._failed = True
+                self._say(ctx, fault, None)
+        return self._loaded
+
+    def _say(self, ctx: Context, fault: Any, component: Component | None) -> None:
+        """One diagnostic, at a line of the file or at the component that names what is missing."""
+        if fault.line < 1 and component is not None:
+            ctx.error(fault.code, fault.message, component.place_of("class_name"), fault.hint)
+            return
+        text = ""
+        if self.path is not None and self.path.is_file():
+            lines = self.path.read_text("utf-8", "replace").splitlines()
+            text = lines[fault.line - 1] if 0 < fault.line <= len(lines) else ""
+        place = Place(file=str(self.path), line=max(fault.line, 1), column=1, text=text)
+        said = ((d.message, d.place) for d in ctx.document.diagnostics)
+        if (fault.message, place) not in said:
+            ctx.document.say("error", f"airbyte-{fault.code}", fault.message, place, fault.hint)
+
+
+class _Parts:
+    """What the compiler gives to the objects that are built."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self.parents: list[str] = []
+
+    def parent(self, component: Component) -> str | None:
+        """The name under which another stream is read."""
+        if self._ctx.parent is None:
+            return None
+        name = self._ctx.parent(component)
+        self._ctx.reads.append(name)
+        return name
+
+    def route(self, component: Component) -> Any:
+        """How the requests of a requester are sent."""
+        from penstock.dialects.airbyte.auth import authentication  # noqa: PLC0415 (it imports this)
+        from penstock.dialects.airbyte.policy import policy  # noqa: PLC0415 (it imports this)
+        from penstock.dialects.airbyte.standin.requesters import Route  # noqa: PLC0415 (start-up)
+
+        ctx = self._ctx
+        return Route(
+            auth=authentication(ctx, component),
+            policy=policy(ctx, component.child("error_handler")),
+        )
+
+    def unknown(self, component: Component) -> None:
+        """Say that a component cannot be handed to a class."""
+        message = f"a {component.kind} cannot be handed to a class of components.py"
+        self._ctx.gap(component, message)
+
+
+# One function for each kind of component; each gives None where the class cannot be used.
+
+
+def extractor(ctx: Context, component: Component, decoder: Component | None) -> Extract | None:
+    """The extractor of a selector; it may use the retriever's decoder."""
+    given = {} if decoder is None else {"decoder": standard(ctx, decoder)}
+    caller = ctx.classes.caller(ctx, component, "the record extractor", given)
+    return None if caller is None else Extract(function=caller.extract, name=caller.name)
+
+
+def standard(ctx: Context, component: Component) -> Blueprint:
+    """What makes the stand-in of a component, to hand it to a class."""
+    from penstock.dialects.airbyte.standin.building import Builder  # noqa: PLC0415 (start-up)
+    from penstock.dialects.airbyte.standin.loading import (  # noqa: PLC0415 (start-up)
+        Components,
+        Fault,
+    )
+
+    classes = ctx.classes
+    loaded = classes._load(ctx)  # noqa: SLF001 (of the same file)
+    if loaded is None:
+        loaded = Components(file="", module=__import__("types").ModuleType("none"))
+    try:
+        return Builder(loaded, _Parts(ctx)).standard(component, {})
+    except Fault as fault:
+        classes._say(ctx, fault, component)  # noqa: SLF001 (of the same file)
+        return lambda _making: None
+
+
+def decoder(ctx: Context, component: Component, path: RecordPath) -> Extract | None:
+    """A decoder, and where the records stand in what it makes."""
+    caller = ctx.classes.caller(ctx, component, "the decoder")
+    keys = path.path if isinstance(path, (Keys, Glob)) else ()
+    return None if caller is None else Extract(function=caller.decoded(keys), name=caller.name)
+
+
+def keep(ctx: Context, component: Component) -> Batch | None:
+    """A record filter."""
+    caller = ctx.classes.caller(ctx, component, "the record filter")
+    return None if caller is None else Batch(function=caller.keep, name=caller.name)
+
+
+def change(ctx: Context, component: Component) -> Batch | None:
+    """A transformation."""
+    caller = ctx.classes.caller(ctx, component, "a transformation")
+    return None if caller is None else Batch(function=caller.change, name=caller.name)
+
+
+def normalize(ctx: Context, component: Component, schema: JsonValue) -> Batch | None:
+    """A schema normalization."""
+    caller = ctx.classes.caller(ctx, component, "the schema normalization")
+    return None if caller is None else Batch(function=caller.normalize(schema), name=caller.name)
+
+
+def sign(ctx: Context, component: Component) -> Auth:
+    """An authenticator."""
+    caller = ctx.classes.caller(ctx, component, "the authenticator")
+    return NoAuth() if caller is None else Sign(function=caller.sign, name=caller.name)
+
+
+def pages(ctx: Context, component: Component) -> Pages | None:
+    """A pagination strategy."""
+    caller = ctx.classes.caller(ctx, component, "the pagination strategy")
+    if caller is None:
+        return None
+    return Pages(first=caller.first, following=caller.following, size=caller.size, name=caller.name)
+
+
+def judge(ctx: Context, component: Component) -> Judge | None:
+    """An error handler."""
+    caller = ctx.classes.caller(ctx, component, "the error handler")
+    if caller is None:
+        return None
+    return Judge(verdict=caller.verdict, retries=caller.retries, wait=caller.wait, name=caller.name)
+
+
+def backoff(ctx: Context, component: Component) -> Judge | None:
+    """A backoff strategy."""
+    caller = ctx.classes.caller(ctx, component, "the backoff strategy")
+    return None if caller is None else Judge(wait=caller.wait, name=caller.name)
+
+
+def partitions(ctx: Context, component: Component, parent: MakeParent) -> Compute | None:
+    """A partition router; `parent` says under which name another stream is read."""
+    inner = ctx.within_parents(parent)
+    caller = ctx.classes.caller(inner, component, "the partition router")
+    if caller is None:
+        return None
+    return Compute(
+        function=caller.partitions,
+        values=caller.options,
+        parents=tuple(dict.fromkeys(inner.reads)),
+        name=caller.name,
+    )
+
+
+def send(ctx: Context, component: Component) -> Send | None:
+    """A requester."""
+    given: dict[str, Blueprint] = {"name": lambda _making: ctx.stream}
+    caller = ctx.classes.caller(ctx, component, "the requester", given)
+    return None if caller is None else Send(function=caller.send, name=caller.name)
+
+
+def retrieve(
+    ctx: Context,
+    component: Component,
+    stream: Component,
+    schema: Callable[[], JsonValue],
+    parent: MakeParent,
+) -> Retrieve | None:
+    """A retriever of a stream; `parent` says under which name another stream is read."""
+    inner = ctx.within_parents(parent)
+    changes, key = stream.children("transformations"), stream.value("primary_key")
+    made = [standard(inner, child) for child in changes] if ctx.classes.path else []
+    given: dict[str, Blueprint] = {
+        "name": lambda _making: ctx.stream,
+        "primary_key": lambda _making: key,
+        "transformations": lambda making: [make(making) for make in made],
+        "cursor": lambda _making: None,
+    }
+    requester = component.child("requester")
+    if requester is not None and ctx.classes.path is not None:
+        base = str(requester.value("url_base") or requester.value("url") or "")
+        given["url_base"] = lambda _making: base
+    caller = ctx.classes.caller(inner, component, "the retriever", given)
+    if caller is None:
+        return None
+    return Retrieve(function=caller.retrieve(schema), name=caller.name)
+
+
+def schema(ctx: Context, component: Component) -> Schema | None:
+    """A schema loader."""
+    caller = ctx.classes.caller(ctx, component, "the schema loader")
+    return None if caller is None else Schema(function=caller.schema, name=caller.name)
+
+
+def migrate(ctx: Context, component: Component) -> Migrate | None:
+    """A state migration."""
+    caller = ctx.classes.caller(ctx, component, "a state migration")
+    return None if caller is None else Migrate(function=caller.migrate, name=caller.name)
+
+
+def rework(ctx: Context, component: Component) -> Rework | None:
+    """A change of the user's values."""
+    caller = ctx.classes.caller(ctx, component, "a change of the configuration")
+    return None if caller is None else Rework(function=caller.rework, name=caller.name)
+
+
+def validate(ctx: Context, component: Component) -> Callable[[JsonValue], str | None] | None:
+    """A check of one of the user's values."""
+    caller = ctx.classes.caller(ctx, component, "a check of the configuration")
+    return None if caller is None else caller.validate

@@ -1,0 +1,46 @@
+"""What a document's own Python may ask of the run that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from penstock.plan.auth import Auth
+    from penstock.plan.expr import Frame, JsonValue
+    from penstock.plan.page import HttpRequest, HttpResponse
+    from penstock.plan.policy import ErrorPolicy
+    from penstock.plan.slices import Slice
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What Python took from an answer: its records, and the answer itself as templates see it."""
+
+    records: tuple[JsonValue, ...]
+    answer: JsonValue = None
+
+
+class Door(Protocol):
+    """The run, as seen from a worker thread: every method blocks until it is answered.
+
+    `values` are the user's, `kept` is room for what Python wants to find again in the same run.
+    """
+
+    values: Mapping[str, JsonValue]
+    kept: dict[object, object]
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The answer to one request, whatever its status."""
+        ...
+
+    def ask(
+        self, request: HttpRequest, auth: Auth, policy: ErrorPolicy, frame: Frame
+    ) -> HttpResponse:
+        """The answer to a request, signed, and asked for as often as a policy allows."""
+        ...
+
+    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
+        """The records of another stream of the source, each with its slice."""
+        ...

@@ -1,0 +1,116 @@
+"""Kinds whose behaviour is a Python class of the document's own, called from worker threads.
+
+Everything here is a callable that is handed the run as a `Door`; it may block, and ask what it
+needs through the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from penstock.plan.door import Door, Taken
+    from penstock.plan.expr import Frame, JsonValue
+    from penstock.plan.page import HttpRequest, HttpResponse, Token
+    from penstock.plan.policy import Verdict
+    from penstock.plan.request import Value
+    from penstock.plan.slices import Slice
+
+
+class Extract(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Takes the records from a whole answer."""
+
+    function: Callable[[Door, HttpResponse, Frame], Taken]
+    name: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Changes, drops or makes records, a page at a time."""
+
+    function: Callable[[Door, list[JsonValue], Frame], Iterable[JsonValue]]
+    name: str = ""
+
+
+class Sign(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Signs each request; tokens it needs it obtains through the door."""
+
+    function: Callable[[Door, HttpRequest], HttpRequest]
+    name: str = ""
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what an answer means, how often to ask again, and how long to wait before.
+
+    `wait` is given the number of the attempt, from 1, and no answer where none came. Each part is
+    absent where the class leaves it to the policy it stands in.
+    """
+
+    verdict: Callable[[Door, HttpResponse], Verdict] | None = None
+    retries: Callable[[Door], int] | None = None
+    wait: Callable[[Door, HttpResponse | None, int], float | None] | None = None
+    name: str = ""
+
+
+class LastPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy may know of a page: its answer, its records, the token that asked for it."""
+
+    response: HttpResponse
+    count: int
+    last_record: JsonValue
+    token: Token
+    frame: Frame
+
+
+class Pages(msgspec.Struct, frozen=True, kw_only=True):
+    """Says the token of the first page, of each next one, and how many records a page holds."""
+
+    first: Callable[[Door], Token]
+    following: Callable[[Door, LastPage], Token]
+    size: Callable[[Door], int | None]
+    name: str = ""
+
+
+class Compute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Makes the partitions of a stream, and what each sends with its requests.
+
+    `parents` are the streams whose records it reads through the door.
+    """
+
+    function: Callable[[Door], Iterable[Slice]]
+    values: Callable[[Door, Frame, Token], list[Value]]
+    parents: tuple[str, ...] = ()
+    name: str = ""
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """Shapes the request of a page and gets its answer.
+
+    `values` are what pagination, partition and cursor send.
+    """
+
+    function: Callable[[Door, Frame, Token, list[Value]], HttpResponse]
+    name: str = ""
+
+
+class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
+    """Reads all the records of a slice."""
+
+    function: Callable[[Door, Frame], Iterable[JsonValue]]
+    name: str = ""
+
+
+class Migrate(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns a state that another engine kept into the form it has now; others stay as they are."""
+
+    function: Callable[[Door, JsonValue], JsonValue]
+    name: str = ""
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """Gives the JSON schema of a stream."""
+
+    function: Callable[[Door], JsonValue]
+    name: str = ""

@@ -1,0 +1,154 @@
+"""The document's own Python in worker threads: the door it asks through, and its pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from penstock.errors import ReadError
+from penstock.plan.auth import Auth
+from penstock.plan.door import Door
+from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Stopped
+from penstock.plan.policy import ErrorPolicy
+from penstock.plan.python import Retrieve
+from penstock.plan.slices import Slice
+from penstock.read.ask import Asker, Ignored
+from penstock.read.context import StreamContext
+from penstock.read.parts import PagePart, Part, SliceLost
+from penstock.read.walk import Walked
+
+P = ParamSpec("P")
+T = TypeVar("T")
+BATCH = 500  # records of a class that come as one page
+
+
+class Doorway:
+    """The run as the classes of one stream see it; every method blocks its worker thread.
+
+    `read` begins to read another stream of the source.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        context: StreamContext,
+        kept: dict[object, object],
+        read: Callable[[str], AsyncGenerator[Part, None]],
+    ) -> None:
+        self.values: Mapping[str, JsonValue] = context.settings.values
+        self.kept = kept
+        self._asker = asker
+        self._context = context
+        self._read = read
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        """The run begins, in this loop."""
+        self._loop = asyncio.get_running_loop()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        loop = self._loop
+        assert loop is not None, "the reader opens the door before anything is called"
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+        return future.result()
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The answer to one request, whatever its status."""
+        name, tally = self._context.name, self._context.tally
+        return self._wait(self._asker.once(name, request, tally))
+
+    def ask(
+        self, request: HttpRequest, auth: Auth, policy: ErrorPolicy, frame: Frame
+    ) -> HttpResponse:
+        """The answer to a request, signed, and asked for as often as a policy allows."""
+        return self._wait(self._asked(request, auth, policy, frame))
+
+    async def _asked(
+        self, request: HttpRequest, auth: Auth, policy: ErrorPolicy, frame: Frame
+    ) -> HttpResponse:
+        stream = msgspec.structs.replace(self._context.stream, auth=auth, policy=policy)
+        try:
+            return await self._asker.ask(
+                stream, request, frame, self._context.tally, _itself, door=self
+            )
+        except Ignored as exc:
+            return HttpResponse(
+                status=exc.status, url=request.full_url, headers=Headers(), body=b""
+            )
+
+    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
+        """The records of another stream of the source, each with its slice."""
+        parts = self._read(stream)
+        try:
+            while (part := self._wait(_next(parts))) is not None:
+                if isinstance(part, SliceLost):
+                    raise part.error
+                if isinstance(part, PagePart):
+                    yield from ((part.slice, msgspec.json.decode(r)) for r in part.records)
+        finally:
+            self._wait(parts.aclose())
+
+
+def _itself(response: HttpResponse) -> HttpResponse:
+    return response
+
+
+async def _next(parts: AsyncGenerator[Part, None]) -> Part | None:
+    return await anext(parts, None)
+
+
+class Retrieval:
+    """The pages of a slice that a class reads; like those of a walk, but in a worker thread."""
+
+    def __init__(self, retrieve: Retrieve, door: Door, frame: Frame) -> None:
+        self._retrieve = retrieve
+        self._door = door
+        self._frame = frame
+        self.stop_asked = False
+
+    async def pages(self) -> AsyncGenerator[Walked]:
+        """The pages in order.
+
+        Raises:
+            ReadError: the class failed.
+        """
+        records = await asyncio.to_thread(self._begin)
+        index = 0
+        while True:
+            batch = await asyncio.to_thread(_batch, records)
+            more = len(batch) == BATCH
+            yield Walked(
+                position=Position(index=index),
+                records=batch,
+                url=self._retrieve.name,
+                size=sum(len(bytes(record)) for record in batch),
+                following=Position(index=index + 1) if more else None,
+                stopped=None if more else Stopped(reason="read-by-class"),
+            )
+            index += 1
+            if not more or self.stop_asked:
+                return
+
+    def _begin(self) -> Iterator[JsonValue]:
+        return iter(self._retrieve.function(self._door, self._frame))
+
+
+def _batch(records: Iterator[JsonValue]) -> list[msgspec.Raw]:
+    return [msgspec.Raw(msgspec.json.encode(record)) for record in islice(records, BATCH)]
+
+
+def needed(door: Door | None) -> Door:
+    """The door of a stream that a class takes part in.
+
+    Raises:
+        ReadError: there is none: nothing that reads the stream can call Python.
+    """
+    if door is None:
+        raise ReadError("a class of the document cannot be called here")
+    return door
