@@ -144,6 +144,13 @@ def numbered(data: pa.Table) -> pa.Table:
     return data.append_column(POSITION, pa.array(range(data.num_rows), pa.int64()))
 
 
+def taken(data: pa.Table, positions: Sequence[int]) -> pa.Table:
+    """The rows at these positions."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    return data.take(pa.array(positions, pa.int64()))
+
+
 def with_constant(data: pa.Table, name: str, value: datetime) -> pa.Table:
     """Give all rows the instant `value` in the column `name`."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)

@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from penstock.destinations import _sql as sql
-from penstock.destinations._arrow import POSITION, Parts, flagged, numbered, with_constant, without
+from penstock.destinations._arrow import (
+    POSITION,
+    Parts,
+    flagged,
+    numbered,
+    taken,
+    with_constant,
+    without,
+)
 from penstock.destinations._doom import Doom
 from penstock.destinations._engine import Engine
 from penstock.destinations._write import columns_of, parts
@@ -172,7 +180,7 @@ class Merger:
         name, key = self._write.hard_delete, self._write.key
         if name:
             gone = flagged(data, name)
-            self._delete(data.take(gone))
+            self._delete(taken(data, gone))
             found = without(found, gone)
             data = found[0][1]
         known = self._known(data, key)
