@@ -74,9 +74,9 @@ def work(trial: dict[str, Any]) -> None:
 def serve() -> None:
     """Read trials from standard input, and answer each with how its process ended."""
     import duckdb  # noqa: F401, PLC0415 (warm, so that each trial forks with it)
-    import pyarrow.json  # noqa: F401, PLC0415
+    import pyarrow.json  # noqa: F401, PLC0415 (loaded before the forks)
 
-    import penstock.shape.lanes  # noqa: F401, PLC0415
+    import penstock.shape.lanes  # noqa: F401, PLC0415 (the same)
 
     for line in sys.stdin:
         pid = os.fork()

@@ -36,6 +36,14 @@ def read_yaml(document: Document, text: str, first_line: int = 1) -> Node:
     return _Reader(document, first_line).read(root, (), None, 0)
 
 
+def plain_value(text: str) -> object:
+    """What a text is as YAML, without places; the text itself where it is none."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, in C where there is one)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return text
+
+
 def _failed(document: Document, exc: Exception, first_line: int) -> Node:
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
     line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
-import yaml
 
 from penstock.dialects.airbyte import template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component, nodes, rebuilt
 from penstock.dialects.airbyte.streams import Streams
+from penstock.dialects.from_yaml import plain_value
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, Frame, JsonValue, evaluate, evaluate_text
 from penstock.plan.paths import Path, at, put, update
@@ -160,11 +160,8 @@ def _apply(mapping: _Mapping, made: Mapped, frame: Frame, *, parsed: bool) -> No
 
 def _as_yaml(text: str) -> JsonValue:
     """A text read as YAML, where it is some."""
-    try:
-        value: JsonValue = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        return text
-    return value if isinstance(value, (str, int, float, list, dict, Mapping)) else text
+    value = plain_value(text)
+    return value if isinstance(value, (str, int, float, list, dict)) else text
 
 
 def safely(ctx: Context, dynamic: Component) -> list[Component]:

@@ -20,6 +20,9 @@ _PARAMETERS = "$parameters"
 _VERBATIM = frozenset({"config_overrides"})
 
 
+_FEW = 12  # names that fit into a hint
+
+
 class BadReferenceError(Exception):
     """A reference that leads nowhere, or back to itself; it has been reported."""
 
@@ -170,7 +173,7 @@ def nearest(word: str, words: Iterator[str] | tuple[str, ...] | frozenset[str]) 
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"there are: {', '.join(known)}" if 0 < len(known) <= 12 else None  # noqa: PLR2004
+    return f"there are: {', '.join(known)}" if 0 < len(known) <= _FEW else None
 
 
 class Component:

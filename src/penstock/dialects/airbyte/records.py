@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
@@ -299,8 +301,6 @@ def _csv(ctx: Context, component: Component) -> Decoder:
 
 
 def _packed(ctx: Context, component: Component) -> Decoder:
-    from msgspec.structs import replace  # noqa: PLC0415
-
     inner = decoder(ctx, component.child("decoder"))
     if component.kind == "GzipDecoder":
         return replace(inner, gzip=True)

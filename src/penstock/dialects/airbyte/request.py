@@ -6,7 +6,7 @@ from penstock.dialects.airbyte import template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.document import Node
-from penstock.plan.expr import Const, Expr, JoinUrl
+from penstock.plan.expr import Const, Expr, JoinUrl, Ref, Scope
 from penstock.plan.request import (
     Body,
     FormBody,
@@ -109,8 +109,6 @@ def _param(
 
 def _properties_ref() -> Expr:
     """The names of the properties that this request of a page asks for."""
-    from penstock.plan.expr import Ref, Scope  # noqa: PLC0415
-
     return Ref(at=Scope.PAGE, path=("query_properties",), optional=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
-from penstock.plan.expr import Const, Expr, JsonValue
+from penstock.plan.expr import Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.prepare import Change, MustFit, Remap, SetValue, Unset
 from penstock.plan.source import Input, Spec
 
@@ -128,8 +128,6 @@ def checks(ctx: Context, spec: Component | None) -> tuple[MustFit, ...]:
 
 
 def _checks(ctx: Context, component: Component) -> Iterator[MustFit]:
-    from penstock.plan.expr import Ref, Scope  # noqa: PLC0415
-
     ctx.check(component)
     strategy = component.child("validation_strategy")
     if component.kind == "DpathValidator":

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from penstock.errors import ExprError
 from penstock.plan import literals
 from penstock.plan.expr import Concat, Const, Expr, Jinja, JsonValue, Ref, Scope, Step
 from penstock.plan.expr import Literal as LiteralExpr
@@ -250,7 +251,6 @@ def _jinja(  # noqa: PLR0913 (what a slot is)
     spelled: bool,
     literal: bool = True,
 ) -> Expr:
-    from penstock.errors import ExprError  # noqa: PLC0415
     from penstock.plan import jinja  # noqa: PLC0415 (jinja2 takes a while to import)
 
     try:
