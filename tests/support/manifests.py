@@ -1,0 +1,137 @@
+"""A manifest of a shop for tests of the protocol: one stream of each sort, and the shop itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+CONFIG = {"api_key": "5", "start": "2024-01-01T00:00:00Z"}
+NAMES = ("orders", "shops", "visits", "closed")
+
+
+def shop(path: str, query: dict[str, str]) -> tuple[int, Any]:
+    """The API: three pages of orders, the shops, visits of a shop, and what no one may read."""
+    match path:
+        case "/orders":
+            first = 2 * int(query.get("page", "1")) - 2
+            days = ["2024-01-03", "2024-01-05", "2024-01-04", "2024-01-02", "2024-01-01"]
+            rows = [
+                {"id": n, "at": f"{days[n]}T00:00:00Z", "lines": [{"price": 2.5, "n": 5}]}
+                for n in range(first, min(first + 2, 5))
+            ]
+            return 200, {"rows": rows}
+        case "/shops":
+            return 200, [{"id": "a", "city": "Århus"}, {"id": "b", "city": "Oslo"}]
+        case "/visits":
+            return 200, [{"shop": query.get("shop"), "at": "2024-01-02T00:00:00Z"}]
+        case "/closed":
+            return 403, {"message": "no entry for 5"}
+        case _:
+            return 404, {"message": "there is no such thing"}
+
+
+def manifest(base: str) -> dict[str, Any]:
+    """The manifest of the shop at `base`."""
+    return {
+        "version": "7.0.0",
+        "type": "DeclarativeSource",
+        "check": {"type": "CheckStream", "stream_names": ["orders"]},
+        "spec": {
+            "type": "Spec",
+            "documentation_url": "https://docs.test/shop",
+            "connection_specification": {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "type": "object",
+                "required": ["api_key", "start"],
+                "additionalProperties": True,
+                "properties": {
+                    "api_key": {"type": "string", "airbyte_secret": True},
+                    "start": {"type": "string", "pattern": "^[0-9]{4}-.*Z$"},
+                    "size": {"type": "integer", "default": 3},
+                },
+            },
+        },
+        "streams": [
+            _stream(base, "orders", ["rows"], paginator=_pages(), cursor=True, primary_key="id"),
+            _stream(base, "shops", [], primary_key=["id", "city"]),
+            _stream(base, "visits", [], cursor=True, params={"shop": SHOP}, router=_router()),
+            _stream(base, "closed", []),
+        ],
+    }
+
+
+SHOP = "{{ stream_partition.shop }}"
+
+
+def _stream(base: str, name: str, path: list[str], **more: Any) -> dict[str, Any]:
+    requester = {
+        "type": "HttpRequester",
+        "url_base": base,
+        "path": f"/{name}",
+        "request_parameters": more.get("params", {}),
+        "authenticator": {
+            "type": "BearerAuthenticator",
+            "api_token": "{{ config['api_key'] }}",
+        },
+    }
+    extractor = {"type": "DpathExtractor", "field_path": path}
+    retriever = {
+        "type": "SimpleRetriever",
+        "requester": requester,
+        "record_selector": {"type": "RecordSelector", "extractor": extractor},
+    }
+    if "paginator" in more:
+        retriever["paginator"] = more["paginator"]
+    if "router" in more:
+        retriever["partition_router"] = more["router"]
+    stream = {"type": "DeclarativeStream", "name": name, "retriever": retriever}
+    if more.get("cursor"):
+        stream["incremental_sync"] = _cursor()
+    if "primary_key" in more:
+        stream["primary_key"] = more["primary_key"]
+    schema = {"type": "object", "properties": {"id": {"type": ["string", "integer"]}}}
+    return {**stream, "schema_loader": {"type": "InlineSchemaLoader", "schema": schema}}
+
+
+def _cursor() -> dict[str, Any]:
+    return {
+        "type": "DatetimeBasedCursor",
+        "cursor_field": "at",
+        "datetime_format": FORMAT,
+        "start_datetime": "{{ config['start'] }}",
+        "end_datetime": "2024-02-01T00:00:00Z",
+    }
+
+
+def _router() -> dict[str, Any]:
+    return {"type": "ListPartitionRouter", "values": ["a", "b"], "cursor_field": "shop"}
+
+
+def _pages() -> dict[str, Any]:
+    return {
+        "type": "DefaultPaginator",
+        "page_token_option": {
+            "type": "RequestOption",
+            "inject_into": "request_parameter",
+            "field_name": "page",
+        },
+        "pagination_strategy": {
+            "type": "PageIncrement",
+            "page_size": 2,
+            "start_from_page": 1,
+        },
+    }
+
+
+def catalog(*names: str) -> dict[str, Any]:
+    """A configured catalog of these streams."""
+    return {
+        "streams": [
+            {
+                "stream": {"name": n, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+                "sync_mode": "full_refresh",
+                "destination_sync_mode": "append",
+            }
+            for n in names
+        ]
+    }
