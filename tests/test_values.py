@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from penstock.errors import PlanError
@@ -206,3 +208,26 @@ def test_dotenv_ignores_what_is_no_variable(find, tmp_path):
     assert parse_dotenv("# c\n\njunk\n=x\n1A=2\n#B=1") == {}
     _write(tmp_path, ".env", "\ufeffAPI_KEY=x\n")
     assert find() == {"api_key": "x"}
+
+
+@pytest.mark.parametrize("value", [0, 32, "40", "many", [1]])
+def test_a_number_out_of_its_bounds(value):
+    """A value that must be a number within bounds is refused where it is not, in one sentence."""
+    inputs = (Input(name="days", minimum=1, maximum=31, description="The days of a request."),)
+    with pytest.raises(PlanError) as caught:
+        gather(
+            inputs, sets={"days": value}, config=None, environ={}, folder=Path(), source_name="x"
+        )
+    (found,) = caught.value.diagnostics
+    assert found.code == "value-invalid"
+    assert found.message == "the value of 'days' is not a number of at least 1 and at most 31"
+
+
+@pytest.mark.parametrize("value", [1, 31, "7"])
+def test_a_number_within_its_bounds(value):
+    """Bounds belong to what they allow, and a number may come as text."""
+    inputs = (Input(name="days", minimum=1, maximum=31),)
+    found = gather(
+        inputs, sets={"days": value}, config=None, environ={}, folder=Path(), source_name="x"
+    )
+    assert found["days"] == value

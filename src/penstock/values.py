@@ -8,6 +8,7 @@ environment and the TOML files are searched under the names that dlt would use.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -53,9 +54,31 @@ def gather(  # noqa: PLR0913 (one argument for each place values come from)
             found.setdefault(wanted.name, wanted.default)
         else:
             missing.append(_missing(wanted, places, asked_config=config is not None))
-    if missing:
-        raise PlanError([*missing, *_unknown(inputs, sets)])
+    problems = [*missing, *(p for i in inputs if (p := _out_of_bounds(i, found.get(i.name))))]
+    if problems:
+        raise PlanError([*problems, *_unknown(inputs, sets)])
     return found
+
+
+def _out_of_bounds(wanted: Input, value: JsonValue) -> Diagnostic | None:
+    """What is wrong with a value that must be a number within bounds."""
+    low, high = wanted.minimum, wanted.maximum
+    if value is None or (low is None and high is None):
+        return None
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) else math.nan
+    except ValueError:
+        number = math.nan
+    if (low is None or number >= low) and (high is None or number <= high):
+        return None
+    bounds = (("at least", low), ("at most", high))
+    said = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    return Diagnostic(
+        code="value-invalid",
+        severity="error",
+        message=f"the value of {wanted.name!r} is not a number of {said}",
+        hint=wanted.description or None,
+    )
 
 
 def remarks(

@@ -39,7 +39,8 @@ __all__ = [
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """A value the document leaves to the user: looked up as `name`, never shown if `secret`.
 
-    `secret_paths` lead to secrets inside a value that is an object.
+    `secret_paths` lead to secrets inside a value that is an object. With `minimum` or `maximum` the
+    value must be a number, also as text, within these bounds.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = True
     default: JsonValue = None
     description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
     secret_paths: tuple[tuple[str, ...], ...] = ()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
+from msgspec.structs import replace
+
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
 from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.source import Input
@@ -179,14 +181,7 @@ class Context:
         found = self.expr(node)
         if isinstance(node.value, SecretRef):
             name = node.value.name
-            known = self.inputs[name]
-            self.inputs[name] = Input(
-                name=name,
-                secret=True,
-                required=known.required,
-                default=known.default,
-                description=known.description,
-            )
+            self.inputs[name] = replace(self.inputs[name], secret=True)
         elif isinstance(node.value, (dict, list)):
             self.wrong(node, "a text")
         return found

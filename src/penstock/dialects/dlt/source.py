@@ -32,7 +32,7 @@ from penstock.plan.source import Input, Source, Stream
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
 _CLIENT = ("base_url", "headers", "auth", "paginator", "session", "retry", "concurrency",
            "rate_limit", "timeout")  # fmt: skip
-_INPUT = ("secret", "description", "default", "required")
+_INPUT = ("secret", "description", "default", "required", "minimum", "maximum")
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +114,8 @@ def _declared(ctx: Context, node: Node | None) -> None:
             required=required,
             default=value,
             description=ctx.text(child.get("description"), "") or "",
+            minimum=ctx.whole(child.get("minimum")),
+            maximum=ctx.whole(child.get("maximum")),
         )
 
 
