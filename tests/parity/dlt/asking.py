@@ -149,7 +149,7 @@ def _plain() -> Iterator[Case]:
                config=lambda base: config(f"{base}/v1/", resource("a", {
                    **DATA, "path": f"{base}/v2/things"}), resource("b", DATA)))  # fmt: skip
     yield Case(name="request: a base with a path", runs=1, api=echo,
-               config=lambda base: config(f"{base}/v1", "things", resource("b", "/x/y")))  # fmt: skip
+               config=lambda base: config(f"{base}/v1", "a", resource("b", "/x/y")))  # fmt: skip
     yield Case(name="request: names, paths and mappings", runs=1, api=echo,
                config=lambda base: config(base, "a", {"name": "b"}, {"name": "c", "endpoint": "x"},
                                           resource("d", {"path": "y/z"})))  # fmt: skip

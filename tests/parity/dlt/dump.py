@@ -37,8 +37,9 @@ def _rows(con: Any, schema: str, table: str, columns: list[tuple[str, str, str]]
         f'"{c}"::VARCHAR' if kind.startswith("TIME") or kind == "DATE" else f'"{c}"'
         for c, kind, _ in columns
     )
-    return [dict(zip([c for c, _, _ in columns], row, strict=True))
-            for row in con.execute(f'SELECT {listed} FROM "{schema}"."{table}"').fetchall()]  # fmt: skip
+    names = [c for c, _, _ in columns]
+    rows = con.execute(f'SELECT {listed} FROM "{schema}"."{table}"').fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from tests.parity.dlt.cases import CASES
 from tests.parity.dlt.harness import Case, Oracle, differences, play
 from tests.parity.dlt.server import Stage
+
+PAGE = Path(__file__).parents[3] / "docs" / "parity.md"
+
+
+def test_cases_have_names_of_their_own():
+    """There are at least 200 configurations, each with its own name."""
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names)) >= 200
+
+
+def test_differences_are_told():
+    """Each intended difference of a case is a row of the page, and is asserted by the case."""
+    told = set(re.findall(r"^\| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE))
+    untold = {row for case in CASES for row in case.differs} - told
+    assert not untold
+    assert all((case.check is not None) == bool(case.differs) for case in CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

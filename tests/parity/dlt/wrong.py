@@ -61,8 +61,6 @@ CASES = [
         "a": {"type": "incremental", "cursor_path": "x", "initial_value": 1, "end_value": 2}}}),
     _endpoint("an end without a start", "missing-key",
               {"incremental": {"cursor_path": "id", "end_value": 5}}),
-    _endpoint("incremental without a path", "missing-key",
-              {"path": "posts", "incremental": {"initial_value": 5}}),
     _endpoint("a cursor that records lack", "cursor-missing", {
         "path": "posts", "data_selector": "data",
         "incremental": {"cursor_path": "nowhere", "initial_value": 1}}),
