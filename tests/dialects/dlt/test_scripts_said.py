@@ -241,6 +241,10 @@ RUN = "dlt.pipeline('p', destination={0}, dataset_name='d').run(source{1})\n"
             Target(destination="postgresql://u@h/d", db_schema="d"),
         ),
         ("dlt.run(source)\n", Target(db_schema="dlt_pipeline_dataset")),
+        (
+            "dlt.pipeline('GitHub-load', destination='duckdb').run(source)\n",
+            Target(destination="GitHub-load.duckdb", db_schema="git_hub_load_dataset"),
+        ),
     ],
 )
 def test_a_run_names_its_destination(tmp_path, script, target):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import PurePath
 from typing import Any
 
@@ -116,7 +118,7 @@ class Pipeline:
     """A pipeline; its `run` is noted, and executed by Penstock after the script."""
 
     def __init__(self, pipeline_name: str | None = None, **settings: Any) -> None:
-        self.pipeline_name = pipeline_name or "dlt_pipeline"
+        self.pipeline_name = pipeline_name or f"dlt_{PurePath(sys.argv[0]).stem}"
         self.dataset_name = settings.get("dataset_name")
         self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
         self._refresh = settings.get("refresh")
@@ -161,7 +163,7 @@ class Pipeline:
             pipeline=self.pipeline_name,
             sources=tuple(sources),
             destination=url,
-            dataset=dataset,
+            dataset=schema_name(dataset),
             fresh=self._dev or bool(refresh),
             spot=caller(),
         )
@@ -186,6 +188,18 @@ class Pipeline:
 
     def __getattr__(self, name: str) -> Any:
         return _loaded(f"pipeline.{name}", name)
+
+
+_LETTERS = str.maketrans("+-*@|", "x_xal")
+
+
+def schema_name(dataset: str) -> str:
+    """The name that a dataset has in a database: dlt writes it in snake_case."""
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", dataset.strip().translate(_LETTERS))
+    words = re.sub(r"([^_])([A-Z][a-z]+)", r"\1_\2", plain)
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
+    name = re.sub(r"_{2,}", "_", words.lower())
+    return re.sub(r"_$", "x", name)
 
 
 def _sources(data: Any) -> list[DltSource]:
