@@ -1,154 +1,23 @@
-"""A DuckDB destination whose process is killed: at every fault point, and at random times.
-
-Each trial forks from one warm process (started below, as a script) a run that is killed with
-SIGKILL. What it left must be exactly the checkpoints it had committed, rows and state of the same
-one; a second run of the same work then completes it, none lost and none doubled.
-"""
+"""A DuckDB destination whose process is killed: at every fault point, and at random times."""
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from tests.destinations.orders import (
-    FLAT,
-    KEY,
-    NESTED,
-    STREAM,
-    Order,
-    as_seen,
-    checkpoint,
-    order,
-    seen,
+from tests.crash.commits import (
+    MODES,
+    REPEATED,
+    Forge,
+    check_after_kill,
+    check_after_rerun,
+    trials,
 )
-from tests.destinations.places import SCHEMA, DuckDBPlace
+from tests.destinations.places import DuckDBPlace
 
-from penstock.destinations import open_destination
-from penstock.destinations.base import Append, Checkpoint, Merge, Owner, Replace, Session
 from penstock.destinations.duckdb import KIND
-
-ROUNDS = 6
-PER_ROUND = 20
-SWAPS = 3  # a replace shows a generation every so many rounds
-MODES = ("append", "merge", "replace")
-
-
-def orders_of(mode: str, n: int) -> list[Order]:
-    """Say which orders round `n` (from 1) brings; in a merge, half of them replace older ones."""
-    first = n * PER_ROUND // 2 if mode == "merge" else n * PER_ROUND
-    lines = 0 if n == 1 else 2
-    return [order(i, f"round {n}", lines) for i in range(first, first + PER_ROUND)]
-
-
-def expected(mode: str, rounds: int) -> list[Order]:
-    """Say which orders are to be seen after so many rounds."""
-    if mode == "replace":
-        last = rounds - rounds % SWAPS
-        return [o for n in range(max(last - SWAPS, 0) + 1, last + 1) for o in orders_of(mode, n)]
-    kept = {o[0]: o for n in range(1, rounds + 1) for o in orders_of(mode, n)}
-    if mode == "append" and rounds >= 4:  # round 4 retracts round 3
-        kept = {k: o for k, o in kept.items() if o[1] != "round 3"}
-    return list(kept.values())
-
-
-def work(session: Session, mode: str, run_id: str) -> Iterator[Checkpoint]:
-    """Yield the checkpoints of the work that are to be tried, the first ones known perhaps."""
-    done = int(session.state(STREAM).get("done", "0"))
-    # A generation dies with its run; appends and merges are offered again from the start.
-    start = done - done % SWAPS if mode == "replace" else 0
-    for n in range(start + 1, ROUNDS + 1):
-        load_id, write, retract = f"load{n}", Append(), ()
-        if mode == "replace":
-            load_id = f"{run_id} {n}"
-            generation = f"{run_id}.{(n - 1) // SWAPS}"
-            write = Replace(generation=generation, swap=n % SWAPS == 0)
-        elif mode == "merge":
-            write = Merge(key=KEY)
-        elif n == 4:
-            retract = ("load3",)
-        yield checkpoint(
-            load_id,
-            orders_of(mode, n)[: PER_ROUND // 2],
-            orders_of(mode, n)[PER_ROUND // 2 :],
-            write=write,
-            schema=FLAT if n == 1 else NESTED,
-            state=(("done", str(n)), (f"round {n}", "true")),
-            retract=retract,
-        )
-
-
-def run(url: str, mode: str, run_id: str, fault) -> None:
-    """Do all of the work in one session."""
-    owner = Owner(run_id=run_id, pid=os.getpid(), host="here")
-    session = open_destination(url, fault=fault).open(owner=owner, db_schema=SCHEMA)
-    for one in work(session, mode, run_id):
-        session.commit(one)
-    session.close()
-
-
-def serve() -> None:
-    """Fork a run for each line of standard input, see it end, and say how it ended."""
-    import duckdb  # noqa: F401, PLC0415 (loaded once, before any fork)
-
-    for line in sys.stdin:
-        trial = json.loads(line)
-        child = os.fork()
-        if not child:
-            run_and_die(trial)
-        if trial["delay"] is not None:
-            time.sleep(trial["delay"])
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(json.dumps(os.waitstatus_to_exitcode(status)) + "\n")
-        sys.stdout.flush()
-
-
-def run_and_die(trial: dict) -> None:
-    """Work until the fault point is passed as often as the trial says, then be killed there."""
-    left = trial["count"]
-
-    def fault(point: str) -> None:
-        nonlocal left
-        if point == trial["point"]:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    run(trial["url"], trial["mode"], "first", fault)
-    os._exit(0)
-
-
-class Forge:
-    """The warm process, as the tests talk to it."""
-
-    def __init__(self) -> None:
-        root = str(Path(__file__).parents[2])
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": root},
-        )
-
-    def __call__(self, url, mode, *, point="", count=1, delay=None) -> int:
-        trial = {"url": url, "mode": mode, "point": point, "count": count, "delay": delay}
-        self._process.stdin.write(json.dumps(trial) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -158,61 +27,22 @@ def forge():
     made.close()
 
 
-def check_after_kill(place: DuckDBPlace, mode: str) -> int:
-    """Whatever was committed is there, of one checkpoint; return how many rounds that is."""
-    if not place.path.exists():
-        return 0
-    peek = open_destination(place.url).peek(SCHEMA)
-    if peek is None:
-        return 0
-    state = peek.state.get(STREAM, {})
-    done = int(state.get("done", "0"))
-    assert peek.sequences.get(STREAM, 0) == done
-    assert {k for k in state if k != "done"} == {f"round {n}" for n in range(1, done + 1)}
-    shown = done if mode != "replace" else done - done % SWAPS
-    tables = place.tables()
-    assert ("orders" in tables) == (shown > 0)
-    if shown >= 2:
-        assert seen(place) == as_seen(expected(mode, done))
-    elif shown == 1:
-        assert sorted(r["id"] for r in place.rows("orders")) == [o[0] for o in expected(mode, 1)]
+def check(place: DuckDBPlace, mode: str) -> int:
+    """Whatever was committed is there; a second run completes it and leaves one file."""
+    done = check_after_kill(place, mode) if place.path.exists() else 0
+    check_after_rerun(place, mode)
+    assert [p.name for p in place.path.parent.iterdir()] == [place.path.name]
     return done
 
 
-def check_after_rerun(place: DuckDBPlace, mode: str) -> None:
-    """A second run ends with all rows once, a dense ledger, and nothing left over."""
-    run(place.url, mode, "second", lambda _: None)
-    assert seen(place) == as_seen(expected(mode, ROUNDS))
-    peek = open_destination(place.url).peek(SCHEMA)
-    assert peek.state[STREAM]["done"] == str(ROUNDS)
-    assert peek.released
-    ledger = place.rows("_penstock_loads")
-    assert sorted(r["sequence"] for r in ledger) == list(range(1, len(ledger) + 1))
-    assert len({r["load_id"] for r in ledger}) == len(ledger)
-    assert not [t for t in place.tables() if "__penstock_" in t]
-    assert place.rows("_penstock_builds") == []
-    assert [p.name for p in place.path.parent.iterdir()] == [place.path.name]
-
-
-REPEATED = ("commit:begin", "commit:rows", "commit:state", "commit:before", "commit:after")
-TRIALS = [
-    (mode, point, count)
-    for mode in MODES
-    for point in KIND.faults
-    for count in ((1, 4) if point in REPEATED else (1, 2) if "swap" in point else (1,))
-    if "swap" not in point or mode == "replace"
-]
-
-
-@pytest.mark.parametrize(("mode", "point", "count"), TRIALS)
+@pytest.mark.parametrize(("mode", "point", "count"), trials(KIND))
 def test_killed_at_a_fault_point(forge, tmp_path, mode, point, count):
     """Killed at a named point, the work is whole up to a checkpoint and can be completed."""
     place = DuckDBPlace(tmp_path)
     assert forge(place.url, mode, point=point, count=count) == -signal.SIGKILL
-    done = check_after_kill(place, mode)
+    done = check(place, mode)
     if point in REPEATED:
         assert done == (count if point == "commit:after" else count - 1)
-    check_after_rerun(place, mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -229,10 +59,5 @@ def test_killed_at_random_times(forge, tmp_path, mode):
         directory.mkdir()
         place = DuckDBPlace(directory)
         ends.append(forge(place.url, mode, delay=chance.uniform(0, whole)))
-        check_after_kill(place, mode)
-        check_after_rerun(place, mode)
+        check(place, mode)
     assert ends.count(-signal.SIGKILL) >= 3
-
-
-if __name__ == "__main__":
-    serve()

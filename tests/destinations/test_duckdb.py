@@ -7,14 +7,17 @@ import threading
 import time
 
 import duckdb
+import pyarrow as pa
 import pytest
-from tests.destinations.orders import as_seen, checkpoint, order, seen
+from msgspec.structs import replace
+from tests.destinations.orders import as_seen, checkpoint, column, order, seen
 from tests.destinations.places import SCHEMA, DuckDBPlace
 
 from penstock.destinations import _newfile, open_destination
 from penstock.destinations.base import Owner, no_fault
 from penstock.destinations.duckdb import SETTINGS, DuckDB
 from penstock.errors import DestinationError, LockedError
+from penstock.shape.schema import LOAD_ID, Batch, Schema, Table, TableColumn
 
 OWNER = Owner(run_id="run1", pid=1, host="h")
 
@@ -324,3 +327,50 @@ def test_unclear_commit_ends_the_session(tmp_path):
     second = take(path)
     assert second.commit(one).already
     second.close()
+
+
+def wide(rows, columns=2000):
+    """A checkpoint of a very wide table."""
+    names = [f"c{n}" for n in range(columns)]
+    table = Table(
+        name="wide",
+        columns=(*(column(n) for n in names), TableColumn(name=LOAD_ID, type="text")),
+    )
+    texts = {n: pa.array([f"{n} of row {row}" for row in range(rows)]) for n in names}
+    data = pa.table({**texts, LOAD_ID: pa.array(["a"] * rows)})
+    schema = Schema(stream="orders", tables=(table,))
+    return replace(checkpoint("a", schema=schema), batches=(Batch(tables={"wide": data}),))
+
+
+def test_commit_that_needs_more_memory_gets_it(tmp_path):
+    """A very wide table does not fit the little memory a load begins with, and is kept whole."""
+    place = DuckDBPlace(tmp_path)
+    session = take(place.path)
+    memory = "SELECT current_setting('memory_limit')"
+    before = session._engine.rows(memory)
+    assert session.commit(wide(1500)).rows == {"wide": 1500}
+    assert session._engine.rows(memory) != before
+    session.close()
+    with duckdb.connect(place.url, read_only=True) as connection:
+        found = connection.execute("SELECT count(*), max(c1999) FROM shop.shop.wide").fetchall()
+    assert found == [(1500, "c1999 of row 999")]
+
+
+def test_large_batch_of_a_narrow_table(tmp_path):
+    """A batch of a million rows needs no more memory than a load begins with, or gets it."""
+    place = DuckDBPlace(tmp_path)
+    session = take(place.path)
+    assert session.commit(wide(1_000_000, columns=1)).rows == {"wide": 1_000_000}
+    session.close()
+
+
+def test_memory_has_an_end(tmp_path, monkeypatch):
+    """Where half of the machine's memory is not enough, the commit fails and says so."""
+    monkeypatch.setattr("penstock.destinations._duckdb_engine._machine_memory", lambda: 2**26)
+    place = DuckDBPlace(tmp_path)
+    session = take(place.path)
+    with pytest.raises(DestinationError, match=r"(?i)out of memory.*give the process more memory"):
+        session.commit(wide(1500))
+    session.commit(checkpoint("b", [order(1)]))
+    session.close()
+    assert seen(place) == as_seen([order(1)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
@@ -163,8 +163,12 @@ class DuckDBEngine(Engine):
         self.connection.register(name, data)
         try:
             yield sql.quote(name)
-        finally:
-            self.connection.unregister(name)
+        except BaseException:
+            # The transaction may be one that takes no statement but its end; what failed is said.
+            with suppress(Exception):
+                self.connection.unregister(name)
+            raise
+        self.connection.unregister(name)
 
     def insert(self, table: str, data: pa.Table, columns: Mapping[str, TableColumn]) -> None:
         """Add rows to a table; columns that they lack are null."""
