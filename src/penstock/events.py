@@ -80,6 +80,10 @@ class StreamEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     receipt: Receipt
 
 
+class Stopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The user stopped the run: it ends at a checkpoint, or at once if asked again."""
+
+
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The run is over."""
 
@@ -150,5 +154,6 @@ Event: TypeAlias = (
     | Warned
     | SliceFailed
     | StreamEnded
+    | Stopping
     | RunEnded
 )

@@ -16,6 +16,7 @@ from penstock.events import (
     RunStarted,
     SchemaChanged,
     SliceFailed,
+    Stopping,
     StreamEnded,
     StreamStarted,
     Waiting,
@@ -69,7 +70,7 @@ class Board:
             for name in event.streams:
                 self.lines.setdefault(name, Line(stream=name))
             return None
-        if isinstance(event, RunEnded):
+        if isinstance(event, (RunEnded, Stopping)):
             return None
         line = self.lines.setdefault(event.stream, Line(stream=event.stream))
         self._note(line, event)
@@ -94,7 +95,7 @@ class Board:
                 line.status, line.receipt = event.status, event.receipt
                 line.rows, line.pages = event.receipt.rows_read, event.receipt.pages
                 line.ended, line.wait_until = self.clock(), 0.0
-            case SchemaChanged() | Warned() | RunStarted() | RunEnded():
+            case SchemaChanged() | Warned() | RunStarted() | Stopping() | RunEnded():
                 return
             case _:
                 assert_never(event)

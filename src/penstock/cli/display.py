@@ -16,6 +16,7 @@ from penstock.events import (
     RunStarted,
     SliceFailed,
     Status,
+    Stopping,
     StreamEnded,
     StreamStarted,
     Waiting,
@@ -90,6 +91,8 @@ class Quiet:
                 self.tell(event.stream, "warning", event.code, event.message)
             case SliceFailed():
                 self.tell(event.stream, "failed", "", f"{event.slice}: {event.error}".lstrip(": "))
+            case Stopping():
+                self.console.say("stopping at a checkpoint; press Ctrl-C again to stop at once")
             case _:
                 self.other(event)
 

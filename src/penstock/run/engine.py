@@ -26,13 +26,14 @@ from penstock.events import (
     SchemaChanged,
     SliceFailed,
     Status,
+    Stopping,
     StreamEnded,
     Waiting,
     Warned,
 )
 from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
-from penstock.plan.source import Limits, Source
+from penstock.plan.source import Source
 from penstock.read.ask import Asker
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
@@ -114,8 +115,9 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     transport: Transport,
     clock: Clock,
     emit: Emit,
+    obtained: Callable[[str], None] = lambda _token: None,
 ) -> Asker:
-    """What sends a run's requests."""
+    """What sends a run's requests; `obtained` is told every token that an API hands out."""
     frame = Frame(source=values)
     base = evaluate_text(source.base_url, frame) if source.base_url else None
     origins = Origins(
@@ -126,8 +128,15 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     )
     limits = source.limits
     if options.concurrency is not None:
-        limits = Limits(concurrency=options.concurrency, rates=limits.rates)
-    return Asker(transport=transport, clock=clock, limits=limits, origins=origins, emit=emit)
+        limits = msgspec.structs.replace(limits, concurrency=options.concurrency)
+    return Asker(
+        transport=transport,
+        clock=clock,
+        limits=limits,
+        origins=origins,
+        emit=emit,
+        obtained=obtained,
+    )
 
 
 def _named_urls(source: Source, frame: Frame) -> list[str]:
@@ -163,6 +172,7 @@ class Run:
         *,
         run_id: str,
         emit: Emit,
+        redactor: Redactor,
         transport: Transport | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -174,7 +184,7 @@ class Run:
         self._emit = emit
         self._transport = transport
         self._clock = clock or SystemClock()
-        self._redactor = redactor_for(source, values)
+        self._redactor = redactor
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
         self._interrupted = False
@@ -236,6 +246,7 @@ class Run:
             transport=transport,
             clock=self._clock,
             emit=self._emit,
+            obtained=self._redactor.add,
         )
         now = edges.now()
         states = {
@@ -267,6 +278,7 @@ class Run:
         if self._interrupted:
             os._exit(130)
         self._interrupted = True
+        self._emit(Stopping())
         reader.stop()
 
     async def _load(self, reader: Reader, previous: Mapping[str, str]) -> None:
@@ -394,7 +406,7 @@ def execute(
     names = tuple(s.name for s in source.streams if s.name in loaded)
     on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
     try:
-        run = Run(source, values, options, session, run_id=run_id, emit=emit)
+        run = Run(source, values, options, session, run_id=run_id, emit=emit, redactor=redactor)
         status, receipts = asyncio.run(run.run())
     finally:
         session.close()
