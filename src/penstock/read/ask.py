@@ -76,7 +76,7 @@ class _Failed(msgspec.Struct, kw_only=True):
 class Asker:
     """Sends the requests of a run. Governors and tokens are shared by all its streams."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the edges of the reader, injected)
         self,
         *,
         transport: Transport,
@@ -84,7 +84,9 @@ class Asker:
         limits: Limits,
         origins: Origins,
         emit: Callable[[Event], None],
+        obtained: Callable[[str], None] = lambda _token: None,
     ) -> None:
+        self._obtained = obtained
         self._transport = transport
         self._clock = clock
         self._limits = limits
@@ -272,6 +274,7 @@ class Asker:
                 raise holder.error.with_traceback(None)
             try:
                 holder.grant = await self._obtain(stream, holder, frame, tally)
+                self._obtained(holder.grant.value)
             except ReadError as exc:
                 holder.error, holder.failures = exc, holder.failures + 1
                 raise
