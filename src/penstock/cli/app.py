@@ -32,6 +32,7 @@ COMMANDS: dict[str, Known] = {
     "state": Known("state", "state", "Show or reset what the next run will start from."),
     "emulate": Known("emulate", "emulate", "Serve a bundled connector's API on this machine."),
     "connectors": Known("emulate", "connectors", "List the bundled connectors, or show one."),
+    "airbyte": Known("airbyte", "airbyte", "Run a manifest as an Airbyte source: messages on stdout."),
     "version": Known("version", "version", "Print the version."),
 }
 

@@ -1,0 +1,154 @@
+"""From what a call was given to a plan and the values it runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from penstock.dialects import airbyte, load
+from penstock.dialects.document import Document
+from penstock.errors import PlanError
+from penstock.plan.expr import JsonValue, Ref, Scope
+from penstock.plan.prepare import MustFit, prepared
+from penstock.plan.source import Source
+from penstock.run.preparing import prepare
+from penstock.run.protocol.catalog import wrong
+from penstock.run.protocol.messages import Messages
+from penstock.values import scalars, secrets
+
+INJECTED = "__injected_declarative_manifest"
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command of the protocol was given: files, or None where it was given none."""
+
+    manifest: Path | None = None
+    config: Path | None = None
+    catalog: Path | None = None
+    state: Path | None = None
+    base_url: str | None = None
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest that compiled, and the user's values as it changes them."""
+
+    source: Source
+    values: Mapping[str, JsonValue]
+
+
+def opened(call: Call, messages: Messages, over: Mapping[str, JsonValue] | None = None) -> Opened:
+    """The plan for the values of a call; `over` takes the place of single ones.
+
+    Raises:
+        PlanError: a file cannot be read, the manifest has errors, or a value does not fit it.
+    """
+    config = given(call)
+    document = _document(call, config)
+    values = {name: value for name, value in config.items() if not name.startswith("__injected")}
+    plain = compiled(document, None, Messages(_nowhere, messages.redactor))
+    hide(messages, plain, values)
+    kept = prepared(plain.migrate, values) if plain.migrate else values
+    if kept != values:
+        _keep(call, kept, messages)
+    asked = {**kept, **(over or {})}
+    source = compiled(_document(call, config), asked, messages)
+    changed = prepare(_checking(source, asked), asked)
+    hide(messages, source, changed)
+    return Opened(source=source, values=changed)
+
+
+def given(call: Call) -> dict[str, JsonValue]:
+    """The user's values as they stand in the file."""
+    found = read_json(call.config, "--config") if call.config is not None else {}
+    if not isinstance(found, dict):
+        raise PlanError([wrong("value-invalid", f"{call.config} holds no JSON object")])
+    return found
+
+
+def read_json(path: Path, option: str) -> JsonValue:
+    """What a file of the call holds.
+
+    Raises:
+        PlanError: it cannot be read, or is not JSON.
+    """
+    try:
+        found: JsonValue = msgspec.json.decode(path.read_bytes())
+    except OSError as exc:
+        said = f"{option}: {path} cannot be read: {exc.strerror or exc}"
+        raise PlanError([wrong("value-invalid", said)]) from exc
+    except msgspec.DecodeError as exc:
+        said = f"{option}: {path} is not JSON: {exc}"
+        raise PlanError([wrong("value-invalid", said)]) from exc
+    return found
+
+
+def _document(call: Call, config: Mapping[str, JsonValue]) -> Document:
+    """The manifest, which may also stand among the values."""
+    if call.manifest is not None:
+        return load(str(call.manifest))
+    injected = config.get(INJECTED)
+    if isinstance(injected, dict):
+        return Document.from_object(injected, "manifest")
+    hint = f"give --manifest-path, or put the manifest into the configuration as {INJECTED!r}"
+    raise PlanError([wrong("no-source", "there is no manifest", hint)])
+
+
+def compiled(
+    document: Document, values: Mapping[str, JsonValue] | None, messages: Messages
+) -> Source:
+    """The plan of a manifest; what is not honoured is told.
+
+    Raises:
+        PlanError: the manifest has errors.
+    """
+    found = airbyte.compile_document(document, values, describe=True)
+    for diagnostic in found.diagnostics:
+        if diagnostic.severity == "warning":
+            messages.log("WARN", str(diagnostic))
+    return found.need()
+
+
+def _nowhere(line: bytes) -> None:
+    """Takes the messages of a compilation that is done once more."""
+    del line
+
+
+def hide(messages: Messages, source: Source, values: Mapping[str, JsonValue]) -> None:
+    """Mask the secrets among the values from now on."""
+    messages.redactor.add(*secrets(source.inputs, values))
+    messages.redactor.add(*_defaults(source))
+
+
+def _defaults(source: Source) -> Iterable[str]:
+    return (text for i in source.inputs if i.secret for text in scalars(i.default))
+
+
+def _keep(call: Call, values: dict[str, JsonValue], messages: Messages) -> None:
+    """Put migrated values in the place of the user's, and say so."""
+    if call.config is not None and not isinstance(given(call).get(INJECTED), dict):
+        beside = call.config.with_name(f".{call.config.name}.new")
+        try:
+            beside.write_bytes(msgspec.json.encode(values))
+            beside.replace(call.config)
+        except OSError as exc:
+            messages.log("WARN", f"the migrated configuration cannot be kept: {exc}")
+    messages.config(values)
+
+
+def _checking(source: Source, values: Mapping[str, JsonValue]) -> Source:
+    """The source with its spec among the checks of the values.
+
+    Raises:
+        PlanError: a value that the spec requires is missing.
+    """
+    missing = [i.name for i in source.inputs if i.required and i.name not in values]
+    if missing:
+        said = [f"Config validation error: {name!r} is a required property" for name in missing]
+        raise PlanError([wrong("value-missing", text) for text in said])
+    if source.spec is None:
+        return source
+    whole = MustFit(value=Ref(at=Scope.SOURCE, path=()), schema=source.spec.schema)
+    return replace(source, validate=(whole, *source.validate))
