@@ -184,22 +184,12 @@ def flat_memory(arguments):
                 Checkpoint(
                     load_id=str(n), run_id="bench", stream="messages",
                     write=Merge(key=KEY) if arguments.merge else Append(), schema=made,
-                    batches=_Lazy(load),
+                    batches=tuple(load),
                 )
             )  # fmt: skip
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             print(f"{(n + 1) * 100_000:>9,} rows: peak {peak} MB", flush=True)
         session.close()
-
-
-class _Lazy:
-    """Batches that are made as they are asked for, so that only one is in memory."""
-
-    def __init__(self, load):
-        self._load = load
-
-    def __iter__(self):
-        return iter(self._load)
 
 
 def main():

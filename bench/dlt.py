@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from common import Measured, cpus, document, emulator, medians, penstock, run
+from documents import children, messages, pages
 
 DLT = os.environ.get("PENSTOCK_DLT_PYTHON", sys.executable)
 
@@ -49,66 +50,6 @@ TUNED = {
     "NORMALIZE__WORKERS": "2",
     "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "25000",
 }
-
-
-def _auth(url: str) -> dict[str, Any]:
-    return {
-        "type": "oauth2_client_credentials",
-        "access_token_url": f"{url}/oauth/token",
-        "client_id": "demo-client",
-        "client_secret": "demo-secret",
-    }
-
-
-def messages(url: str, disposition: str) -> dict[str, Any]:
-    """The nested messages, 1,000 a page."""
-    paginator = {"type": "offset", "limit": 1000, "total_path": None}
-    endpoint = {"path": "/v1/messages", "data_selector": "messages", "paginator": paginator}
-    resource = {
-        "name": "messages",
-        "primary_key": "id",
-        "write_disposition": disposition,
-        "endpoint": endpoint,
-    }
-    return {"client": {"base_url": url, "auth": _auth(url)}, "resources": [resource]}
-
-
-def pages(url: str) -> dict[str, Any]:
-    """400 pages of 100 by number, with a total."""
-    paginator = {
-        "type": "page_number",
-        "base_page": 1,
-        "total_path": "total_pages",
-        "limit": 100,
-        "limit_param": "limit",
-    }
-    endpoint = {"path": "/v1/messages", "data_selector": "messages", "paginator": paginator}
-    client = {"base_url": url, "auth": _auth(url), "concurrency": 20}
-    return {"client": client, "resources": [{"name": "messages", "endpoint": endpoint}]}
-
-
-def children(url: str) -> dict[str, Any]:
-    """1,000 conversations and the messages of each."""
-    parents = {
-        "name": "conversations",
-        "endpoint": {
-            "path": "/v1/conversations",
-            "data_selector": "conversations",
-            "params": {"limit": 1000},
-            "paginator": "single_page",
-        },
-    }
-    kids = {
-        "name": "messages",
-        "parallelized": True,
-        "endpoint": {
-            "path": "/v1/conversations/{resources.conversations.id}/messages",
-            "data_selector": "messages",
-            "paginator": "single_page",
-        },
-    }
-    client = {"base_url": url, "auth": _auth(url), "concurrency": 20}
-    return {"client": client, "resources": [parents, kids]}
 
 
 def with_dlt(

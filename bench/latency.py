@@ -8,65 +8,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from common import Measured, cpus, document, emulator, medians, penstock, repeat, run
+from documents import Document, children, pages
 
 
-def config(url: str, resources: list[Any]) -> dict[str, Any]:
-    """Resources of the chat API."""
-    return {
-        "client": {
-            "base_url": url,
-            "concurrency": 20,
-            "auth": {
-                "type": "oauth2_client_credentials",
-                "access_token_url": f"{url}/oauth/token",
-                "client_id": "demo-client",
-                "client_secret": "demo-secret",
-            },
-        },
-        "resources": resources,
-    }
-
-
-def pages(url: str) -> dict[str, Any]:
-    """400 pages of 100 records, by number, with a total."""
-    paginator = {
-        "type": "page_number",
-        "base_page": 1,
-        "page_param": "page",
-        "total_path": "total_pages",
-        "limit": 100,
-        "limit_param": "limit",
-    }
-    endpoint = {"path": "/v1/messages", "data_selector": "messages", "paginator": paginator}
-    return config(url, [{"name": "messages", "endpoint": endpoint}])
-
-
-def children(url: str) -> dict[str, Any]:
-    """1,000 conversations in one page, and the messages of each."""
-    parents = {
-        "name": "conversations",
-        "endpoint": {
-            "path": "/v1/conversations",
-            "data_selector": "conversations",
-            "params": {"limit": 1000},
-            "paginator": "single_page",
-        },
-    }
-    kids = {
-        "name": "messages",
-        "endpoint": {
-            "path": "/v1/conversations/{resources.conversations.id}/messages",
-            "data_selector": "messages",
-            "paginator": "single_page",
-        },
-    }
-    return config(url, [parents, kids])
-
-
-def load(made: dict[str, Any], folder: Path) -> Measured:
+def load(made: Document, folder: Path) -> Measured:
     """Load a document into a new file."""
     path = document(folder, "chat", made)
     return run(penstock("run", str(path), "--quiet"), folder)

@@ -8,44 +8,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from common import Measured, cpus, document, emulator, medians, penstock, repeat, run
+from documents import messages
 
-
-def incremental(url: str) -> dict[str, Any]:
-    """Messages since the newest one that is kept."""
-    endpoint = {
-        "path": "/v1/messages",
-        "data_selector": "messages",
-        "params": {"since": "{incremental.start_value}"},
-        "incremental": {"cursor_path": "timestamp", "initial_value": "2000-01-01T00:00:00Z"},
-        "paginator": {"type": "offset", "limit": 1000, "total_path": None},
-    }
-    return {
-        "client": {
-            "base_url": url,
-            "auth": {
-                "type": "oauth2_client_credentials",
-                "access_token_url": f"{url}/oauth/token",
-                "client_id": "demo-client",
-                "client_secret": "demo-secret",
-            },
-        },
-        "resources": [
-            {
-                "name": "messages",
-                "primary_key": "id",
-                "write_disposition": "merge",
-                "endpoint": endpoint,
-            }
-        ],
-    }
+NEW = {
+    "params": {"since": "{incremental.start_value}"},
+    "incremental": {"cursor_path": "timestamp", "initial_value": "2000-01-01T00:00:00Z"},
+}
 
 
 def nothing_new(url: str, folder: Path) -> Measured:
     """A run behind one that loaded everything."""
-    path = document(folder, "chat", incremental(url))
+    path = document(folder, "chat", messages(url, "merge", **NEW))
     run(penstock("run", str(path), "--quiet"), folder)
     return run(penstock("run", str(path), "--quiet"), folder)
 

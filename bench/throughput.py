@@ -9,41 +9,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from common import Measured, cpus, document, emulator, medians, penstock, repeat, run
-
-
-def config(url: str, disposition: str, size: int) -> dict[str, Any]:
-    """The chat API's messages, paged by offset."""
-    return {
-        "client": {
-            "base_url": url,
-            "auth": {
-                "type": "oauth2_client_credentials",
-                "access_token_url": f"{url}/oauth/token",
-                "client_id": "demo-client",
-                "client_secret": "demo-secret",
-            },
-        },
-        "resources": [
-            {
-                "name": "messages",
-                "primary_key": "id",
-                "write_disposition": disposition,
-                "endpoint": {
-                    "path": "/v1/messages",
-                    "data_selector": "messages",
-                    "paginator": {"type": "offset", "limit": size, "total_path": None},
-                },
-            }
-        ],
-    }
+from documents import messages
 
 
 def load(url: str, disposition: str, folder: Path, runs: int = 1) -> Measured:
     """Load everything into a new file; the last of `runs` runs is the measured one."""
-    path = document(folder, "chat", config(url, disposition, 1000))
+    path = document(folder, "chat", messages(url, disposition))
     for _ in range(runs - 1):
         run(penstock("run", str(path), "--quiet"), folder)
     return run(penstock("run", str(path), "--quiet"), folder)
