@@ -7,6 +7,7 @@ made by the function of that name below. Without arguments this writes; with `--
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -192,6 +193,21 @@ def destinations() -> str:
     return table(("destination", "what it is", "written as"), rows)
 
 
+def conformance() -> str:
+    """What every destination does, and what one never does, by the marks of the test suite."""
+    marks = runpy.run_path(str(DOCS.parent / "tests" / "destinations" / "conformance.py"))
+    kinds = [kind.name for kind in describe()]
+    rows = [
+        (feature, *(_verdict(marks["NEVER"].get((kind, feature))) for kind in kinds))
+        for feature in marks["FEATURES"]
+    ]
+    return table(("", *kinds), rows)
+
+
+def _verdict(reason: str | None) -> str:
+    return "yes" if reason is None else f"never: {reason}"
+
+
 def events() -> str:
     """Every event."""
     rows = [
@@ -213,6 +229,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "emulators": emulators,
     "connectors": connectors,
     "destinations": destinations,
+    "conformance": conformance,
     "events": events,
 }
 

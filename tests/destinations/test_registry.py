@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.destinations.conformance import FEATURES, NEVER
 from tests.destinations.places import PLACES
 
 from penstock.destinations import describe, open_destination
@@ -60,3 +61,11 @@ def test_looking_up_needs_no_driver():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_mark_names_a_feature_of_a_destination():
+    """A `never` of the conformance table is about something that is there."""
+    names = {kind.name for kind in describe()}
+    for kind, feature in NEVER:
+        assert kind in names
+        assert feature in FEATURES
