@@ -30,6 +30,7 @@ from penstock.plan.slices import (
 )
 from penstock.read.context import StreamContext
 from penstock.read.slices import Lineage
+from penstock.read.threads import called
 
 FEED = 1_000  # partitions that wait between a parent and its child
 
@@ -153,8 +154,8 @@ class Partitions:
         """The partitions of a class, which may have to ask for them."""
         door = self._context.door
         assert door is not None, "the reader gives every stream its door"
-        pieces = await asyncio.to_thread(lambda: iter(compute.function(door)))
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        pieces = await called(lambda: iter(compute.function(door)))
+        while (piece := await called(next, pieces, None)) is not None:
             yield Fed(piece=piece)
 
     def _items(self, values: Values) -> Sequence[JsonValue]:

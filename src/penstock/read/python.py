@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,10 +22,12 @@ from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
 from penstock.read.parts import PagePart, Part, SliceLost
+from penstock.read.threads import called
 from penstock.read.walk import Walked
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_LOOK = 1.0  # seconds between looks at whether the run still goes on
 BATCH = 500  # records of a class that come as one page
 
 
@@ -56,7 +59,12 @@ class Doorway:
         loop = self._loop
         assert loop is not None, "the reader opens the door before anything is called"
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
-        return future.result()
+        while not loop.is_closed():
+            with suppress(TimeoutError):
+                return future.result(_LOOK)
+            if future.done():
+                return future.result()
+        raise ReadError("the run has ended")
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The answer to one request, whatever its status."""
@@ -118,10 +126,10 @@ class Retrieval:
         Raises:
             ReadError: the class failed.
         """
-        records = await asyncio.to_thread(self._begin)
+        records = await called(self._begin)
         index = 0
         while True:
-            batch = await asyncio.to_thread(_batch, records)
+            batch = await called(_batch, records)
             more = len(batch) == BATCH
             yield Walked(
                 position=Position(index=index),

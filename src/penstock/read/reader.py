@@ -43,6 +43,7 @@ from penstock.read.parts import (
 from penstock.read.python import Doorway, Retrieval
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
+from penstock.read.threads import called
 from penstock.read.walk import Answer, Walk, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
@@ -432,7 +433,7 @@ async def _stepped(
     wanted = context.stream.records.steps
     if not steps.block(wanted):
         return steps.apply(wanted, records, frame)
-    return await asyncio.to_thread(steps.apply, wanted, records, frame, context.door)
+    return await called(steps.apply, wanted, records, frame, context.door)
 
 
 def _left_over(context: StreamContext) -> list[Fed]:

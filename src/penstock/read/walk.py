@@ -30,6 +30,7 @@ from penstock.read.context import StreamContext
 from penstock.read.decode import Decoded, RawRecord, decode, has_rows, path_text, whole_json
 from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.repeats import Known, overlapping
+from penstock.read.threads import called
 
 _NO_CONTENT = 204
 _GONE = frozenset({404, 416})
@@ -147,7 +148,7 @@ class Walk:
         position = pagination.first(self._frame)
         if not isinstance(pagination, Told):
             return position
-        token = await asyncio.to_thread(pagination.pages.first, self._door)
+        token = await called(pagination.pages.first, self._door)
         return msgspec.structs.replace(position, token=token)
 
     @property
@@ -232,7 +233,7 @@ class Walk:
             token=position.token,
             frame=facts.frame,
         )
-        told = await asyncio.to_thread(pagination.pages.following, self._door, last)
+        told = await called(pagination.pages.following, self._door, last)
         return msgspec.structs.replace(facts, told=told)
 
     async def _present(self, position: Position, answer: Answer) -> Answer:
@@ -400,15 +401,15 @@ class Walk:
         found: list[Value] = []
         for compute in computed(stream.partition):
             ask = compute.values
-            found += await asyncio.to_thread(ask, self._door, self._frame, position.token)
+            found += await called(ask, self._door, self._frame, position.token)
         if isinstance(stream.pagination, Told) and stream.pagination.size_into is not None:
-            size = await asyncio.to_thread(stream.pagination.pages.size, self._door)
+            size = await called(stream.pagination.pages.size, self._door)
             found += [(stream.pagination.size_into, size)] if size else []
         return found
 
     async def _sent(self, send: Send, position: Position, extra: list[Value]) -> Answer:
         """The answer to the request of a requester of the document's own."""
-        response = await asyncio.to_thread(
+        response = await called(
             send.function, self._door, self._frame, position.token, extra
         )
         if not response.ok:
@@ -420,7 +421,7 @@ class Walk:
         path = self._context.stream.records.path
         if not isinstance(path, Extract) or response.status == _NO_CONTENT:
             return msgspec.structs.replace(self._read(response), response=response)
-        taken = await asyncio.to_thread(path.function, self._door, response, self._frame)
+        taken = await called(path.function, self._door, response, self._frame)
         records = tuple(msgspec.Raw(msgspec.json.encode(record)) for record in taken.records)
         return Answer(
             decoded=Decoded(records=records, envelope=taken.answer),

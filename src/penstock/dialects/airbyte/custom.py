@@ -226,6 +226,18 @@ def judge(ctx: Context, component: Component) -> Judge | None:
     return Judge(verdict=caller.verdict, retries=caller.retries, wait=caller.wait, name=caller.name)
 
 
+def composite(ctx: Context, component: Component) -> Judge | None:
+    """Several error handlers, one of them a class: all of them are asked as it is."""
+    if ctx.classes.path is None:
+        return None
+    from penstock.dialects.airbyte.standin.building import Instance  # noqa: PLC0415 (start-up)
+    from penstock.dialects.airbyte.standin.calling import Caller  # noqa: PLC0415 (start-up)
+
+    name = "CompositeErrorHandler"
+    caller = Caller(Instance(standard(ctx, component)), str(ctx.classes.path), name, ctx.bounds)
+    return Judge(verdict=caller.verdict, retries=caller.retries, wait=caller.wait, name=name)
+
+
 def backoff(ctx: Context, component: Component) -> Judge | None:
     """A backoff strategy."""
     caller = ctx.classes.caller(ctx, component, "the backoff strategy")

@@ -63,6 +63,8 @@ def _composite(ctx: Context, component: Component) -> ErrorPolicy:
     children = component.children("error_handlers")
     chain = [policy(ctx, child) for child in children]
     judge = next((child.judge for child in chain if child.judge is not None), None)
+    if any(child.kind == "CustomErrorHandler" for child in children):
+        judge = custom.composite(ctx, component)
     rules = [rules for child in chain for rules in (*child.earlier, child.rules)]
     backoffs = tuple(b for child in chain for b in child.backoff if b != _FALLBACK)
     made = _policy(tuple(rules), backoffs, chain[0].retries if chain else 5)

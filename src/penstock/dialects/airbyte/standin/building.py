@@ -250,7 +250,8 @@ Held: TypeAlias = dict[str, Any]
 
 
 def _bearer(held: Held, making: Making) -> Held:
-    return {**held, "token_provider": _provider(held, making)}
+    provider = _provider(held, making)
+    return {**held, "token_provider": provider}
 
 
 def _provider(held: Held, making: Making) -> Any:
@@ -276,7 +277,8 @@ def _api_key(held: Held, making: Making) -> Held:
     option = into or RequestOption(
         inject_into=RequestOptionType.header, field_name=header, parameters=parameters
     )
-    return {**held, "request_option": option, "token_provider": _provider(held, making)}
+    provider = _provider(held, making)
+    return {**held, "request_option": option, "token_provider": provider}
 
 
 def _option(held: Held, making: Making) -> Held:

@@ -146,8 +146,9 @@ class _Offered(ModuleType):
             raise AttributeError(name)
         for room in self._rooms:
             held = importlib.import_module(f"{_HERE}.{room}")
-            if hasattr(held, name) and not name.startswith("_"):
-                return getattr(held, name)
+            found = getattr(held, name, None) if not name.startswith("_") else None
+            if found is not None and not isinstance(found, ModuleType):
+                return found
         inner = f"{self.__name__}.{name}"
         if inner in _packages() or any(p.startswith(f"{inner}.") for p in _packages()):
             return module(inner)
@@ -157,13 +158,14 @@ class _Offered(ModuleType):
                 return getattr(real, name)
         if name.startswith("_"):
             raise AttributeError(name)
-        known = [n for n in self.__dir__() if not n.startswith("_")]
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, self.__dir__(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else None
         raise UnknownAttribute(f"{self.__name__}.{name} is not known to Penstock", hint)
 
     def __dir__(self) -> list[str]:
-        return [n for room in self._rooms for n in dir(importlib.import_module(f"{_HERE}.{room}"))]
+        held = [importlib.import_module(f"{_HERE}.{room}") for room in self._rooms]
+        named = ((name, value) for room in held for name, value in vars(room).items())
+        return [n for n, v in named if str(getattr(v, "__module__", "")).startswith(_HERE)]
 
 
 def _installed(name: str) -> ModuleType | None:

@@ -197,7 +197,7 @@ class HttpRequester(Requester):
         given = self.request_options_provider
         if given is None or isinstance(given, dict):
             given = InterpolatedRequestOptionsProvider(
-                parameters=parameters, config=self.config, **(given or {})
+                **{"parameters": parameters, **(given or {}), "config": self.config}
             )
         self._request_options_provider = given
         self._authenticator = self.authenticator or NoAuth(parameters=parameters)
