@@ -41,7 +41,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `null` says what a record does whose first field is null: it is skipped, or an error. `absent`
     says the same for a field that is not there at all. `extras` are values that only templates
     see. With `repeat` the same values come as often as there are parents. `incremental` reads only
-    the parents that changed. `lazy` leads to the child's first page inside the parent's record.
+    the parents that changed. `lazy` leads to the child's first page inside the parent's record. With
+    `within` a partition also holds that of its parent, as `parent_slice`.
     """
 
     stream: str
@@ -53,6 +54,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     repeat: bool = False
     incremental: bool = False
     lazy: tuple[str, ...] = ()
+    within: bool = False
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -202,7 +204,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
     `partition` holds its values by name; `extras` are columns its records carry; `marks` are
     further values of the cursor by name (`initial`, `last`), and `seen` are further values of the
-    partition; neither names the slice, templates only see them.
+    partition; neither names the slice, templates only see them. `first` is its first page, where
+    that is known already.
     """
 
     partition: tuple[tuple[str, JsonValue], ...] = ()
@@ -210,6 +213,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[tuple[str, JsonValue], ...] = ()
     seen: tuple[tuple[str, JsonValue], ...] = ()
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+    first: bytes | None = None
 
     @property
     def partition_key(self) -> str:

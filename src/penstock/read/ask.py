@@ -24,7 +24,9 @@ from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
 from penstock.read.limit import Governor
 from penstock.read.origins import Origins, joined
+from penstock.read.recover import Recovering, provided
 from penstock.read.tally import Tally
+from penstock.read.threads import called
 from penstock.read.transport import Transport
 
 T = TypeVar("T")
@@ -71,6 +73,7 @@ class _Failed(msgspec.Struct, kw_only=True):
     headers: Headers | None
     error: ReadError
     own: float | None = None
+    frame: Frame | None = None
 
 
 class Asker:
@@ -141,6 +144,8 @@ class Asker:
                     self._forget(auth, grant)
                     continue
                 error: ReadError = _refused(verdict, response, request)
+                if provided(stream.recovery, verdict.action):
+                    raise Recovering(verdict.action, error)
             except ReadError as exc:
                 exc.request = exc.request or f"{request.method} {request.full_url}"
                 if not exc.retriable:
@@ -153,8 +158,14 @@ class Asker:
             tally.retries += 1
             headers = None if response is None else response.headers
             own = await _own_wait(stream.policy, door, response, attempt)
-            failed = _Failed(verdict=verdict, headers=headers, error=error, own=own)
+            answered = None if response is None else _answered(response, frame)
+            failed = _Failed(verdict=verdict, headers=headers, error=error, own=own, frame=answered)
             await self._pause(stream, attempt, failed, tally)
+
+    async def rest(self, stream: str, seconds: float, reason: str) -> None:
+        """Wait before something is asked for in another way."""
+        self._emit(Waiting(stream=stream, seconds=seconds, reason=reason))
+        await self._clock.sleep(seconds)
 
     async def once(self, name: str, request: HttpRequest, tally: Tally) -> HttpResponse:
         """The answer to a request that a class of the document's makes itself, whatever it is."""
@@ -179,18 +190,18 @@ class Asker:
         judge = policy.judge
         if judge is None or judge.verdict is None or door is None:
             return self._judge(policy, response, frame)
-        return await asyncio.to_thread(judge.verdict, door, response)
+        return await called(judge.verdict, door, response)
 
     def _judge(self, policy: ErrorPolicy, response: HttpResponse, frame: Frame) -> Verdict:
-        if any(rule.when or rule.message for rule in policy.rules):
-            page = page_values(response, _maybe_json(response.body))
-            frame = msgspec.structs.replace(frame, page={**frame.page, **page})
+        rules = (*policy.rules, *(rule for earlier in policy.earlier for rule in earlier))
+        if any(rule.when or rule.message for rule in rules):
+            frame = _answered(response, frame)
         return policies.judge(policy, response, frame)
 
     async def _pause(self, stream: Stream, attempt: int, failed: _Failed, tally: Tally) -> None:
         policy, verdict, error = stream.policy, failed.verdict, failed.error
         seconds = failed.own or policies.wait(
-            policy, attempt, failed.headers, self._clock.now(), self._clock.spread()
+            policy, attempt, failed.headers, self._clock.now(), self._clock.spread(), failed.frame
         )
         if seconds > policy.max_wait:
             error.wait = seconds
@@ -332,7 +343,7 @@ async def _sign(
     auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None, door: Door | None
 ) -> HttpRequest:
     if isinstance(auth, Sign) and door is not None:
-        return await asyncio.to_thread(auth.function, door, request)
+        return await called(auth.function, door, request)
     return auths.sign(auth, request, frame, grant)
 
 
@@ -340,7 +351,7 @@ async def _retries(policy: ErrorPolicy, door: Door | None) -> int:
     judge = policy.judge
     if judge is None or judge.retries is None or door is None:
         return policy.retries
-    return await asyncio.to_thread(judge.retries, door)
+    return await called(judge.retries, door)
 
 
 async def _own_wait(
@@ -349,13 +360,20 @@ async def _own_wait(
     judge = policy.judge
     if judge is None or judge.wait is None or door is None:
         return None
-    seconds = await asyncio.to_thread(judge.wait, door, response, attempt)
+    seconds = await called(judge.wait, door, response, attempt)
     return seconds + _MARGIN if seconds else None
+
+
+def _answered(response: HttpResponse, frame: Frame) -> Frame:
+    """The frame in which an answer that may be none is judged."""
+    page = page_values(response, _maybe_json(response.body))
+    page["request_url"] = response.url
+    return msgspec.structs.replace(frame, page={**frame.page, **page})
 
 
 def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonValue]:
     """The page scope of an answer."""
-    headers: dict[str, JsonValue] = dict(response.headers.items())
+    headers: JsonValue = response.headers  # type: ignore[assignment]  # a mapping in any case
     links: dict[str, JsonValue] = dict(link_header(response.headers.get("link", "")))
     return {"response": envelope, "headers": headers, "links": links}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -18,9 +19,10 @@ from penstock.plan.pagination import (
     asked_size,
     kind_name,
 )
-from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath
+from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
+from penstock.read.contiguous import Follower
 from penstock.read.decode import Wanted, find_values, wanted
 from penstock.read.tally import Tally
 
@@ -53,11 +55,20 @@ class StreamContext:
         self.loaded = stream.name in settings.loaded
         # A stream that is read only for its children is read in full: its state belongs to runs
         # that load it.
-        self.state = dict(state) if self.loaded or not stream.selected else {}
+        self.contiguous = stream.cursor is not None and stream.cursor.contiguous
+        own = self.loaded or not stream.selected or self.contiguous
+        self.state = dict(state) if own else {}
         # What replaces a table is the whole of it.
-        if settings.fresh or stream.hints.write == "replace":
+        if settings.fresh or (stream.hints.write == "replace" and not self.contiguous):
             self.state = {}
-        self.keeps_state = self.loaded or not stream.selected
+        # The children of a contiguous stream keep its state with their own.
+        self.keeps_state = self.loaded or not (stream.selected or self.itemwise)
+        self.follower: Follower | None = None
+        if stream.cursor is not None and stream.cursor.contiguous:
+            partitioned = stream.partition is not None
+            self.follower = Follower(stream.cursor, self.state, partitioned=partitioned)
+        self.over = asyncio.Event()  # nothing more comes of the stream
+        self.names: tuple[str, ...] = ()  # of the properties that its requests ask for
         self.parents = parents
         self.children: list[StreamContext] = []
         self.tally = Tally()
@@ -75,6 +86,17 @@ class StreamContext:
         return self.stream.name
 
     @property
+    def itemwise(self) -> bool:
+        """Whether a list answer stands for its items: the first of them is what templates see."""
+        return self.stream.records.absent == "empty"
+
+    @property
+    def spreads(self) -> int:
+        """How many of the first steps make several records of each, before they are counted."""
+        steps = self.stream.records.steps
+        return next((i for i, s in enumerate(steps) if not isinstance(s, Spread)), len(steps))
+
+    @property
     def depends_on_cursor(self) -> bool:
         """Whether a parent is read incrementally: it will not list a lost partition again."""
         return any(above.passes_over or above.depends_on_cursor for above in self.parents)
@@ -84,7 +106,15 @@ class StreamContext:
         """Whether a run leaves records out that an earlier one kept."""
         stream = self.stream
         marks = stream.partition is not None or stream.cursor is not None
-        return self.keeps_state and marks and stream.hints.write != "replace"
+        kept = self.keeps_state and stream.hints.write != "replace"
+        return kept and marks and not self.itemwise
+
+    def keep(self, entries: Iterable[tuple[str, str | None]]) -> None:
+        """The state changes."""
+        for name, text in entries:
+            self.state.pop(name, None)
+            if text is not None:
+                self.state[name] = text
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""
@@ -169,6 +199,9 @@ def contexts(
     source: Source, settings: Settings, states: Mapping[str, Mapping[str, str]]
 ) -> list[StreamContext]:
     """The streams to read, parents before children: those loaded, and the parents they need."""
+    from penstock.read.ancestry import settled  # noqa: PLC0415 (it needs this module's neighbours)
+
+    source, states = settled(source, states, settings.loaded, settings.now, fresh=settings.fresh)
     needed = _needed(source, settings.loaded)
     made: dict[str, StreamContext] = {}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
@@ -16,22 +16,25 @@ from penstock.plan.expr import JsonValue, Ref
 from penstock.plan.paths import find
 from penstock.plan.python import Extract
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
+from penstock.read import mend
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
 _EXCERPT = 200
+_T = TypeVar("_T")
 
 
 class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """An answer taken apart: `records` as JSON texts, `envelope` the values that were asked for.
 
     `present` is false where the record path is not in the answer. `single` says that the path held
-    one object rather than a list.
+    one object rather than a list. `mended` counts what was replaced in the answer, by code.
     """
 
     records: Sequence[RawRecord]
     envelope: JsonValue
     present: bool = True
     single: bool = False
+    mended: Mapping[str, int] = {}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,18 +81,49 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
 
 
 def decode_json(body: bytes, want: Wanted) -> Decoded:
-    """The records and the envelope of a JSON answer."""
-    if not body:
-        raise undecodable(body, "the body is empty")
-    if body.startswith(b"\xef\xbb\xbf"):
-        body = body[3:]
+    """The records and the envelope of a JSON answer.
+
+    Raises:
+        BodyError: it is not JSON, even where what is odd in it is replaced.
+    """
     path = want.records
+    plain = isinstance(path, Keys) and not want.whole
+
+    def parse(text: bytes) -> Decoded:
+        if isinstance(path, Keys) and plain:
+            return _typed(text, path.path, want.paths)
+        return walked(text, path)
+
+    decoded, counts = _mending(body, parse, _field_level(path))
+    return msgspec.structs.replace(decoded, mended=counts) if counts else decoded
+
+
+def _field_level(path: RecordPath) -> int:
+    """How many brackets are open around a value that nests in a field of a record."""
+    return 3 + len(path.path) if isinstance(path, Keys) else _USUAL_LEVEL
+
+
+_USUAL_LEVEL = 4  # {"data": [{"field": [
+
+
+def _mending(
+    body: bytes, parse: Callable[[bytes], _T], level: int = _USUAL_LEVEL
+) -> tuple[_T, Mapping[str, int]]:
+    """What `parse` makes of a body; one that it refuses is mended first."""
+    if not body.strip():
+        raise undecodable(body, "the body is empty")
+    first = mend.text(body)
     try:
-        if isinstance(path, Keys) and not want.whole:
-            return _typed(body, path.path, want.paths)
-        return walked(body, path)
-    except msgspec.DecodeError as exc:
-        raise undecodable(body, str(exc)) from exc
+        return parse(first.body), first.counts
+    except (msgspec.DecodeError, RecursionError) as exc:
+        why = str(exc)
+    second = mend.values(first.body, level)
+    if second.body == first.body:
+        raise undecodable(body, why)
+    try:
+        return parse(second.body), first.counts + second.counts
+    except (msgspec.DecodeError, RecursionError):
+        raise undecodable(body, why) from None
 
 
 def undecodable(body: bytes, why: str) -> BodyError:
@@ -120,7 +154,7 @@ def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...
 
 def walked(body: bytes, path: RecordPath) -> Decoded:
     """Read the whole answer as objects; records are taken as slices where the path is plain."""
-    whole: JsonValue = msgspec.json.decode(body)
+    whole = _whole(body)
     match path:
         case Keys():
             return _keyed(body, whole, path.path)
@@ -154,11 +188,21 @@ def whole_json(body: bytes) -> JsonValue:
     Raises:
         BodyError: it is not JSON.
     """
-    try:
-        value: JsonValue = msgspec.json.decode(body)
-    except msgspec.DecodeError as exc:
-        raise undecodable(body, str(exc)) from exc
+    value, _ = _mending(body, _whole)
     return value
+
+
+def _whole(body: bytes) -> JsonValue:
+    """A whole text as objects; numbers that no double holds are endless ones."""
+    value: JsonValue
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        value = _LENIENT.decode(body)
+    return value
+
+
+_LENIENT = msgspec.json.Decoder(float_hook=float)
 
 
 def has_rows(value: JsonValue, depth: int = 3) -> bool:
@@ -195,6 +239,25 @@ def split(raw: RawRecord) -> tuple[Sequence[RawRecord], bool]:
     if text == b"null":
         return (), False
     return (text,), True
+
+
+def object_records(decoded: Decoded) -> Sequence[RawRecord]:
+    """The records, all of them objects; one that stands alone and is empty is none.
+
+    Raises:
+        BodyError: there are others.
+    """
+    records = decoded.records
+    if decoded.single and len(records) == 1 and bytes(records[0]).strip() in _NOTHING:
+        return ()
+    for record in records:
+        if bytes(record[:1] if isinstance(record, bytes) else memoryview(record)[:1]) != b"{":
+            text = bytes(record)[:_EXCERPT].decode("utf-8", "replace")
+            raise BodyError(f"a record is no object: {text}", code="record-not-object")
+    return records
+
+
+_NOTHING = frozenset({b"{}", b'""', b"0", b"0.0", b"false", b"null"})
 
 
 def _found(whole: JsonValue, matches: list[JsonValue]) -> Decoded:

@@ -85,7 +85,8 @@ class Feed:
         self.lineage = Lineage(parent, child)
         # A child of several parents takes them in an order of its own: none may be held back
         # meanwhile, for another may be waiting for it.
-        alone = len(parents_of(child.stream.partition)) == 1
+        # The same goes for one that may have to wait for another stream of its group.
+        alone = len(parents_of(child.stream.partition)) == 1 and child.stream.group is None
         self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(FEED if alone else 0)
         self._over = False
 

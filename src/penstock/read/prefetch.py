@@ -37,7 +37,8 @@ def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
     told = stop.total is not None or stop.more is not None or stop.when is not None
     trusted = stop.short == "always" or (stop.short == "proven" and law.proven)
     # An offset cannot be told before the server has shown how much a page holds.
-    unsure = not told and not trusted and pagination.unit == "page"
+    proves = stop.short == "proven"
+    unsure = not told and not trusted and proves and pagination.unit == "page"
     return Lookahead(width=1 if unsure else 0, most=most)
 
 

@@ -12,24 +12,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import aclosing, suppress
-from typing import Any
+from contextlib import aclosing, nullcontext, suppress
+from typing import Any, TypeAlias
 
 import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
-from penstock.plan.expr import Frame
-from penstock.plan.page import Position
+from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.page import Position, Token
 from penstock.plan.pagination import NextToken
-from penstock.plan.slices import Slice, parents_of
+from penstock.plan.records import Keys
+from penstock.plan.slices import Product, Slice, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
 from penstock.read import steps
+from penstock.read.airbyte_state import exported
+from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.context import Settings, StreamContext, contexts
-from penstock.read.decode import RawRecord
+from penstock.read.contiguous import CountTracker, SpanTracker, halves
+from penstock.read.decode import RawRecord, walked
+from penstock.read.fetch import Answer
+from penstock.read.jobs import JobWalk
 from penstock.read.partitions import Fed, Feed, Gate, Partitions
 from penstock.read.parts import (
     PagePart,
@@ -41,12 +47,15 @@ from penstock.read.parts import (
     StreamClosed,
 )
 from penstock.read.python import Doorway, Retrieval
+from penstock.read.recover import Recovering
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import Tracker, entry
 from penstock.read.threads import called
-from penstock.read.walk import Answer, Walk, Walked
+from penstock.read.walk import Admitted, Walk, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
+MOST_HALVINGS = 10
+AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
 
 
 # Answers to a kept position that say it is not known any more.
@@ -98,6 +107,15 @@ class Turn:
         self.over.set()
 
 
+class Going(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice being read: its place among others, its cursor, and what it led to."""
+
+    piece: Slice
+    turn: Turn
+    tracker: AnyTracker | None
+    own: Gate
+
+
 class Reader:
     """Reads the streams of a source; `parts` hands out what they give."""
 
@@ -119,6 +137,8 @@ class Reader:
         self._doors = [Doorway(asker, c, kept, self._others) for c in self._contexts]
         for context, door in zip(self._contexts, self._doors, strict=True):
             context.door = door
+        self._jobs = asyncio.Semaphore(_jobs_at_once(source, settings))
+        self._groups = {s.group: asyncio.Lock() for s in source.streams if s.group is not None}
         self._resumes: dict[tuple[str, str], Position] = {}
         self._feeds: dict[str, list[Feed]] = {}
         self._out = Channel(CHANNEL_BYTES)
@@ -208,7 +228,12 @@ class Reader:
             task.exception()  # taken, so that the loop does not report it as lost
 
     async def _stream(self, context: StreamContext) -> None:
-        """All slices of a stream, then its end."""
+        """All slices of a stream, then its end; two streams of one group take turns."""
+        async with self._groups.get(context.stream.group or "", nullcontext()):
+            await self._slices(context)
+        await self._close(context)
+
+    async def _slices(self, context: StreamContext) -> None:
         room = asyncio.Semaphore(max(2, self._concurrency))
         async with asyncio.TaskGroup() as group:
             lane = Lane(group=group, room=room, reading=Gate())
@@ -218,13 +243,13 @@ class Reader:
             # wait for the children.
             for feed in self._feeds_from(context):
                 await feed.close()
-        await self._close(context)
 
     async def _partitions(self, context: StreamContext, lane: Lane) -> None:
         """Start the slices of every partition, first of those that an earlier run lost."""
         feeds = self._feeds[context.name]
         again: set[str] = set()
         try:
+            await self._names(context)
             for fed in _left_over(context):
                 again.add(fed.piece.partition_key)
                 await self._open(context, fed, lane)
@@ -245,6 +270,24 @@ class Reader:
         for feed in feeds:
             async for fed in feed.partitions():
                 fed.release()
+
+    async def _names(self, context: StreamContext) -> None:
+        """Learn the names of the properties that a stream asks for."""
+        properties = context.stream.properties
+        if properties is None:
+            return
+        context.names = properties.names
+        if properties.source is None:
+            return
+        names: list[str] = []
+        async with aclosing(self._others(properties.source)) as parts:
+            async for part in parts:
+                if isinstance(part, SliceLost):
+                    raise part.error
+                for record in part.records if isinstance(part, PagePart) else ():
+                    found = walked(bytes(record), properties.path or Keys())
+                    names += [str(msgspec.json.decode(raw)) for raw in found.records]
+        context.names = tuple(names)
 
     def _feeds_from(self, context: StreamContext) -> list[Feed]:
         """The ways from a parent to its children."""
@@ -304,26 +347,11 @@ class Reader:
         self, context: StreamContext, piece: Slice, turn: Turn, start: Position | None
     ) -> None:
         tracker = _tracker(context, piece)
-        own = Gate()
-        width = 2 * self._concurrency if context.stream.partition is None else self._concurrency
-        walk: Walk | Retrieval = Walk(
-            context, piece, self._asker, self._spawn, width=width, start=start
-        )
-        if context.stream.retrieve is not None and context.door is not None:
-            walk = Retrieval(context.stream.retrieve, context.door, context.frame(piece))
-        reason = "stopped"
-        async with aclosing(walk.pages()) as pages:
-            async for page in pages:
-                await turn.wait()
-                turn.pages += 1
-                await self._take(context, piece, page, tracker, own)
-                reason = page.stopped.reason if page.stopped else reason
-                if tracker is not None and tracker.out_of_range and not page.stopped:
-                    reason, walk.stop_asked = "out-of-range", True
-                    context.tally.claimed = None
+        going = Going(piece=piece, turn=turn, tracker=tracker, own=Gate())
+        reason = await self._pages(context, piece, going, start)
         await turn.wait()
         turn.leave()
-        await own.wait()
+        await going.own.wait()
         await turn.wait_over()
         context.tally.ended[reason] += 1
         closed = _closing_state(context, piece, tracker)
@@ -332,25 +360,87 @@ class Reader:
                 SliceClosed(stream=context.name, slice=piece, reason=reason, state=closed)
             )
 
-    async def _take(
+    async def _pages(
         self,
         context: StreamContext,
-        piece: Slice,
-        page: Walked,
-        tracker: Tracker | None,
-        own: Gate,
-    ) -> None:
+        part: Slice,
+        going: Going,
+        start: Position | None,
+        depth: int = 0,
+    ) -> str:
+        """The pages of a slice, or of a part of it; gives the reason why there are no more."""
+        walk = self._walking(context, part, going, start)
+        tracker, reason = going.tracker, "stopped"
+        try:
+            async with aclosing(walk.pages()) as pages:
+                async for page in pages:
+                    await going.turn.wait()
+                    going.turn.pages += 1
+                    await self._take(context, page, going)
+                    reason = page.stopped.reason if page.stopped else reason
+                    if tracker is not None and tracker.out_of_range and not page.stopped:
+                        reason, walk.stop_asked = "out-of-range", True
+                        context.tally.claimed = None
+        except Recovering as exc:
+            for half in _cut(context, part, exc, depth):
+                reason = await self._pages(context, half, going, None, depth + 1)
+        return reason
+
+    def _walking(
+        self, context: StreamContext, part: Slice, going: Going, start: Position | None
+    ) -> Walk | Retrieval | JobWalk:
+        """What asks for the pages of a slice."""
+        if context.stream.retrieve is not None and context.door is not None:
+            return Retrieval(context.stream.retrieve, context.door, context.frame(part))
+
+        async def admit(records: Sequence[RawRecord], token: Token) -> Admitted:
+            return await self._admit(context, going, records, token)
+
+        def newest() -> str | None:
+            found = going.tracker.newest if isinstance(going.tracker, SpanTracker) else None
+            follower = context.follower
+            return None if found is None or follower is None else follower.spelled(found)
+
+        def walk(of: StreamContext, page: Mapping[str, JsonValue]) -> Walk:
+            return Walk(
+                of, part, self._asker, self._spawn,
+                width=width, start=start, admit=admit, newest=newest, page=page,
+            )  # fmt: skip
+
+        width = 2 * self._concurrency if context.stream.partition is None else self._concurrency
+        if context.stream.job is not None:
+            return JobWalk(context, part, self._asker, self._jobs, walk)
+        return walk(context, {})
+
+    async def _admit(
+        self, context: StreamContext, going: Going, records: Sequence[RawRecord], token: Token
+    ) -> Admitted:
+        """Records of a page through the steps and the cursor."""
+        tally, tracker = context.tally, going.tracker
+        frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
+        shaped = await _stepped(context, records, frame)
+        tally.filtered += max(0, len(records) - len(shaped))
+        kept = shaped
+        if tracker is not None:
+            before = tracker.repeated, tracker.dropped
+            kept = tracker.admit(shaped)
+            tally.duplicates += tracker.repeated - before[0]
+            tally.filtered += tracker.dropped - before[1]
+            if isinstance(tracker, (SpanTracker, CountTracker)) and tracker.unread:
+                self._warn(context, "cursor-unread", f"records have no time in {context.name!r}")
+        # A feed drops what is too old behind pagination, which looks at the page as it came.
+        seen = shaped if isinstance(tracker, SpanTracker) and tracker.feed else kept
+        return Admitted(kept=kept, last=seen[-1] if seen else None, count=len(seen))
+
+    async def _take(self, context: StreamContext, page: Walked, going: Going) -> None:
         """A page: its records through the steps and the cursor, out, and on to the children."""
         tally = context.tally
         tally.pages += 1
         tally.rows_read += len(page.records)
-        records = await _stepped(context, page.records, context.frame(piece))
-        tally.filtered += max(0, len(page.records) - len(records))
-        if tracker is not None:
-            before = tracker.repeated, tracker.dropped
-            records = tracker.admit(records)
-            tally.duplicates += tracker.repeated - before[0]
-            tally.filtered += tracker.dropped - before[1]
+        admitted = page.admitted
+        if admitted is None:
+            admitted = await self._admit(context, going, page.records, page.token)
+        records = admitted.kept
         self._emit(
             PageRead(stream=context.name, rows=len(records), bytes=page.size, pages_left=page.left)
         )
@@ -358,7 +448,7 @@ class Reader:
             await self._out.put(
                 PagePart(
                     stream=context.name,
-                    slice=piece,
+                    slice=going.piece,
                     records=records,
                     origin=f"{context.stream.request.method} {page.url}",
                     size=page.size,
@@ -368,8 +458,8 @@ class Reader:
             )
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
-            for made in feed.lineage.partitions(records):
-                await feed.put(made, own)
+            for made in feed.lineage.partitions(records, going.piece):
+                await feed.put(made, going.own)
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"
                 self._warn(feed.child, "parent-null", message)
@@ -399,15 +489,41 @@ class Reader:
             )
 
     async def _close(self, context: StreamContext) -> None:
+        ended = await self._ended(context)
+        context.over.set()
         if not context.keeps_state:
             return
-        ended: StateEntries = ()
         if not context.lost:
             gone = [name for name in context.state if name.startswith("done/")]
-            ended = tuple((name, None) for name in [*gone, "pass"])
+            ended = (*ended, *((name, None) for name in [*gone, "pass"]))
         await self._out.put(
             StreamClosed(stream=context.name, complete=not context.lost, state=ended)
         )
+
+    async def _ended(self, context: StreamContext) -> StateEntries:
+        """The entries of a contiguous stream at its end, those of its parents among them."""
+        follower = context.follower
+        if follower is None:
+            later = context.stream.later is not None and not context.lost
+            return (("complete", "true"),) if later else ()
+        found = follower.ended(complete=not context.lost)
+        if not context.lost and follower.partitioned:
+            parents = await self._parents_state(context)
+            if parents is not None:
+                found.append(("parents", msgspec.json.encode(parents).decode()))
+        context.keep(found)
+        return tuple(found)
+
+    async def _parents_state(self, context: StreamContext) -> JsonValue:
+        """The states that the parents had, those a stream depends on; None without any parent."""
+        parents = parents_of(context.stream.partition)
+        found: dict[str, JsonValue] = {}
+        for parent in parents:
+            above = next((c for c in context.parents if c.name == parent.stream), None)
+            if parent.incremental and above is not None:
+                await above.over.wait()
+                found[parent_name(above.name)] = exported(above.stream, above.state)
+        return found if parents and not isinstance(context.stream.partition, Product) else None
 
     def _warn(self, context: StreamContext, code: str, message: str) -> None:
         if context.tally.note(code, message):
@@ -421,16 +537,44 @@ class Nest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
 
 
+def _jobs_at_once(source: Source, settings: Settings) -> int:
+    """How many jobs an API may be given at once."""
+    told = [s.job.concurrent for s in source.streams if s.job and s.job.concurrent]
+    found = evaluate(told[0], Frame(source=settings.values)) if told else None
+    return max(1, int(found)) if isinstance(found, (int, float, str)) and found else 1
+
+
 def _unheard(event: Event) -> None:
     """What becomes of the events of a stream that only a class reads."""
     del event
+
+
+def _cut(context: StreamContext, part: Slice, exc: Recovering, depth: int) -> list[Slice]:
+    """The halves of a slice whose window the API found too large.
+
+    Raises:
+        ReadError: it cannot be cut further.
+    """
+    recovery, follower = context.stream.recovery, context.follower
+    halve = recovery.halve if recovery is not None else None
+    if halve is None or follower is None or exc.action != "split":
+        raise exc.error
+    found = halves(part, follower, halve.minimum) if depth < MOST_HALVINGS else None
+    if found is None:
+        raise ReadError(
+            f"the API refuses the smallest window there may be: {exc.error.message}",
+            code="window-size",
+            hint=halve.message or None,
+            request=exc.error.request,
+        )
+    return found
 
 
 async def _stepped(
     context: StreamContext, records: Sequence[RawRecord], frame: Frame
 ) -> Sequence[RawRecord]:
     """The records after all steps; those that may block are called from a worker thread."""
-    wanted = context.stream.records.steps
+    wanted = context.stream.records.steps[context.spreads :]
     if not steps.block(wanted):
         return steps.apply(wanted, records, frame)
     return await called(steps.apply, wanted, records, frame, context.door)
@@ -463,8 +607,10 @@ def _resumable(context: StreamContext) -> bool:
     )
 
 
-def _tracker(context: StreamContext, piece: Slice) -> Tracker | None:
+def _tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     cursor = context.stream.cursor
+    if context.follower is not None:
+        return context.follower.follow(piece)
     if cursor is None or piece.range is None:
         return None
     key = piece.partition_key
@@ -478,14 +624,20 @@ def _tracker(context: StreamContext, piece: Slice) -> Tracker | None:
     return Tracker(cursor, mark, piece.range, whole=whole)
 
 
-def _closing_state(context: StreamContext, piece: Slice, tracker: Tracker | None) -> StateEntries:
+def _closing_state(
+    context: StreamContext, piece: Slice, tracker: AnyTracker | None
+) -> StateEntries:
     """The state entries that a closed slice changes."""
+    if context.follower is not None and isinstance(tracker, (SpanTracker, CountTracker)):
+        found = context.follower.close(piece, tracker.newest)
+        context.keep(found)
+        return tuple(found)
     entries: list[tuple[str, str | None]] = []
     cursor = context.stream.cursor
     key = piece.partition_key
     if entry("todo", key) in context.state:
         entries.append((entry("todo", key), None))
-    if cursor is None or tracker is None:
+    if cursor is None or not isinstance(tracker, Tracker):
         return (*entries, *_done(context, piece))
     if cursor.window is not None and piece.range is not None:
         name = entry("windows", key)

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.errors import BodyError
 from penstock.plan.expr import Frame, JsonValue, as_text, evaluate
+from penstock.plan.paths import at
 from penstock.plan.records import Keys
 from penstock.plan.slices import Field, Parent, Range, Slice
 from penstock.read.context import StreamContext
@@ -34,8 +35,10 @@ class Lineage:
         self._seen: set[str] = set()
         self.skipped = 0
 
-    def partitions(self, records: Sequence[RawRecord]) -> Iterator[Slice]:
-        """The partitions of these records that were not made before.
+    def partitions(
+        self, records: Sequence[RawRecord], above: Slice | None = None
+    ) -> Iterator[Slice]:
+        """The partitions of these records, read in the slice `above`, that were not made before.
 
         Raises:
             BodyError: a record lacks a field, and the document does not say to skip it.
@@ -45,10 +48,19 @@ class Lineage:
             if values is None:
                 self.skipped += 1
                 continue
-            piece = Slice(partition=values, seen=self._extras(found))
+            if self._parent.within:
+                held: JsonValue = dict(above.partition) if above is not None else {}
+                values = (*values, ("parent_slice", held))
+            piece = Slice(partition=values, seen=self._extras(found), first=self._first(record))
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
                 yield piece
+
+    def _first(self, record: RawRecord) -> bytes | None:
+        """The first page of the child, where the parent's record holds it and no state cuts it."""
+        if not self._parent.lazy or self._child.state:
+            return None
+        return msgspec.json.encode(at(msgspec.json.decode(record), self._parent.lazy)[1] or [])
 
     def _values(
         self, record: RawRecord, found: Sequence[Found]
@@ -90,6 +102,8 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
     if cursor is None:
         return [piece]
     frame = context.frame(piece)
+    if context.follower is not None:
+        return list(context.follower.windows(piece, frame))
     if cursor.window is not None:
         done = read_stretches(context.state.get(entry("windows", piece.partition_key)))
         return [

@@ -28,6 +28,7 @@ class Tally(msgspec.Struct, kw_only=True):
     path_missed: int = 0
     rows_elsewhere: bool = False
     ended: Counter[str] = msgspec.field(default_factory=Counter)
+    mended: Counter[str] = msgspec.field(default_factory=Counter)
     notes: dict[str, Note] = msgspec.field(default_factory=dict)
     detected: dict[str, None] = msgspec.field(default_factory=dict)
     failures: list[Failure] = msgspec.field(default_factory=list)

@@ -3,55 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan.door import Door
-from penstock.plan.expr import JsonValue, evaluate
-from penstock.plan.page import HttpResponse, Position, Stopped
-from penstock.plan.pagination import (
-    Counter,
-    Decided,
-    Facts,
-    Law,
-    SinglePage,
-    Told,
-    as_int,
-    size_values,
-)
-from penstock.plan.python import Extract, LastPage, Send
-from penstock.plan.request import Param, Value, build, values
-from penstock.plan.slices import Slice, computed, leaves
-from penstock.read.ask import Asker, Ignored, page_values
+from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
+from penstock.plan.page import Position, Stopped, Token
+from penstock.plan.pagination import Counter, Decided, Facts, Law, SinglePage, Told, as_int
+from penstock.plan.python import LastPage
+from penstock.plan.slices import Slice
+from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
-from penstock.read.decode import Decoded, RawRecord, decode, has_rows, path_text, whole_json
+from penstock.read.contiguous import narrowed
+from penstock.read.decode import RawRecord
+from penstock.read.fetch import Answer, Fetcher
 from penstock.read.prefetch import Lookahead, after_page, at_start, positions
+from penstock.read.recover import Recovering, Restarting, Shrinking
 from penstock.read.repeats import Known, overlapping
 from penstock.read.threads import called
 
-_NO_CONTENT = 204
 _GONE = frozenset({404, 416})
 _AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
 
 Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, taken apart; `nothing` where its status says that there is no content.
-
-    `elsewhere` says that an answer without the record path has rows at another.
-    """
-
-    decoded: Decoded
-    page: dict[str, JsonValue]
-    url: str
-    size: int
-    nothing: bool = False
-    elsewhere: bool = False
-    response: HttpResponse | None = None
 
 
 class Ahead(msgspec.Struct, kw_only=True):
@@ -65,8 +42,22 @@ class Ahead(msgspec.Struct, kw_only=True):
         self.sent = True
 
 
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The records of a page that are handed out; `last` is the one that pagination looks at."""
+
+    kept: Sequence[RawRecord]
+    last: RawRecord | None
+    count: int
+
+
+Admit: TypeAlias = "Callable[[Sequence[RawRecord], Token], Awaitable[Admitted]]"
+
+
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a slice, in order: its records, and what is behind it or why nothing is."""
+    """One page of a slice, in order: its records, and what is behind it or why nothing is.
+
+    `admitted` is what is handed out of it, where pagination had to know that.
+    """
 
     position: Position
     records: Sequence[RawRecord]
@@ -75,10 +66,15 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     following: Position | None
     stopped: Stopped | None
     left: int | None = None
+    admitted: Admitted | None = None
+    token: Token = None
 
 
 class Walk:
-    """The pages of one slice. `width` is how many may be under way ahead of the one waited for."""
+    """The pages of one slice. `width` is how many may be under way ahead of the one waited for.
+
+    `admit` hands records out, `newest` is the cursor's newest value among them.
+    """
 
     def __init__(  # noqa: PLR0913 (a slice, and the edges it is read through)
         self,
@@ -89,24 +85,43 @@ class Walk:
         *,
         width: int,
         start: Position | None = None,
+        admit: Admit | None = None,
+        newest: Callable[[], str | None] = lambda: None,
+        page: Mapping[str, JsonValue] | None = None,
     ) -> None:
         self._context = context
-        self._frame = context.frame(piece)
+        self._fetcher = Fetcher(context, piece, asker, page or {})
         self._asker = asker
+        self._admit = admit
+        self._newest = newest
         self._spawn = spawn
         self._ahead: dict[object, Ahead] = {}
-        self._fixed = values(_slice_params(context), self._frame)
         self._width = width
         self._seen_at = ""
         self._start = start
         self._count: int | None = None
+        self._left: int | None = None
+        self._asked_again = False
         self._tail: Sequence[RawRecord] = ()
         self._rows = 0
         self._tokens: set[object] = set()
         self._known = Known()
         self._size: int | None = None
-        self._pagination: Decided | None = context.pagination
+        self._looks_back = admit is not None and _looks_back(context)
+        recovery = context.stream.recovery
+        self._shrinking: Shrinking | None = None
+        self._restarting: Restarting | None = None
+        if recovery is not None and recovery.restart is not None:
+            self._restarting = Restarting(restart=recovery.restart)
         self.stop_asked = False
+
+    @property
+    def _frame(self) -> Frame:
+        return self._fetcher.frame
+
+    @property
+    def _pagination(self) -> Decided | None:
+        return self._fetcher.pagination
 
     async def pages(self) -> AsyncGenerator[Walked]:
         """The pages in order.
@@ -115,6 +130,9 @@ class Walk:
             ReadError: a page could not be had, or pagination repeats itself.
         """
         self._size = self._context.size(self._frame)
+        recovery = self._context.stream.recovery
+        if recovery is not None and recovery.shrink is not None:
+            self._shrinking = Shrinking(recovery.shrink, self._size)
         position = self._start or await self._first()
         self._tokens.add(position.token)
         look = self._first_look(position)
@@ -130,17 +148,61 @@ class Walk:
                         raise
                     yield self._end(position, "refused-past-end")
                     return
+                except Recovering as exc:
+                    position = await self._recovered(exc, position)
+                    continue
                 if answer.nothing:
+                    self._check_nothing(position)
                     yield self._end(position, "no-content")
                     return
                 assert self._pagination is not None, "an answer decides what is to be detected"
-                page, look = await self._page(self._pagination, position, answer, look)
+                try:
+                    page, look = await self._page(self._pagination, position, answer, look)
+                except ReadError as exc:
+                    method = self._context.stream.request.method
+                    exc.request = exc.request or f"{method} {self._seen_at}"
+                    raise
+                if self._restarting is not None and self._restarting.due:
+                    again = await self._restart(self._restarting)
+                    page = msgspec.structs.replace(page, following=again, stopped=None)
                 yield page
                 if page.following is None or self.stop_asked:
                     return
                 position = page.following
         finally:
             self._drop_ahead()
+
+    async def _recovered(self, exc: Recovering, position: Position) -> Position:
+        """The position that is asked for next, where a page is to be had in another way.
+
+        Raises:
+            Recovering: the slice is to be cut.
+            ReadError: there is no other way left.
+        """
+        if exc.action == "reduce" and self._shrinking is not None:
+            seconds = self._shrinking.reduce(exc.error)
+            self._resize(self._shrinking.size)
+            await self._asker.rest(self._context.name, seconds, "smaller pages")
+            return position
+        if exc.action == "reset" and self._restarting is not None:
+            return await self._restart(self._restarting)
+        raise exc
+
+    def _resize(self, size: int | None) -> None:
+        self._fetcher.size = size
+        self._size = size or self._context.size(self._frame)
+
+    async def _restart(self, restarting: Restarting) -> Position:
+        """The first position, of the rest of the slice where that can be told."""
+        newest = self._newest() if restarting.restart.split else None
+        held = self._fetcher.piece
+        piece = held if newest is None or held.range is None else narrowed(held, newest)
+        restarting.begin(moved=piece != held)
+        self._fetcher.aim(piece)
+        self._tokens.clear()
+        self._known = Known()
+        self._drop_ahead()
+        return await self._first()
 
     async def _first(self) -> Position:
         """The position a slice begins at."""
@@ -177,6 +239,11 @@ class Walk:
         """One page, judged: its records, what follows, and what may be asked for ahead."""
         answer = await self._present(position, answer)
         facts = await self._told(pagination, position, answer, self._facts(position, answer))
+        admitted: Admitted | None = None
+        if self._looks_back and self._admit is not None:
+            admitted = await self._admit(answer.decoded.records, answer.page.get("token"))  # type: ignore[arg-type]  # a token
+            facts = _with_last(facts, admitted)
+        facts, answer = await self._thinned(pagination, position, facts, answer)
         outcome = pagination.next(position, facts)
         if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
             answer = await self._fetch(position)
@@ -190,14 +257,19 @@ class Walk:
         if len(records) < facts.count:
             look = self._one_at_a_time()
         following = None if isinstance(outcome, Stopped) else self._followed(outcome)
-        left = None
+        left = self._left = None
         if isinstance(pagination, Counter):
-            left = pagination.remaining(position, facts)
+            left = self._left = pagination.remaining(position, facts)
             if following is not None:
                 fits = max(1, _AHEAD_BYTES // max(answer.size, 1))
                 look = msgspec.structs.replace(look, most=min(look.most, fits))
                 look = self._look_ahead(look, pagination, facts, following, left)
         self._claim(pagination, position, facts)
+        if self._shrinking is not None:
+            self._shrinking.succeeded()
+            self._resize(self._shrinking.size)
+        if self._restarting is not None and admitted is not None:
+            self._restarting.count += admitted.count
         self._count, self._tail = facts.count, answer.decoded.records
         self._rows += facts.count
         return (
@@ -209,6 +281,8 @@ class Walk:
                 following=following,
                 stopped=outcome if isinstance(outcome, Stopped) else None,
                 left=left,
+                admitted=admitted,
+                token=answer.page.get("token"),  # type: ignore[arg-type]  # a token
             ),
             look,
         )
@@ -239,14 +313,47 @@ class Walk:
     async def _present(self, position: Position, answer: Answer) -> Answer:
         """The answer, unless it lacks the records that pages before it had."""
         tally = self._context.tally
-        if answer.decoded.present or self._context.stream.records.absent == "empty":
+        if answer.decoded.present:
             return answer
+        if self._context.stream.records.absent == "empty":
+            return await self._empty(position, answer)
         if tally.path_found:
             # It was read before its turn, when nothing was known yet: a second time it is an error.
             return await self._fetch(position)
         tally.path_missed += 1
         tally.rows_elsewhere |= answer.elsewhere
         return answer
+
+    async def _empty(self, position: Position, answer: Answer) -> Answer:
+        """An answer without records, where the document takes that for an empty page.
+
+        It may be an error that calls itself a success: after pages with records it is asked for
+        once more, and said if it stays.
+        """
+        tally = self._context.tally
+        if tally.path_found and position.index:
+            answer = await self._fetch(position)
+            if not answer.decoded.present:
+                text = "an answer behind others with records has no place for them"
+                tally.note("record-path-gone", text)
+            return answer
+        tally.path_missed += 1
+        return answer
+
+    async def _thinned(
+        self, pagination: Decided, position: Position, facts: Facts, answer: Answer
+    ) -> tuple[Facts, Answer]:
+        """The page and its facts; an empty one that leads on is asked for again, once a slice."""
+        leads = facts.count == 0 and bool(self._count) and not isinstance(pagination, Counter)
+        if not leads or isinstance(pagination.next(position, facts), Stopped):
+            return facts, answer
+        if not self._asked_again:
+            self._asked_again = True
+            answer = await self._fetch(position)
+            facts = self._facts(position, answer)
+        if not facts.count:
+            self._context.tally.note("empty-page", "a page came empty and leads to a next one")
+        return facts, answer
 
     async def _second_thought(
         self,
@@ -290,7 +397,7 @@ class Walk:
                 hint="the API seems to ignore how the page is asked for",
                 request=f"{self._context.stream.request.method} {self._seen_at}",
             )
-        if not isinstance(pagination, Counter):
+        if not isinstance(pagination, Counter) or self._context.itemwise:
             return records
         overlap = overlapping(self._tail, records)
         self._context.tally.duplicates += overlap
@@ -365,116 +472,13 @@ class Walk:
         return answer
 
     async def _fetch(self, position: Position, sent: Callable[[], None] | None = None) -> Answer:
-        context = self._context
-        request = context.stream.request
-        pagination = self._pagination or context.stream.pagination
-        if position.link:
-            # A link is whole: what shapes the first request is in it already, or not wanted.
-            whole = build(request, (), self._frame)
-            made = msgspec.structs.replace(whole, url=str(position.token), query=())
-        else:
-            extra: list[Value] = [*self._fixed, *size_values(pagination, self._frame)]
-            extra += pagination.values(position)
-            extra += await self._own_values(position)
-            if request.send is not None:
-                return await self._sent(request.send, position, extra)
-            made = build(request, extra, self._frame)
-        if not self._calls:
-            return await self._asker.ask(
-                context.stream, made, self._frame, context.tally, self._read, sent=sent,
-                door=context.door,
-            )  # fmt: skip
-        response = await self._asker.ask(
-            context.stream, made, self._frame, context.tally, _itself, sent=sent, door=context.door
-        )
-        return await self._taken(response)
-
-    @property
-    def _calls(self) -> bool:
-        """Whether a class of the document's own is handed the answers."""
-        stream = self._context.stream
-        return isinstance(stream.records.path, Extract) or isinstance(stream.pagination, Told)
-
-    async def _own_values(self, position: Position) -> list[Value]:
-        """What classes of the document's own send with a page."""
-        stream = self._context.stream
-        found: list[Value] = []
-        for compute in computed(stream.partition):
-            ask = compute.values
-            found += await called(ask, self._door, self._frame, position.token)
-        if isinstance(stream.pagination, Told) and stream.pagination.size_into is not None:
-            size = await called(stream.pagination.pages.size, self._door)
-            found += [(stream.pagination.size_into, size)] if size else []
-        return found
-
-    async def _sent(self, send: Send, position: Position, extra: list[Value]) -> Answer:
-        """The answer to the request of a requester of the document's own."""
-        response = await called(
-            send.function, self._door, self._frame, position.token, extra
-        )
-        if not response.ok:
-            raise Ignored(response.status)
-        return await self._taken(response)
-
-    async def _taken(self, response: HttpResponse) -> Answer:
-        """An answer that a class of the document's own looks at."""
-        path = self._context.stream.records.path
-        if not isinstance(path, Extract) or response.status == _NO_CONTENT:
-            return msgspec.structs.replace(self._read(response), response=response)
-        taken = await called(path.function, self._door, response, self._frame)
-        records = tuple(msgspec.Raw(msgspec.json.encode(record)) for record in taken.records)
-        return Answer(
-            decoded=Decoded(records=records, envelope=taken.answer),
-            page=page_values(response, taken.answer),
-            url=response.url,
-            size=len(response.body),
-            response=response,
-        )
-
-    def _read(self, response: HttpResponse) -> Answer:
-        """An answer taken apart; a body that is not what it should be is worth asking again."""
-        context = self._context
-        body: JsonValue = None
-        if response.status == _NO_CONTENT:
-            empty = Decoded(records=(), envelope={})
-            return Answer(decoded=empty, page={}, url=response.url, size=0, nothing=True)
-        if self._pagination is None or not context.knows_answers:
-            body = whole_json(response.body)
-        if self._pagination is None:
-            self._pagination = context.detect(response, body)
-        want = context.wanted(self._pagination, body)
-        decoded = decode(response.body, context.stream.decoder, want)
-        elsewhere = False if decoded.present else self._elsewhere(response.body)
-        return Answer(
-            decoded=decoded,
-            page=page_values(response, decoded.envelope),
-            url=response.url,
-            size=len(response.body),
-            elsewhere=elsewhere,
-        )
-
-    def _elsewhere(self, body: bytes) -> bool:
-        """Whether an answer without the record path has rows elsewhere; it may be an error."""
-        records, tally = self._context.stream.records, self._context.tally
-        if records.absent == "empty":
-            return False
-        if records.absent == "error" or tally.path_found:
-            whole = whole_json(body)
-            keys = ", ".join(whole) if isinstance(whole, dict) else type(whole).__name__
-            error = BodyError(
-                f"there is no {path_text(records.path)!r} in the answer",
-                code="record-path",
-                hint=f"it holds: {keys}",
-            )
-            error.retriable = True
-            raise error
-        return has_rows(whole_json(body))
+        return await self._fetcher.fetch(position, sent)
 
     def _is_past_end(self, exc: StatusError, position: Position) -> bool:
         """Whether an API refuses the page behind its last one, after one that was not full."""
         full = self._law.page is not None and self._count == self._law.page
-        counted = isinstance(self._pagination, Counter)
-        return counted and position.index > 0 and exc.status in _GONE and not full
+        counted = isinstance(self._pagination, Counter) and not self._context.itemwise
+        return counted and position.index > 0 and exc.status in _GONE and not (full or self._left)
 
     def _end(self, position: Position, reason: str) -> Walked:
         return Walked(
@@ -485,6 +489,24 @@ class Walk:
             following=None,
             stopped=Stopped(reason=reason),
         )
+
+    def _check_nothing(self, position: Position) -> None:
+        """An answer that there is nothing is the end, unless the API told otherwise.
+
+        Raises:
+            BodyError: pages are left.
+        """
+        if position.index == 0:
+            return
+        if self._left:
+            raise BodyError(
+                "an answer says that there is nothing, and pages are left",
+                code="empty-before-total",
+                request=f"{self._context.stream.request.method} {self._seen_at}",
+            )
+        if not isinstance(self._pagination, Counter):
+            text = "a page that another one leads to says that there is nothing"
+            self._context.tally.note("empty-page", text)
 
     def _empty_before_total(self, outcome: Stopped) -> BodyError:
         return BodyError(
@@ -506,14 +528,18 @@ class Walk:
             tally.claimed = (tally.claimed or 0) + as_int(total, "the total")
 
 
-def _itself(response: HttpResponse) -> HttpResponse:
-    return response
+def _looks_back(context: StreamContext) -> bool:
+    """Whether pagination must know what was handed out of a page before it can go on."""
+    recovery = context.stream.recovery
+    if recovery is not None and recovery.restart is not None:
+        return True
+    found = context.pagination
+    reads = found.reads() if found is not None and not isinstance(found, Told) else ()
+    names = {ref.path[0] for expr in reads for ref in refs(expr, Scope.PAGE) if ref.path}
+    return not names.isdisjoint({"last_record", "last_page_size"})
 
 
-def _slice_params(context: StreamContext) -> list[Param]:
-    """The params that the slice's partition and window send with every page."""
-    stream = context.stream
-    found: list[Param] = list(stream.cursor.params) if stream.cursor else []
-    for leaf in leaves(stream.partition):
-        found.extend(leaf.params)
-    return found
+def _with_last(facts: Facts, admitted: Admitted) -> Facts:
+    last = None if admitted.last is None else msgspec.json.decode(admitted.last)
+    page = {**facts.frame.page, "last_record": last, "last_page_size": admitted.count}
+    return msgspec.structs.replace(facts, frame=msgspec.structs.replace(facts.frame, page=page))

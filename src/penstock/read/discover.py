@@ -1,0 +1,72 @@
+"""Streams that an API names: what names them is read in full before anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from penstock.errors import Diagnostic, PlanError
+from penstock.events import Event
+from penstock.plan.expr import JsonValue
+from penstock.plan.source import Source, Stream
+from penstock.read.ask import Asker
+from penstock.read.context import Settings
+from penstock.read.parts import PagePart, SliceLost
+from penstock.read.reader import Reader
+
+
+async def discovered(
+    source: Source, values: Mapping[str, JsonValue], asker: Asker, now: datetime
+) -> Source:
+    """The source with the streams that its API names.
+
+    Raises:
+        ReadError: what names them cannot be read.
+        PlanError: two streams have one name.
+    """
+    streams = list(source.streams)
+    for found in source.discovered:
+        records = await all_records(source, found.source, Settings(
+            values=values, now=now, loaded=frozenset({found.source.name})
+        ), asker)  # fmt: skip
+        streams += found.expand(records)
+    _check(streams)
+    return msgspec.structs.replace(source, streams=tuple(streams), discovered=())
+
+
+def _check(streams: list[Stream]) -> None:
+    names = [stream.name for stream in streams]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"the API names several streams {', '.join(map(repr, twice))}"
+        raise PlanError([Diagnostic(code="duplicate-name", severity="error", message=message)])
+
+
+async def all_records(
+    source: Source, stream: Stream, settings: Settings, asker: Asker
+) -> list[JsonValue]:
+    """Every record of one stream.
+
+    Raises:
+        ReadError: a slice of it cannot be read.
+    """
+    kept = tuple(s for s in source.streams if s.name != stream.name)
+    whole = msgspec.structs.replace(
+        source, streams=(*kept, msgspec.structs.replace(stream, selected=True))
+    )
+    reader = Reader(whole, settings, asker, state={}, emit=_quiet)
+    records: list[JsonValue] = []
+    async for part in reader.parts():
+        if isinstance(part, PagePart):
+            records += [msgspec.json.decode(record) for record in part.records]
+        elif isinstance(part, SliceLost):
+            reader.stop()
+            raise part.error
+    return records
+
+
+def _quiet(event: Event) -> None:
+    """What reading a helper says is not told: its stream is none of the user's."""
+    del event

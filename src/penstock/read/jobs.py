@@ -1,0 +1,185 @@
+"""Jobs: an API is told to prepare an export, asked until it is ready, and then gives it out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from penstock.errors import ReadError
+from penstock.plan.decoder import Decoder
+from penstock.plan.expr import JsonValue
+from penstock.plan.jobs import Call, Job, JobStatus
+from penstock.plan.page import HttpResponse, Position, Stopped
+from penstock.plan.records import Glob, Keys
+from penstock.plan.request import build
+from penstock.plan.slices import Slice
+from penstock.read.ask import Asker, Ignored
+from penstock.read.context import StreamContext
+from penstock.read.decode import Wanted, decode
+from penstock.read.fetch import seeing
+from penstock.read.walk import Walk, Walked
+
+Page: TypeAlias = "dict[str, JsonValue]"
+MakeWalk: TypeAlias = "Callable[[StreamContext, Mapping[str, JsonValue]], Walk]"
+
+
+class _Polled(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended, and what its requests may see then."""
+
+    status: JobStatus
+    page: Page
+    response: HttpResponse | None = None
+
+
+class JobWalk:
+    """The pages of one slice that is prepared by a job; `room` is for jobs under way at once."""
+
+    def __init__(
+        self,
+        context: StreamContext,
+        piece: Slice,
+        asker: Asker,
+        room: asyncio.Semaphore,
+        walk: MakeWalk,
+    ) -> None:
+        assert context.stream.job is not None, "only a stream with a job is read so"
+        self._context = context
+        self._job: Job = context.stream.job
+        self._frame = context.frame(piece)
+        self._asker = asker
+        self._room = room
+        self._walk = walk
+        self.stop_asked = False
+
+    async def pages(self) -> AsyncGenerator[Walked]:
+        """The pages of everything the job gives.
+
+        Raises:
+            ReadError: the job fails for good, or a request of it does.
+        """
+        async with self._room:
+            done = await self._attempts()
+        if done.status == "completed":
+            for target in await self._targets(done):
+                page = {**done.page, "download_target": target}
+                walk = self._walk(_downloading(self._context), page)
+                async for walked in walk.pages():
+                    yield msgspec.structs.replace(walked, following=None)
+                    if self.stop_asked:
+                        return
+            await self._quietly(self._job.delete, done.page)
+        yield Walked(
+            position=Position(), records=(), url="", size=0, following=None,
+            stopped=Stopped(reason=f"job-{done.status}"),
+        )  # fmt: skip
+
+    async def _attempts(self) -> _Polled:
+        """The job once it is over, begun again as often as it may."""
+        for attempt in range(1, self._job.attempts + 1):
+            done = await self._run()
+            if done.status in {"completed", "skipped"}:
+                return done
+            if done.status == "timeout":
+                await self._quietly(self._job.abort, done.page)
+            if attempt < self._job.attempts and self._job.retry_wait and done.status == "failed":
+                await self._asker.rest(self._context.name, self._job.retry_wait, "the job failed")
+        raise ReadError(
+            f"the API's job ended as {done.status}, {self._job.attempts} times",
+            code="job-failed",
+            hint="run again later: the API could not prepare the data",
+        )
+
+    async def _run(self) -> _Polled:
+        job = self._job
+        created = await self._ask(job.create, {})
+        page: Page = {"creation_response": _seen(created)}
+        patience, waited = job.patience(self._frame), 0.0
+        while True:
+            polled = await self._ask(job.poll, page)
+            status = self._judged(polled)
+            if status != "running":
+                page["polling_response"] = _seen(polled)
+                return _Polled(status=status, page=page, response=polled)
+            if waited >= patience:
+                return _Polled(status="timeout", page=page)
+            await self._asker.rest(self._context.name, job.interval, "the API prepares the data")
+            waited += job.interval
+
+    def _judged(self, polled: HttpResponse) -> JobStatus:
+        word = next(iter(_found(polled, self._job.status, self._job.poll_decoder)), None)
+        status = self._job.judged(word)
+        if status is None:
+            known = ", ".join(text for text, _ in self._job.statuses)
+            raise ReadError(
+                f"a job cannot be {word!r}", code="job-status", hint=f"the document knows: {known}"
+            )
+        return status
+
+    async def _targets(self, done: _Polled) -> list[JsonValue]:
+        """What to download; one thing without a name where the document says no more."""
+        job, response = self._job, done.response
+        if job.targets is None or response is None:
+            return [None]
+        if job.resolve is not None:
+            response = await self._ask(job.resolve, done.page)
+        return _found(response, job.targets, job.poll_decoder)
+
+    async def _ask(self, call: Call, page: Page) -> HttpResponse:
+        stream = msgspec.structs.replace(
+            self._context.stream, auth=call.auth, policy=call.policy, recovery=None
+        )
+        frame = seeing(self._frame, page)
+        request = build(call.request, (), frame)
+        return await self._asker.ask(
+            stream, request, frame, self._context.tally, _itself, door=self._context.door
+        )
+
+    async def _quietly(self, call: Call | None, page: Page) -> None:
+        if call is not None:
+            try:
+                await self._ask(call, page)
+            except Ignored:
+                return
+
+
+def _downloading(context: StreamContext) -> StreamContext:
+    """The stream as it asks for what a job made."""
+    job = context.stream.job
+    assert job is not None, "only a stream with a job is read so"
+    stream = msgspec.structs.replace(
+        context.stream,
+        request=job.download.request,
+        auth=job.download.auth,
+        policy=job.download.policy,
+        pagination=job.pagination,
+        partition=None,
+        cursor=None,
+        job=None,
+    )
+    made = StreamContext(stream, context.settings, {}, [])
+    made.tally, made.door = context.tally, context.door
+    return made
+
+
+def _found(response: HttpResponse, path: Keys | Glob, decoder: Decoder) -> list[JsonValue]:
+    """The values at a path of an answer; those of a list one by one."""
+    decoded = decode(response.body, decoder, Wanted(records=path, whole=True))
+    return [msgspec.json.decode(record) for record in decoded.records]
+
+
+def _seen(response: HttpResponse) -> JsonValue:
+    """An answer as the templates of later requests see it."""
+    try:
+        body = msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        body = {}
+    held = dict(body) if isinstance(body, dict) else {}
+    held.setdefault("headers", dict(response.headers))
+    return held
+
+
+def _itself(response: HttpResponse) -> HttpResponse:
+    return response

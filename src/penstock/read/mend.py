@@ -1,0 +1,101 @@
+"""Answers that are almost JSON: what is odd in them is replaced, and counted, so that rows land.
+
+Bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, numbers that are none (NaN,
+Infinity) null, and a value that is nested too deeply its JSON text. Nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+MAX_DEPTH = 256
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_CONSTANT = re.compile(_TEXT + rb"|-?\bInfinity\b|\bNaN\b", re.DOTALL)
+_BRACKET = re.compile(_TEXT + rb"|[\[\]{}]", re.DOTALL)
+# A pair, half of one, or any other escape, so that what follows `\\` is not taken for one.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Mended(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that can be read, and how often what was replaced in it, by code."""
+
+    body: bytes
+    counts: Counter[str]
+
+
+def text(body: bytes) -> Mended:
+    """The body as UTF-8 without a byte order mark."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    counts: Counter[str] = Counter()
+    if body.startswith(_WIDE):
+        read = body.decode("utf-16", "replace")
+    elif body.isascii():
+        return Mended(body=body, counts=counts)
+    else:
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            read = body.decode("utf-8", "replace")
+        else:
+            return Mended(body=body, counts=counts)
+    made = read.encode()
+    broken = made.count(b"\xef\xbf\xbd") - body.count(b"\xef\xbf\xbd")
+    if broken > 0:
+        counts["bad-text"] = broken
+    return Mended(body=made, counts=counts)
+
+
+def values(body: bytes, level: int) -> Mended:
+    """The body without what no reader of JSON takes.
+
+    Values that nest too deeply are made texts at `level` brackets from the top: where the fields of
+    records stand.
+    """
+    counts: Counter[str] = Counter()
+
+    def number(match: re.Match[bytes]) -> bytes:
+        if match[0][:1] == b'"':
+            return match[0]
+        counts["no-number"] += 1
+        return b"null"
+
+    def half(match: re.Match[bytes]) -> bytes:
+        if match[1] is None:
+            return match[0]
+        counts["bad-text"] += 1
+        return rb"\ufffd"
+
+    body = _ESCAPE.sub(half, body)
+    body = _CONSTANT.sub(number, body)
+    deep = list(_too_deep(body, level))
+    for start, end in reversed(deep):
+        body = body[:start] + msgspec.json.encode(body[start:end].decode()) + body[end:]
+    if deep:
+        counts["too-deep"] = len(deep)
+    return Mended(body=body, counts=counts)
+
+
+def _too_deep(body: bytes, level: int) -> Iterator[tuple[int, int]]:
+    """Where values at `level` stand that nest deeper than is read."""
+    depth = deepest = start = 0
+    for match in _BRACKET.finditer(body):
+        mark = match[0]
+        if mark in b"[{":
+            depth += 1
+            if depth == level:
+                start, deepest = match.start(), depth
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            if depth == level and deepest - level > MAX_DEPTH:
+                yield start, match.end()
+            depth -= 1

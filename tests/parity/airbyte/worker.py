@@ -1,0 +1,173 @@
+"""Runs manifests with airbyte-cdk, one after the other: what the parity tests start as a process.
+
+It imports nothing but the reference engine and what comes with it. Jobs come and results go as JSON
+lines. Every request is sent to the test's own server; what would be slept is written down.
+"""
+
+from __future__ import annotations
+
+import datetime as real
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+import types
+from typing import Any
+from urllib.parse import urlsplit
+
+os.environ["AIRBYTE_ENABLE_UNSAFE_CODE"] = "true"
+LONG = 0.5  # seconds from which on a sleep is one of the engine's waits, not its polling
+
+sleeps: list[float] = []
+_sleep = time.sleep
+
+
+def _slept(seconds: float) -> None:
+    if seconds >= LONG:
+        sleeps.append(round(float(seconds), 3))
+        _sleep(0.001)
+    else:
+        _sleep(seconds)
+
+
+def redirect(port: int) -> None:
+    """Send every request to the test's server, with the URL it was meant for in a header."""
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 (of this process only)
+
+    send = HTTPAdapter.send
+
+    def sent(self: Any, request: Any, **options: Any) -> Any:
+        url = request.url
+        parts = urlsplit(url)
+        query = f"?{parts.query}" if parts.query else ""
+        request.url = f"http://127.0.0.1:{port}{parts.path or '/'}{query}"
+        request.headers["X-Asked-Url"] = f"{parts.scheme}://{parts.netloc}"
+        try:
+            response = send(self, request, **{**options, "proxies": {}, "timeout": 30})
+        finally:
+            request.url = url
+            del request.headers["X-Asked-Url"]
+        response.url = url
+        return response
+
+    HTTPAdapter.send = sent  # type: ignore[method-assign]
+
+
+def freeze(now: str) -> None:
+    """Let the engine's own clocks stand at `now`, where they decide what is asked for."""
+    import airbyte_cdk.utils.datetime_helpers as helpers  # noqa: PLC0415
+    from airbyte_cdk.sources.declarative.interpolation import macros  # noqa: PLC0415
+
+    moment = real.datetime.fromisoformat(now)
+
+    class Same(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, real.datetime)
+
+    class Frozen(real.datetime, metaclass=Same):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
+
+    shim = types.ModuleType("datetime")
+    vars(shim).update(vars(real), datetime=Frozen)
+    macros.datetime = shim
+    fixed = helpers.AirbyteDateTime.from_datetime(moment)
+    plain = helpers.ab_datetime_now
+    for module in list(sys.modules.values()):
+        if getattr(module, "ab_datetime_now", None) is plain:
+            module.ab_datetime_now = lambda: fixed  # type: ignore[attr-defined]
+
+
+def messages(job: dict[str, Any]) -> dict[str, Any]:
+    """Read the streams of a manifest; gives what the engine says of them."""
+    from airbyte_cdk.models import (  # noqa: PLC0415
+        AirbyteStateMessageSerializer,
+        ConfiguredAirbyteCatalogSerializer,
+        Type,
+    )
+    from airbyte_cdk.sources.declarative.concurrent_declarative_source import (  # noqa: PLC0415
+        ConcurrentDeclarativeSource,
+    )
+
+    out: dict[str, Any] = {"records": {}, "states": {}, "status": {}, "errors": [], "control": []}
+    log = logging.getLogger("airbyte")
+    config, states = job["config"], job.get("state") or []
+    held = [AirbyteStateMessageSerializer.load(s) for s in states]
+
+    def make(catalog: Any = None) -> Any:
+        manifest = json.loads(json.dumps(job["manifest"]))
+        return ConcurrentDeclarativeSource(
+            config=json.loads(json.dumps(config)), catalog=catalog, state=held, source_config=manifest
+        )
+
+    try:
+        source = make()
+        names = [s.name for s in source.streams(source._config)]  # noqa: SLF001
+        mark()
+        chosen = [n for n in names if not job.get("streams") or n in job["streams"]]
+        out["names"] = names
+        catalog = ConfiguredAirbyteCatalogSerializer.load({"streams": [
+            {"stream": {"name": n, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
+             "sync_mode": "incremental", "destination_sync_mode": "append"} for n in chosen
+        ]})  # fmt: skip
+        source = make(catalog)
+        for m in source.read(log, source._config, catalog, held):  # noqa: SLF001
+            if m.type == Type.RECORD:
+                out["records"].setdefault(m.record.stream, []).append(m.record.data)
+            elif m.type == Type.STATE:
+                dumped = AirbyteStateMessageSerializer.dump(m.state)
+                state = json.loads(json.dumps(dumped, default=vars))
+                stream = state["stream"]
+                out["states"][stream["stream_descriptor"]["name"]] = stream.get("stream_state")
+            elif m.type == Type.TRACE and m.trace.error:
+                e = m.trace.error
+                kind = e.failure_type.value if e.failure_type else None
+                out["errors"].append([kind, e.message, (e.internal_message or "")[:300]])
+            elif m.type == Type.TRACE and m.trace.stream_status:
+                s = m.trace.stream_status
+                out["status"][s.stream_descriptor.name] = s.status.value
+            elif m.type == Type.CONTROL:
+                out["control"].append(m.control.connectorConfig.config)
+    except BaseException as exc:  # noqa: BLE001 (what the engine raises is its answer)
+        out["raised"] = f"{type(exc).__name__}: {exc}"[:1500]
+        if not out["status"]:
+            out["trace"] = traceback.format_exc()[-1500:]
+    return out
+
+
+def mark() -> None:
+    """Tell the server that what was asked for so far does not count."""
+    from urllib.request import urlopen  # noqa: PLC0415
+
+    urlopen(f"http://127.0.0.1:{PORT}/__mark").close()  # noqa: S310
+
+
+PORT = 0
+
+
+def main() -> None:
+    """Take jobs until the other side closes."""
+    global PORT  # noqa: PLW0603
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    logging.disable(logging.CRITICAL)
+    first = json.loads(sys.stdin.readline())
+    PORT = first["port"]
+    time.sleep = _slept
+    redirect(PORT)
+    import airbyte_cdk.sources.declarative.concurrent_declarative_source  # noqa: F401, PLC0415
+
+    freeze(first["now"])
+    print("ready", file=out, flush=True)
+    for line in sys.stdin:
+        sleeps.clear()
+        done = messages(json.loads(line))
+        done["sleeps"] = list(sleeps)
+        print(json.dumps(done, default=str), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()
