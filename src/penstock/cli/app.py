@@ -29,10 +29,12 @@ COMMANDS: dict[str, Known] = {
     "check": Known("check", "check", "Compile documents and say what is wrong, offline."),
     "plan": Known("plan", "plan", "Show what would be asked and written, offline."),
     "read": Known("read", "read", "Print a stream's records as JSON lines; store nothing."),
-    "state": Known("state", "state", "Show or reset what the next run will start from."),
+    "state": Known("state", "state", "Show, reset or import what the next run will start from."),
     "emulate": Known("emulate", "emulate", "Serve a bundled connector's API on this machine."),
     "connectors": Known("emulate", "connectors", "List the bundled connectors, or show one."),
-    "airbyte": Known("airbyte", "airbyte", "Run a manifest as an Airbyte source: messages on stdout."),
+    "airbyte": Known(
+        "airbyte", "airbyte", "Run a manifest as an Airbyte source: messages on stdout."
+    ),
     "version": Known("version", "version", "Print the version."),
 }
 

@@ -110,6 +110,17 @@ class Engine(Protocol):
     ) -> dict[str, dict[str, JsonValue]]:
         """What the next run starts from, by stream."""
 
+    def import_state(
+        self,
+        source: Source,
+        destination: str,
+        db_schema: str | None,
+        given: JsonValue,
+        *,
+        takeover: bool,
+    ) -> tuple[str, ...]:
+        """Take a state of another engine over; gives the streams it is of."""
+
     def reset_state(
         self,
         source: Source,

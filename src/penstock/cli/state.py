@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+import msgspec
 
 from penstock.cli.app import Command, Group
 from penstock.cli.context import App
@@ -20,7 +23,7 @@ from penstock.plan.target import Target
 
 @click.group(cls=Group, params=[])
 def state() -> None:
-    """Show or reset what the next run of a source will start from."""
+    """Show, reset or import what the next run of a source will start from."""
 
 
 @state.command(cls=Command)
@@ -61,6 +64,34 @@ def reset(  # noqa: PLR0913 (one argument for each option)
     forgotten = app.engine.reset_state(compiled, destination, schema, select, takeover=takeover)
     streams = ", ".join(forgotten) or "nothing: there was no state"
     app.console.say(f"{destination}: reset {streams}")
+
+
+@state.command("import", cls=Command)
+@source_argument
+@click.option(
+    "--from",
+    "file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="An Airbyte state file: messages, or an object with a key for each stream.",
+)
+@destination_options
+@takeover_option
+@pass_app
+def import_state(  # noqa: PLR0913 (one argument for each option)
+    app: App, *, source: str, file: Path, to: str | None, db_schema: str | None, takeover: bool
+) -> None:
+    """Let the next run of SOURCE start from a state that Airbyte left. Rows are not touched."""
+    compiled, target = _compiled(app, source, (), to)
+    destination = default_destination(compiled, to or target.destination)
+    schema = db_schema or target.db_schema
+    try:
+        given = msgspec.json.decode(file.read_bytes())
+    except msgspec.DecodeError as exc:
+        raise click.BadParameter(f"{file} is not JSON: {exc}") from exc
+    taken = app.engine.import_state(compiled, destination, schema, given, takeover=takeover)
+    app.console.say(f"{destination}: took over {', '.join(taken)}")
 
 
 def _compiled(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.plan.expr import JsonValue
     from penstock.run.engine import Options, Result, execute, reset_state, show_state
+    from penstock.run.importing import import_state
     from penstock.run.reading import read_pages, read_stream
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "compile_source",
     "compile_value",
     "execute",
+    "import_state",
     "read_pages",
     "read_stream",
     "reset_state",
@@ -30,6 +32,7 @@ _HOMES = {
     "Options": "engine",
     "Result": "engine",
     "execute": "engine",
+    "import_state": "importing",
     "read_pages": "reading",
     "read_stream": "reading",
     "reset_state": "engine",
