@@ -118,6 +118,11 @@ CODES: dict[str, str] = {
     "drift": "A loaded table or column is gone or was changed by hand.",
     "generation": "A replacement was shown or given up already.",
     "empty": "The destination holds nothing of this source.",
+    # In the components.py of a manifest.
+    "airbyte-components": "The components.py cannot be read, or fails when it is imported.",
+    "airbyte-component-import": "The components.py imports a name that is not offered.",
+    "airbyte-component-class": "A class is not in the components.py, or cannot be made.",
+    "component-failed": "A class of the components.py failed while a stream was read.",
     # In receipts.
     "record-path-empty": "The record path was in none of the answers.",
     "below-total": "Fewer records came than the API told.",

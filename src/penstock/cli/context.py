@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 from penstock.cli.console import Console
@@ -24,6 +25,7 @@ class App:
         self.console = Console()
         self.debug = False
         self.allow_code = False  # code inside a text may be executed
+        self.components: Path | None = None  # the classes of a manifest, where not beside it
         self.json = False  # stdout is to hold one JSON object, also where the command fails
         self._engine = engine
 
@@ -36,6 +38,10 @@ class App:
 
     def compile(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
         """Find and compile a document, with its code executed as far as the user allows it."""
+        if self.components is not None:
+            return self.engine.compile_source(
+                spec, values, allow_code=self.allow_code, components=self.components
+            )
         if self.allow_code:
             return self.engine.compile_source(spec, values, allow_code=True)
         return self.engine.compile_source(spec, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from penstock.errors import Diagnostic
@@ -80,6 +81,7 @@ class Engine(Protocol):
         values: Mapping[str, JsonValue] | None = None,
         *,
         allow_code: bool = False,
+        components: Path | None = None,
     ) -> Compiled:
         """Find and compile a document."""
 

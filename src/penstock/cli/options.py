@@ -34,13 +34,31 @@ def _want_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.obj.allow_code = True
 
 
-allow_code_option = click.option(
+def _take_components(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    del param
+    ctx.obj.components = value or ctx.obj.components
+
+
+_allow_code = click.option(
     "--allow-code",
     is_flag=True,
     expose_value=False,
     callback=_want_code,
     help="Execute Python inside a .md or .txt too; a .py that is named always is, where needed.",
 )
+_components = click.option(
+    "--components",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.py",
+    expose_value=False,
+    callback=_take_components,
+    help="The classes of an Airbyte manifest. [default: components.py beside it]",
+)
+
+
+def allow_code_option(command: F) -> F:
+    """`--allow-code` and `--components`."""
+    return _allow_code(_components(command))
 
 
 def value_options(command: F) -> F:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -189,6 +190,7 @@ class Document:
         self.diagnostics: list[Diagnostic] = []
         self.root = Node(Unreadable(), self)
         self.target: Target | None = None
+        self.components: Path | None = None
         self._lines: list[str] | None = None
         self.nodes = 0
 

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.plan.expr import JsonValue
@@ -51,12 +53,17 @@ def __getattr__(name: str) -> object:
 
 
 def compile_source(
-    spec: str, values: Mapping[str, JsonValue] | None = None, *, allow_code: bool = False
+    spec: str,
+    values: Mapping[str, JsonValue] | None = None,
+    *,
+    allow_code: bool = False,
+    components: Path | None = None,
 ) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
 
     A script that is named is executed where its text does not say everything; code inside a text
-    only with `allow_code`.
+    only with `allow_code`. `components` are the classes of a manifest, where they do not stand in
+    the components.py beside it.
 
     Raises:
         PlanError: there is no such document, or it cannot be read at all.
@@ -65,7 +72,9 @@ def compile_source(
     from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
     code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
-    return compile_document(load(spec, code), values)
+    document = load(spec, code)
+    document.components = components
+    return compile_document(document, values)
 
 
 def compile_value(

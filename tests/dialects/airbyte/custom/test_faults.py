@@ -40,10 +40,10 @@ def said(tmp_path, code, **fields):
     ("code", "expected"),
     [
         (
-            "import os\nfrom airbyte_cdk.sources.declarative.auth import Nothing\n",
+            "import os\nfrom airbyte_cdk.sources.declarative.auth import Zqx\n",
             (
                 "components.py:2:1: error[airbyte-component-import]: "
-                "airbyte_cdk.sources.declarative.auth.Nothing is not known to Penstock"
+                "airbyte_cdk.sources.declarative.auth.Zqx is not known to Penstock"
             ),
         ),
         (
