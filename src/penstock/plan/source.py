@@ -136,7 +136,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `prepare` changes the user's values before anything reads them, `validate` are checks of them
     then; `migrate` are those of the changes that the user's own file of values keeps. `check` names
     the streams by which a connection is tried, with `check_values` in place of the user's. `spec`
-    is there where the document was compiled to be described.
+    is what platforms are told.
     """
 
     name: str

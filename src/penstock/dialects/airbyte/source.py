@@ -24,7 +24,8 @@ def compile_document(
 ) -> Compiled:
     """Compile a manifest; what it asks of the user's values is settled as far as they are known.
 
-    With `describe` the plan also holds the spec and the declared schemas, as platforms ask for.
+    With `describe` the plan also holds the schemas of streams as they are declared, which platforms
+    ask for.
     """
     source = _compiled(document, values, describe=describe)
     failed = any(d.severity == "error" for d in document.diagnostics)
@@ -72,7 +73,7 @@ def _compiled(
         validate=spec.checks(ctx, described),
         check=_checked(ctx, root, made),
         check_values=_overrides(root),
-        spec=spec.described(described) if describe else None,
+        spec=spec.described(described),
     )
 
 

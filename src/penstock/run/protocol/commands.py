@@ -143,7 +143,7 @@ def _unreadable(source: Source, name: str) -> Error | None:
 @_told
 def discover(call: Call, messages: Messages) -> int:
     """Tell which streams there are."""
-    found = _whole(opened(call, messages), call)
+    found = _whole(opened(call, messages, describe=True), call)
     messages.put({"type": "CATALOG", "catalog": catalogs.catalog(found.source)})
     return DONE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from penstock.errors import PlanError
 from penstock.plan.expr import JsonValue, Ref, Scope
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
+from penstock.redact import is_sensitive
 from penstock.run.preparing import prepare
 from penstock.run.protocol.catalog import wrong
 from penstock.run.protocol.messages import Messages
@@ -39,25 +40,38 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, JsonValue]
 
 
-def opened(call: Call, messages: Messages, over: Mapping[str, JsonValue] | None = None) -> Opened:
+def opened(
+    call: Call,
+    messages: Messages,
+    over: Mapping[str, JsonValue] | None = None,
+    *,
+    describe: bool = False,
+) -> Opened:
     """The plan for the values of a call; `over` takes the place of single ones.
 
     Raises:
         PlanError: a file cannot be read, the manifest has errors, or a value does not fit it.
     """
     config = given(call)
-    document = _document(call, config)
     values = {name: value for name, value in config.items() if not name.startswith("__injected")}
-    plain = compiled(document, None, Messages(_nowhere, messages.redactor))
-    hide(messages, plain, values)
-    kept = prepared(plain.migrate, values) if plain.migrate else values
+    messages.redactor.add(*_named_secrets(values))
+    asked = {**values, **(over or {})}
+    source = compiled(_document(call, config), asked, messages, describe=describe)
+    kept = prepared(source.migrate, values) if source.migrate else values
     if kept != values:
         _keep(call, kept, messages)
-    asked = {**kept, **(over or {})}
-    source = compiled(_document(call, config), asked, messages)
-    changed = prepare(_checking(source, asked), asked)
+    changed = prepare(_checking(source, prepared(source.prepare, asked)), asked)
     hide(messages, source, changed)
     return Opened(source=source, values=changed)
+
+
+def _named_secrets(values: Mapping[str, JsonValue]) -> Iterator[str]:
+    """Values whose names say that they are secret, before the manifest says which are."""
+    for name, value in values.items():
+        if is_sensitive(name):
+            yield from scalars(value)
+        elif isinstance(value, Mapping):
+            yield from _named_secrets(value)
 
 
 def given(call: Call) -> dict[str, JsonValue]:
@@ -97,23 +111,24 @@ def _document(call: Call, config: Mapping[str, JsonValue]) -> Document:
 
 
 def compiled(
-    document: Document, values: Mapping[str, JsonValue] | None, messages: Messages
+    document: Document,
+    values: Mapping[str, JsonValue] | None,
+    messages: Messages,
+    *,
+    describe: bool = False,
 ) -> Source:
     """The plan of a manifest; what is not honoured is told.
 
     Raises:
         PlanError: the manifest has errors.
     """
-    found = airbyte.compile_document(document, values, describe=True)
+    found = airbyte.compile_document(document, values, describe=describe)
+    source = found.need()
+    hide(messages, source, values or {})
     for diagnostic in found.diagnostics:
         if diagnostic.severity == "warning":
             messages.log("WARN", str(diagnostic))
-    return found.need()
-
-
-def _nowhere(line: bytes) -> None:
-    """Takes the messages of a compilation that is done once more."""
-    del line
+    return source
 
 
 def hide(messages: Messages, source: Source, values: Mapping[str, JsonValue]) -> None:
