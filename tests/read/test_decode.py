@@ -76,7 +76,7 @@ def test_an_absent_path_is_told_from_an_empty_one(path):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"<html>", b"[1,]", b'{"a": NaN}', b"\xff\xfe", b"[1] 2"]
+    "body", [b"", b"{", b"<html>", b"[1,]", b'{"a": nan}', b"\xff\xfe", b"[1] 2"]
 )
 def test_what_is_no_json_is_an_error_that_may_be_asked_again(body):
     """A body that cannot be read is never an empty page."""

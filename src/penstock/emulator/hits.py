@@ -37,11 +37,15 @@ Make = Callable[[Hit], Answer]
 
 
 class FaultKind(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to go wrong, by name, with a line that says what the client meets."""
+    """One way to go wrong, by name, with a line that says what the client meets.
+
+    `answer` makes the wrong answer, where there is one and the fault is not below it.
+    """
 
     name: str
     about: str
     act: Act
+    answer: Make | None = None
 
 
 class Table(dict[str, FaultKind]):
@@ -60,10 +64,7 @@ class Table(dict[str, FaultKind]):
         """Register a kind that gives another answer and never makes the right one."""
 
         def register(make: Make) -> Make:
-            async def act(hit: Hit) -> web.StreamResponse:
-                return await send(hit.request, make(hit), squeeze=False)
-
-            self[name] = FaultKind(name=name, about=about, act=act)
+            self[name] = _answering(name, about, make)
             return make
 
         return register
@@ -72,14 +73,20 @@ class Table(dict[str, FaultKind]):
         """Register a kind that makes the right answer and alters it, if it has what it takes."""
 
         def register(alter: Alter) -> Alter:
-            async def act(hit: Hit) -> web.StreamResponse:
-                answer = alter(hit, whole(hit.answer()))
-                return await send(hit.request, answer, squeeze=False)
+            def make(hit: Hit) -> Answer:
+                return alter(hit, whole(hit.answer()))
 
-            self[name] = FaultKind(name=name, about=about, act=act)
+            self[name] = _answering(name, about, make)
             return alter
 
         return register
+
+
+def _answering(name: str, about: str, make: Make) -> FaultKind:
+    async def act(hit: Hit) -> web.StreamResponse:
+        return await send(hit.request, make(hit), squeeze=False)
+
+    return FaultKind(name=name, about=about, act=act, answer=make)
 
 
 def whole(answer: Answer) -> Answer:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
-from penstock.events import Receipt, Status
+from penstock.events import Failure, Receipt, Status
 from penstock.plan.source import Stream
 from penstock.read.context import StreamContext
 from penstock.run.loader import StreamLoader
 
 # A single page that holds exactly so many records may be one that the API cut off.
 _ROUND = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
+
+
+_MENDED = {
+    "bad-text": "{:,} places in answers are no UTF-8 text, and were replaced by U+FFFD",
+    "no-number": "{:,} numbers in answers are none (NaN, Infinity), and were taken for null",
+    "too-deep": "{:,} values in answers nest too deeply, and are kept as JSON text",
+}
+_AGAIN = "run the same command again: only what is missing is asked for"
 
 
 def make_receipt(
@@ -48,9 +56,14 @@ def make_receipt(
         main_lane_rows=shaped.main_rows if shaped else 0,
         exact_lane_rows=shaped.exact_rows if shaped else 0,
         warnings=tuple(tally.notes.values()),
-        failures=tuple(tally.failures),
+        failures=tuple(map(_advised, tally.failures)),
         seconds=round(seconds, 3),
     )
+
+
+def _advised(failure: Failure) -> Failure:
+    """The failure, with something to do where the error itself knows nothing better."""
+    return failure if failure.hint else msgspec.structs.replace(failure, hint=_AGAIN)
 
 
 def _status(context: StreamContext, loader: StreamLoader | None) -> Status:
@@ -79,7 +92,11 @@ def _findings(
     found: list[tuple[str, str]] = []
     if _path_missed(context):
         found.append(("record-path-empty", _missed(stream)))
-    if tally.claimed is not None and tally.rows_read + tally.duplicates < tally.claimed:
+    found += [(code, _MENDED[code].format(n)) for code, n in sorted(tally.mended.items())]
+    if tally.claimed is not None and tally.rows_read > tally.claimed:
+        text = f"the API told of {tally.claimed} records, {tally.rows_read} came: there may be more"
+        found.append(("above-total", text))
+    if tally.claimed is not None and tally.rows_read < tally.claimed:
         found.append(
             (
                 "below-total",
