@@ -40,7 +40,7 @@ STATE = [
                 "use_global_cursor": False,
                 "states": [{"partition": {"shop": "a"}, "cursor": HELD}],
                 "state": HELD,
-                "lookback_window": 1,
+                "lookback_window": 0,
             },
         },
     },
