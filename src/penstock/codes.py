@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
     "unsupported": "The document asks for something that Penstock does not do.",
     # What was read as it is meant, or changes nothing.
     "gap": "The document says something that is not honoured; no rows are lost by it.",
-    "merge-without-key": "A merge has no key, so its first record ends it.",
+    "merge-without-key": "A merge has no key to merge by.",
     "renamed-key": "A key of another name was taken for the one that is meant.",
     "renamed-value": "A word was taken for the one that is meant.",
     "misplaced-key": "A key stands on the resource and belongs into its endpoint.",
@@ -126,6 +126,12 @@ CODES: dict[str, str] = {
     # In receipts.
     "record-path-empty": "The record path was in none of the answers.",
     "below-total": "Fewer records came than the API told.",
+    "above-total": "More records came than the API told.",
+    "empty-page": "A page came empty although another page leads on from it or to it.",
+    "record-path-gone": "The record path was in answers before, and then was not.",
+    "bad-text": "Bytes of answers were no UTF-8 text.",
+    "no-number": "Answers had NaN or Infinity where numbers are.",
+    "too-deep": "Values of answers nest deeper than is read.",
     "full-last-page": "The only page held a round number of records.",
     "rows-gone": "No record came where the last run had some.",
     "not-replaced": "The old table stays because not all records came.",
