@@ -315,3 +315,26 @@ def test_a_state_that_is_none_is_one_error(call, given):
     said = call("read", state=given, catalog=catalog("orders"))
     assert [e["failure_type"] for e in said.errors()] == ["config_error"]
     assert said.records("orders") == []
+
+
+CODE = """
+from dataclasses import dataclass
+from airbyte_cdk.sources.declarative.transformations import RecordTransformation
+
+@dataclass
+class Mark(RecordTransformation):
+    def transform(self, record, **kwargs):
+        record["marked"] = True
+"""
+
+
+def test_classes_of_a_manifest_may_stand_elsewhere(call, web: Web):
+    """Classes named with `--components-path` are run, as if they stood beside the manifest."""
+    given = manifest(web.url)
+    mark = {"type": "CustomTransformation", "class_name": "components.Mark"}
+    given["streams"][1]["transformations"] = [mark]
+    wanted = catalog("shops")
+    said = call("read", manifest_path=given, components_path=CODE.encode(), catalog=wanted)
+    assert [r["marked"] for r in said.records("shops")] == [True, True]
+    without = call("read", manifest_path=given, catalog=wanted)
+    assert (without.code, without.records("shops")) == (1, [])

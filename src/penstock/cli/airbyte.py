@@ -25,6 +25,9 @@ def _file(option: str, help_text: str, *, required: bool = False) -> Callable[[F
 
 
 _manifest = _file("--manifest-path", "The manifest; without it, the configuration holds it.")
+_components = _file(
+    "--components-path", "The manifest's own classes, where they are not beside it; they are run."
+)
 _config = _file("--config", "The user's values as a JSON object.", required=True)
 _catalog = _file("--catalog", "A configured catalog: the streams to read.", required=True)
 _state = _file("--state", "What an earlier read gave as state.")
@@ -50,21 +53,23 @@ def spec(app: App, manifest: Path | None) -> int:
 @airbyte.command("check")
 @_config
 @_manifest
+@_components
 @base_url_option
 @pass_app
-def check(app: App, config: Path, manifest: Path | None, base_url: str | None) -> int:
+def check(app: App, /, **given: Any) -> int:
     """Try the connection with the streams that the manifest names for it."""
-    return _run(app, "check", config=config, manifest=manifest, base_url=base_url)
+    return _run(app, "check", **given)
 
 
 @airbyte.command("discover")
 @_config
 @_manifest
+@_components
 @base_url_option
 @pass_app
-def discover(app: App, config: Path, manifest: Path | None, base_url: str | None) -> int:
+def discover(app: App, /, **given: Any) -> int:
     """Tell which streams there are, with their schemas."""
-    return _run(app, "discover", config=config, manifest=manifest, base_url=base_url)
+    return _run(app, "discover", **given)
 
 
 @airbyte.command("read")
@@ -72,6 +77,7 @@ def discover(app: App, config: Path, manifest: Path | None, base_url: str | None
 @_catalog
 @_state
 @_manifest
+@_components
 @base_url_option
 @pass_app
 def read(app: App, /, **given: Any) -> int:

@@ -27,6 +27,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """What a command of the protocol was given: files, or None where it was given none."""
 
     manifest: Path | None = None
+    components: Path | None = None
     config: Path | None = None
     catalog: Path | None = None
     state: Path | None = None
@@ -101,11 +102,15 @@ def read_json(path: Path, option: str) -> JsonValue:
 
 def _document(call: Call, config: Mapping[str, JsonValue]) -> Document:
     """The manifest, which may also stand among the values."""
-    if call.manifest is not None:
-        return load(str(call.manifest))
     injected = config.get(INJECTED)
-    if isinstance(injected, dict):
-        return Document.from_object(injected, "manifest")
+    if call.manifest is not None or isinstance(injected, dict):
+        document = (
+            load(str(call.manifest))
+            if call.manifest is not None
+            else Document.from_object(injected, "manifest")  # type: ignore[arg-type]  # a dict
+        )
+        document.components = call.components
+        return document
     hint = f"give --manifest-path, or put the manifest into the configuration as {INJECTED!r}"
     raise PlanError([wrong("no-source", "there is no manifest", hint)])
 
