@@ -113,6 +113,7 @@ class Walk:
         self._restarting: Restarting | None = None
         if recovery is not None and recovery.restart is not None:
             self._restarting = Restarting(restart=recovery.restart)
+        self._error: ReadError | None = None
         self.stop_asked = False
 
     @property
@@ -166,6 +167,8 @@ class Walk:
                     again = await self._restart(self._restarting)
                     page = msgspec.structs.replace(page, following=again, stopped=None)
                 yield page
+                if self._error is not None:
+                    raise self._error
                 if page.following is None or self.stop_asked:
                     return
                 position = page.following
@@ -257,13 +260,11 @@ class Walk:
         if len(records) < facts.count:
             look = self._one_at_a_time()
         following = None if isinstance(outcome, Stopped) else self._followed(outcome)
-        left = self._left = None
-        if isinstance(pagination, Counter):
-            left = self._left = pagination.remaining(position, facts)
-            if following is not None:
-                fits = max(1, _AHEAD_BYTES // max(answer.size, 1))
-                look = msgspec.structs.replace(look, most=min(look.most, fits))
-                look = self._look_ahead(look, pagination, facts, following, left)
+        counter = pagination if isinstance(pagination, Counter) else None
+        left = self._left = counter.remaining(position, facts) if counter else None
+        if counter and following is not None:
+            look = _fitting(look, answer.size)
+            look = self._look_ahead(look, counter, facts, following, left)
         self._claim(pagination, position, facts)
         if self._shrinking is not None:
             self._shrinking.succeeded()
@@ -537,6 +538,11 @@ def _looks_back(context: StreamContext) -> bool:
     reads = found.reads() if found is not None and not isinstance(found, Told) else ()
     names = {ref.path[0] for expr in reads for ref in refs(expr, Scope.PAGE) if ref.path}
     return not names.isdisjoint({"last_record", "last_page_size"})
+
+
+def _fitting(look: Lookahead, size: int) -> Lookahead:
+    """The window, with no more pages of this size than may wait in memory."""
+    return msgspec.structs.replace(look, most=min(look.most, max(1, _AHEAD_BYTES // max(size, 1))))
 
 
 def _with_last(facts: Facts, admitted: Admitted) -> Facts:
