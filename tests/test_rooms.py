@@ -62,6 +62,7 @@ ONLY_IN = {
 STARTS_TASKS = {"create_task", "ensure_future", "gather", "TaskGroup", "run_coroutine_threadsafe"}
 TASKS_IN = {
     "penstock.read.reader": "the only file that starts tasks",
+    "penstock.read.python": "the document's own Python asks from a worker thread, which waits",
     "penstock.emulator.server": "a server starts a task for each connection, outside the engine",
 }
 RUNS_A_LOOP = {
