@@ -143,7 +143,7 @@ def guarantees() -> str:
     """What each fault leads to, as the fault matrix of the tests has it."""
     text = (DOCS.parent / "tests" / "faults" / "verdicts.toml").read_text("utf-8")
     rows = [
-        (f"`{kind}`", *(_verdicts(said[mode]) for mode in ("once", *MODES)))
+        (f"`{kind}`", *(_endings(said[mode]) for mode in ("once", *MODES)))
         for kind, said in tomllib.loads(text).items()
     ]
     return table(("fault", "once", *MODES), rows)
@@ -152,19 +152,19 @@ def guarantees() -> str:
 MODES = ("from the middle", "from the start")
 
 
-def _verdicts(said: str | dict[str, str]) -> str:
+def _endings(said: str | dict[str, str]) -> str:
     """The verdict of most ways to read, then those of others."""
     if isinstance(said, str):
-        return _verdict(said)
+        return _ending(said)
     ways: dict[str, list[str]] = {}
     for way, verdict in said.items():
         ways.setdefault(verdict, []).append(way)
     usual = said["else"]
-    odd = [f"{', '.join(w)}: {_verdict(v)}" for v, w in ways.items() if v != usual]
-    return "; ".join([_verdict(usual), *odd])
+    odd = [f"{', '.join(w)}: {_ending(v)}" for v, w in ways.items() if v != usual]
+    return "; ".join([_ending(usual), *odd])
 
 
-def _verdict(said: str) -> str:
+def _ending(said: str) -> str:
     """A verdict in a word or two: an end, an error's code, or a warning's."""
     if said in {"complete", "given twice", "as given", "unnoticed"}:
         return said
