@@ -168,7 +168,7 @@ def _slots(stream: Stream) -> list[Any]:
 
 def _parents(stream: Stream) -> Any:
     part = stream.partition
-    return None if part is None else (part.stream, part.fields)  # type: ignore[union-attr]
+    return None if part is None else (part.stream, part.fields)
 
 
 SHARED = {"conversations", "conversations_messages"}  # a conversation has several users
