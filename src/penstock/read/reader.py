@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext, suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,6 @@ from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position, Token
-from penstock.plan.pagination import NextToken
 from penstock.plan.records import Keys
 from penstock.plan.slices import Product, Slice, parents_of
 from penstock.plan.source import Source
@@ -31,6 +30,7 @@ from penstock.read.airbyte_state import exported
 from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
+from penstock.read.closing import AnyTracker, closing_state, make_tracker, resumable
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
@@ -49,62 +49,17 @@ from penstock.read.parts import (
 from penstock.read.python import Doorway, Retrieval
 from penstock.read.recover import Recovering
 from penstock.read.slices import describe, with_extras, with_ranges
-from penstock.read.state import Tracker, entry
+from penstock.read.state import entry
 from penstock.read.threads import called
+from penstock.read.turns import Lane, Turn
 from penstock.read.walk import Admitted, Walk, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
 MOST_HALVINGS = 10
-AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
 
 
 # Answers to a kept position that say it is not known any more.
 _FORGOTTEN = frozenset({400, 404, 410, 416, 422})
-
-
-class Lane(msgspec.Struct, kw_only=True):
-    """What the slices of one stream share: room for them, and how many are still being read."""
-
-    group: asyncio.TaskGroup
-    room: asyncio.Semaphore
-    reading: Gate
-
-
-class Turn:
-    """The place of a slice among those of its stream, and in the order of its partition's windows.
-
-    Pages go out once those of the window in front are out, and a window closes once that one has:
-    a window that only waits for its children holds no other back.
-    """
-
-    def __init__(self, lane: Lane, before: Turn | None = None) -> None:
-        self._lane = lane
-        self.out = asyncio.Event()
-        self.over = asyncio.Event()
-        self._before = (before.out, before.over) if before else None
-        self.pages = 0
-
-    async def wait(self) -> None:
-        """Until all pages of the window in front are out."""
-        if self._before is not None:
-            await self._before[0].wait()
-
-    async def wait_over(self) -> None:
-        """Until the window in front is over."""
-        if self._before is not None:
-            await self._before[1].wait()
-
-    def leave(self) -> None:
-        """All pages of the slice are out: another slice may take its room."""
-        if not self.out.is_set():
-            self.out.set()
-            self._lane.room.release()
-            self._lane.reading.done()
-
-    def finish(self) -> None:
-        """Nothing more comes of the slice."""
-        self.leave()
-        self.over.set()
 
 
 class Going(msgspec.Struct, frozen=True, kw_only=True):
@@ -346,7 +301,7 @@ class Reader:
     async def _walk(
         self, context: StreamContext, piece: Slice, turn: Turn, start: Position | None
     ) -> None:
-        tracker = _tracker(context, piece)
+        tracker = make_tracker(context, piece)
         going = Going(piece=piece, turn=turn, tracker=tracker, own=Gate())
         reason = await self._pages(context, piece, going, start)
         await turn.wait()
@@ -354,7 +309,7 @@ class Reader:
         await going.own.wait()
         await turn.wait_over()
         context.tally.ended[reason] += 1
-        closed = _closing_state(context, piece, tracker)
+        closed = closing_state(context, piece, tracker)
         if context.keeps_state:
             await self._out.put(
                 SliceClosed(stream=context.name, slice=piece, reason=reason, state=closed)
@@ -453,7 +408,7 @@ class Reader:
                     origin=f"{context.stream.request.method} {page.url}",
                     size=page.size,
                     following=page.following,
-                    resumable=_resumable(context),
+                    resumable=resumable(context),
                 )
             )
         for feed in self._feeds_from(context):
@@ -489,6 +444,7 @@ class Reader:
             )
 
     async def _close(self, context: StreamContext) -> None:
+        await self._await_parents(context)
         ended = await self._ended(context)
         context.over.set()
         if not context.keeps_state:
@@ -507,23 +463,35 @@ class Reader:
             later = context.stream.later is not None and not context.lost
             return (("complete", "true"),) if later else ()
         found = follower.ended(complete=not context.lost)
-        if not context.lost and follower.partitioned:
-            parents = await self._parents_state(context)
+        if follower.partitioned:
+            parents = self._parents_state(context)
             if parents is not None:
                 found.append(("parents", msgspec.json.encode(parents).decode()))
         context.keep(found)
         return tuple(found)
 
-    async def _parents_state(self, context: StreamContext) -> JsonValue:
-        """The states that the parents had, those a stream depends on; None without any parent."""
+    async def _await_parents(self, context: StreamContext) -> None:
+        """Wait until the parents are over; what they could not read is missing here too."""
+        for above in context.parents if context.itemwise else ():
+            await above.over.wait()
+            if above.lost and above.itemwise:
+                error = ReadError(f"{above.name!r} could not be read in full", code="parent-lost")
+                await self._lose(context, Slice(), error)
+
+    def _parents_state(self, context: StreamContext) -> JsonValue:
+        """The states that the parents had, those a stream depends on; None where nothing is new."""
         parents = parents_of(context.stream.partition)
+        depends = any(parent.incremental for parent in parents)
+        if not parents or isinstance(context.stream.partition, Product):
+            return None
+        if context.lost and depends:
+            return None
         found: dict[str, JsonValue] = {}
         for parent in parents:
             above = next((c for c in context.parents if c.name == parent.stream), None)
             if parent.incremental and above is not None:
-                await above.over.wait()
                 found[parent_name(above.name)] = exported(above.stream, above.state)
-        return found if parents and not isinstance(context.stream.partition, Product) else None
+        return found
 
     def _warn(self, context: StreamContext, code: str, message: str) -> None:
         if context.tally.note(code, message):
@@ -590,72 +558,3 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error of a group, however deep the group is."""
     one = errors.exceptions[0]
     return _first(one) if isinstance(one, BaseExceptionGroup) else one
-
-
-def _resumable(context: StreamContext) -> bool:
-    """Whether a slice may be taken up at a kept position: only at a cursor the API made itself.
-
-    Numbers of pages and links may mean other records in another run, the children of pages that are
-    not read again would be missed, and so would the newest cursor value on them.
-    """
-    kind = context.pagination
-    return (
-        isinstance(kind, NextToken)
-        and kind.link == "never"
-        and not context.children
-        and context.stream.cursor is None
-    )
-
-
-def _tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
-    cursor = context.stream.cursor
-    if context.follower is not None:
-        return context.follower.follow(piece)
-    if cursor is None or piece.range is None:
-        return None
-    key = piece.partition_key
-    mark: states.Mark | None = None
-    if cursor.window is not None:
-        text = context.state.get(entry("windows", key))
-        mark = states.window_mark(text, cursor, piece.range)
-    elif cursor.end is None:
-        mark = states.read_mark(context.state.get(entry("cursor", key)))
-    whole = context.stream.hints.write == "merge"
-    return Tracker(cursor, mark, piece.range, whole=whole)
-
-
-def _closing_state(
-    context: StreamContext, piece: Slice, tracker: AnyTracker | None
-) -> StateEntries:
-    """The state entries that a closed slice changes."""
-    if context.follower is not None and isinstance(tracker, (SpanTracker, CountTracker)):
-        found = context.follower.close(piece, tracker.newest)
-        context.keep(found)
-        return tuple(found)
-    entries: list[tuple[str, str | None]] = []
-    cursor = context.stream.cursor
-    key = piece.partition_key
-    if entry("todo", key) in context.state:
-        entries.append((entry("todo", key), None))
-    if cursor is None or not isinstance(tracker, Tracker):
-        return (*entries, *_done(context, piece))
-    if cursor.window is not None and piece.range is not None:
-        name = entry("windows", key)
-        text = states.with_window(context.state.get(name), cursor, piece.range, tracker.mark())
-        context.state[name] = text
-        entries.append((name, text))
-    elif cursor.end is None:
-        mark = tracker.mark()
-        if mark.value is not None:
-            entries.append((entry("cursor", key), states.write(mark)))
-    return tuple(entries)
-
-
-def _done(context: StreamContext, piece: Slice) -> StateEntries:
-    """Partitions without a cursor are marked, so that a pass that is cut off can go on."""
-    partition = context.stream.partition
-    if partition is None or context.stream.hints.write == "replace":
-        return ()
-    name = entry("done", piece.key)
-    context.state[name] = "true"
-    return ((name, "true"),)

@@ -1,0 +1,83 @@
+"""What a slice leaves: how far its cursor got, and what of the state changes when it closes."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from penstock.plan.pagination import NextToken
+from penstock.plan.slices import Slice
+from penstock.read import state as states
+from penstock.read.context import StreamContext
+from penstock.read.contiguous import CountTracker, SpanTracker
+from penstock.read.parts import StateEntries
+from penstock.read.state import Tracker, entry
+
+AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
+
+
+def resumable(context: StreamContext) -> bool:
+    """Whether a slice may be taken up at a kept position: only at a cursor the API made itself.
+
+    Numbers of pages and links may mean other records in another run, the children of pages that are
+    not read again would be missed, and so would the newest cursor value on them.
+    """
+    kind = context.pagination
+    return (
+        isinstance(kind, NextToken)
+        and kind.link == "never"
+        and not context.children
+        and context.stream.cursor is None
+    )
+
+
+def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
+    """What follows the cursor through a slice; None where there is nothing to follow."""
+    cursor = context.stream.cursor
+    if context.follower is not None:
+        return context.follower.follow(piece)
+    if cursor is None or piece.range is None:
+        return None
+    key = piece.partition_key
+    mark: states.Mark | None = None
+    if cursor.window is not None:
+        text = context.state.get(entry("windows", key))
+        mark = states.window_mark(text, cursor, piece.range)
+    elif cursor.end is None:
+        mark = states.read_mark(context.state.get(entry("cursor", key)))
+    whole = context.stream.hints.write == "merge"
+    return Tracker(cursor, mark, piece.range, whole=whole)
+
+
+def closing_state(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -> StateEntries:
+    """The state entries that a closed slice changes."""
+    if context.follower is not None and isinstance(tracker, (SpanTracker, CountTracker)):
+        found = context.follower.close(piece, tracker.newest)
+        context.keep(found)
+        return tuple(found)
+    entries: list[tuple[str, str | None]] = []
+    cursor = context.stream.cursor
+    key = piece.partition_key
+    if entry("todo", key) in context.state:
+        entries.append((entry("todo", key), None))
+    if cursor is None or not isinstance(tracker, Tracker):
+        return (*entries, *_done(context, piece))
+    if cursor.window is not None and piece.range is not None:
+        name = entry("windows", key)
+        text = states.with_window(context.state.get(name), cursor, piece.range, tracker.mark())
+        context.state[name] = text
+        entries.append((name, text))
+    elif cursor.end is None:
+        mark = tracker.mark()
+        if mark.value is not None:
+            entries.append((entry("cursor", key), states.write(mark)))
+    return tuple(entries)
+
+
+def _done(context: StreamContext, piece: Slice) -> StateEntries:
+    """Partitions without a cursor are marked, so that a pass that is cut off can go on."""
+    partition = context.stream.partition
+    if partition is None or context.stream.hints.write == "replace":
+        return ()
+    name = entry("done", piece.key)
+    context.state[name] = "true"
+    return ((name, "true"),)
