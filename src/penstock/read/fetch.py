@@ -16,7 +16,7 @@ from penstock.plan.pagination import Counter, Decided, NextLink, Pagination, Tol
 from penstock.plan.properties import Properties, merged
 from penstock.plan.python import Extract, Send
 from penstock.plan.records import Glob, Keys, Spread
-from penstock.plan.request import Param, Value, build, values
+from penstock.plan.request import Value, build, values
 from penstock.plan.slices import Slice, computed, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
@@ -70,7 +70,7 @@ class Fetcher:
         """Ask for this slice from now on."""
         self.piece = piece
         self.frame = seeing(self.context.frame(piece), self._seen)
-        self._fixed = values(_slice_params(self.context), self.frame)
+        self._fixed = _slice_values(self.context, self.frame)
 
     async def fetch(self, position: Position, sent: Callable[[], None] | None = None) -> Answer:
         """The answer to the request of one page.
@@ -268,7 +268,12 @@ class Fetcher:
         records = object_records(decoded)
         if context.spreads:
             records = _spread(context.stream.records.steps[: context.spreads], records)
-        return Decoded(records=records, envelope=_first(decoded), present=decoded.present)
+        return Decoded(
+            records=records,
+            envelope=_first(decoded),
+            present=decoded.present,
+            mended=decoded.mended,
+        )
 
     def _scope(
         self, response: HttpResponse, envelope: JsonValue, position: Position
@@ -357,9 +362,12 @@ def _itself(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _slice_params(context: StreamContext) -> list[Param]:
-    """The params that the slice's partition and window send with every page."""
+def _slice_values(context: StreamContext, frame: Frame) -> list[Value]:
+    """What the slice's partition and window send with every page."""
     stream = context.stream
-    cursor = list(stream.cursor.params) if stream.cursor else []
-    partition = [param for leaf in leaves(stream.partition) for param in leaf.params]
-    return [*partition, *cursor] if context.itemwise else [*cursor, *partition]
+    cursor = values(stream.cursor.params, frame) if stream.cursor else []
+    params = [param for leaf in leaves(stream.partition) for param in leaf.params]
+    partition = values(params, frame)
+    if not context.itemwise:
+        return [*cursor, *partition]
+    return [*((slot, value) for slot, value in partition if value), *cursor]
