@@ -218,9 +218,10 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         ended = stopped(self.stop, facts)
         if ended:
             return ended
-        token = as_token(evaluate(self.token, facts.frame))
-        if not token:
+        found = evaluate(self.token, facts.frame)
+        if not found:
             return Stopped(reason="no-next")
+        token = as_token(found)
         link = self.link == "detect" and looks_like_link(token)
         return Position(index=position.index + 1, token=token, link=link)
 

@@ -65,8 +65,7 @@ class StreamContext:
         self.keeps_state = self.loaded or not (stream.selected or self.itemwise)
         self.follower: Follower | None = None
         if stream.cursor is not None and stream.cursor.contiguous:
-            partitioned = stream.partition is not None
-            self.follower = Follower(stream.cursor, self.state, partitioned=partitioned)
+            self.follower = Follower(stream.cursor, self.state, stream.partition)
         self.over = asyncio.Event()  # nothing more comes of the stream
         self.names: tuple[str, ...] = ()  # of the properties that its requests ask for
         self.parents = parents

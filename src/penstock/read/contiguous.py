@@ -24,7 +24,16 @@ import msgspec
 from penstock.errors import ExprError
 from penstock.plan.datetimes import format_datetime, parse_datetime
 from penstock.plan.expr import Frame, JsonValue, evaluate
-from penstock.plan.slices import Cursor, Duration, Range, Slice, add, parse_duration
+from penstock.plan.slices import (
+    Cursor,
+    Duration,
+    Grouped,
+    Partition,
+    Range,
+    Slice,
+    add,
+    parse_duration,
+)
 from penstock.plan.windowed import Ruler, Span, begun, due, last_end, merged, state
 from penstock.read.decode import FieldReader, Found, RawRecord
 
@@ -65,13 +74,14 @@ class Progress(msgspec.Struct, kw_only=True):
 class Follower:
     """Follows the cursor of one stream through a run, in all of its partitions."""
 
-    def __init__(self, cursor: Cursor, entries: Entries, *, partitioned: bool) -> None:
+    def __init__(self, cursor: Cursor, entries: Entries, partition: Partition | None) -> None:
         self.cursor = cursor
-        self.partitioned = partitioned
+        self.partitioned = partition is not None
         self._entries = entries
         text = entries.get("global")
         self.held = msgspec.json.decode(text, type=Held) if text else Held()
-        self.shared = partitioned and (cursor.shared or self.held.only)
+        grouped = isinstance(partition, Grouped)
+        self.shared = self.partitioned and (cursor.shared or self.held.only or grouped)
         self.newest: str | None = self.held.value
         self.saw_value = False
         self._open: dict[str, Progress] = {}
@@ -123,8 +133,7 @@ class Follower:
         cursor = self.cursor
         text = evaluate(cursor.lookback, frame) if cursor.lookback else None
         back = parse_duration(str(text)) if text else Duration()
-        if lookback > back.seconds and not back.months:
-            back = Duration(seconds=float(lookback))
+        back = Duration(months=back.months, seconds=back.seconds + lookback)
         window = cursor.window
         return Ruler(
             step=parse_duration(str(evaluate(window.step, frame))) if window else None,

@@ -17,7 +17,7 @@ from penstock.plan.properties import Properties, merged
 from penstock.plan.python import Extract, Send
 from penstock.plan.records import Glob, Keys, Spread
 from penstock.plan.request import Value, build, values
-from penstock.plan.slices import Slice, computed, leaves
+from penstock.plan.slices import Product, Slice, computed, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import (
@@ -366,8 +366,11 @@ def _slice_values(context: StreamContext, frame: Frame) -> list[Value]:
     """What the slice's partition and window send with every page."""
     stream = context.stream
     cursor = values(stream.cursor.params, frame) if stream.cursor else []
-    params = [param for leaf in leaves(stream.partition) for param in leaf.params]
-    partition = values(params, frame)
+    partition = stream.partition
+    if context.itemwise and isinstance(partition, Product):
+        partition = Product(members=partition.members[::-1])  # as this dialect's engine merges them
+    params = [param for leaf in leaves(partition) for param in leaf.params]
+    sent = values(params, frame)
     if not context.itemwise:
-        return [*cursor, *partition]
-    return [*((slot, value) for slot, value in partition if value), *cursor]
+        return [*cursor, *sent]
+    return [*((slot, value) for slot, value in sent if value), *cursor]

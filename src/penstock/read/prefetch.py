@@ -15,6 +15,7 @@ from penstock.plan.page import Position
 from penstock.plan.pagination import Counter, Facts, Law, Pagination
 
 FULL_PAGES_EACH = 3  # full pages that pay for one page asked for ahead
+SURE_PAGES = 9  # full pages before which nothing is asked for ahead, where a short page is the end
 
 
 class Lookahead(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,10 @@ def after_page(
         look = msgspec.structs.replace(look, full=look.full + 1)
     proving = pagination.stop.short == "proven" and look.full > 0
     spare = 1 if proving or (look.width and not facts.law.proven) else 0
-    return look, min(look.most, 1 + max(spare, look.full // FULL_PAGES_EACH))
+    paid = look.full // FULL_PAGES_EACH
+    if pagination.stop.short != "proven" and look.full < SURE_PAGES:
+        paid = 0
+    return look, min(look.most, 1 + max(spare, paid))
 
 
 def positions(

@@ -247,7 +247,13 @@ class Walk:
             admitted = await self._admit(answer.decoded.records, answer.page.get("token"))  # type: ignore[arg-type]  # a token
             facts = _with_last(facts, admitted)
         facts, answer = await self._thinned(pagination, position, facts, answer)
-        outcome = pagination.next(position, facts)
+        try:
+            outcome = pagination.next(position, facts)
+        except ReadError as exc:
+            if not self._context.itemwise:
+                raise
+            # The records of a page are there, whether or not the next page can be told.
+            outcome, self._error = Stopped(reason="failed"), exc
         if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
             answer = await self._fetch(position)
             facts = self._facts(position, answer)

@@ -198,7 +198,10 @@ class Server:
             asked = msgspec.structs.replace(asked, nth=self._seen[key])
             self._seen[key] += 1
             self.asked.append(asked)
-            made = self.api(asked)
+            try:
+                made = self.api(asked)
+            except (ValueError, KeyError, TypeError) as exc:
+                made = Reply(status=404, body={"error": repr(exc)})
         return made if isinstance(made, Reply) else Reply(body=made)
 
     def begin(self, api: Api) -> None:

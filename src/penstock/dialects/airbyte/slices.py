@@ -246,6 +246,7 @@ def _parent(ctx: Context, component: Component, parent: MakeParent) -> Parent:
         repeat=ctx.bounds is None,
         incremental=component.value("incremental_dependency") is True,
         lazy=ctx.path(component, "lazy_read_pointer"),
+        within=True,
     )
 
 
