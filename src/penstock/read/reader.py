@@ -191,7 +191,7 @@ class Reader:
     async def _slices(self, context: StreamContext) -> None:
         room = asyncio.Semaphore(max(2, self._concurrency))
         async with asyncio.TaskGroup() as group:
-            lane = Lane(group=group, room=room, reading=Gate())
+            lane = Lane(start=group.create_task, room=room, reading=Gate())
             await self._partitions(context, lane)
             await lane.reading.wait()
             # Children hear that no page comes any more before this stream's slices close: those
@@ -261,7 +261,7 @@ class Reader:
                 lane.reading.add()
                 fed.hold()
                 turn = Turn(lane, turn)
-                lane.group.create_task(self._slice(context, cut, fed, turn))
+                lane.start(self._slice(context, cut, fed, turn))
         except ReadError as exc:
             await self._lose(context, fed.piece, exc)
         finally:

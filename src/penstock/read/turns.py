@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -10,9 +12,12 @@ from penstock.read.partitions import Gate
 
 
 class Lane(msgspec.Struct, kw_only=True):
-    """What the slices of one stream share: room for them, and how many are still being read."""
+    """What the slices of one stream share: room for them, and how many are still being read.
 
-    group: asyncio.TaskGroup
+    `start` begins the reading of a slice beside the others.
+    """
+
+    start: Callable[[Coroutine[Any, Any, None]], object]
     room: asyncio.Semaphore
     reading: Gate
 
