@@ -1,4 +1,4 @@
-"""Faults down to the tables: whatever fails, the next run completes, with no row lost or doubled."""
+"""Faults down to the tables: what fails once is completed by the next run, each row once."""
 
 from __future__ import annotations
 
