@@ -105,7 +105,8 @@ class Custom:
     def _say(self, ctx: Context, fault: Any, component: Component | None) -> None:
         """One diagnostic, at a line of the file or at the component that names what is missing."""
         if fault.line < 1 and component is not None:
-            ctx.error(fault.code, fault.message, component.place_of("class_name"), fault.hint)
+            at = component.place_of("class_name").place
+            ctx.document.say("error", fault.code, fault.message, at, fault.hint)
             return
         text = ""
         if self.path is not None and self.path.is_file():
@@ -114,7 +115,7 @@ class Custom:
         place = Place(file=str(self.path), line=max(fault.line, 1), column=1, text=text)
         said = ((d.message, d.place) for d in ctx.document.diagnostics)
         if (fault.message, place) not in said:
-            ctx.document.say("error", f"airbyte-{fault.code}", fault.message, place, fault.hint)
+            ctx.document.say("error", fault.code, fault.message, place, fault.hint)
 
 
 class _Parts:

@@ -97,8 +97,9 @@ def said(tmp_path, code, **fields):
         (
             "class Mine:\n    def __init__(self, config, needed): ...\n",
             (
-                "components.py:1:1: error[airbyte-component-class]: Mine needs config, needed, which "
-                "the manifest does not give (only fields with a type hint in the class are given)"
+                "components.py:1:1: error[airbyte-component-class]: Mine needs config, needed, "
+                "which the manifest does not give (only fields with a type hint in the class are "
+                "given)"
             ),
         ),
     ],

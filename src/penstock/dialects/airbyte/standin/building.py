@@ -123,7 +123,7 @@ class Builder:
             short = made.__name__
             hint = "only fields with a type hint in the class are given"
             message = f"{short} needs {', '.join(needed)}, which the manifest does not give"
-            raise Fault("component-class", message, line_of_class(made), hint)
+            raise Fault("airbyte-component-class", message, line_of_class(made), hint)
         file = self._components.file
 
         def build(making: Making) -> Any:

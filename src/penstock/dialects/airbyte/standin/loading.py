@@ -58,7 +58,7 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
             return found
         own = [n for n, v in vars(self.module).items() if isinstance(v, type)]
         raise Fault(
-            "component-class",
+            "airbyte-component-class",
             f"{Path(self.file).name} has no class {short!r}",
             0,
             _near(short, own),
@@ -81,9 +81,9 @@ def load(path: Path) -> Components:
     try:
         body = path.read_bytes()
     except OSError as exc:
-        raise Fault("components", f"{path} cannot be read: {exc.strerror or exc}") from exc
+        raise Fault("airbyte-components", f"{path} cannot be read: {exc.strerror or exc}") from exc
     if len(body) > MAX_BYTES:
-        raise Fault("components", f"{path} is larger than {MAX_BYTES // 1_000_000} MB")
+        raise Fault("airbyte-components", f"{path} is larger than {MAX_BYTES // 1_000_000} MB")
     mark = hashlib.sha256(str(path.resolve()).encode() + b"\0" + body).hexdigest()[:16]
     with _LOCK:
         if mark not in _LOADED:
@@ -109,10 +109,10 @@ def _fault(exc: Exception, file: str) -> Fault:
     """What failed while a file was executed, as one sentence."""
     line = line_of(exc, file)
     if isinstance(exc, SyntaxError):
-        return Fault("components", f"this is no Python: {exc.msg}", exc.lineno or 1)
+        return Fault("airbyte-components", f"this is no Python: {exc.msg}", exc.lineno or 1)
     if isinstance(exc, (modules.Unknown, modules.UnknownAttribute)):
-        return Fault("component-import", str(exc), line, exc.hint)
-    return Fault("components", f"this fails when it is imported: {_said(exc)}", line)
+        return Fault("airbyte-component-import", str(exc), line, exc.hint)
+    return Fault("airbyte-components", f"this fails when it is imported: {_said(exc)}", line)
 
 
 def line_of(exc: BaseException, file: str) -> int:

@@ -425,6 +425,7 @@ class DeclarativeOauth2Authenticator(AbstractOauth2Authenticator, DeclarativeAut
 
     @access_token.setter
     def access_token(self, value: str) -> None:
+        """Keep a token."""
         self._access_token = value
 
     @property

@@ -225,6 +225,7 @@ class HttpRequester(Requester):
 
     @exit_on_rate_limit.setter
     def exit_on_rate_limit(self, value: bool) -> None:
+        """Say whether a rate limit ends it."""
         self._exit_on_rate_limit = value
 
     def get_authenticator(self) -> DeclarativeAuthenticator:

@@ -48,6 +48,7 @@ class Retriever:
 
     @state.setter
     def state(self, value: StreamState) -> None:
+        """Nothing: the run keeps state itself."""
         del value
 
 
