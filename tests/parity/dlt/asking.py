@@ -102,11 +102,13 @@ def _parents() -> Iterator[Case]:
                            table_name="comments_again"))  # fmt: skip
 
 
-def _plain() -> Iterator[Case]:
-    def echo(ask: Ask) -> Reply:
-        return answer([{"id": 1, "path": ask.path}])
+def _echo(ask: Ask) -> Reply:
+    return answer([{"id": 1, "path": ask.path}])
 
-    ways: dict[str, Parts] = {
+
+def _ways() -> dict[str, Parts]:
+    """What an endpoint may say of its request."""
+    return {
         "params of all kinds": {
             "params": {
                 "s": "a b&c",
@@ -137,26 +139,29 @@ def _plain() -> Iterator[Case]:
         "slashes around the path": {"path": "/things/"},
         "an empty path": {"path": ""},
     }
-    for name, endpoint in ways.items():
+
+
+def _plain() -> Iterator[Case]:
+    for name, endpoint in _ways().items():
         yield Case(
-            name=f"request: {name}", runs=1, api=echo,
+            name=f"request: {name}", runs=1, api=_echo,
             config=lambda base, e=endpoint: config(
                 base, resource("things", {**DATA, **e}),
                 client={"headers": {"X-Client": "{not a template}", "X-Both": "client"}},
             ),
         )  # fmt: skip
-    yield Case(name="request: another URL in the path", runs=1, api=echo,
+    yield Case(name="request: another URL in the path", runs=1, api=_echo,
                config=lambda base: config(f"{base}/v1/", resource("a", {
                    **DATA, "path": f"{base}/v2/things"}), resource("b", DATA)))  # fmt: skip
-    yield Case(name="request: a base with a path", runs=1, api=echo,
+    yield Case(name="request: a base with a path", runs=1, api=_echo,
                config=lambda base: config(f"{base}/v1", "a", resource("b", "/x/y")))  # fmt: skip
-    yield Case(name="request: names, paths and mappings", runs=1, api=echo,
+    yield Case(name="request: names, paths and mappings", runs=1, api=_echo,
                config=lambda base: config(base, "a", {"name": "b"}, {"name": "c", "endpoint": "x"},
                                           resource("d", {"path": "y/z"})))  # fmt: skip
     defaults = {"endpoint": {**DATA, "params": {"limit": 5, "sort": "id"}},
                 "write_disposition": "merge", "primary_key": "id",
                 "columns": {"id": {"data_type": "bigint"}}}  # fmt: skip
-    yield Case(name="request: defaults are merged", runs=2, api=echo,
+    yield Case(name="request: defaults are merged", runs=2, api=_echo,
                config=lambda base: config(
                    base, "a", resource("b", {"params": {"sort": "name", "x": 1}}),
                    resource("c", {"path": "z"}, write_disposition="append",

@@ -181,45 +181,47 @@ def _number_kept(theirs: list[Outcome], ours: list[Outcome]) -> None:
     assert ours[1].rows("things", "v", "v__v_bigint") == [("t", None), (None, 5)]
 
 
+WAYS: dict[str, Parts] = {
+    "append": {"write_disposition": "append"},
+    "append with a key": {"write_disposition": "append", "primary_key": "id"},
+    "replace": {"write_disposition": "replace"},
+    "replace with a key": {"write_disposition": "replace", "primary_key": "id"},
+    "skip": {"write_disposition": "skip"},
+    "merge": {"write_disposition": "merge", "primary_key": "id"},
+    "merge, two fields": {"write_disposition": "merge", "primary_key": ["id", "group"]},
+    "merge without a key": {"write_disposition": "merge"},
+    "merge by merge_key": {"write_disposition": "merge", "merge_key": "group"},
+    "merge by both keys": {"write_disposition": "merge", "primary_key": "id",
+                           "merge_key": "group"},
+    "merge as a mapping": {"write_disposition": {"disposition": "merge",
+                                                 "strategy": "delete-insert"},
+                           "primary_key": "id"},
+    "upsert": {"write_disposition": {"disposition": "merge", "strategy": "upsert"},
+               "primary_key": "id"},
+    "insert-only": {"write_disposition": {"disposition": "merge", "strategy": "insert-only"},
+                    "primary_key": "id"},
+    "merge, dedup_sort desc": {"write_disposition": "merge", "primary_key": "id",
+                               "columns": {"title": {"dedup_sort": "desc"}}},
+    "merge, dedup_sort asc": {"write_disposition": "merge", "primary_key": "id",
+                              "columns": {"title": {"dedup_sort": "asc"}}},
+    "merge, key among the columns": {"write_disposition": "merge",
+                                     "columns": {"id": {"primary_key": True}}},
+}  # fmt: skip
+
+
 def _writes() -> Iterator[Case]:
     before = [{"id": n, "title": f"t{n}", "tags": ["a", f"{n}"], "group": n % 2} for n in range(4)]
     after = [{"id": n, "title": f"t{n}, changed", "tags": ["b"], "group": 1} for n in (2, 3, 5)]
     twice = [{"id": 6, "title": "same key", "tags": [], "group": 0},
              {"id": 6, "title": "twice", "tags": ["z"], "group": 0}]  # fmt: skip
-    ways: dict[str, Parts] = {
-        "append": {"write_disposition": "append"},
-        "append with a key": {"write_disposition": "append", "primary_key": "id"},
-        "replace": {"write_disposition": "replace"},
-        "replace with a key": {"write_disposition": "replace", "primary_key": "id"},
-        "skip": {"write_disposition": "skip"},
-        "merge": {"write_disposition": "merge", "primary_key": "id"},
-        "merge, two fields": {"write_disposition": "merge", "primary_key": ["id", "group"]},
-        "merge without a key": {"write_disposition": "merge"},
-        "merge by merge_key": {"write_disposition": "merge", "merge_key": "group"},
-        "merge by both keys": {"write_disposition": "merge", "primary_key": "id",
-                               "merge_key": "group"},
-        "merge as a mapping": {"write_disposition": {"disposition": "merge",
-                                                     "strategy": "delete-insert"},
-                               "primary_key": "id"},
-        "upsert": {"write_disposition": {"disposition": "merge", "strategy": "upsert"},
-                   "primary_key": "id"},
-        "insert-only": {"write_disposition": {"disposition": "merge", "strategy": "insert-only"},
-                        "primary_key": "id"},
-        "merge, dedup_sort desc": {"write_disposition": "merge", "primary_key": "id",
-                                   "columns": {"title": {"dedup_sort": "desc"}}},
-        "merge, dedup_sort asc": {"write_disposition": "merge", "primary_key": "id",
-                                  "columns": {"title": {"dedup_sort": "asc"}}},
-        "merge, key among the columns": {"write_disposition": "merge",
-                                         "columns": {"id": {"primary_key": True}}},
-    }  # fmt: skip
-    for name, way in ways.items():
+    for name, way in WAYS.items():
         second = [*after, *twice] if "dedup_sort" in name else after
         if name == "skip":
             yield _rows("write: skip", before, **way, differs=("`write_disposition: skip`",),
                         check=_nothing_asked)  # fmt: skip
         else:
             yield _rows(f"write: {name}", before, second, **way)
-    yield _rows("write: merge, a key twice", twice, before, **ways["merge"],
+    yield _rows("write: merge, a key twice", twice, before, **WAYS["merge"],
                 differs=("two records of one key in one load",),
                 check=parts("things", ("title",), ["same key"], ["twice"]))  # fmt: skip
     gone = [{"id": n, "title": "x", "gone": n == 2 or None} for n in (1, 2)]
