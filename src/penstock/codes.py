@@ -92,6 +92,8 @@ CODES: dict[str, str] = {
     "job-failed": "The API gave up a job it was asked for.",
     "job-status": "The API says something of a job that the document does not know.",
     "restart-loop": "Pagination begins again where it had begun before.",
+    "class-missing": "A stream needs a class of the document that is not there.",
+    "partial": "Some of the streams were not read to their end.",
     "record-path": "The record path is not in an answer.",
     "empty-before-total": "A page came back empty before the total was reached.",
     "cycle": "Pagination came back to a position that it had given before.",

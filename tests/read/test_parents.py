@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from tests.support.api import (
     BASE,
     Api,
@@ -403,3 +404,11 @@ def test_a_taker_that_is_cancelled_leaves_no_task_behind():
 
     assert run(cancelled()) == 1
     assert api.in_flight == 0
+
+
+def test_a_stream_whose_classes_are_missing_is_not_read():
+    """Without its classes a stream would give other rows than the document means."""
+    plan = source(replace(stream("a"), needs=("components.Extractor",)))
+    found = read_all(plan, Api(lambda asked: [{"id": 1}]))
+    assert found.error().code == "class-missing"
+    assert not found.api.requests

@@ -204,6 +204,7 @@ class Reader:
         feeds = self._feeds[context.name]
         again: set[str] = set()
         try:
+            _refuse_without_classes(context)
             await self._names(context)
             for fed in _left_over(context):
                 again.add(fed.piece.partition_key)
@@ -546,6 +547,20 @@ async def _stepped(
     if not steps.block(wanted):
         return steps.apply(wanted, records, frame)
     return await called(steps.apply, wanted, records, frame, context.door)
+
+
+def _refuse_without_classes(context: StreamContext) -> None:
+    """Without the classes that a document names, a stream would give other rows than it means.
+
+    Raises:
+        ReadError: one of them is not there.
+    """
+    if context.stream.needs:
+        raise ReadError(
+            f"{context.name!r} needs classes that are not there: {', '.join(context.stream.needs)}",
+            code="class-missing",
+            hint="give the file that has them with --components",
+        )
 
 
 def _left_over(context: StreamContext) -> list[Fed]:
