@@ -10,6 +10,7 @@ import msgspec
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Glob, Keys
 
+_COMMA = len("%2C")  # characters of the comma between two names, in a URL
 Record: TypeAlias = "dict[str, JsonValue]"
 
 
@@ -38,10 +39,10 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
         held = list(self.always)
         size = 0
         for name in names:
-            cost = 1 if self.unit == "names" else len(name) + (1 if size else 0)
+            cost = 1 if self.unit == "names" else len(name) + _COMMA
             if size and size + cost > self.limit:
                 yield tuple(dict.fromkeys(held))
-                held, size, cost = list(self.always), 0, 1 if self.unit == "names" else len(name)
+                held, size = list(self.always), 0
             held.append(name)
             size += cost
         yield tuple(dict.fromkeys(held))

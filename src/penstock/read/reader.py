@@ -462,7 +462,8 @@ class Reader:
         follower = context.follower
         if follower is None:
             later = context.stream.later is not None and not context.lost
-            return (("complete", "true"),) if later else ()
+            # What the other stream kept does not hold any more.
+            return (("complete", "true"), ("cursor", None), ("global", None)) if later else ()
         found = follower.ended(complete=not context.lost)
         if follower.partitioned:
             parents = self._parents_state(context)

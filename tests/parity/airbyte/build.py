@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .harness import BASE, Asked, Case, Reply, Route, routed
+from tests.parity.airbyte.harness import BASE, Asked, Case, Reply, Route, routed
 
 Part = dict[str, Any]
 

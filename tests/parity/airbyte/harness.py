@@ -27,6 +27,7 @@ from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.source import Source
 from penstock.read.airbyte_state import exported, imported
 from penstock.read.context import Settings
+from penstock.read.discover import discovered
 from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.transport import Http
@@ -269,8 +270,10 @@ class Reference:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(20)
+        self._process.stdout.close()
 
 
 class _Clock:
@@ -335,8 +338,6 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
     asker = make_asker(
         source, values, Options(), transport=transport, clock=clock, emit=lambda _: None
     )
-    from penstock.read.discover import discovered  # noqa: PLC0415
-
     now = datetime.fromtimestamp(EPOCH, UTC)
     source = await discovered(source, values, asker, now)
     loaded = [s.name for s in source.streams if s.selected]
@@ -432,9 +433,9 @@ def differences(theirs: Seen, mine: Seen, *, waits: bool = True) -> list[str]:
         one, other = (_plain_state(s.states.get(name)) for s in (theirs, mine))
         if one != other:
             told.append(f"state of {name}: theirs {_text(one)}, ours {_text(other)}")
-    if bool(theirs.failed) != bool(mine.failed):
-        told.append(f"failed: theirs {sorted(theirs.failed)}, ours {sorted(mine.failed)}")
-    elif "*" not in theirs.failed | mine.failed and theirs.failed != mine.failed:
+    if bool(theirs.failed) != bool(mine.failed) or (
+        "*" not in theirs.failed | mine.failed and theirs.failed != mine.failed
+    ):
         told.append(f"failed: theirs {sorted(theirs.failed)}, ours {sorted(mine.failed)}")
     if waits:
         told += _told("wait", theirs.waits, mine.waits)

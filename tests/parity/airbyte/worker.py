@@ -6,7 +6,7 @@ lines. Every request is sent to the test's own server; what would be slept is wr
 
 from __future__ import annotations
 
-import datetime as real
+import datetime as dt
 import json
 import logging
 import os
@@ -60,19 +60,19 @@ def freeze(now: str) -> None:
     import airbyte_cdk.utils.datetime_helpers as helpers  # noqa: PLC0415
     from airbyte_cdk.sources.declarative.interpolation import macros  # noqa: PLC0415
 
-    moment = real.datetime.fromisoformat(now)
+    moment = dt.datetime.fromisoformat(now)
 
     class Same(type):
         def __instancecheck__(cls, value: object) -> bool:
-            return isinstance(value, real.datetime)
+            return isinstance(value, dt.datetime)
 
-    class Frozen(real.datetime, metaclass=Same):
+    class Frozen(dt.datetime, metaclass=Same):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
 
     shim = types.ModuleType("datetime")
-    vars(shim).update(vars(real), datetime=Frozen)
+    vars(shim).update(vars(dt), datetime=Frozen)
     macros.datetime = shim
     fixed = helpers.AirbyteDateTime.from_datetime(moment)
     plain = helpers.ab_datetime_now
@@ -100,21 +100,21 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
     def make(catalog: Any = None) -> Any:
         manifest = json.loads(json.dumps(job["manifest"]))
         return ConcurrentDeclarativeSource(
-            config=json.loads(json.dumps(config)), catalog=catalog, state=held, source_config=manifest
+            config=json.loads(json.dumps(config)),
+            catalog=catalog,
+            state=held,
+            source_config=manifest,
         )
 
     try:
         source = make()
-        names = [s.name for s in source.streams(source._config)]  # noqa: SLF001
+        names = [s.name for s in source.streams(source._config)]
         mark()
         chosen = [n for n in names if not job.get("streams") or n in job["streams"]]
         out["names"] = names
-        catalog = ConfiguredAirbyteCatalogSerializer.load({"streams": [
-            {"stream": {"name": n, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
-             "sync_mode": "incremental", "destination_sync_mode": "append"} for n in chosen
-        ]})  # fmt: skip
+        catalog = ConfiguredAirbyteCatalogSerializer.load({"streams": list(map(_wanted, chosen))})
         source = make(catalog)
-        for m in source.read(log, source._config, catalog, held):  # noqa: SLF001
+        for m in source.read(log, source._config, catalog, held):
             if m.type == Type.RECORD:
                 out["records"].setdefault(m.record.stream, []).append(m.record.data)
             elif m.type == Type.STATE:
@@ -138,11 +138,20 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _wanted(name: str) -> dict[str, Any]:
+    modes = ["full_refresh", "incremental"]
+    return {
+        "stream": {"name": name, "json_schema": {}, "supported_sync_modes": modes},
+        "sync_mode": "incremental",
+        "destination_sync_mode": "append",
+    }
+
+
 def mark() -> None:
     """Tell the server that what was asked for so far does not count."""
     from urllib.request import urlopen  # noqa: PLC0415
 
-    urlopen(f"http://127.0.0.1:{PORT}/__mark").close()  # noqa: S310
+    urlopen(f"http://127.0.0.1:{PORT}/__mark").close()
 
 
 PORT = 0

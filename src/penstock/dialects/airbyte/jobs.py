@@ -46,6 +46,11 @@ def download_decoder(ctx: Context, retriever: Component) -> Decoder:
     return decoder(ctx, retriever.child("download_decoder"))
 
 
+def download_records(ctx: Context, retriever: Component) -> Keys | Glob:
+    """Where the records stand in what a job hands out: the selector's own path is not looked at."""
+    return _path(ctx, retriever, "download_extractor") or Keys()
+
+
 def _timeout(ctx: Context, retriever: Component) -> Expr:
     found = ctx.expression(retriever, "polling_job_timeout", template.CONFIG)
     return Const(value=60) if found is None or found == Const(value="") else found

@@ -8,7 +8,7 @@ from penstock.dialects.airbyte import custom, slices, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.hints import hints, merged, schemas
-from penstock.dialects.airbyte.jobs import download_decoder, job
+from penstock.dialects.airbyte.jobs import download_decoder, download_records, job
 from penstock.dialects.airbyte.manifest import Component, replaced
 from penstock.dialects.airbyte.pagination import pagination
 from penstock.dialects.airbyte.policy import policy
@@ -172,7 +172,9 @@ class Streams:
             ctx.gap(component, "files are not fetched, only their records", "file_uploader")
         if retriever.kind == "AsyncRetriever":
             waits, given = job(ctx, retriever), download_decoder(ctx, retriever)
-            stream = replace(stream, job=waits, decoder=given)
+            path = download_records(ctx, retriever)
+            records = replace(stream.records, path=path)
+            stream = replace(stream, job=waits, decoder=given, records=records)
         asked = properties(ctx, requester, self._kept_helper)
         return replace(stream, properties=asked, needs=tuple(dict.fromkeys(ctx.needs)))
 

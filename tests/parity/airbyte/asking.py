@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from .build import case, stream
+from tests.parity.airbyte.build import case, stream
 
 CONFIG = {
-    "token": "t0k", "n": 5, "f": 1.5, "flag": True, "off": False, "empty": "", "none": None,
-    "l": ["a", "b"], "d": {"k": "v"}, "padded": "0012", "big": "123_456", "sub": "v2", "text": "x y&z",
-}  # fmt: skip
+    "token": "t0k",
+    "n": 5,
+    "f": 1.5,
+    "flag": True,
+    "off": False,
+    "empty": "",
+    "none": None,
+    "l": ["a", "b"],
+    "d": {"k": "v"},
+    "padded": "0012",
+    "big": "123_456",
+    "sub": "v2",
+    "text": "x y&z",
+}
 
 _PARAMETERS: dict[str, Any] = {
     "text": "plain",
@@ -68,7 +79,9 @@ def _header(name: str, value: Any) -> Any:
 _BODIES: dict[str, Any] = {
     "texts": {"request_body_json": {"a": "x", "b": "{{ config['token'] }}"}},
     "numbers": {"request_body_json": {"a": "478", "b": 3, "c": "1.10", "d": "0012"}},
-    "nested": {"request_body_json": {"a": {"b": ["{{ config['n'] }}", {"c": "{{ config['flag'] }}"}]}}},
+    "nested": {
+        "request_body_json": {"a": {"b": ["{{ config['n'] }}", {"c": "{{ config['flag'] }}"}]}}
+    },
     "nulls": {"request_body_json": {"a": "None", "b": "{{ config['none'] }}", "c": ["None"]}},
     "keys": {"request_body_json": {"{{ config['token'] }}": 1}},
     "text json": {"request_body_json": '{"a": {{ config["n"] }} }'},
@@ -76,10 +89,18 @@ _BODIES: dict[str, Any] = {
     "form": {"request_body_data": {"a": "x", "b": "{{ config['n'] }}", "c": "{{ config['l'] }}"}},
     "raw": {"request_body_data": "plain {{ config['n'] }}"},
     "raw dict": {"request_body_data": '{"q": 5}'},
-    "plain text": {"request_body": {"type": "RequestBodyPlainText", "value": "hello {{ config['n'] }}"}},
-    "url form": {"request_body": {"type": "RequestBodyUrlEncodedForm", "value": {"a": "{{ config['n'] }}"}}},
-    "json object": {"request_body": {"type": "RequestBodyJsonObject", "value": {"a": "{{ config['n'] }}"}}},
-    "graphql": {"request_body": {"type": "RequestBodyGraphQL", "value": {"query": "query { items { id } }"}}},
+    "plain text": {
+        "request_body": {"type": "RequestBodyPlainText", "value": "hello {{ config['n'] }}"}
+    },
+    "url form": {
+        "request_body": {"type": "RequestBodyUrlEncodedForm", "value": {"a": "{{ config['n'] }}"}}
+    },
+    "json object": {
+        "request_body": {"type": "RequestBodyJsonObject", "value": {"a": "{{ config['n'] }}"}}
+    },
+    "graphql": {
+        "request_body": {"type": "RequestBodyGraphQL", "value": {"query": "query { items { id } }"}}
+    },
 }
 
 
@@ -103,12 +124,28 @@ _URLS: dict[str, tuple[str, str]] = {
 
 def _url(name: str, base: str, path: str) -> Any:
     asks = {"url_base": base, "path": path, "request_parameters": {"q": "plain"}}
-    return case(f"url {name}", stream(asks=asks), config=CONFIG, api=lambda: lambda _: {"data": [{"id": 1}]})
+    return case(
+        f"url {name}", stream(asks=asks), config=CONFIG, api=lambda: lambda _: {"data": [{"id": 1}]}
+    )
 
 
 CASES = [
     *(_parameter(n, v) for n, v in _PARAMETERS.items()),
-    *(_header(n, v) for n, v in _PARAMETERS.items() if n not in {"list", "literal list", "tuple", "exponent", "underscored", "missing", "empty", "missing deep"}),
+    *(
+        _header(n, v)
+        for n, v in _PARAMETERS.items()
+        if n
+        not in {
+            "list",
+            "literal list",
+            "tuple",
+            "exponent",
+            "underscored",
+            "missing",
+            "empty",
+            "missing deep",
+        }
+    ),
     *(_body(n, v) for n, v in _BODIES.items()),
     *(_url(n, *v) for n, v in _URLS.items()),
 ]

@@ -1,0 +1,25 @@
+"""Penstock asks, gives, keeps and waits for the same as the reference engine."""
+
+from __future__ import annotations
+
+import pytest
+from tests.parity.airbyte import asking, auths, cursors, errors, paging, partitions, selecting
+from tests.parity.airbyte.harness import Case, Reference, Server, compare
+
+CASES = [
+    case
+    for module in (asking, auths, cursors, errors, paging, partitions, selecting)
+    for case in module.CASES
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_both_engines_do_the_same(engines: tuple[Reference, Server], case: Case):
+    """Requests, records, state, failure and waits of a case are those of the reference engine."""
+    assert compare(case, *engines) == []
+
+
+def test_there_are_enough_cases():
+    """Every kind of component is compared, each case under a name of its own."""
+    assert len(CASES) >= 250
+    assert len({case.name for case in CASES}) == len(CASES)
