@@ -57,7 +57,14 @@ KIND = Kind(
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
 # Memory is mostly a cache of blocks just written, which a load never reads again; a commit for
 # which it is too little gets more (see `DuckDBEngine.recover`).
-SETTINGS = {"threads": 1, "memory_limit": "64MB"}
+# Folding the log into the file costs more the larger the file is: it is done seldom, and at the end.
+# A progress bar would go to stdout, which is for data.
+SETTINGS = {
+    "threads": 1,
+    "memory_limit": "64MB",
+    "checkpoint_threshold": "256MB",
+    "enable_progress_bar": "false",
+}
 
 BUSY = 1.0
 """Seconds to wait for a session of this process that is committing while it is taken over."""
