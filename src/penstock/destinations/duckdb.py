@@ -57,7 +57,7 @@ KIND = Kind(
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
 # Memory is mostly a cache of blocks just written, which a load never reads again; a commit for
 # which it is too little gets more (see `DuckDBEngine.recover`).
-# Folding the log into the file costs more the larger the file is: it is done seldom, and at the end.
+# Folding the log into the file costs more the larger the file is: it is done seldom.
 # A progress bar would go to stdout, which is for data.
 SETTINGS = {
     "threads": 1,
