@@ -137,9 +137,7 @@ def _show_queries(app: App, file: str) -> None:
 
 def in_file(sql: str, file: str) -> str:
     """A query with its schemas named so that they are not taken for the file."""
-    return re.sub(
-        r"\b(FROM|JOIN) (\w+)\.", lambda m: f"{m[1]} {qualified(file, m[2])}.", sql
-    )
+    return re.sub(r"\b(FROM|JOIN) (\w+)\.", lambda m: f"{m[1]} {qualified(file, m[2])}.", sql)
 
 
 def one_line(sql: str) -> str:
