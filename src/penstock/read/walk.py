@@ -272,13 +272,7 @@ class Walk:
             look = _fitting(look, answer.size)
             look = self._look_ahead(look, counter, facts, following, left)
         self._claim(pagination, position, facts)
-        if self._shrinking is not None:
-            self._shrinking.succeeded()
-            self._resize(self._shrinking.size)
-        if self._restarting is not None and admitted is not None:
-            self._restarting.count += admitted.count
-        self._count, self._tail = facts.count, answer.decoded.records
-        self._rows += facts.count
+        self._past(facts, answer, admitted)
         return (
             Walked(
                 position=position,
@@ -293,6 +287,16 @@ class Walk:
             ),
             look,
         )
+
+    def _past(self, facts: Facts, answer: Answer, admitted: Admitted | None) -> None:
+        """Remember of a page what the pages behind it depend on."""
+        if self._shrinking is not None:
+            self._shrinking.succeeded()
+            self._resize(self._shrinking.size)
+        if self._restarting is not None and admitted is not None:
+            self._restarting.count += admitted.count
+        self._count, self._tail = facts.count, answer.decoded.records
+        self._rows += facts.count
 
     def _facts(self, position: Position, answer: Answer) -> Facts:
         count = len(answer.decoded.records)
