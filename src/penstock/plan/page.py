@@ -41,9 +41,12 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, headers=(*kept, (name, value)))
 
     def with_query(self, name: str, value: str) -> HttpRequest:
-        """The request with this query value in place of any of the same name."""
-        kept = tuple(q for q in self.query if q[0] != name)
-        return msgspec.structs.replace(self, query=(*kept, (name, value)))
+        """The request with this query value in place of the first of the same name, or behind."""
+        names = [held for held, _ in self.query]
+        at = names.index(name) if name in names else len(names)
+        kept = [pair for pair in self.query if pair[0] != name]
+        kept.insert(at, (name, value))
+        return msgspec.structs.replace(self, query=tuple(kept))
 
 
 class Headers(Mapping[str, str]):

@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.errors import BodyError
 from penstock.plan import transforms
+from penstock.plan.auth import ApiKey, chosen
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Token
@@ -165,8 +166,14 @@ class Fetcher:
         fixed = [] if once else self._fixed
         own = await self._own_values(position)
         if self.context.itemwise:
-            return [*tokens, *sizes, *fixed, *own]
+            return [*self._credential(), *tokens, *sizes, *fixed, *own]
         return [*fixed, *sizes, *tokens, *own]
+
+    def _credential(self) -> list[Value]:
+        """The place of a key in the query, which stands behind the requester's own params."""
+        auth = chosen(self.context.stream.auth, self.frame)
+        keyed = isinstance(auth, ApiKey) and auth.slot.place == "query"
+        return [(auth.slot, "")] if keyed and isinstance(auth, ApiKey) else []
 
     @property
     def _kind(self) -> Pagination:

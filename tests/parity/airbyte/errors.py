@@ -240,7 +240,7 @@ def _resetting(name: str, replies: list[Any], reset: dict[str, Any], **parts: An
 
 
 def _splitting(name: str, api: Any, **parts: Any) -> Case:
-    from tests.parity.airbyte.cursors import cursor  # noqa: PLC0415
+    from tests.parity.airbyte.cursors import cursor  # noqa: PLC0415 (needed here only)
 
     handler = _handler(_filter("SPLIT_REQUEST_WINDOW", http_codes=[400]))
     splits = {"type": "RequestWindowSplitting", **parts}

@@ -118,6 +118,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     twice: bool = False
     waits: bool = True
     headers: tuple[str, ...] = ()
+    alike: bool = False  # whether equal requests count once: parents may be asked for again
     shared: tuple[str, ...] = ()  # paths of parents, which either engine may ask for once or more
 
 
@@ -404,6 +405,8 @@ def _text(value: Any) -> str:
 
 def _requests(asked: Sequence[Asked], case: Case) -> Counter[str]:
     found = Counter(_described(one, case) for one in asked)
+    if case.alike:
+        return Counter(dict.fromkeys(found, 1))
     for text in list(found):
         path = urlsplit(text.split(" ")[1]).path
         if path in case.shared:

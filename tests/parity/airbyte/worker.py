@@ -57,8 +57,8 @@ def redirect(port: int) -> None:
 
 def freeze(now: str) -> None:
     """Let the engine's own clocks stand at `now`, where they decide what is asked for."""
-    import airbyte_cdk.utils.datetime_helpers as helpers  # noqa: PLC0415
-    from airbyte_cdk.sources.declarative.interpolation import macros  # noqa: PLC0415
+    import airbyte_cdk.utils.datetime_helpers as helpers  # noqa: PLC0415 (in the process that has the reference engine)
+    from airbyte_cdk.sources.declarative.interpolation import macros  # noqa: PLC0415 (in the process that has the reference engine)
 
     moment = dt.datetime.fromisoformat(now)
 
@@ -83,12 +83,12 @@ def freeze(now: str) -> None:
 
 def messages(job: dict[str, Any]) -> dict[str, Any]:
     """Read the streams of a manifest; gives what the engine says of them."""
-    from airbyte_cdk.models import (  # noqa: PLC0415
+    from airbyte_cdk.models import (  # noqa: PLC0415 (in the process that has the reference engine)
         AirbyteStateMessageSerializer,
         ConfiguredAirbyteCatalogSerializer,
         Type,
     )
-    from airbyte_cdk.sources.declarative.concurrent_declarative_source import (  # noqa: PLC0415
+    from airbyte_cdk.sources.declarative.concurrent_declarative_source import (  # noqa: PLC0415 (in the process that has the reference engine)
         ConcurrentDeclarativeSource,
     )
 
@@ -149,7 +149,7 @@ def _wanted(name: str) -> dict[str, Any]:
 
 def mark() -> None:
     """Tell the server that what was asked for so far does not count."""
-    from urllib.request import urlopen  # noqa: PLC0415
+    from urllib.request import urlopen  # noqa: PLC0415 (in the process that has the reference engine)
 
     urlopen(f"http://127.0.0.1:{PORT}/__mark").close()
 
@@ -159,7 +159,7 @@ PORT = 0
 
 def main() -> None:
     """Take jobs until the other side closes."""
-    global PORT  # noqa: PLW0603
+    global PORT  # noqa: PLW0603 (in the process that has the reference engine)
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     logging.disable(logging.CRITICAL)
