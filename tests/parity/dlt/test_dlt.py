@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,13 +11,19 @@ from tests.parity.dlt.cases import CASES
 from tests.parity.dlt.harness import Case, Oracle, differences, play
 from tests.parity.dlt.server import Stage
 
+# Each intended difference, and every second of the others: all of them take minutes. With
+# PENSTOCK_PARITY=all nothing is left out.
+ALL = os.environ.get("PENSTOCK_PARITY") == "all"
+PLAYED = [case for nth, case in enumerate(CASES) if ALL or case.differs or nth % 2 == 0]
+
 PAGE = Path(__file__).parents[3] / "docs" / "parity.md"
 
 
 def test_cases_have_names_of_their_own():
-    """There are at least 200 configurations, each with its own name."""
+    """There are at least 200 configurations to play, each with its own name."""
     names = [case.name for case in CASES]
-    assert len(names) == len(set(names)) >= 200
+    assert len(names) == len(set(names))
+    assert len(PLAYED) >= 200
 
 
 def test_differences_are_told():
@@ -27,7 +34,7 @@ def test_differences_are_told():
     assert all((case.check is not None) == bool(case.differs) for case in CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", PLAYED, ids=str)
 def test_case(case: Case, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path):
     """What one engine does after one and after two runs, the other does; or the reason is told."""
     theirs, ours = play(case, oracle, stages, tmp_path)
