@@ -389,8 +389,10 @@ def execute(
         PlanError: a selected stream does not exist, or a value does not fit the document.
         DestinationError: the destination cannot be opened, or keeps nothing more.
     """
-    loaded = selected(source, options.select)
     values = prepare(source, values)
+    if source.discovered:
+        source = asyncio.run(_with_discovered(source, values, options, on_event))
+    loaded = selected(source, options.select)
     started = time.monotonic()
     run_id = new_run_id()
     db_schema = options.db_schema or source.name
@@ -421,6 +423,20 @@ def execute(
         receipts=receipts,
         seconds=seconds,
     )
+
+
+async def _with_discovered(
+    source: Source, values: Mapping[str, JsonValue], options: Options, emit: Emit
+) -> Source:
+    """The source with the streams that its API names."""
+    from penstock.read.discover import discovered  # noqa: PLC0415 (few sources need it)
+
+    transport, clock = Http(), SystemClock()
+    asker = make_asker(source, values, options, transport=transport, clock=clock, emit=emit)
+    try:
+        return await discovered(source, values, asker, datetime.fromtimestamp(clock.now(), UTC))
+    finally:
+        await transport.close()
 
 
 def show_state(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import subprocess
 import threading
 from collections import Counter
@@ -37,6 +38,7 @@ from penstock.run.preparing import prepare
 NOW = "2024-06-15T12:30:45+00:00"
 EPOCH = datetime.fromisoformat(NOW).timestamp()
 LONG = 0.5
+PATIENCE = 60.0  # seconds for one case
 BASE = "https://api.test"
 _HEADERS = {"authorization", "content-type", "cookie"}
 
@@ -224,6 +226,11 @@ class Reference:
 
     def __init__(self, python: str, server: Server) -> None:
         self._server = server
+        self._python = python
+        self._begin()
+
+    def _begin(self) -> None:
+        server, python = self._server, self._python
         worker = Path(__file__).with_name("worker.py")
         self._process = subprocess.Popen(
             [python, str(worker)],
@@ -239,6 +246,12 @@ class Reference:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+            self._begin()
+            raise TimeoutError("the reference engine does not come to an end")
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the reference engine's process ended")
