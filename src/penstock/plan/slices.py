@@ -41,8 +41,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `null` says what a record does whose first field is null: it is skipped, or an error. `absent`
     says the same for a field that is not there at all. `extras` are values that only templates
     see. With `repeat` the same values come as often as there are parents. `incremental` reads only
-    the parents that changed. `lazy` leads to the child's first page inside the parent's record. With
-    `within` a partition also holds that of its parent, as `parent_slice`.
+    the parents that changed. `lazy` leads to the child's first page inside the parent's record.
+    With `within` a partition also holds that of its parent, as `parent_slice`.
     """
 
     stream: str

@@ -136,6 +136,57 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     spare: int = 0
 
 
+def _handler(outer: Server) -> type[BaseHTTPRequestHandler]:
+    """What answers for a server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def answer(self) -> None:
+            size = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(size).decode("utf-8", "replace") if size else ""
+            if self.path == "/__mark":
+                outer.asked.clear()
+                self._send(Reply(body={}))
+                return
+            parts = urlsplit(self.path)
+            pairs = tuple((k.lower(), v) for k, v in self.headers.items())
+            asked = Asked(
+                method=self.command,
+                origin=dict(pairs).get("x-asked-url", ""),
+                path=parts.path,
+                query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+                headers=pairs,
+                body=body,
+            )
+            self._send(outer.reply(asked))
+
+        def _send(self, reply: Reply) -> None:
+            if reply.cut:
+                self.close_connection = True
+                self.connection.close()
+                return
+            data = reply.body
+            if not isinstance(data, (bytes, str)):
+                data = json.dumps(data)
+            data = data.encode() if isinstance(data, str) else data
+            self.send_response(reply.status)
+            for name, value in {"content-type": "application/json", **reply.headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = answer  # noqa: N815 (the names the server looks for)
+        do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 (the same)
+
+    return Handler
+
+
 class Server:
     """The server both engines ask: its API is changed from case to case."""
 
@@ -144,53 +195,7 @@ class Server:
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
         self._seen: Counter[Any] = Counter()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def answer(self) -> None:
-                size = int(self.headers.get("content-length") or 0)
-                body = self.rfile.read(size).decode("utf-8", "replace") if size else ""
-                if self.path == "/__mark":
-                    outer.asked.clear()
-                    self._send(Reply(body={}))
-                    return
-                parts = urlsplit(self.path)
-                pairs = tuple((k.lower(), v) for k, v in self.headers.items())
-                asked = Asked(
-                    method=self.command,
-                    origin=dict(pairs).get("x-asked-url", ""),
-                    path=parts.path,
-                    query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
-                    headers=pairs,
-                    body=body,
-                )
-                self._send(outer.reply(asked))
-
-            def _send(self, reply: Reply) -> None:
-                if reply.cut:
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                data = reply.body
-                if not isinstance(data, (bytes, str)):
-                    data = json.dumps(data)
-                data = data.encode() if isinstance(data, str) else data
-                self.send_response(reply.status)
-                for name, value in {"content-type": "application/json", **reply.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -52,7 +52,7 @@ def redirect(port: int) -> None:
         response.url = url
         return response
 
-    HTTPAdapter.send = sent  # type: ignore[method-assign]
+    HTTPAdapter.send = sent  # type: ignore[method-assign]  # on purpose
 
 
 def freeze(now: str) -> None:
@@ -78,7 +78,32 @@ def freeze(now: str) -> None:
     plain = helpers.ab_datetime_now
     for module in list(sys.modules.values()):
         if getattr(module, "ab_datetime_now", None) is plain:
-            module.ab_datetime_now = lambda: fixed  # type: ignore[attr-defined]
+            module.ab_datetime_now = lambda: fixed  # type: ignore[attr-defined]  # on purpose
+
+
+def _note(out: dict[str, Any], m: Any) -> None:
+    """Put a message where it belongs."""
+    from airbyte_cdk.models import (  # noqa: PLC0415 (in the process that has the reference engine)
+        AirbyteStateMessageSerializer,
+        Type,
+    )
+
+    if m.type == Type.RECORD:
+        out["records"].setdefault(m.record.stream, []).append(m.record.data)
+    elif m.type == Type.STATE:
+        dumped = AirbyteStateMessageSerializer.dump(m.state)
+        state = json.loads(json.dumps(dumped, default=vars))
+        stream = state["stream"]
+        out["states"][stream["stream_descriptor"]["name"]] = stream.get("stream_state")
+    elif m.type == Type.TRACE and m.trace.error:
+        e = m.trace.error
+        kind = e.failure_type.value if e.failure_type else None
+        out["errors"].append([kind, e.message, (e.internal_message or "")[:300]])
+    elif m.type == Type.TRACE and m.trace.stream_status:
+        s = m.trace.stream_status
+        out["status"][s.stream_descriptor.name] = s.status.value
+    elif m.type == Type.CONTROL:
+        out["control"].append(m.control.connectorConfig.config)
 
 
 def messages(job: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +111,6 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
     from airbyte_cdk.models import (  # noqa: PLC0415 (in the process that has the reference engine)
         AirbyteStateMessageSerializer,
         ConfiguredAirbyteCatalogSerializer,
-        Type,
     )
     from airbyte_cdk.sources.declarative.concurrent_declarative_source import (  # noqa: PLC0415 (in the process that has the reference engine)
         ConcurrentDeclarativeSource,
@@ -115,22 +139,7 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
         catalog = ConfiguredAirbyteCatalogSerializer.load({"streams": list(map(_wanted, chosen))})
         source = make(catalog)
         for m in source.read(log, source._config, catalog, held):
-            if m.type == Type.RECORD:
-                out["records"].setdefault(m.record.stream, []).append(m.record.data)
-            elif m.type == Type.STATE:
-                dumped = AirbyteStateMessageSerializer.dump(m.state)
-                state = json.loads(json.dumps(dumped, default=vars))
-                stream = state["stream"]
-                out["states"][stream["stream_descriptor"]["name"]] = stream.get("stream_state")
-            elif m.type == Type.TRACE and m.trace.error:
-                e = m.trace.error
-                kind = e.failure_type.value if e.failure_type else None
-                out["errors"].append([kind, e.message, (e.internal_message or "")[:300]])
-            elif m.type == Type.TRACE and m.trace.stream_status:
-                s = m.trace.stream_status
-                out["status"][s.stream_descriptor.name] = s.status.value
-            elif m.type == Type.CONTROL:
-                out["control"].append(m.control.connectorConfig.config)
+            _note(out, m)
     except BaseException as exc:  # noqa: BLE001 (what the engine raises is its answer)
         out["raised"] = f"{type(exc).__name__}: {exc}"[:1500]
         if not out["status"]:
@@ -167,7 +176,7 @@ def main() -> None:
     PORT = first["port"]
     time.sleep = _slept
     redirect(PORT)
-    import airbyte_cdk.sources.declarative.concurrent_declarative_source  # noqa: F401, PLC0415
+    import airbyte_cdk.sources.declarative.concurrent_declarative_source  # noqa: F401, PLC0415 (loaded before the first case)
 
     freeze(first["now"])
     print("ready", file=out, flush=True)
