@@ -24,9 +24,9 @@ from penstock.codes import CODES
 from penstock.connectors import names, path
 from penstock.destinations import describe
 from penstock.emulator import EMULATORS, EVERYDAY, FAULTS, Settings
+from penstock.engine import compile_source
 from penstock.events import Event
 from penstock.plan.source import Source, Stream
-from penstock.run import compile_source
 
 DOCS = Path(__file__).parent
 SETTING = re.compile(r"^ {4,8}(\w+): (.*?)(?=^ {4,8}\w+: |\Z)", re.MULTILINE | re.DOTALL)

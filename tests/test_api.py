@@ -127,9 +127,9 @@ def test_an_unknown_stream_names_the_nearest(source):
         source.arrow("chat_message")
 
 
-def test_load_into_is_one_call(source, tmp_path):
+def test_run_is_one_call(source, tmp_path):
     """A source and a destination are enough."""
-    result = penstock.load_into(source, tmp_path / "one.duckdb", db_schema="mine")
+    result = penstock.run(source, tmp_path / "one.duckdb", db_schema="mine")
     assert (result.status, result.db_schema) == ("done", "mine")
 
 

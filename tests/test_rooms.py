@@ -21,17 +21,17 @@ MAY_IMPORT = {
     "emulator": ("errors",),
     "redact": ("plan",),
     "values": ("plan", "errors"),
-    "run": (
+    "engine": (
         *("dialects", "read", "shape", "destinations"),
         *("plan", "events", "errors", "redact", "values"),
     ),
     "cli": (
-        *("run", "plan", "events", "errors", "codes", "redact", "values"),
+        *("engine", "plan", "events", "errors", "codes", "redact", "values"),
         *("connectors", "emulator"),
     ),
-    "api": ("run", "plan", "dialects", "events", "errors", "values"),
-    "dlt": ("api", "run", "dialects"),
-    "penstock": ("api", "run", "plan", "dialects", "events", "errors"),
+    "api": ("engine", "plan", "dialects", "events", "errors", "values"),
+    "dlt": ("api", "engine", "dialects"),
+    "penstock": ("api", "engine", "plan", "dialects", "events", "errors"),
     "__main__": ("cli",),
 }
 
@@ -66,9 +66,9 @@ TASKS_IN = {
     "penstock.emulator.server": "a server starts a task for each connection, outside the engine",
 }
 RUNS_A_LOOP = {
-    "penstock.run.engine": "a run is one loop",
-    "penstock.run.protocol.commands": "a command of the protocol is a loop of its own",
-    "penstock.run.reading": "reading without keeping is a loop of its own",
+    "penstock.engine.running": "a run is one loop",
+    "penstock.engine.protocol.commands": "a command of the protocol is a loop of its own",
+    "penstock.engine.reading": "reading without keeping is a loop of its own",
     "penstock.emulator.server": "a server is a loop of its own",
 }
 
@@ -214,7 +214,7 @@ HEAVY = ("pyarrow", "duckdb", "aiohttp", "pyreqwest", "jinja2", "rich", "asyncio
 def test_compiling_a_document_imports_nothing_heavy(run_python):
     """`check` starts fast: what reads, shapes and keeps is imported by a run."""
     code = (
-        "import sys; from penstock.run import compile_source; compile_source('chat');"
+        "import sys; from penstock.engine import compile_source; compile_source('chat');"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
 

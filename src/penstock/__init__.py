@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from penstock.api import Source, load, load_into
+    from penstock.api import Source, load, run
     from penstock.dialects import Compiled
+    from penstock.engine import Options, Result, compile_source, execute, read_stream
     from penstock.errors import (
         DestinationError,
         Diagnostic,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         ShapeError,
     )
     from penstock.events import Receipt
-    from penstock.run import Options, Result, compile_source, execute, read_stream
 
 __version__ = "0.1.0"
 
@@ -37,15 +37,15 @@ __all__ = [
     "compile_source",
     "execute",
     "load",
-    "load_into",
     "read_stream",
+    "run",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Source", "load", "load_into"), "api"),
+    **dict.fromkeys(("Source", "load", "run"), "api"),
     "Compiled": "dialects",
     "Receipt": "events",
-    **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "run"),
+    **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "engine"),
 }
 
 

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.dialects import Compiled
-    from penstock.run import Result
+    from penstock.engine import Result
 
-__all__ = ["Page", "Source", "load", "load_into"]
+__all__ = ["Page", "Source", "load", "run"]
 
 Page = list[JsonValue]
 """The records of one page, as the API gives them."""
@@ -122,7 +122,7 @@ class Source:
             PlanError: there is no such stream, or a value is missing.
             ReadError: the API did not give what the plan asks for.
         """
-        from penstock.run import read_pages  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine import read_pages  # noqa: PLC0415 (`import penstock` stays fast)
 
         found = read_pages(
             self.plan, self.values, stream, base_url=self._base_url, on_event=on_event
@@ -136,7 +136,7 @@ class Source:
             PlanError: there is no such stream, or a value is missing.
             ReadError: the API did not give what the plan asks for.
         """
-        from penstock.run.reading import pages  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine.reading import pages  # noqa: PLC0415 (`import penstock` stays fast)
 
         found = pages(self.plan, self.values, stream, base_url=self._base_url, on_event=on_event)
         async with aclosing(found) as taken:
@@ -150,7 +150,7 @@ class Source:
             PlanError: there is no such stream, or a value is missing.
             ReadError: the API did not give what the plan asks for.
         """
-        from penstock.run.reading import finished  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine.reading import finished  # noqa: PLC0415 (`import penstock` stays fast)
 
         return finished(self.tables_async(stream))
 
@@ -161,7 +161,7 @@ class Source:
             PlanError: there is no such stream, or a value is missing.
             ReadError: the API did not give what the plan asks for.
         """
-        from penstock.run.tables import read_tables  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine.tables import read_tables  # noqa: PLC0415 (`import penstock` stays fast)
 
         return await read_tables(self.plan, self.values, stream, base_url=self._base_url)
 
@@ -218,7 +218,7 @@ class Source:
             PlanError: a selected stream does not exist, or a value is missing.
             DestinationError: the destination cannot be opened, or keeps nothing more.
         """
-        from penstock.run import Options, execute  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine import Options, execute  # noqa: PLC0415 (`import penstock` stays fast)
 
         target = self._compiled.target if to is None else None
         target = target or Target()
@@ -239,14 +239,14 @@ def load(source: str | os.PathLike[str] | Mapping[str, object], /, **values: Jso
     Raises:
         PlanError: the document has errors; all of them are in its `diagnostics`.
     """
-    from penstock.run import compile_source, compile_value  # noqa: PLC0415 (`import` stays fast)
+    from penstock.engine import compile_source, compile_value  # noqa: PLC0415 (`import` stays fast)
 
     if isinstance(source, Mapping):
         return Source(compile_value(source, values), values)
     return Source(compile_source(os.fspath(source), values), values)
 
 
-def load_into(
+def run(
     source: Source | str | os.PathLike[str] | Mapping[str, object],
     to: str | os.PathLike[str] | None = None,
     **options: Any,

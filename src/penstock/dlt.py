@@ -17,7 +17,7 @@ from penstock.api import Source
 from penstock.dialects.dlt.standin import parts, record, rest_api
 from penstock.dialects.dlt.standin.settings import Accessor
 from penstock.dialects.dlt.standin.sources import DltSource
-from penstock.run import compile_built
+from penstock.engine import compile_built
 
 __all__ = ["RESTAPIConfig", "config", "incremental", "rest_api_source", "secrets"]
 

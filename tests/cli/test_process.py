@@ -38,7 +38,7 @@ def test_help_imports_no_command_and_no_engine(environ):
         "import sys; from penstock.cli.app import launch; launch(['--help']);"
         "heavy = {m for m in sys.modules if m.startswith('penstock.cli.') and"
         " m.rpartition('.')[2] in ('run', 'plan', 'demo', 'emulate')}"
-        " | {'rich', 'aiohttp', 'duckdb', 'penstock.run'} & set(sys.modules);"
+        " | {'rich', 'aiohttp', 'duckdb', 'penstock.engine'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(

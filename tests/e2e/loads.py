@@ -13,10 +13,10 @@ import duckdb
 import msgspec
 
 from penstock.emulator import EmulatorServer
+from penstock.engine import Options, Result, compile_source, execute
 from penstock.events import Event, Receipt
 from penstock.plan.policy import ExponentialBackoff
 from penstock.plan.source import Source
-from penstock.run import Options, Result, compile_source, execute
 
 DOCUMENTS = Path(__file__).parent / "documents"
 SCHEMA = "kept"

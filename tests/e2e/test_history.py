@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from tests.destinations.places import SCHEMA, DuckDBPlace, PostgresPlace
 
-from penstock.run import Options, compile_source, execute
+from penstock.engine import Options, compile_source, execute
 
 DOCUMENT = """
 name: people

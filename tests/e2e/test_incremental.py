@@ -10,8 +10,8 @@ import pytest
 from tests.e2e.loads import SCHEMA, assert_holds, given, load, plan, query, table
 
 from penstock.emulator import EmulatorServer, Settings
+from penstock.engine import show_state
 from penstock.plan.source import Source
-from penstock.run import show_state
 
 
 def versions(path: Path, name: str) -> Counter[tuple[str, int]]:
@@ -76,7 +76,7 @@ def test_nothing_new_imports_no_arrow(tmp_path: Path, run_python: object) -> Non
     path = tmp_path / "t.duckdb"
     code = (
         "import sys\n"
-        "from penstock.run import Options, compile_source, execute\n"
+        "from penstock.engine import Options, compile_source, execute\n"
         "source = compile_source({document!r}).need()\n"
         "values = {{'client_id': 'demo-client', 'client_secret': 'demo-secret'}}\n"
         "options = Options(base_url={url!r}, db_schema={schema!r})\n"

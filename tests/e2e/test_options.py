@@ -10,10 +10,10 @@ from tests.e2e.loads import SCHEMA, assert_holds, given, load, plan, query, tabl
 from tests.e2e.test_incremental import without_retries
 
 from penstock.emulator import EmulatorServer, Settings
+from penstock.engine import read_stream, reset_state, show_state
 from penstock.errors import PlanError
 from penstock.plan.records import Keys
 from penstock.plan.source import Source
-from penstock.run import read_stream, reset_state, show_state
 
 
 def with_path(source: Source, *path: str) -> Source:

@@ -12,12 +12,12 @@ import pytest
 from tests.e2e.loads import plan
 
 from penstock.destinations.base import Checkpoint, Committed
+from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.errors import DestinationError
 from penstock.plan.slices import Slice
 from penstock.read.context import Settings, contexts
 from penstock.read.parts import PagePart, SliceClosed
 from penstock.read.state import PASS_SECONDS, without_old_pass
-from penstock.run.loader import Edges, Sizes, StreamLoader
 
 LARGE = 20_000
 

@@ -23,7 +23,7 @@ SCRIPT = """
 import json, os, sys
 from tests.crash.killing import SMALL
 from tests.e2e.loads import SCHEMA, VALUES, given, plan
-from penstock.run import Options, execute
+from penstock.engine import Options, execute
 
 told = json.loads(sys.argv[1])
 left = told["count"]

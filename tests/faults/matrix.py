@@ -16,11 +16,11 @@ from tests.faults.world import DIALECTS, KINDS, PAGINATORS, RECORDS, VALUES, Wor
 from tests.support.api import Api, Read, read_all
 from tests.support.clock import VirtualClock
 
+from penstock.engine import compile_source
+from penstock.engine.receipts import make_receipt
 from penstock.errors import ReadError
 from penstock.events import Receipt
 from penstock.plan.source import Source
-from penstock.run import compile_source
-from penstock.run.receipts import make_receipt
 from penstock.shape.values import decode
 
 DOCUMENTS = Path(__file__).parent / "documents"

@@ -17,10 +17,10 @@ from tests.support.api import Api
 
 from penstock.destinations import open_destination
 from penstock.destinations.base import Owner
+from penstock.engine.running import Options, Run, new_run_id, redactor_for
 from penstock.events import Receipt
 from penstock.plan.policy import ConstantBackoff
 from penstock.plan.source import Source
-from penstock.run.engine import Options, Run, new_run_id, redactor_for
 
 TROUBLES = ("500", "reset-midbody", "truncated", "html", "gzip-bomb", "401", "link-cycle")
 WRITES = ("append", "merge", "replace")

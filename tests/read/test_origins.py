@@ -14,13 +14,13 @@ from tests.support.api import (
     stream,
 )
 
+from penstock.engine.running import Options
 from penstock.errors import OriginError
 from penstock.plan.auth import ApiKey, Bearer
 from penstock.plan.expr import Concat, Const, JoinUrl
 from penstock.plan.pagination import NextLink, SinglePage
 from penstock.plan.request import Slot
 from penstock.plan.slices import Values
-from penstock.run.engine import Options
 
 KEYS = [
     Bearer(token=Const(value="s3cret")),

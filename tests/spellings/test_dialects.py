@@ -19,8 +19,8 @@ import penstock.connectors
 from penstock.dialects import compile_document, load
 from penstock.dialects.document import Document
 from penstock.emulator import EmulatorServer, Settings
+from penstock.engine import read_stream
 from penstock.plan.source import Source, Stream
-from penstock.run import read_stream
 
 MANIFESTS = Path(penstock.connectors.__file__).parent / "manifests"
 NAMES = ("dixa", "messaging")

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import msgspec
 from tests.support.clock import EPOCH, StuckError, VirtualClock, run
 
+from penstock.engine.running import Options, make_asker
 from penstock.errors import Error, TransportError
 from penstock.events import Event
 from penstock.plan.expr import Const, Expr, Ref, Scope
@@ -21,7 +22,6 @@ from penstock.read.context import Settings, StreamContext
 from penstock.read.parts import PagePart, Part, SliceClosed, SliceLost, StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.tally import Tally
-from penstock.run.engine import Options, make_asker
 
 BASE = "https://api.test"
 Handler = Callable[["Asked"], "HttpResponse | Any"]

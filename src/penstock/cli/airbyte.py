@@ -13,7 +13,7 @@ from penstock.cli.context import App
 from penstock.cli.options import base_url_option, pass_app
 
 if TYPE_CHECKING:
-    from penstock.run.protocol import Call
+    from penstock.engine.protocol import Call
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,8 +86,8 @@ def read(app: App, /, **given: Any) -> int:
 
 
 def _run(app: App, command: str, **given: Any) -> int:
-    from penstock.run import protocol  # noqa: PLC0415 (start-up stays fast)
-    from penstock.run.protocol.messages import Messages  # noqa: PLC0415 (the same)
+    from penstock.engine import protocol  # noqa: PLC0415 (start-up stays fast)
+    from penstock.engine.protocol.messages import Messages  # noqa: PLC0415 (the same)
 
     call: Call = protocol.Call(**given)
     messages = Messages(app.console.raw, app.console.redactor)

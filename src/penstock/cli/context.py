@@ -18,7 +18,7 @@ class App:
     """The console, the engine, and how failures are to be shown.
 
     Args:
-        engine: what does the work; `penstock.run`, imported when first needed, if not given.
+        engine: what does the work; `penstock.engine`, imported when first needed, if not given.
     """
 
     def __init__(self, engine: Engine | None = None) -> None:
@@ -33,7 +33,7 @@ class App:
     def engine(self) -> Engine:
         """The engine."""
         if self._engine is None:
-            self._engine = cast("Engine", importlib.import_module("penstock.run"))
+            self._engine = cast("Engine", importlib.import_module("penstock.engine"))
         return self._engine
 
     def compile(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:

@@ -1,4 +1,4 @@
-"""What the command line asks of the engine: the shape of `penstock.run`, which it imports late."""
+"""What the command line asks of `penstock.engine`, which it imports late."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Result(Protocol):
 
 
 class Engine(Protocol):
-    """The functions of `penstock.run` that commands call."""
+    """The functions of `penstock.engine` that commands call."""
 
     @property
     def Options(self) -> Callable[..., Any]:  # noqa: N802 (a class)

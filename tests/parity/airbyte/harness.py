@@ -23,6 +23,8 @@ import msgspec
 
 from penstock.dialects import compile_document
 from penstock.dialects.loading import read_text
+from penstock.engine.preparing import prepare
+from penstock.engine.running import Options, make_asker
 from penstock.errors import Error
 from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.source import Source
@@ -32,8 +34,6 @@ from penstock.read.discover import discovered
 from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.transport import Http
-from penstock.run.engine import Options, make_asker
-from penstock.run.preparing import prepare
 
 NOW = "2024-06-15T12:30:45+00:00"
 EPOCH = datetime.fromisoformat(NOW).timestamp()

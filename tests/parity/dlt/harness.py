@@ -24,9 +24,9 @@ from tests.parity.dlt.worker import receive, send
 
 from penstock.dialects import compile_document
 from penstock.dialects.document import Document
+from penstock.engine import Options, execute
 from penstock.errors import Error
 from penstock.events import Receipt
-from penstock.run import Options, execute
 
 Config = dict[str, Any]
 Request = tuple[str, ...]

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from penstock.dialects import compile_document, load
-from penstock.run.reading import read_stream
+from penstock.engine.reading import read_stream
 
 SKIPPED = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
 

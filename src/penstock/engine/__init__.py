@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.engine.importing import import_state
+    from penstock.engine.reading import read_pages, read_stream
+    from penstock.engine.running import Options, Result, execute, reset_state, show_state
     from penstock.plan.expr import JsonValue
-    from penstock.run.engine import Options, Result, execute, reset_state, show_state
-    from penstock.run.importing import import_state
-    from penstock.run.reading import read_pages, read_stream
 
 __all__ = [
     "Options",
@@ -31,14 +31,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Options": "engine",
-    "Result": "engine",
-    "execute": "engine",
+    "Options": "running",
+    "Result": "running",
+    "execute": "running",
     "import_state": "importing",
     "read_pages": "reading",
     "read_stream": "reading",
-    "reset_state": "engine",
-    "show_state": "engine",
+    "reset_state": "running",
+    "show_state": "running",
 }
 
 

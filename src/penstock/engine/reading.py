@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from penstock.engine.preparing import prepare
+from penstock.engine.running import Options, make_asker, selected
 from penstock.errors import Error
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
@@ -31,8 +33,6 @@ from penstock.read.context import Settings
 from penstock.read.parts import PagePart, SliceLost
 from penstock.read.reader import Reader
 from penstock.read.transport import Http, warm
-from penstock.run.engine import Options, make_asker, selected
-from penstock.run.preparing import prepare
 
 _WAITING = 1_000  # records that wait for whoever reads them
 _PAGES_WAITING = 4

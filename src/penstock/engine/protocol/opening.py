@@ -10,14 +10,14 @@ from msgspec.structs import replace
 
 from penstock.dialects import airbyte, load
 from penstock.dialects.document import Document
+from penstock.engine.preparing import prepare
+from penstock.engine.protocol.catalog import wrong
+from penstock.engine.protocol.messages import Messages
 from penstock.errors import PlanError
 from penstock.plan.expr import JsonValue, Ref, Scope
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
 from penstock.redact import is_sensitive
-from penstock.run.preparing import prepare
-from penstock.run.protocol.catalog import wrong
-from penstock.run.protocol.messages import Messages
 from penstock.values import scalars, secrets
 
 INJECTED = "__injected_declarative_manifest"

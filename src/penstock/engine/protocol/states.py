@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from penstock.engine.protocol.catalog import wrong
 from penstock.errors import PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.read.airbyte_state import imported
-from penstock.run.protocol.catalog import wrong
 
 
 def entries_of(source: Source, given: JsonValue) -> dict[str, dict[str, str]]:

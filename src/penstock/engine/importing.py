@@ -7,11 +7,11 @@ import socket
 
 from penstock.destinations import open_destination
 from penstock.destinations.base import Append, Checkpoint, Owner, Session
+from penstock.engine.protocol.states import entries_of
+from penstock.engine.running import new_run_id
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
-from penstock.run.engine import new_run_id
-from penstock.run.protocol.states import entries_of
 
 
 def import_state(

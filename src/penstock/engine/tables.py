@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from penstock.engine.reading import parts
+from penstock.engine.running import selected
 from penstock.errors import PlanError
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
-from penstock.run.engine import selected
-from penstock.run.reading import parts
 from penstock.shape import Batch, Block, Segment, Shaper
 
 if TYPE_CHECKING:

@@ -17,6 +17,9 @@ import msgspec
 
 from penstock.destinations import open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
+from penstock.engine.loader import Edges, Sizes, StreamLoader
+from penstock.engine.preparing import prepare
+from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.errors import DestinationError, Diagnostic, PlanError
 from penstock.events import (
     Event,
@@ -43,9 +46,6 @@ from penstock.read.reader import Reader
 from penstock.read.state import without_old_pass
 from penstock.read.transport import Http, Transport
 from penstock.redact import Redactor
-from penstock.run.loader import Edges, Sizes, StreamLoader
-from penstock.run.preparing import prepare
-from penstock.run.receipts import decode_receipt, make_receipt
 from penstock.shape import warm_up
 
 Emit = Callable[[Event], None]

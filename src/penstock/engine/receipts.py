@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from penstock.engine.loader import StreamLoader
 from penstock.events import Failure, Receipt, Status
 from penstock.plan.source import Stream
 from penstock.read.context import StreamContext
-from penstock.run.loader import StreamLoader
 
 # A single page that holds exactly so many records may be one that the API cut off.
 _ROUND = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
+from penstock.engine.protocol.messages import Messages
+from penstock.engine.protocol.opening import Opened
+from penstock.engine.running import Options, make_asker
 from penstock.errors import Error
 from penstock.events import Event, Waiting, Warned
 from penstock.plan.expr import JsonValue
@@ -29,9 +32,6 @@ from penstock.read.parts import (
 )
 from penstock.read.reader import Reader
 from penstock.read.transport import Http
-from penstock.run.engine import Options, make_asker
-from penstock.run.protocol.messages import Messages
-from penstock.run.protocol.opening import Opened
 
 STATE_SECONDS = 600.0  # between two states of a stream with many partitions
 LONG_WAIT = 5.0  # seconds: a shorter wait is not worth a message

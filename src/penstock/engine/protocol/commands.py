@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from penstock.engine.protocol import catalog as catalogs
+from penstock.engine.protocol.messages import Messages, said
+from penstock.engine.protocol.opening import INJECTED, Call, Opened, compiled, opened, read_json
+from penstock.engine.protocol.reading import Telling, completed, unavailable
+from penstock.engine.protocol.states import entries_of
 from penstock.errors import Error, PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source, Spec
-from penstock.run.protocol import catalog as catalogs
-from penstock.run.protocol.messages import Messages, said
-from penstock.run.protocol.opening import INJECTED, Call, Opened, compiled, opened, read_json
-from penstock.run.protocol.reading import Telling, completed, unavailable
-from penstock.run.protocol.states import entries_of
 
 DONE, FAILED = 0, 1
 _CHECKED = "__airbyte_check_stream_names"  # a key of the values: other streams to try
