@@ -68,7 +68,6 @@ CODES: dict[str, str] = {
     "interrupted": "The user stopped the command; what was committed stays.",
     "bug": "Something happened that Penstock does not expect; please report it.",
     # While values are gathered and commands are called.
-    "unknown-stream": "No stream has the name that was given.",
     "fault-rule": "A fault rule of the emulator cannot be read.",
     # While reading.
     "error": "Something failed that has no code of its own.",

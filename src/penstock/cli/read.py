@@ -16,8 +16,9 @@ from penstock.cli.options import (
     source_argument,
     value_options,
 )
-from penstock.cli.session import check_streams, open_source
+from penstock.cli.session import open_source
 from penstock.events import Event, SliceFailed
+from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 
 

@@ -22,9 +22,10 @@ from penstock.cli.options import (
     takeover_option,
     value_options,
 )
-from penstock.cli.session import Opened, check_streams, default_destination, open_source
+from penstock.cli.session import Opened, default_destination, open_source
 from penstock.cli.summary import EXIT_CODES, result_json, summarize
 from penstock.events import Event
+from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 from penstock.plan.target import Target
 
@@ -89,7 +90,8 @@ def run(app: App, /, **given: Any) -> int:
     wanted = Wanted(**given)
     app.json = wanted.as_json
     opened = open_source(app, wanted.source, wanted.sets, wanted.config)
-    check_streams(opened.source, wanted.select)
+    if not opened.source.discovered:  # then the API knows more names
+        check_streams(opened.source, wanted.select)
     with progress(app.console, quiet=wanted.quiet) as shown:
         result = _execute(app, opened, wanted, shown)
     if not wanted.quiet:

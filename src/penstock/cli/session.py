@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -176,28 +175,6 @@ def _constants(expr: Expr) -> list[str]:
 def _without_scheme(text: str) -> str:
     scheme = next((s for s in _SCHEMES if f"{text} ".lower().startswith(s)), "")
     return text[len(scheme) :].strip()
-
-
-def check_streams(source: Source, wanted: Iterable[str]) -> None:
-    """Refuse names that no stream has.
-
-    Raises:
-        PlanError: with one diagnostic for each.
-    """
-    known = [s.name for s in source.streams]
-    unknown = [_unknown_stream(name, known) for name in wanted if name not in known]
-    if unknown:
-        raise PlanError(unknown)
-
-
-def _unknown_stream(name: str, known: list[str]) -> Diagnostic:
-    near = difflib.get_close_matches(name, known, n=1)
-    return Diagnostic(
-        code="stream-unknown",
-        severity="error",
-        message=f"no stream is called {name!r}",
-        hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}",
-    )
 
 
 def default_destination(source: Source, given: str | None) -> str:

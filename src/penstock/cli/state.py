@@ -16,7 +16,8 @@ from penstock.cli.options import (
     source_argument,
     takeover_option,
 )
-from penstock.cli.session import check_streams, compile_source, default_destination, target_of
+from penstock.cli.session import compile_source, default_destination, target_of
+from penstock.plan.check import check_streams
 from penstock.plan.source import Source
 from penstock.plan.target import Target
 

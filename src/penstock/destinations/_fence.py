@@ -7,33 +7,8 @@ from collections.abc import Callable
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._engine import Engine
-from penstock.destinations.base import Owner, Peek, Session
+from penstock.destinations.base import Owner, Peek
 from penstock.errors import DestinationError, LockedError
-
-
-def patiently(
-    attempt: Callable[[], Session],
-    wait: float,
-    *,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> Session:
-    """Try until nobody else has the fence, for at most `wait` seconds.
-
-    Raises:
-        LockedError: somebody still had it.
-    """
-    deadline = clock() + wait
-    pause = 0.02
-    while True:
-        try:
-            return attempt()
-        except LockedError:
-            left = deadline - clock()
-            if left <= 0:
-                raise
-            sleep(min(pause, left))
-            pause = min(pause * 2, 1.0)
 
 
 def raise_epoch(

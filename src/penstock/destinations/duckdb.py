@@ -19,15 +19,15 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, explain, fold
-from penstock.destinations._fence import drop_dead_builds, look, patiently, raise_epoch
+from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._newfile import create
+from penstock.destinations._place import Place
 from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
     Destination,
@@ -66,9 +66,6 @@ SETTINGS = {
     "enable_progress_bar": "false",
 }
 
-BUSY = 1.0
-"""Seconds to wait for a session of this process that is committing while it is taken over."""
-
 _GATE = threading.Lock()
 _LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
 
@@ -78,44 +75,12 @@ def destination(url: str, *, fault: Fault = no_fault) -> Destination:
     return DuckDB(url, fault=fault)
 
 
-class DuckDB:
+class DuckDB(Place):
     """A DuckDB file. `clock` and `sleep` are given by tests."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        fault: Fault = no_fault,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.url = url
+    def __init__(self, url: str, **given: Any) -> None:
+        super().__init__(url, **given)
         self.path = _path(url)
-        self._fault = fault
-        self._clock = clock
-        self._sleep = sleep
-
-    def open(
-        self,
-        *,
-        owner: Owner,
-        db_schema: str,
-        takeover: Takeover = "dead",
-        wait: float = 0.0,
-    ) -> Session:
-        """Take the fence, waiting up to `wait` seconds for another run to let go of it.
-
-        Raises:
-            LockedError: another process has the file open, or a session of this one goes on.
-            DestinationError: the file cannot be made or opened.
-        """
-        patience = max(wait, BUSY) if takeover == "always" else wait
-        return patiently(
-            lambda: self._open(owner, db_schema, takeover),
-            patience,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
 
     def peek(self, db_schema: str) -> Peek | None:
         """Look at state and fence without taking it; None where nothing was ever loaded."""

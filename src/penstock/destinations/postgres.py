@@ -17,12 +17,12 @@ What holds, and how:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 from weakref import finalize
 
 from penstock.destinations import _sql as sql
-from penstock.destinations._fence import drop_dead_builds, look, patiently, raise_epoch
+from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
+from penstock.destinations._place import Place
 from penstock.destinations._postgres_engine import Link, PostgresEngine
 from penstock.destinations._postgres_errors import explain
 from penstock.destinations._session import SqlSession
@@ -49,9 +49,6 @@ KIND = Kind(
     ),
 )
 
-BUSY = 1.0
-"""Seconds to wait for a session that is committing while it is taken over."""
-
 LOCK_SECONDS = 30
 """How long a commit waits for readers of a table that it changes."""
 
@@ -61,43 +58,8 @@ def destination(url: str, *, fault: Fault = no_fault) -> Destination:
     return Postgres(url, fault=fault)
 
 
-class Postgres:
-    """A Postgres database. `clock` and `sleep` are given by tests."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        fault: Fault = no_fault,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.url = url
-        self._fault = fault
-        self._clock = clock
-        self._sleep = sleep
-
-    def open(
-        self,
-        *,
-        owner: Owner,
-        db_schema: str,
-        takeover: Takeover = "dead",
-        wait: float = 0.0,
-    ) -> Session:
-        """Take the fence, waiting up to `wait` seconds for another run to let go of it.
-
-        Raises:
-            LockedError: another run is connected and has not let go.
-            DestinationError: the server cannot be reached, or refuses.
-        """
-        patience = max(wait, BUSY) if takeover == "always" else wait
-        return patiently(
-            lambda: self._open(owner, db_schema, takeover),
-            patience,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
+class Postgres(Place):
+    """A schema of a Postgres database."""
 
     def peek(self, db_schema: str) -> Peek | None:
         """Look at state and fence without taking it; None where nothing was ever loaded."""

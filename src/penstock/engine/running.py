@@ -20,7 +20,7 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.preparing import prepare
 from penstock.engine.receipts import decode_receipt, make_receipt
-from penstock.errors import DestinationError, Diagnostic, PlanError
+from penstock.errors import DestinationError
 from penstock.events import (
     Event,
     Receipt,
@@ -35,6 +35,7 @@ from penstock.events import (
     Warned,
 )
 from penstock.plan.auth import Choose, OAuth2
+from penstock.plan.check import check_streams
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.source import Source
 from penstock.read.ask import Asker
@@ -90,21 +91,8 @@ def selected(source: Source, select: tuple[str, ...]) -> frozenset[str]:
     """
     if not select:
         return frozenset(s.name for s in source.streams if s.selected)
-    known = [s.name for s in source.streams]
-    problems = [_unknown_stream(name, known) for name in select if name not in known]
-    if problems:
-        raise PlanError(problems)
+    check_streams(source, select)
     return frozenset(select)
-
-
-def _unknown_stream(name: str, known: list[str]) -> Diagnostic:
-    import difflib  # noqa: PLC0415 (only to help with a mistake)
-
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-    return Diagnostic(
-        code="unknown-stream", severity="error", message=f"no stream is called {name!r}", hint=hint
-    )
 
 
 def make_asker(  # noqa: PLR0913 (the edges of a run)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 import msgspec
 
+from penstock.errors import Diagnostic, PlanError
 from penstock.plan.slices import Parent, Partition
 from penstock.plan.source import Source, Stream
 
@@ -129,3 +130,25 @@ CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
 def check(source: Source) -> tuple[Finding, ...]:
     """Everything that is wrong with a plan as a whole."""
     return tuple(finding for one in CHECKS for finding in one(source))
+
+
+def check_streams(source: Source, wanted: Iterable[str]) -> None:
+    """Refuse names that no stream has.
+
+    Raises:
+        PlanError: with one diagnostic for each.
+    """
+    known = [stream.name for stream in source.streams]
+    unknown = [_unknown(name, known) for name in wanted if name not in known]
+    if unknown:
+        raise PlanError(unknown)
+
+
+def _unknown(name: str, known: list[str]) -> Diagnostic:
+    near = get_close_matches(name, known, n=1)
+    return Diagnostic(
+        code="stream-unknown",
+        severity="error",
+        message=f"no stream is called {name!r}",
+        hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}",
+    )
