@@ -10,6 +10,7 @@ import asyncio
 import json
 import select
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,8 @@ from penstock.read.transport import Http
 NOW = "2024-06-15T12:30:45+00:00"
 EPOCH = datetime.fromisoformat(NOW).timestamp()
 LONG = 0.5
-PATIENCE = 60.0  # seconds for one case
+PATIENCE = 300.0  # seconds after which the reference engine hangs; no case is ended by time
+MOST = 400  # requests of a case: whoever asks more would never end, and finds nothing from then on
 BASE = "https://api.test"
 _HEADERS = {"authorization", "content-type", "cookie"}
 
@@ -134,6 +136,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     waits: Counter[float]
     errors: tuple[str, ...] = ()
     spare: int = 0
+    endless: bool = False
 
 
 def _handler(outer: Server) -> type[BaseHTTPRequestHandler]:
@@ -187,6 +190,16 @@ def _handler(outer: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Sockets(ThreadingHTTPServer):
+    """The sockets of a server; who hangs up on it is nothing to tell."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Server:
     """The server both engines ask: its API is changed from case to case."""
 
@@ -195,8 +208,7 @@ class Server:
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
         self._seen: Counter[Any] = Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Sockets(("127.0.0.1", 0), _handler(self))
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -207,11 +219,18 @@ class Server:
             asked = msgspec.structs.replace(asked, nth=self._seen[key])
             self._seen[key] += 1
             self.asked.append(asked)
+            if self.endless:
+                return Reply(status=404, body={})
             try:
                 made = self.api(asked)
             except (ValueError, KeyError, TypeError) as exc:
                 made = Reply(status=404, body={"error": repr(exc)})
         return made if isinstance(made, Reply) else Reply(body=made)
+
+    @property
+    def endless(self) -> bool:
+        """Whether more was asked for than any case needs."""
+        return len(self.asked) > MOST
 
     def begin(self, api: Api) -> None:
         """Serve another API, nothing asked for yet."""
@@ -252,15 +271,23 @@ class Reference:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdout.close()
-            self._begin()
-            raise TimeoutError("the reference engine does not come to an end")
+            self._begin_again()
+            raise TimeoutError("the reference engine hangs")
         line = self._process.stdout.readline()
         if not line:
+            self._begin_again()
             raise RuntimeError("the reference engine's process ended")
         return line
+
+    def _begin_again(self) -> None:
+        self._process.kill()
+        self._end()
+        self._begin()
+
+    def _end(self) -> None:
+        """Wait for the process, and leave none of its pipes open."""
+        with self._process:  # closes the pipes and waits
+            pass
 
     def run(self, case: Case, state: Sequence[dict[str, Any]]) -> Seen:
         """What the reference engine makes of a case."""
@@ -284,15 +311,13 @@ class Reference:
             failed=frozenset(failed),
             waits=Counter(done["sleeps"]),
             errors=tuple(errors),
+            endless=self._server.endless,
         )
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(20)
-        self._process.stdout.close()
+        self._process.kill()
+        self._end()
 
 
 class _Clock:
@@ -414,6 +439,7 @@ def ours(case: Case, state: Sequence[dict[str, Any]], server: Server) -> Seen:
         waits=Counter(done["clock"].slept),
         errors=tuple(done["errors"]),
         spare=done["spare"],
+        endless=server.endless,
     )
 
 
@@ -446,7 +472,8 @@ def _described(asked: Asked, case: Case) -> str:
 
 def differences(theirs: Seen, mine: Seen, *, waits: bool = True) -> list[str]:
     """Everything the two did differently, in lines for people; none where they agree."""
-    told = list(_told("request", theirs.requests, mine.requests))
+    told = [f"{who} never ends" for who, s in (("theirs", theirs), ("ours", mine)) if s.endless]
+    told += list(_told("request", theirs.requests, mine.requests))
     for name in sorted({*theirs.records, *mine.records}):
         theirs_, mine_ = theirs.records.get(name, Counter()), mine.records.get(name, Counter())
         told += _told(f"record of {name}", theirs_, mine_)

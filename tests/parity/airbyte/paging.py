@@ -289,7 +289,7 @@ def _refused(status: int, action: str) -> Case:
     return case(
         f"{action} {status} ends pages",
         stream(retrieves={"paginator": made}, asks={"error_handler": handler}),
-        replies=[rows(1), Reply(status=status, body=rows(9)), rows(3)],
+        replies=[rows(1), Reply(status=status, body=rows(9)), rows(3), rows()],
     )
 
 

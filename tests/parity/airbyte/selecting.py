@@ -61,7 +61,7 @@ _BODIES = {
     "unicode": ({"data": [{"id": "ü \u2028 \U0001f600"}]}, ("data",)),
 }
 _EXTRACTED = [
-    _case(f"body {n}", body if body is not None else Reply(body="null"), at)
+    _case(f"records in {n}", body if body is not None else Reply(body="null"), at)
     for n, (body, at) in _BODIES.items()
 ]
 
