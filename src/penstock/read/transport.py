@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -77,7 +78,7 @@ class Http:
 
         started = time.perf_counter()
         try:
-            return await self._send(request, started)
+            response = await self._send(request, started)
         except PyreqwestError as exc:
             where = f"{request.method} {request.full_url}"
             raise TransportError(_said(exc), request=where, code=_code(exc)) from exc
@@ -86,6 +87,8 @@ class Http:
             raise ReadError(
                 f"not a URL that can be asked: {exc}", code="url", request=where
             ) from exc
+        _heed_cancel()
+        return response
 
     async def _send(self, request: HttpRequest, started: float) -> HttpResponse:
         builder = self._client.request(request.method, request.full_url)
@@ -147,6 +150,16 @@ class Http:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _heed_cancel() -> None:
+    """Be cancelled now, where that was asked for while an answer was being handed out.
+
+    pyreqwest then gives the answer and drops the wish: a run that is being stopped would go on.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _Reader(Protocol):
