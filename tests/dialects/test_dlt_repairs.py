@@ -33,8 +33,8 @@ AUTHS = [
     ({"type": "basic", "user": "x", "pass": "y"}, Basic, ["renamed-value"] + ["renamed-key"] * 2),
     ({"type": "Bearer", "token": "x"}, Bearer, ["renamed-value"]),
     ({"type": "token", "token": "x"}, Bearer, ["renamed-value"]),
-    ({"type": "none"}, NoAuth, []),
-    ("none", NoAuth, []),
+    ({"type": "none"}, NoAuth, ["renamed-value"]),
+    ("none", NoAuth, ["renamed-value"]),
     (None, NoAuth, []),
     ({"type": "bearer", "api_key": "x"}, Bearer, ["renamed-key"]),
     (

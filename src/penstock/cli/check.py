@@ -5,59 +5,130 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
+import msgspec
 
 from penstock.cli import diagnostics
 from penstock.cli.app import Command
 from penstock.cli.context import DONE, WRONG, App
+from penstock.cli.engine import Compiled, Fixed
 from penstock.cli.options import allow_code_option, json_option, pass_app
+from penstock.cli.rewriting import difference, rewrite
 from penstock.cli.session import has_errors, hide_written
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.expr import JsonValue
 
 
+class Checked(msgspec.Struct, kw_only=True):
+    """What was found in a document, what was repaired in it, and the difference that makes."""
+
+    spec: str
+    dialect: str | None = None
+    found: Sequence[Diagnostic] = ()
+    repaired: Sequence[Diagnostic] = ()
+    written: tuple[str, ...] = ()
+    diff: str = ""
+
+
 @click.command(cls=Command)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @json_option
+@click.option(
+    "--fix",
+    "repair",
+    is_flag=True,
+    help="Write every repair into the document: YAML and JSON in place; for Python and text the "
+    "difference goes to stdout.",
+)
 @allow_code_option
 @pass_app
-def check(app: App, sources: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 (a flag)
+def check(
+    app: App,
+    sources: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 (a flag)
+    repair: bool,  # noqa: FBT001 (a flag)
+) -> int:
     """Compile each SOURCE and say what is wrong with it, and what was repaired.
 
     Nothing is asked of any API. Exits with 2 if any document has an error.
     """
     app.json = as_json
-    checked = [_checked(app, spec) for spec in sources]
+    checked = [_fixed(app, spec) if repair else _checked(app, spec) for spec in sources]
     if as_json:
-        app.console.json({"sources": [entry for entry, _ in checked]})
-    return WRONG if any(has_errors(found) for _, found in checked) else DONE
+        app.console.json({"sources": [_entry(one, fixed=repair) for one in checked]})
+    return WRONG if any(has_errors(one.found) for one in checked) else DONE
 
 
-def _checked(app: App, spec: str) -> tuple[dict[str, JsonValue], Sequence[Diagnostic]]:
-    dialect: str | None = None
+def _checked(app: App, spec: str) -> Checked:
+    checked = Checked(spec=spec)
     try:
-        compiled = app.compile(spec)
+        _compiled(app, checked, app.compile(spec))
     except PlanError as exc:
-        found: Sequence[Diagnostic] = exc.diagnostics
+        checked.found = exc.diagnostics
+    _show(app, checked)
+    return checked
+
+
+def _fixed(app: App, spec: str) -> Checked:
+    checked = Checked(spec=spec)
+    try:
+        fixed = app.engine.fix_source(spec, allow_code=app.allow_code)
+    except PlanError as exc:
+        checked.found = exc.diagnostics
     else:
-        found, dialect = compiled.diagnostics, compiled.dialect
-        if compiled.source is not None:
-            hide_written(app, compiled.source)
+        _compiled(app, checked, fixed.compiled)
+        _write(checked, fixed)
+    if not app.json and checked.diff:
+        app.console.raw(checked.diff.removesuffix("\n").encode())
+    _show(app, checked)
+    return checked
+
+
+def _compiled(app: App, checked: Checked, compiled: Compiled) -> None:
+    checked.found, checked.dialect = compiled.diagnostics, compiled.dialect
+    if compiled.source is not None:
+        hide_written(app, compiled.source)
+
+
+def _write(checked: Checked, fixed: Fixed) -> None:
+    """Write what is data, and keep the difference of what is not."""
+    checked.repaired = fixed.repaired
+    for one in fixed.files:
+        if one.in_place:
+            rewrite(one)
+            checked.written = (*checked.written, one.file)
+        else:
+            checked.diff += difference(one)
+
+
+def _entry(checked: Checked, *, fixed: bool) -> JsonValue:
     entry: dict[str, JsonValue] = {
-        "source": spec,
-        "ok": not has_errors(found),
-        "dialect": dialect,
-        "diagnostics": [diagnostics.as_json(d) for d in found],
+        "source": checked.spec,
+        "ok": not has_errors(checked.found),
+        "dialect": checked.dialect,
+        "diagnostics": [diagnostics.as_json(d) for d in checked.found],
     }
-    if not app.json:
-        _show(app, spec, dialect, found)
-    return entry, found
+    if fixed:
+        entry["repaired"] = [diagnostics.as_json(d) for d in checked.repaired]
+        entry["written"] = list(checked.written)
+        entry["diff"] = checked.diff
+    return entry
 
 
-def _show(app: App, spec: str, dialect: str | None, found: Sequence[Diagnostic]) -> None:
-    diagnostics.show_all(app.console, found)
+def _show(app: App, checked: Checked) -> None:
+    if app.json:
+        return
+    found, spec, console = checked.found, checked.spec, app.console
+    diagnostics.show_all(console, found)
     said = f": {diagnostics.count(found)}" if found else ""
     if has_errors(found):
-        app.console.say(f"{app.console.style('not usable', 'bold', 'red')}  {spec}{said}")
+        console.say(f"{console.style('not usable', 'bold', 'red')}  {spec}{said}")
     else:
-        kind = f" ({dialect})" if dialect else ""
-        app.console.say(f"{app.console.style('ok', 'bold', 'green')}  {spec}{kind}{said}")
+        kind = f" ({checked.dialect})" if checked.dialect else ""
+        console.say(f"{console.style('ok', 'bold', 'green')}  {spec}{kind}{said}")
+    if checked.repaired:
+        count = len(checked.repaired)
+        repairs = f"{count} repair{'s' if count != 1 else ''}"
+        if checked.written:
+            console.say(f"{repairs} written to {', '.join(checked.written)}")
+        if checked.diff:
+            console.say(f"{repairs} on stdout, as a difference: pipe it into `git apply`")

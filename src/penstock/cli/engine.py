@@ -36,6 +36,42 @@ class Compiled(Protocol):
         """Everything found, errors and repairs alike."""
 
 
+class Repaired(Protocol):
+    """A file before and after repairs."""
+
+    @property
+    def file(self) -> str:
+        """Where it stands."""
+
+    @property
+    def before(self) -> str:
+        """Its text; a line ends in a line feed."""
+
+    @property
+    def after(self) -> str:
+        """The repaired text."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it is data that can be written, and no program of the user's."""
+
+
+class Fixed(Protocol):
+    """What repairs made of a document."""
+
+    @property
+    def files(self) -> Sequence[Repaired]:
+        """The files that change."""
+
+    @property
+    def compiled(self) -> Compiled:
+        """The repaired document, compiled."""
+
+    @property
+    def repaired(self) -> Sequence[Diagnostic]:
+        """What is not to be said any more."""
+
+
 class Result(Protocol):
     """How a run went."""
 
@@ -84,6 +120,15 @@ class Engine(Protocol):
         components: Path | None = None,
     ) -> Compiled:
         """Find and compile a document."""
+
+    def fix_source(
+        self,
+        spec: str,
+        values: Mapping[str, JsonValue] | None = None,
+        *,
+        allow_code: bool = False,
+    ) -> Fixed:
+        """Write the repairs of a document into its text; nothing is stored."""
 
     def execute(
         self,

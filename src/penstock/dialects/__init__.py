@@ -15,9 +15,10 @@ from penstock.dialects.compiled import Compiled
 if TYPE_CHECKING:
     from penstock.dialects.document import Document
     from penstock.dialects.loading import Code
+    from penstock.dialects.repairing import Fixed
     from penstock.plan.expr import JsonValue
 
-__all__ = ["Compiled", "compile_document", "load"]
+__all__ = ["Compiled", "compile_document", "fix", "load"]
 
 
 def load(spec: str, code: Code | None = None) -> Document:
@@ -52,6 +53,22 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
         'a dlt configuration has "client" and "resources", a manifest "type: DeclarativeSource"',
     )
     return _nothing(document, "")
+
+
+def fix(spec: str, code: Code, values: Mapping[str, JsonValue] | None = None) -> Fixed:
+    """The repairs of a document, written into the text of its files; nothing is stored.
+
+    Raises:
+        PlanError: there is no such document, or it cannot be read at all.
+    """
+    from penstock.dialects.loading import load_document, reread  # noqa: PLC0415 (start-up)
+    from penstock.dialects.repairing import fix  # noqa: PLC0415 (start-up stays fast)
+
+    return fix(
+        load_document(spec, code),
+        lambda document: compile_document(document, values),
+        lambda text: reread(spec, text, code),
+    )
 
 
 def _looks_airbyte(document: Document) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from penstock.errors import Diagnostic, Place, Severity
 from penstock.plan.expr import JsonValue
 from penstock.plan.target import Target
+
+if TYPE_CHECKING:
+    from penstock.dialects.repairing.edits import Edit
 
 DocumentKind = Literal["yaml", "json", "python", "object"]
 Key: TypeAlias = "str | int"
@@ -179,13 +182,26 @@ class Node:
                 return self.value
 
 
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a document's text that was read: it begins at `line`, `indent` columns in."""
+
+    text: str
+    line: int = 1
+    indent: int = 0
+
+
 class Document:
-    """What a user wrote: its file name, text and root node, and what was wrong in reading it."""
+    """What a user wrote: its file name, text and root node, and what was wrong in reading it.
+
+    `repairs` are the edits that would silence each warning about something read as it is meant.
+    """
 
     def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
         self.file = file
         self.kind = kind
         self.text = text
+        self.body = Body(text=text)
+        self.repairs: list[tuple[Diagnostic, tuple[Edit, ...]]] = []
         self.name = name or source_name(file)
         self.diagnostics: list[Diagnostic] = []
         self.root = Node(Unreadable(), self)
@@ -215,18 +231,21 @@ class Document:
         shown = text if len(text) <= _SHOWN_LINE else ""
         return Place(file=self.file, line=line, column=column, text=shown)
 
-    def say(
+    def say(  # noqa: PLR0913, PLR0917 (a diagnostic, and what silences it)
         self,
         severity: Severity,
         code: str,
         message: str,
         place: Place | None,
         hint: str | None = None,
+        edits: tuple[Edit, ...] = (),
     ) -> None:
-        """Add a diagnostic, once."""
+        """Add a diagnostic, once, with the edits of the text that would silence it."""
         said = Diagnostic(code=code, severity=severity, message=message, place=place, hint=hint)
         if said not in self.diagnostics:
             self.diagnostics.append(said)
+            if edits:
+                self.repairs.append((said, edits))
 
     def count(self) -> bool:
         """Count one more node; false once there are too many."""

@@ -15,9 +15,12 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
-def read_json(document: Document, text: str, first_line: int = 1) -> Node:
-    """The root node of a JSON text that begins at `first_line` of the document."""
-    reader = _Reader(document, text, first_line)
+def read_json(document: Document, text: str, first_line: int = 1, indent: int = 0) -> Node:
+    """The root node of a JSON text that begins at `first_line` of the document.
+
+    In the document it is `indent` columns further in.
+    """
+    reader = _Reader(document, text, first_line, indent)
     try:
         root = reader.read(0, (), None)
         reader.skip()
@@ -38,16 +41,17 @@ class _SyntaxError(Exception):
 
 
 class _Reader:
-    def __init__(self, document: Document, text: str, first_line: int) -> None:
+    def __init__(self, document: Document, text: str, first_line: int, indent: int) -> None:
         self.document = document
         self.text = text
         self.at = 0
         self.first_line = first_line
+        self.indent = indent
         self.starts = [0, *(m.end() for m in re.finditer("\n", text))]
 
     def where(self, offset: int) -> tuple[int, int]:
         line = bisect_right(self.starts, offset)
-        return line - 1 + self.first_line, offset - self.starts[line - 1] + 1
+        return line - 1 + self.first_line, offset - self.starts[line - 1] + 1 + self.indent
 
     def fail(self, reason: str, at: int | None = None) -> NoReturn:
         raise _SyntaxError(reason, self.at if at is None else at)

@@ -25,15 +25,26 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 
 
-def read_yaml(document: Document, text: str, first_line: int = 1) -> Node:
-    """The root node of a YAML text that begins at `first_line` of the document."""
+def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 0) -> Node:
+    """The root node of a YAML text that begins at `first_line` of the document.
+
+    In the document it is `indent` columns further in.
+    """
     try:
         root = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        return _failed(document, exc, first_line)
+        return _failed(document, exc, first_line, indent)
     if root is None:
         return Node(None, document, line=first_line, column=1)
-    return _Reader(document, first_line).read(root, (), None, 0)
+    return _Reader(document, first_line, indent).read(root, (), None, 0)
+
+
+def composed(text: str) -> object:
+    """The nodes of a text with their marks, as the parser gives them; None where it is no YAML."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
 
 
 def plain_value(text: str) -> object:
@@ -44,9 +55,9 @@ def plain_value(text: str) -> object:
         return text
 
 
-def _failed(document: Document, exc: Exception, first_line: int) -> Node:
+def _failed(document: Document, exc: Exception, first_line: int, indent: int) -> Node:
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
-    line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
+    line, column = (mark.line + first_line, mark.column + 1 + indent) if mark else (first_line, 1)
     problem = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "it is too deep"
     place = document.place(line, column)
     document.say("error", "yaml-syntax", f"this is not YAML: {problem}", place)
@@ -54,14 +65,15 @@ def _failed(document: Document, exc: Exception, first_line: int) -> Node:
 
 
 class _Reader:
-    def __init__(self, document: Document, first_line: int) -> None:
+    def __init__(self, document: Document, first_line: int, indent: int) -> None:
         self.document = document
         self.first_line = first_line
+        self.indent = indent
         self.constructor = SafeConstructor()
         self.full = False
 
     def at(self, mark: Mark) -> tuple[int, int]:
-        return mark.line + self.first_line, mark.column + 1
+        return mark.line + self.first_line, mark.column + 1 + self.indent
 
     def read(
         self, source: yaml.Node, path: tuple[Key, ...], key: yaml.Node | None, depth: int

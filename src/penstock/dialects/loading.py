@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from penstock import connectors
-from penstock.dialects.document import Document
+from penstock.dialects.document import Body, Document
 from penstock.errors import Diagnostic, Place, PlanError
 
 if TYPE_CHECKING:
@@ -42,6 +42,16 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     indent: int
 
+    @property
+    def body(self) -> Body:
+        """What is read of the document."""
+        return Body(text=self.text, line=self.line, indent=self.indent)
+
+
+def _whole(text: str) -> Block:
+    """A text that is one block."""
+    return Block(language="", text=text, line=1, indent=0)
+
 
 def load_document(spec: str, code: Code | None = None) -> Document:
     """The document of a source. Code is executed where `code` says so.
@@ -67,6 +77,16 @@ def load_document(spec: str, code: Code | None = None) -> Document:
     if not _ATTRIBUTE.fullmatch(spec):
         _unknown(spec)
     return _from_module(spec, code)
+
+
+def reread(spec: str, text: str, code: Code) -> Document:
+    """The document of a source whose file has another text."""
+    path, attribute = Path(spec), None
+    if not path.is_file():
+        script, _, attribute = spec.rpartition(":")
+        path = Path(script)
+    suffix = path.suffix.lower()
+    return read_text(text, file=str(path), suffix=suffix, code=code, attribute=attribute)
 
 
 def _fail(code: str, message: str, hint: str | None = None) -> NoReturn:
@@ -119,33 +139,34 @@ def read_text(
     """
     match suffix:
         case ".json":
-            return _read("json", text, file, 1)
+            return _read("json", _whole(text), file)
         case ".py":
             return _script(text, file, code, attribute)
         case ".md" | ".txt":
             return _fenced(text, file, code)
         case _:
-            return _read("yaml", text, file, 1)
+            return _read("yaml", _whole(text), file)
 
 
-def _read(kind: str, block: str, file: str, first_line: int, whole: str | None = None) -> Document:
-    text = block if whole is None else whole
+def _read(kind: str, block: Block, file: str, whole: str | None = None) -> Document:
+    text = block.text if whole is None else whole
     if kind == "json":
         from penstock.dialects.from_json import read_json  # noqa: PLC0415 (one reader a document)
 
         document = Document(file=file, kind="json", text=text)
-        document.root = read_json(document, block, first_line)
+        document.root = read_json(document, block.text, block.line, block.indent)
     else:
         from penstock.dialects.from_yaml import read_yaml  # noqa: PLC0415 (one reader a document)
 
         document = Document(file=file, kind="yaml", text=text)
-        document.root = read_yaml(document, block, first_line)
+        document.root = read_yaml(document, block.text, block.line, block.indent)
+    document.body = block.body
     return document
 
 
 def _script(text: str, file: str, code: Code | None, attribute: str | None) -> Document:
     """The document of a script: read from its text if that says all, else of what it builds."""
-    found = _python(Block(language="", text=text, line=1, indent=0), text, file, code, attribute)
+    found = _python(_whole(text), text, file, code, attribute)
     if found is not None:
         return found
     document = Document(file=file, kind="python", text=text)
@@ -166,6 +187,7 @@ def _python(
     from penstock.dialects.dlt.script import read_script  # noqa: PLC0415 (one reader a document)
 
     document = Document(file=file, kind="python", text=text)
+    document.body = block.body
     root = read_script(document, block.text, block.line, block.indent)
     said = {d.code for d in document.diagnostics if d.severity == "error"}
     if code is not None and "python-syntax" not in said:
@@ -194,6 +216,7 @@ def _executed(
     from penstock.dialects.dlt.standin.execute import Script  # noqa: PLC0415 (scripts only)
 
     document = Document(file=file, kind="python", text=text)
+    document.body = block.body
     script = Script(
         text=block.text, file=file, first=block.line, indent=block.indent, attribute=attribute
     )
@@ -207,7 +230,7 @@ def _fenced(text: str, file: str, code: Code | None = None) -> Document:
         if found is not None:
             return found
     if text.lstrip().startswith("{"):
-        return _read("json", text, file, 1)
+        return _read("json", _whole(text), file)
     return _described(text, file) or _without_source(text, file)
 
 
@@ -250,7 +273,7 @@ def _block(block: Block, text: str, file: str, code: Code | None) -> Document | 
         if not re.search(r"\b(resources|DeclarativeSource|streams)\b", block.text):
             return None
         kind = "json" if block.language == "json" else "yaml"
-        return _read(kind, block.text, file, block.line, text)
+        return _read(kind, block, file, text)
     if block.language not in {"", "python", "py", "python3"}:
         return None
     if not re.search(r"\b(rest_api_source|rest_api_resources|RESTAPIConfig)\b", block.text):

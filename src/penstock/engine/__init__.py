@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.dialects.repairing import Fixed
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
     from penstock.engine.running import Options, Result, execute, reset_state, show_state
@@ -23,6 +24,7 @@ __all__ = [
     "compile_source",
     "compile_value",
     "execute",
+    "fix_source",
     "import_state",
     "read_pages",
     "read_stream",
@@ -75,6 +77,21 @@ def compile_source(
     document = load(spec, code)
     document.components = components
     return compile_document(document, values)
+
+
+def fix_source(
+    spec: str, values: Mapping[str, JsonValue] | None = None, *, allow_code: bool = False
+) -> Fixed:
+    """The repairs of a document, written into the text of its files; nothing is stored.
+
+    Raises:
+        PlanError: there is no such document, or it cannot be read at all.
+    """
+    from penstock.dialects import fix  # noqa: PLC0415 (part of loading late)
+    from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
+
+    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
+    return fix(spec, code, values)
 
 
 def compile_value(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from penstock.dialects.dlt.context import Context, nearest
 from penstock.dialects.dlt.repairs import AUTH_NAMES, entries, pairs, word
 from penstock.dialects.document import Node, SecretRef
+from penstock.dialects.repairing.edits import Into, Rewrite
 from penstock.plan.auth import ApiKey, Auth, Basic, Bearer, NoAuth, OAuth2, client_credentials
 from penstock.plan.expr import Const, Expr
 from penstock.plan.request import Slot
@@ -47,8 +48,10 @@ _RENAMES = {
 
 def auth(ctx: Context, node: Node | None) -> Auth:
     """The auth of a client or an endpoint."""
-    if node is None or node.value is None or _none(node):
+    if node is None or node.value is None:
         return NoAuth()
+    if _none(node):
+        return _nothing(ctx, node, node)
     if isinstance(node.value, str):
         kind = word(ctx, node, AUTH_NAMES, _KEYS)
         return _built(ctx, kind, node, {})
@@ -56,13 +59,21 @@ def auth(ctx: Context, node: Node | None) -> Auth:
         return NoAuth()
     said = node.get("type")
     if said is not None and _none(said):
-        return NoAuth()
+        node.mark()
+        return _nothing(ctx, said, node)
     kind = "bearer" if said is None else word(ctx, said, AUTH_NAMES, _KEYS)
     if kind not in _KEYS:
         return _built(ctx, kind, said or node, {})
     what = f"{kind} auth"
     held = entries(ctx, node, (*_KEYS[kind], "type"), _RENAMES[kind], what)
     return _built(ctx, kind, node, held)
+
+
+def _nothing(ctx: Context, said: Node, node: Node) -> Auth:
+    message = f"{said.plain()!r} is no auth of dlt; it is read as none"
+    edit = Rewrite(node=node, value=None)
+    ctx.warn("renamed-value", message, said, "write null, or leave it out", edits=(edit,))
+    return NoAuth()
 
 
 def _none(node: Node) -> bool:
@@ -155,7 +166,8 @@ def _extra(ctx: Context, held: _Entries) -> tuple[tuple[Expr, Expr], ...]:
         text = " ".join(ctx.texts(scope)) if isinstance(scope.value, list) else None
         hint = pairs(access_token_request_data={"scope": text or scope.plain()})
         message = "scope is sent with the token request"
-        ctx.warn("renamed-key", message, scope, f"write {hint}", key=True)
+        edit = Into(node=scope, holder="access_token_request_data", name="scope", value=text)
+        ctx.warn("renamed-key", message, scope, f"write {hint}", key=True, edits=(edit,))
         found.append((Const(value="scope"), Const(value=text) if text else ctx.expr(scope)))
     return tuple(found)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
 from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.source import Input
+
+if TYPE_CHECKING:
+    from penstock.dialects.repairing.edits import Edit
 
 
 class Context:
@@ -29,12 +33,22 @@ class Context:
         place = node.key_place if key else node.place
         self.document.say("error", code, message, place, hint)
 
-    def warn(
-        self, code: str, message: str, node: Node, hint: str | None = None, *, key: bool = False
+    def warn(  # noqa: PLR0913 (a warning, and how it is silenced)
+        self,
+        code: str,
+        message: str,
+        node: Node,
+        hint: str | None = None,
+        *,
+        key: bool = False,
+        edits: tuple[Edit, ...] = (),
     ) -> None:
-        """The document was read as it is meant, or says something that changes nothing."""
+        """The document was read as it is meant, or says something that changes nothing.
+
+        `edits` are what the hint says, done.
+        """
         place = node.key_place if key else node.place
-        self.document.say("warning", code, message, place, hint)
+        self.document.say("warning", code, message, place, hint, edits)
 
     def gap(self, node: Node, message: str, hint: str | None = None) -> None:
         """The document says something that the plan does not honour, and that loses nothing."""

@@ -11,6 +11,7 @@ import msgspec
 from penstock.dialects.dlt.context import Context, joined
 from penstock.dialects.dlt.paths import field_path
 from penstock.dialects.document import Joined, Node, Opaque, SecretRef, Unreadable
+from penstock.dialects.repairing.edits import Edit, Param, Rewrite
 from penstock.plan.expr import (
     Array,
     Const,
@@ -98,7 +99,7 @@ class Bindings:
 
     def value(self, hole: Hole, node: Node, where: Where) -> Expr:
         """The value of a placeholder; one that stands for nothing is diagnosed."""
-        found = self._airbyte(hole, node) if hole.airbyte else self._own(hole, node, where)
+        found = self._airbyte(hole, node, where) if hole.airbyte else self._own(hole, node, where)
         if found is None:
             return Const(value="")
         if hole.conversion or hole.spec:
@@ -162,18 +163,42 @@ class Bindings:
             return None
         return self.parent(parent, name, field_path(self.ctx, field, path), stream)
 
-    def _airbyte(self, hole: Hole, node: Node) -> Expr | None:
+    def _airbyte(self, hole: Hole, node: Node, where: Where) -> Expr | None:
         kind, _, name = hole.field.partition(".")
         if kind == "config":
             hint = f"write dlt.config[{name!r}]"
             message = f"an Airbyte template stands for the value {name!r} of the configuration"
-            self.ctx.warn("airbyte-template", message, node, hint)
+            edits = self._as_reference(name, node, where)
+            self.ctx.warn("airbyte-template", message, node, hint, edits=edits)
             return self.ctx.input(SecretRef(name=name, secret=False))
         self.carried.append(name)
         if self.param(name) is not None and self.resolved(name):
             return self._path_param(name)
         self.wanted.setdefault(name, Wanted(name=name, node=node))
         return partition_value(name)
+
+    def _as_reference(self, name: str, node: Node, where: Where) -> tuple[Edit, ...]:
+        """What replaces an Airbyte template: a reference, or a param where a path goes on.
+
+        None where there is no such way: at the end of a path a param would stand for one thing, and
+        only Python has texts with references in them.
+        """
+        text = node.value if isinstance(node.value, str) else ""
+        found = next((m for m in _AIRBYTE.finditer(text) if name in m.groups()), None)
+        reference = SecretRef(name=name, secret=False)
+        if found is None:
+            return ()
+        before, after = text[: found.start()], text[found.end() :]
+        if not before + after:
+            return (Rewrite(node=node, value=reference),)
+        if where != "path":
+            whole = Joined(parts=_referring(text))
+            return (Rewrite(node=node, value=whole),) if node.document.kind == "python" else ()
+        if not name.isidentifier() or "/" not in after:
+            return ()
+        if self.param(name) is None:
+            return (Param(node=node, name=name, value=reference),)
+        return (Rewrite(node=node, value=f"{before}{{{name}}}{after}"),)
 
     def _unbound(self, field: str, node: Node, where: Where) -> None:
         if where == "path" and "." not in field:
@@ -187,6 +212,18 @@ class Bindings:
             hint = "valid are {resources.<resource>.<field>} and {incremental.<value>}; "
             hint += "write {{ and }} for braces"
         self.ctx.error("unbound-placeholder", message, node, hint)
+
+
+def _referring(text: str) -> tuple[str | SecretRef, ...]:
+    """A text with references in place of what Airbyte's templates take from the configuration."""
+    parts: list[str | SecretRef] = []
+    at = 0
+    for found in _AIRBYTE.finditer(text):
+        if found["kind"] == "config":
+            name = found["a"] or found["b"] or found["c"]
+            parts += [text[at : found.start()], SecretRef(name=name, secret=False)]
+            at = found.end()
+    return (*parts, text[at:])
 
 
 def partition_value(name: str) -> Ref:

@@ -9,6 +9,7 @@ from penstock.dialects.dlt.context import Context, nearest
 from penstock.dialects.dlt.paths import check_jsonpath, steps
 from penstock.dialects.dlt.repairs import PAGINATOR_NAMES, entries, is_link, pairs, quoted, word
 from penstock.dialects.document import Node
+from penstock.dialects.repairing.edits import Beside, Edit, Rename, Rewrite
 from penstock.plan.expr import Const, Expr, Ref, Scope, Step
 from penstock.plan.pagination import (
     Counter,
@@ -132,7 +133,11 @@ def _size(ctx: Context, held: _Entries, *, native: bool = False) -> PageSize | N
     ctx.whole(limit)
     if not native and "limit_param" not in held and "limit_body_path" not in held:
         message = "the page size is sent as 'limit'"
-        ctx.warn("page-size", message, limit, f"add {pairs(limit_param='limit')}", key=True)
+        hint, edit = (
+            f"add {pairs(limit_param='limit')}",
+            Beside(node=limit, name="limit_param", value="limit"),
+        )
+        ctx.warn("page-size", message, limit, hint, key=True, edits=(edit,))
     into = _into(ctx, held, "limit_param", "limit_body_path", "limit")
     return PageSize(value=ctx.expr(limit), into=into)
 
@@ -200,6 +205,7 @@ def _page_ref(*path: Step) -> Ref:
 
 
 def _cursor(ctx: Context, node: Node, held: _Entries) -> Pagination:
+    kind = node.mapping.get("type")
     path = held.get("cursor_path")
     token = answer_value(ctx, path, "cursors.next", optional=True)
     stop = Stop(
@@ -209,9 +215,11 @@ def _cursor(ctx: Context, node: Node, held: _Entries) -> Pagination:
     if path is not None and not named and is_link(token.path[1:]):
         message = f"{path.plain()!r} is the place of a link, which is followed"
         hint = pairs(type="json_link", next_url_path=path.plain())
-        ctx.warn("link-as-cursor", message, path, f"write {hint}")
+        edits: tuple[Edit, ...] = (Rename(node=path, name="next_url_path"),)
+        if kind is not None:
+            edits = (Rewrite(node=kind, value="json_link"), *edits)
+        ctx.warn("link-as-cursor", message, path, f"write {hint}", edits=edits)
         return NextLink(link=token, size=_size(ctx, held), stop=stop)
-    del node
     into = _into(ctx, held, "cursor_param", "cursor_body_path", "cursor")
     return NextToken(token=token, into=into, size=_size(ctx, held), stop=stop)
 
@@ -267,7 +275,8 @@ def _assumed_first(ctx: Context, held: _Entries) -> int:
     if param is None or said & set(held):
         return 0
     message = "the first page is taken to be 1"
-    ctx.warn("assumed-first-page", message, param, f"add {quoted('base_page')}: 1", key=True)
+    hint, edit = f"add {quoted('base_page')}: 1", Beside(node=param, name="base_page", value=1)
+    ctx.warn("assumed-first-page", message, param, hint, key=True, edits=(edit,))
     return 1
 
 

@@ -12,6 +12,8 @@ from penstock.dialects.dlt.expr import Bindings, Wanted
 from penstock.dialects.dlt.repairs import pairs, quoted
 from penstock.dialects.dlt.resources import Resource
 from penstock.dialects.document import Node
+from penstock.dialects.repairing.edits import Param
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.slices import Field, Parent
@@ -110,9 +112,10 @@ def _take(ctx: Context, child: Draft, wanted: Wanted, parent: Draft) -> None:
     known[wanted.name] = Field(name=wanted.name, path=Keys(path=(field,)))
     child.bindings.parent_nodes.setdefault(name, wanted.node)
     message = f"{wanted.name!r} has no parent; it is taken from {name}.{field}"
-    resolve = {"type": "resolve", "resource": name, "field": field}
+    resolve: dict[str, JsonValue] = {"type": "resolve", "resource": name, "field": field}
     hint = f"add {pairs(params={wanted.name: resolve})}"
-    ctx.warn("inferred-parent", message, wanted.node, hint)
+    edit = Param(node=wanted.node, name=wanted.name, value=resolve)
+    ctx.warn("inferred-parent", message, wanted.node, hint, edits=(edit,))
 
 
 def _refuse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.repairs import reword
 from penstock.dialects.document import Node, Opaque
 from penstock.plan.policy import Action, ErrorPolicy, ExponentialBackoff, Rule
 from penstock.plan.source import Limits, RateLimit
@@ -90,7 +91,7 @@ def _function(ctx: Context, node: Node) -> None:
 def _status(ctx: Context, node: Node | None) -> int | None:
     if node is not None and isinstance(node.value, str) and node.value.isdecimal():
         message = f"the status {node.value!r} is read as a number"
-        ctx.warn("renamed-value", message, node, f"write {int(node.value)}")
+        reword(ctx, node, int(node.value), message)
     return ctx.whole(node)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.document import Node
+from penstock.dialects.repairing.edits import Rename, Rewrite
 
 AUTH_NAMES = {
     "oauth2": "oauth2_client_credentials",
@@ -65,8 +66,14 @@ def word(ctx: Context, node: Node, names: Mapping[str, str], known: Iterable[str
     meant = names.get(lower, lower)
     if meant not in tuple(known):
         return said
-    ctx.warn("renamed-value", f"{said!r} is read as {meant!r}", node, f"write {quoted(meant)}")
+    reword(ctx, node, meant, f"{said!r} is read as {meant!r}")
     return meant
+
+
+def reword(ctx: Context, node: Node, meant: str | int | None, message: str) -> None:
+    """Say that a value was taken for another, which the hint and the repair write."""
+    edit = Rewrite(node=node, value=meant)
+    ctx.warn("renamed-value", message, node, f"write {quoted(meant)}", edits=(edit,))
 
 
 def entries(
@@ -91,7 +98,9 @@ def entries(
         if key in misnamed:
             meant = misnamed[key]
             message = f"{what} has no key {key!r}; it is read as {meant!r}"
-            ctx.warn("renamed-key", message, child, f"write {quoted(meant)}", key=True)
+            edit = Rename(node=child, name=meant)
+            hint = f"write {quoted(meant)}"
+            ctx.warn("renamed-key", message, child, hint, key=True, edits=(edit,))
             found[meant] = child
         elif key in names:
             found[key] = child

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.expr import Bindings, template
-from penstock.dialects.dlt.repairs import quoted
+from penstock.dialects.dlt.repairs import quoted, reword
 from penstock.dialects.document import Node
 from penstock.plan.expr import Const, Expr, JoinUrl
 from penstock.plan.request import Body, FormBody, JsonBody, Param, Request, Slot, TextBody
@@ -49,8 +49,7 @@ def _timeout(ctx: Context, client: Node | None) -> float | None:
 def _method(ctx: Context, node: Node | None) -> str:
     said = ctx.text(node, "GET") or "GET"
     if node is not None and said not in METHODS and said.upper() in METHODS:
-        hint = f"write {quoted(said.upper())}"
-        ctx.warn("renamed-value", f"{said!r} is read as {said.upper()!r}", node, hint)
+        reword(ctx, node, said.upper(), f"{said!r} is read as {said.upper()!r}")
         return said.upper()
     return ctx.choice(node, METHODS, "GET")
 

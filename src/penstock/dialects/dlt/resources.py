@@ -8,6 +8,7 @@ from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.hints import column_nodes
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, quoted
 from penstock.dialects.document import Node, Opaque
+from penstock.dialects.repairing.edits import Into
 
 RESOURCE_KEYS = (
     "name", "endpoint", "include_from_parent", "processing_steps", "selected", "parallelized",
@@ -113,7 +114,8 @@ def _misplaced(ctx: Context, item: Node, endpoint: dict[str, Node]) -> dict[str,
             continue
         message = f"{key!r} belongs into the endpoint, and is read as if it stood there"
         hint = f"move {quoted(key)} into {quoted('endpoint')}"
-        ctx.warn("misplaced-key", message, child, hint, key=True)
+        edit = Into(node=child, holder="endpoint")
+        ctx.warn("misplaced-key", message, child, hint, key=True, edits=(edit,))
         found[key] = child
     return found
 

@@ -80,6 +80,11 @@ def _source(ctx: Context, root: Node) -> Source | None:
     shared = _shared(ctx, client)
     defaults = root.get("resource_defaults")
     found = resources(ctx, listed, defaults) if listed is not None else []
+    if (
+        not found and shared.client is not None
+    ):  # what is wrong with the client is said all the same
+        auth(ctx, shared.client.get("auth"))
+        pagination(ctx, shared.client.get("paginator"))
     streams = _streams(ctx, found, shared)
     name = ctx.text(root.get("name"))
     source = Source(
