@@ -168,7 +168,9 @@ class FakeEngine:
             raise self.result
         return self.result
 
-    def read_stream(self, source, values, stream, *, limit, base_url, on_event) -> Iterator[bytes]:
+    def read_stream(
+        self, source, values, stream, *, limit, base_url, on_event, values_file=None
+    ) -> Iterator[bytes]:
         self.asked.append(("read", stream, values, limit, base_url))
         try:
             yield from self.records[:limit]

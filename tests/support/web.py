@@ -24,7 +24,7 @@ class Web:
 
 @contextmanager
 def serving(answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[Web]:
-    """Serve `answer`, which gives a status and a body for a path and its query."""
+    """Serve `answer`, which gives a status and a body for a path and its query, or its form."""
     web = Web(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -34,10 +34,14 @@ def serving(answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[Web]:
         def log_message(self, *words: object) -> None:
             """Tests are told by what they assert."""
 
-        def do_GET(self) -> None:
+        def do_POST(self) -> None:
+            size = int(self.headers.get("content-length") or 0)
+            self.do_GET(self.rfile.read(size).decode())
+
+        def do_GET(self, form: str = "") -> None:
             web.asked.append(self.path)
             url = urlsplit(self.path)
-            status, body = web.answer(url.path, dict(parse_qsl(url.query)))
+            status, body = web.answer(url.path, dict(parse_qsl(f"{url.query}&{form}")))
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")

@@ -26,6 +26,7 @@ class App:
         self.debug = False
         self.allow_code = False  # code inside a text may be executed
         self.components: Path | None = None  # the classes of a manifest, where not beside it
+        self.values_file: Path | None = None  # where the user's values stand, if in a file
         self.json = False  # stdout is to hold one JSON object, also where the command fails
         self._engine = engine
 

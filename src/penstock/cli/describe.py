@@ -37,6 +37,7 @@ from penstock.plan.expr import (
 from penstock.plan.hints import Hints
 from penstock.plan.pagination import Counter, NextLink, NextToken, Pagination, kind_name
 from penstock.plan.policy import ErrorPolicy
+from penstock.plan.pool import TokenPool
 from penstock.plan.python import Compute, Extract, Sign
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Records, Several
 from penstock.plan.request import FormBody, JsonBody, TextBody
@@ -199,6 +200,8 @@ def auth(kind: Auth) -> str:
             return f"session token from {expr(kind.login.url)}"
         case Jwt():
             return f"JSON Web Token, {kind.algorithm}"
+        case TokenPool():
+            return f"tokens in turn, with quotas from {expr(kind.status.url)}"
         case Choose():
             return f"by {expr(kind.by)}: {', '.join(name for name, _ in kind.options)}"
         case Sign():

@@ -149,6 +149,7 @@ class Engine(Protocol):
         limit: int | None,
         base_url: str | None,
         on_event: Callable[[Event], None],
+        values_file: Path | None,
     ) -> Iterator[bytes]:
         """The records of one stream, each as JSON."""
 

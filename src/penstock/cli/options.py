@@ -136,9 +136,10 @@ def _decoded(name: str, text: str) -> JsonValue:
 def _read_config(
     ctx: click.Context, param: click.Parameter, path: Path | None
 ) -> Mapping[str, JsonValue] | None:
-    del ctx, param
+    del param
     if path is None:
         return None
+    ctx.obj.values_file = path
     try:
         decoded = msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError as exc:

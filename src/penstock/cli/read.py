@@ -57,7 +57,11 @@ def read(  # noqa: PLR0913 (one argument for each option)
             failed.append(event)
 
     records = app.engine.read_stream(
-        opened.source, opened.values, stream, limit=limit, base_url=base_url, on_event=on_event
+        *(opened.source, opened.values, stream),
+        limit=limit,
+        base_url=base_url,
+        on_event=on_event,
+        values_file=app.values_file,
     )
     count = _print(app, records)
     if not failed or app.console.closed:

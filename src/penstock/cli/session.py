@@ -25,6 +25,7 @@ from penstock.plan.auth import (
     SessionToken,
 )
 from penstock.plan.expr import Const, Expr, JsonValue, Object, walk
+from penstock.plan.pool import TokenPool
 from penstock.plan.python import Sign
 from penstock.plan.request import Param, Request
 from penstock.plan.source import Source
@@ -137,9 +138,12 @@ def _in_auth(auth: Auth) -> list[Expr]:
         case OAuth2():
             return [*_in_fields(auth.body), *_in_params(auth.headers)]
         case SessionToken():
-            return [*_in_request(auth.login), *_in_auth(auth.auth)]
+            known = [auth.known] if auth.known is not None else []
+            return [*known, *_in_request(auth.login), *_in_auth(auth.auth)]
         case Jwt():
-            return [auth.secret]
+            return [auth.secret, *([auth.passphrase] if auth.passphrase else [])]
+        case TokenPool():
+            return [*auth.tokens, *_in_request(auth.status)]
         case Choose():
             return [expr for _, option in auth.options for expr in _in_auth(option)]
         case _:

@@ -18,11 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from penstock.engine.preparing import prepare
+from penstock.engine.renewing import InFile, Renewing
 from penstock.engine.running import Options, make_asker, selected
 from penstock.errors import Error
 from penstock.events import Event
@@ -52,13 +54,14 @@ def _nothing(event: Event) -> None:
     del event
 
 
-async def pages(
+async def pages(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
     stream: str,
     *,
     base_url: str | None = None,
     on_event: Callable[[Event], None] = _nothing,
+    values_file: Path | None = None,
 ) -> AsyncGenerator[list[bytes], None]:
     """The records of one stream, page by page, each as JSON with the columns its slice adds.
 
@@ -66,34 +69,42 @@ async def pages(
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
-    found = parts(source, values, stream, base_url=base_url, on_event=on_event)
+    found = parts(
+        source, values, stream, base_url=base_url, on_event=on_event, values_file=values_file
+    )
     async with aclosing(found) as taken:
         async for part in taken:
             yield [_with_extras(bytes(record), part) for record in part.records]
 
 
-async def parts(
+async def parts(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
     stream: str,
     *,
     base_url: str | None = None,
     on_event: Callable[[Event], None] = _nothing,
+    values_file: Path | None = None,
 ) -> AsyncGenerator[PagePart, None]:
     """The pages of one stream as they come, each with its slice.
+
+    What an API gives in the place of the user's values is written into `values_file`.
 
     Raises:
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
     loaded = selected(source, (stream,))
-    values = prepare(source, values)
+    held = dict(prepare(source, values))
     clock, transport = SystemClock(), Http()
     settings = Settings(
-        values=values, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded, fresh=True
+        values=held, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded, fresh=True
     )
     options = Options(base_url=base_url)
-    asker = make_asker(source, values, options, transport=transport, clock=clock, emit=on_event)
+    keep = Renewing(held, InFile(values_file, stream, on_event))
+    asker = make_asker(
+        source, held, options, transport=transport, clock=clock, emit=on_event, keep=keep
+    )
     reader = Reader(source, settings, asker, state={}, emit=on_event)
     try:
         async for part in reader.parts():
@@ -130,15 +141,20 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     limit: int | None = None,
     base_url: str | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
+    values_file: Path | None = None,
 ) -> Iterator[bytes]:
     """The records of one stream, each as JSON, read while they are taken.
+
+    What an API gives in the place of the user's values is written into `values_file`.
 
     Raises:
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
     selected(source, (stream,))
-    found = pages(source, values, stream, base_url=base_url, on_event=on_event)
+    found = pages(
+        source, values, stream, base_url=base_url, on_event=on_event, values_file=values_file
+    )
     with closing(_in_thread(_one_by_one(found), _WAITING)) as taken:
         yield from islice(taken, limit)
 

@@ -20,6 +20,7 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.preparing import prepare
 from penstock.engine.receipts import decode_receipt, make_receipt
+from penstock.engine.renewing import InState, Renewing, Store, Values, renew
 from penstock.errors import DestinationError
 from penstock.events import (
     Event,
@@ -38,7 +39,7 @@ from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.check import check_streams
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.source import Source
-from penstock.read.ask import Asker
+from penstock.read.ask import Asker, Keep
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
 from penstock.read.origins import Origins
@@ -104,8 +105,12 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     clock: Clock,
     emit: Emit,
     obtained: Callable[[str], None] = lambda _token: None,
+    keep: Keep | None = None,
 ) -> Asker:
-    """What sends a run's requests; `obtained` is told every token that an API hands out."""
+    """What sends a run's requests; `obtained` is told every token that an API hands out.
+
+    `keep` keeps those that take the place of the user's own.
+    """
     frame = Frame(source=values)
     base = evaluate_text(source.base_url, frame) if source.base_url else None
     origins = Origins(
@@ -124,6 +129,7 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
         origins=origins,
         emit=emit,
         obtained=obtained,
+        keep=keep,
     )
 
 
@@ -154,13 +160,14 @@ class Run:
     def __init__(  # noqa: PLR0913 (the edges of a run)
         self,
         source: Source,
-        values: Mapping[str, JsonValue],
+        values: Values,
         options: Options,
         session: Session,
         *,
         run_id: str,
         emit: Emit,
         redactor: Redactor,
+        store: Store | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -173,6 +180,7 @@ class Run:
         self._transport = transport
         self._clock = clock or SystemClock()
         self._redactor = redactor
+        self._store = store
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
         self._interrupted = False
@@ -235,6 +243,7 @@ class Run:
             clock=self._clock,
             emit=self._emit,
             obtained=self._redactor.add,
+            keep=self._store and Renewing(self._values, self._store, edges.keeping),
         )
         now = edges.now()
         states = {
@@ -377,26 +386,28 @@ def execute(
         PlanError: a selected stream does not exist, or a value does not fit the document.
         DestinationError: the destination cannot be opened, or keeps nothing more.
     """
-    values = prepare(source, values)
-    if source.discovered:
-        source = asyncio.run(_with_discovered(source, values, options, on_event))
-    loaded = selected(source, options.select)
+    held = dict(prepare(source, values))
+    if not source.discovered:
+        selected(source, options.select)
     started = time.monotonic()
     run_id = new_run_id()
     db_schema = options.db_schema or source.name
-    place = open_destination(destination, fault=options.fault)
-    session = place.open(
-        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
-        db_schema=db_schema,
-        takeover="always" if options.takeover else "dead",
-        wait=options.wait,
-    )
-    redactor = redactor_for(source, values)
+    session = _session(destination, db_schema, options, run_id)
+    redactor = redactor_for(source, held)
     emit, shown = _masking(on_event, redactor), redactor.text(destination)
-    names = tuple(s.name for s in source.streams if s.name in loaded)
-    on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
     try:
-        run = Run(source, values, options, session, run_id=run_id, emit=emit, redactor=redactor)
+        store = InState(session, run_id, source, held)
+        renewed = store.found()
+        renew(held, renewed)
+        redactor.add(*(text for _, text in renewed))
+        if source.discovered:
+            keep = Renewing(held, store)
+            source = asyncio.run(_with_discovered(source, held, options, on_event, keep))
+        loaded = selected(source, options.select)
+        names = tuple(s.name for s in source.streams if s.name in loaded)
+        on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
+        given = (source, held, options, session)
+        run = Run(*given, run_id=run_id, emit=emit, redactor=redactor, store=store)
         status, receipts = asyncio.run(run.run())
     finally:
         session.close()
@@ -413,14 +424,26 @@ def execute(
     )
 
 
+def _session(destination: str, db_schema: str, options: Options, run_id: str) -> Session:
+    """This run's hold on the destination."""
+    return open_destination(destination, fault=options.fault).open(
+        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
+        db_schema=db_schema,
+        takeover="always" if options.takeover else "dead",
+        wait=options.wait,
+    )
+
+
 async def _with_discovered(
-    source: Source, values: Mapping[str, JsonValue], options: Options, emit: Emit
+    source: Source, values: Mapping[str, JsonValue], options: Options, emit: Emit, keep: Keep
 ) -> Source:
     """The source with the streams that its API names."""
     from penstock.read.discover import discovered  # noqa: PLC0415 (few sources need it)
 
     transport, clock = Http(), SystemClock()
-    asker = make_asker(source, values, options, transport=transport, clock=clock, emit=emit)
+    asker = make_asker(
+        source, values, options, transport=transport, clock=clock, emit=emit, keep=keep
+    )
     try:
         return await discovered(source, values, asker, datetime.fromtimestamp(clock.now(), UTC))
     finally:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias, assert_never
 from urllib.parse import urlencode
 
 import msgspec
 
 from penstock.errors import AuthError
+from penstock.plan.datetimes import moment_of
+from penstock.plan.decoder import Decoder
 from penstock.plan.expr import (
     Const,
     Expr,
@@ -27,6 +29,7 @@ from penstock.plan.expr import (
     evaluate_text,
 )
 from penstock.plan.page import HttpRequest, HttpResponse
+from penstock.plan.pool import TokenPool
 from penstock.plan.python import Sign
 from penstock.plan.request import (
     Body,
@@ -39,16 +42,19 @@ from penstock.plan.request import (
     placed,
 )
 
+Kept: TypeAlias = "tuple[tuple[tuple[str, ...], str], ...]"
+
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """A token as it was obtained: `expires_at` in seconds of the run's clock, None for never.
 
-    `refresh` is the refresh token that goes with it, where the API gave one.
+    `kept` are values of the user's that it replaces, by their paths: they must be stored before the
+    token is used, as a refresh token may be good for one use only.
     """
 
     value: str
     expires_at: float | None = None
-    refresh: str | None = None
+    kept: Kept = ()
 
 
 Obtain: TypeAlias = Generator[HttpRequest, HttpResponse, Grant]
@@ -81,7 +87,8 @@ class Basic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Where the user's values keep what a token endpoint gives, as paths into them.
 
-    A refresh token that can be used once must be kept as soon as it is there.
+    A refresh token that can be used once must be kept as soon as it is there. `refresh_field` is
+    its name in requests and answers.
     """
 
     refresh_field: str = "refresh_token"
@@ -97,7 +104,9 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is taken where the answer has no `expires_in`. `initial` is a token the user brought, good until
     `expiry`, an ISO 8601 time; it is used before the endpoint is asked. With `rotation` a new
     refresh token replaces the user's. `refused` are the statuses, and the values of a field, by
-    which the endpoint says that the credentials themselves are no good.
+    which the endpoint says that the credentials themselves are no good. With `assertion` the body
+    sees a token made and signed here as `assertion` of the page. `timed` says that the answer
+    gives the time at which the token ends, and not how long it is good.
     """
 
     url: Expr
@@ -111,6 +120,8 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     initial: Expr | None = None
     expiry: Expr | None = None
     rotation: Rotation | None = None
+    assertion: Jwt | None = None
+    timed: bool = False
     refused: tuple[tuple[int, ...], str, tuple[str, ...]] = ((), "error", ())
 
 
@@ -119,7 +130,8 @@ class SessionToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     It goes into `slot`, as `value` says, which sees it as `session_token` of the page; without a
     slot it is a bearer token. The login itself is signed with `auth`. No lifetime means until it is
-    refused. A `known` token is used first, where the user has one.
+    refused. A `known` token is used first, where the user has one and `trial`, which is signed with
+    it, is not answered with 401. `decoder` says how the answer of the login is spelled.
     """
 
     login: Request
@@ -129,12 +141,15 @@ class SessionToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     slot: Slot | None = None
     value: Expr | None = None
     known: Expr | None = None
+    trial: Request | None = None
+    decoder: Decoder = Decoder()
 
 
 class Jwt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A JSON Web Token made for `lifetime` seconds, signed with a secret the user gave.
 
-    `encode` takes the secret's Base64. Claims and headers that are null are left out.
+    `encode` takes the secret's Base64; a private key may be locked with `passphrase`. Claims and
+    headers that are null are left out.
     """
 
     secret: Expr
@@ -143,6 +158,7 @@ class Jwt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     claims: Expr
     lifetime: float = 1200.0
     encode: bool = False
+    passphrase: Expr | None = None
     scheme: Expr = Const(value="Bearer")
     slot: Slot | None = None
 
@@ -155,12 +171,13 @@ class Choose(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Auth = (
-    NoAuth | ApiKey | Bearer | Basic | OAuth2 | SessionToken | Jwt | Choose | Sign
+    NoAuth | ApiKey | Bearer | Basic | OAuth2 | SessionToken | Jwt | TokenPool | Choose | Sign
 )  # stands after its members, so that annotations resolve on every Python
 
 # Renewed this long before the end, so that no request is under way with a token that just expired.
 RENEW_BEFORE = 30.0
 _MIN_LIFETIME_SHARE = 0.1
+_UNAUTHORIZED = 401
 
 
 def chosen(auth: Auth, frame: Frame) -> Auth:
@@ -218,6 +235,8 @@ def sign(auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None) ->
             return sign(chosen(auth, frame), request, frame, grant)
         case Sign():
             raise AuthError(f"{auth.name} signs where it may block")
+        case TokenPool():
+            raise AuthError("tokens that take turns sign where they may wait")
         case _:
             assert_never(auth)
 
@@ -274,8 +293,8 @@ def _in_slot(request: HttpRequest, slot: Slot, value: str) -> HttpRequest:
             assert_never(slot.place)
 
 
-def obtain(auth: Auth, frame: Frame, now: float) -> Obtain:
-    """The requests that get a token, and the token.
+def obtain(auth: Auth, frame: Frame, now: float, refused: str | None = None) -> Obtain:
+    """The requests that get a token, and the token; not the one that the API has `refused`.
 
     Raises:
         AuthError: the endpoint refused, or its answer holds no token.
@@ -283,14 +302,16 @@ def obtain(auth: Auth, frame: Frame, now: float) -> Obtain:
     match auth:
         case OAuth2():
             brought = _brought(auth, frame, now)
-            if brought is not None:
+            if brought is not None and brought.value != refused:
                 return brought
-            response = yield token_request(auth, frame)
+            response = yield token_request(auth, _asserting(auth, frame, now))
             return read_grant(auth, response, now)
         case SessionToken():
             known = evaluate_text(auth.known, frame) if auth.known else ""
-            if known:
-                return Grant(value=known)
+            if known and known != refused:
+                tried = yield from _tried(auth, known, frame)
+                if tried is None or tried.ok:
+                    return Grant(value=known)
             login = sign(auth.auth, build(auth.login, (), frame), frame, None)
             response = yield login
             return _session(auth, response, now)
@@ -298,6 +319,35 @@ def obtain(auth: Auth, frame: Frame, now: float) -> Obtain:
             return _made(auth, frame, now)
         case _:
             raise AuthError(f"{type(auth).__name__} needs no token")
+
+
+def _asserting(auth: OAuth2, frame: Frame, now: float) -> Frame:
+    """The frame of a token request that says who asks by a signed token."""
+    if auth.assertion is None:
+        return frame
+    made = _made(auth.assertion, frame, now).value
+    scheme = evaluate_text(auth.assertion.scheme, frame)
+    page = {**frame.page, "assertion": f"{scheme} {made}" if scheme else made}
+    return msgspec.structs.replace(frame, page=page)
+
+
+def _tried(
+    auth: SessionToken, known: str, frame: Frame
+) -> Generator[HttpRequest, HttpResponse, HttpResponse | None]:
+    """The answer to a request with a token the user has; None where the document names none.
+
+    Raises:
+        AuthError: the answer tells neither that the token is good nor that it is not.
+    """
+    if auth.trial is None:
+        return None
+    response = yield _with_grant(auth, build(auth.trial, (), frame), frame, known)
+    if not response.ok and response.status != _UNAUTHORIZED:
+        raise AuthError(
+            f"the session could not be looked at: the API answered {response.status}",
+            request=f"GET {response.url}",
+        )
+    return response
 
 
 def _brought(auth: OAuth2, frame: Frame, now: float) -> Grant | None:
@@ -349,6 +399,7 @@ def _made(auth: Jwt, frame: Frame, now: float) -> Grant:
         {**_present(auth.claims, frame), **times},
         _b64(secret) if auth.encode else secret,
         auth.algorithm,
+        evaluate_text(auth.passphrase, frame) if auth.passphrase else "",
     )
     return Grant(value=value, expires_at=now + auth.lifetime * (1 - _MIN_LIFETIME_SHARE))
 
@@ -390,14 +441,35 @@ def read_grant(auth: OAuth2, response: HttpResponse, now: float) -> Grant:
             f"the token endpoint's answer holds no {auth.token_field!r}",
             request=f"POST {response.url}",
         )
-    lifetime = _seconds(_find(answer, auth.expires_field), auth.lifetime)
-    margin = min(RENEW_BEFORE, lifetime * _MIN_LIFETIME_SHARE)
-    refresh = _find(answer, "refresh_token")
+    ends = _ends(auth, _find(answer, auth.expires_field), now)
+    margin = min(RENEW_BEFORE, (ends - now) * _MIN_LIFETIME_SHARE)
     return Grant(
-        value=token,
-        expires_at=now + lifetime - margin,
-        refresh=refresh if isinstance(refresh, str) else None,
+        value=token, expires_at=ends - margin, kept=_kept(auth.rotation, answer, token, ends)
     )
+
+
+def _ends(auth: OAuth2, told: JsonValue, now: float) -> float:
+    """When a token ends, in seconds of the run's clock, as the answer tells it.
+
+    Raises:
+        AuthError: the answer does not tell it as the document says.
+    """
+    if not auth.timed or told is None:
+        return now + _seconds(told, auth.lifetime)
+    moment = moment_of(as_text(told))
+    if moment is None:
+        raise AuthError(f"the token endpoint gives {as_text(told)!r} as the end of the token")
+    return moment.timestamp()
+
+
+def _kept(rotation: Rotation | None, answer: JsonValue, token: str, ends: float) -> Kept:
+    """What the user's values are to hold from now on."""
+    if rotation is None:
+        return ()
+    until = datetime.fromtimestamp(ends, UTC).isoformat()
+    refresh = _find(answer, rotation.refresh_field)
+    renewed = ((rotation.refresh, refresh),) if isinstance(refresh, str) and refresh else ()
+    return ((rotation.access, token), *renewed, (rotation.expiry, until))
 
 
 def _json(response: HttpResponse) -> JsonValue:

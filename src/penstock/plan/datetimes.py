@@ -74,6 +74,16 @@ def parse_iso(text: str) -> datetime:
     raise ValueError(f"{text!r} is not an ISO 8601 time")
 
 
+def moment_of(text: str) -> datetime | None:
+    """A time that is written as ISO 8601 or as seconds since the epoch; None for anything else."""
+    try:
+        if text.strip().removeprefix("-").replace(".", "", 1).isdecimal():
+            return datetime.fromtimestamp(float(text), UTC)
+        return parse_iso(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _ends_date(text: str, end: int) -> bool:
     return end == len(text) or not (text[end].isdigit() or text[end] == "-")
 

@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "sanitize_url": sanitize_url,
     "camel_case_to_snake_case": camel_case_to_snake_case,
     "generate_uuid": generate_uuid,
+    "json_loads": json.loads,  # the reference engine has it for signed tokens only
 }
 
 # Functions whose value changes from one call to the next, so that no rendering may be kept.

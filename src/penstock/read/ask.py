@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -13,23 +13,30 @@ from penstock.errors import AuthError, OriginError, ReadError, StatusError
 from penstock.events import Event, Waiting
 from penstock.plan import auth as auths
 from penstock.plan import policy as policies
-from penstock.plan.auth import Auth, Grant, NoAuth
+from penstock.plan.auth import Auth, Grant, Kept, NoAuth, SessionToken
+from penstock.plan.decoder import Decoder
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
+from penstock.plan.pool import TokenPool
 from penstock.plan.python import Sign
+from penstock.plan.records import Keys
 from penstock.plan.source import Limits, Stream
 from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
+from penstock.read.decode import Wanted, decode
 from penstock.read.limit import Governor
 from penstock.read.origins import Origins, joined
+from penstock.read.pool import Pools, Turns
 from penstock.read.recover import Recovering, provided
 from penstock.read.tally import Tally
 from penstock.read.threads import called
 from penstock.read.transport import Transport
 
 T = TypeVar("T")
+# Keeps values of the user's that an endpoint has replaced.
+Keep: TypeAlias = Callable[[Kept], Awaitable[None]]
 MAX_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
@@ -37,6 +44,7 @@ _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 _REFUSED = frozenset({400, 401, 403})
 _EXCERPT = 300
+_OTHER_TOKEN = 1.1  # seconds before a request is asked again with another token
 _MARGIN = 1.0  # seconds on top of what a class says, as its own engine waits
 
 
@@ -61,6 +69,7 @@ class _Holder(msgspec.Struct, kw_only=True):
     error: ReadError | None = None
     failures: int = 0
     final: bool = False
+    refused: str | None = None  # the last token that the API did not take
 
 
 class _Failed(msgspec.Struct, kw_only=True):
@@ -88,8 +97,10 @@ class Asker:
         origins: Origins,
         emit: Callable[[Event], None],
         obtained: Callable[[str], None] = lambda _token: None,
+        keep: Keep | None = None,
     ) -> None:
         self._obtained = obtained
+        self._keep = keep
         self._transport = transport
         self._clock = clock
         self._limits = limits
@@ -98,6 +109,7 @@ class Asker:
         self._governors: dict[str, Governor] = {}
         self._budgets = Budgets(limits.budget, clock)
         self._holders: list[_Holder] = []
+        self._pools = Pools(clock)
 
     @property
     def origins(self) -> Origins:
@@ -127,13 +139,16 @@ class Asker:
         auth = auths.chosen(stream.auth, frame)
         request = msgspec.structs.replace(request, url=self._origins.place(request.url))
         self._guard(request, auth)
-        attempt, renewed = 0, False
+        attempt, renewed, turns = 0, False, self._turns(auth, frame)
         while True:
             grant = await self._grant(stream, auth, frame, tally)
             response: HttpResponse | None = None
             try:
-                signed = await _sign(auth, request, frame, grant, door)
-                response = await self._send(stream.name, signed, tally, sent)
+                if turns is None:
+                    signed = await _sign(auth, request, frame, grant, door)
+                else:
+                    signed = await self._in_turn(turns, stream, request, frame, tally)
+                response = await self._send(stream.name, signed, tally, sent, turns)
                 verdict = await self._verdict(stream.policy, response, frame, door)
                 if grant and response.status == _UNAUTHORIZED and not renewed:
                     verdict = Verdict(action="refresh")
@@ -156,11 +171,10 @@ class Asker:
             if not again or attempt > await _retries(stream.policy, door):
                 raise error
             tally.retries += 1
-            headers = None if response is None else response.headers
             own = await _own_wait(stream.policy, door, response, attempt)
-            answered = None if response is None else _answered(response, frame)
-            failed = _Failed(verdict=verdict, headers=headers, error=error, own=own, frame=answered)
-            await self._pause(stream, attempt, failed, tally)
+            if turns is not None and verdict.action == "rate-limited" and turns.others(signed):
+                own = _OTHER_TOKEN
+            await self._pause(stream, attempt, _failed(verdict, response, error, own, frame), tally)
 
     async def rest(self, stream: str, seconds: float, reason: str) -> None:
         """Wait before something is asked for in another way."""
@@ -226,6 +240,7 @@ class Asker:
         request: HttpRequest,
         tally: Tally,
         sent: Callable[[], None] | None = None,
+        turns: Turns | None = None,
     ) -> HttpResponse:
         """One request and the redirects that follow, each with a slot of its host's governor."""
         for _hop in range(MAX_HOPS + 1):
@@ -237,6 +252,8 @@ class Asker:
                     sent()
                 response = await self._transport.send(request)
             self._budgets.learn(request, response)
+            if turns is not None:
+                turns.learn(request, response)
             tally.bytes += response.wire_bytes
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or not location:
@@ -284,12 +301,43 @@ class Asker:
             if holder.error and (holder.failures > failures or holder.final):
                 raise holder.error.with_traceback(None)
             try:
-                holder.grant = await self._obtain(stream, holder, frame, tally)
-                self._obtained(holder.grant.value)
+                grant = await self._obtain(stream, holder, frame, tally)
+                for secret in (grant.value, *(text for _, text in grant.kept)):
+                    self._obtained(secret)
+                if grant.kept and self._keep is not None:
+                    await self._keep(grant.kept)
+                holder.grant = grant
             except ReadError as exc:
                 holder.error, holder.failures = exc, holder.failures + 1
                 raise
             return holder.grant
+
+    def _turns(self, auth: Auth, frame: Frame) -> Turns | None:
+        """The tokens that take turns, where several do."""
+        if not isinstance(auth, TokenPool):
+            return None
+        tokens = auth.texts(frame)
+        for token in tokens:
+            self._obtained(token)
+        return self._pools.of(auth, tokens)
+
+    async def _in_turn(
+        self, turns: Turns, stream: Stream, request: HttpRequest, frame: Frame, tally: Tally
+    ) -> HttpRequest:
+        """A request signed with the token whose turn it is."""
+
+        async def look(token: str) -> HttpResponse:
+            status = turns.asking(token, frame)
+            response = await self._exchange(stream, status, tally)
+            if not response.ok and response.status not in turns.pool.untracked:
+                raise _refused(Verdict(action="fail"), response, status)
+            return response
+
+        async def rest(seconds: float) -> None:
+            tally.waited += seconds
+            await self.rest(stream.name, seconds, "every token is spent")
+
+        return await turns.sign(request, look, rest)
 
     def _holder(self, auth: Auth) -> _Holder:
         for holder in self._holders:
@@ -303,9 +351,10 @@ class Asker:
         holder = self._holder(auth)
         if holder.grant is grant:
             holder.grant = None
+            holder.refused = grant.value if grant is not None else None
 
     async def _obtain(self, stream: Stream, holder: _Holder, frame: Frame, tally: Tally) -> Grant:
-        flow = auths.obtain(holder.auth, frame, self._clock.now())
+        flow = auths.obtain(holder.auth, frame, self._clock.now(), holder.refused)
         response: HttpResponse | None = None
         while True:
             try:
@@ -313,7 +362,7 @@ class Asker:
             except StopIteration as done:
                 grant: Grant = done.value
                 return grant
-            response = await self._exchange(stream, request, tally)
+            response = _readable(holder.auth, await self._exchange(stream, request, tally))
             holder.final = response.status in _REFUSED
 
     async def _exchange(self, stream: Stream, request: HttpRequest, tally: Tally) -> HttpResponse:
@@ -339,6 +388,14 @@ class Asker:
         raise AssertionError("the last attempt returns or raises")
 
 
+def _readable(auth: Auth, response: HttpResponse) -> HttpResponse:
+    """The answer of a login as JSON, however it is spelled."""
+    if not isinstance(auth, SessionToken) or auth.decoder == Decoder() or not response.ok:
+        return response
+    records = decode(response.body, auth.decoder, Wanted(records=Keys(), whole=True)).records
+    return msgspec.structs.replace(response, body=bytes(records[0]) if records else b"{}")
+
+
 async def _sign(
     auth: Auth, request: HttpRequest, frame: Frame, grant: Grant | None, door: Door | None
 ) -> HttpRequest:
@@ -352,6 +409,19 @@ async def _retries(policy: ErrorPolicy, door: Door | None) -> int:
     if judge is None or judge.retries is None or door is None:
         return policy.retries
     return await called(judge.retries, door)
+
+
+def _failed(
+    verdict: Verdict,
+    response: HttpResponse | None,
+    error: ReadError,
+    own: float | None,
+    frame: Frame,
+) -> _Failed:
+    if response is None:
+        return _Failed(verdict=verdict, headers=None, error=error, own=own)
+    answered = _answered(response, frame)
+    return _Failed(verdict=verdict, headers=response.headers, error=error, own=own, frame=answered)
 
 
 async def _own_wait(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import select
 import subprocess
 import sys
@@ -124,6 +125,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     alike: bool = False  # whether equal requests count once: parents may be asked for again
     shared: tuple[str, ...] = ()  # paths of parents, which either engine may ask for once or more
+    unlike: tuple[str, ...] = ()  # headers, params and fields whose values never are the same twice
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -459,13 +461,16 @@ def _requests(asked: Sequence[Asked], case: Case) -> Counter[str]:
 
 
 def _described(asked: Asked, case: Case) -> str:
-    query = "&".join(f"{k}={v}" for k, v in asked.query)
+    query = "&".join(f"{k}={v if k not in case.unlike else '…'}" for k, v in asked.query)
     wanted = _HEADERS | {name.lower() for name in case.headers}
+    wanted = {name for name in wanted if name not in case.unlike}
     headers = [f"{k}: {v}" for k, v in sorted(asked.headers) if k in wanted or k.startswith("x-")]
     headers = [h for h in headers if not h.startswith("x-asked-url")]
     body = asked.body
     if any(h.startswith("content-type: application/json") for h in headers):
         body = _text(asked.json)
+    for name in case.unlike:
+        body = re.sub(rf"\b{name}=[^&]*", f"{name}=…", body)
     where = asked.origin + asked.path + (f"?{query}" if query else "")
     return f"{asked.method} {where} {headers or ''} {body}".rstrip()
 

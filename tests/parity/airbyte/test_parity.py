@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from tests.parity.airbyte import asking, auths, cursors, errors, paging, partitions, selecting
+from tests.parity.airbyte import (
+    asking,
+    auths,
+    cursors,
+    errors,
+    paging,
+    partitions,
+    selecting,
+    tokens,
+)
 from tests.parity.airbyte.harness import Case, Reference, Server, compare
 
 CASES = [
     case
-    for module in (asking, auths, cursors, errors, paging, partitions, selecting)
+    for module in (asking, auths, cursors, errors, paging, partitions, selecting, tokens)
     for case in module.CASES
 ]
 

@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
+from penstock.dialects.airbyte.limits import matcher
 from penstock.dialects.airbyte.manifest import Component
-from penstock.dialects.airbyte.request import request, slot
+from penstock.dialects.airbyte.records import decoder
+from penstock.dialects.airbyte.request import base_url, request, slot
+from penstock.errors import ExprError
 from penstock.plan import auth as plan
 from penstock.plan.expr import Concat, Const, Expr, Object, Ref, Scope, TimeOf
+from penstock.plan.paths import at
+from penstock.plan.pool import Quota, TokenPool
 from penstock.plan.request import JsonBody, Param, Request, Slot
 from penstock.plan.slices import parse_duration
 
@@ -20,16 +25,20 @@ _DAY = 86_400.0
 def authentication(ctx: Context, parent: Component, field: str = "authenticator") -> plan.Auth:
     """The auth of a requester; none where it has no authenticator."""
     component = parent.child(field)
-    return plan.NoAuth() if component is None else made(ctx, component)
+    return plan.NoAuth() if component is None else made(ctx, component, parent)
 
 
-def made(ctx: Context, component: Component) -> plan.Auth:
-    """The auth that an authenticator describes."""
+def made(ctx: Context, component: Component, requester: Component) -> plan.Auth:
+    """The auth that an authenticator of a requester describes."""
     if component.kind == "CustomAuthenticator":
         return custom.sign(ctx, component)
+    if component.kind == "SelectiveAuthenticator":
+        return _choose(ctx, ctx.check(component), requester)
+    if component.kind == "LegacySessionTokenAuthenticator":
+        return _legacy_session(ctx, ctx.check(component), requester)
     make = _KINDS.get(component.kind or "")
     if make is None:
-        ctx.unknown(component, "the authenticator", (*_KINDS, "CustomAuthenticator"))
+        ctx.unknown(component, "the authenticator", (*_KINDS, *_OTHERS))
         return plan.NoAuth()
     return make(ctx, ctx.check(component))
 
@@ -63,15 +72,14 @@ def _api_key(ctx: Context, component: Component) -> plan.Auth:
 
 
 def _oauth(ctx: Context, component: Component) -> plan.Auth:
-    updater = component.child("refresh_token_updater")
     endpoint = "token_refresh_endpoint" in component
     if not endpoint and "access_token_value" in component:
         return plan.Bearer(token=ctx.credential(component, "access_token_value"))
     if not endpoint:
         ctx.error("missing-key", "an OAuthAuthenticator needs 'token_refresh_endpoint'",
                   component.node)  # fmt: skip
-    if component.value("use_profile_assertion") not in (None, False):
-        ctx.gap(component, "the profile assertion flow is not run", "use_profile_assertion")
+    updater = component.child("refresh_token_updater")
+    rotation = _rotation(ctx, updater) if updater is not None else None
     site = ctx.site(component, template.REQUEST)
     headers = component.get("refresh_request_headers")
     pairs = headers.mapping.items() if headers else ()
@@ -79,18 +87,55 @@ def _oauth(ctx: Context, component: Component) -> plan.Auth:
         Param(slot=Slot(place="header", path=(k,)), value=ctx.scalar(v, site, spelled=True))
         for k, v in pairs
     )
-    own_login = any(p.slot.name == "Authorization" for p in params)
+    assertion = _assertion(ctx, component)
+    query = component.value("send_refresh_request_as_query_params") is True
     return plan.OAuth2(
         url=ctx.credential(component, "token_refresh_endpoint"),
-        body=_refresh_body(ctx, component, own_login=own_login),
+        body=_refresh_body(ctx, component, rotation, params) if assertion is None
+        else _asserting_body(ctx, component),
         headers=params,
-        encoding="query" if component.value("send_refresh_request_as_query_params") else "form",
+        encoding="query" if query and assertion is None else "form",
         token_field=_word(ctx, component, "access_token_name", "access_token"),
         expires_field=_word(ctx, component, "expires_in_name", "expires_in"),
-        initial=_optional(ctx, component, "access_token_value"),
-        expiry=_expiry(ctx, component),
-        rotation=_rotation(ctx, updater) if updater is not None else None,
-        refused=_refused(component),
+        initial=_optional(ctx, component, "access_token_value") if rotation is None
+        else _kept_at(rotation.access),
+        expiry=_expiry(ctx, component) if rotation is None else _kept_at(rotation.expiry),
+        rotation=rotation,
+        assertion=assertion,
+        timed="token_expiry_date_format" in component,
+        refused=_refused(ctx, component, updater),
+    )  # fmt: skip
+
+
+def _kept_at(path: tuple[str, ...]) -> Expr:
+    return Ref(at=Scope.SOURCE, path=path, optional=True)
+
+
+def _assertion(ctx: Context, component: Component) -> plan.Jwt | None:
+    """The signed token that stands in for client and refresh token, where one does."""
+    if not ctx.truth(component, "use_profile_assertion"):
+        return None
+    child = component.child("profile_assertion")
+    if child is None:
+        message = "'use_profile_assertion' needs a 'profile_assertion'"
+        ctx.error("missing-key", message, component.place_of("use_profile_assertion"))
+        return None
+    if child.kind != "JwtAuthenticator":
+        ctx.unknown(child, "the profile assertion", ("JwtAuthenticator",))
+        return None
+    return _jwt(ctx, ctx.check(child))
+
+
+_BY_TOKEN = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # noqa: S105 (a name)
+
+
+def _asserting_body(ctx: Context, component: Component) -> Expr:
+    name = _word(ctx, component, "grant_type_name", "grant_type")
+    return Object(
+        items=(
+            (Const(value=name), Const(value=_BY_TOKEN)),
+            (Const(value="assertion"), Ref(at=Scope.PAGE, path=("assertion",))),
+        )
     )
 
 
@@ -110,18 +155,23 @@ def _expiry(ctx: Context, component: Component) -> Expr | None:
     return TimeOf(value=value, format=spelled)
 
 
-def _refresh_body(ctx: Context, component: Component, *, own_login: bool) -> Expr:
+def _refresh_body(
+    ctx: Context,
+    component: Component,
+    rotation: plan.Rotation | None,
+    headers: tuple[Param, ...],
+) -> Expr:
     """The fields of a token request, in the order the reference engine sends them."""
-    names = ("grant_type", "client_id", "client_secret", "refresh_token")
+    own_login = any(p.slot.name == "Authorization" for p in headers)
     fields: list[tuple[Expr, Expr]] = []
-    for name in names:
+    for name in ("grant_type", "client_id", "client_secret", "refresh_token"):
         if own_login and name.startswith("client_"):
             continue
-        default = Const(value="refresh_token" if name == "grant_type" else None)
-        known = name in component
-        value = ctx.expression(component, name, template.CONFIG, "value", spelled=True)
         key = _word(ctx, component, f"{name}_name", name)
-        fields.append((Const(value=key), value if known and value is not None else default))
+        value = _refresh_field(ctx, component, name, rotation)
+        if name == "refresh_token" and rotation is not None:
+            key = rotation.refresh_field
+        fields.append((Const(value=key), value))
     scopes = component.value("scopes")
     if scopes:
         fields.append((Const(value="scopes"), Const(value=scopes)))
@@ -134,6 +184,22 @@ def _refresh_body(ctx: Context, component: Component, *, own_login: bool) -> Exp
     return Object(items=tuple(fields), drop_null=True)
 
 
+def _refresh_field(
+    ctx: Context, component: Component, name: str, rotation: plan.Rotation | None
+) -> Expr:
+    """A field of a token request; what is written back is read from where it is written to."""
+    if rotation is not None and name == "refresh_token":
+        return _kept_at(rotation.refresh)
+    if rotation is not None and name.startswith("client_"):
+        found, held = at(dict(ctx.values), ("credentials", name))
+        if found and held is not None:
+            return _kept_at(("credentials", name))
+    value = ctx.expression(component, name, template.CONFIG, "value", spelled=True)
+    if value is None or name not in component:
+        return Const(value="refresh_token" if name == "grant_type" else None)
+    return value
+
+
 def _rotation(ctx: Context, component: Component) -> plan.Rotation:
     defaults = plan.Rotation()
     return plan.Rotation(
@@ -144,17 +210,27 @@ def _rotation(ctx: Context, component: Component) -> plan.Rotation:
     )
 
 
-def _refused(component: Component) -> tuple[tuple[int, ...], str, tuple[str, ...]]:
-    statuses = component.value("refresh_token_error_status_codes")
-    key = component.value("refresh_token_error_key")
-    values = component.value("refresh_token_error_values")
+_REFUSALS = tuple(f"refresh_token_error_{part}" for part in ("status_codes", "key", "values"))
+
+
+def _refused(
+    ctx: Context, component: Component, updater: Component | None
+) -> tuple[tuple[int, ...], str, tuple[str, ...]]:
+    """By what the endpoint says that the credentials are no good; either place may tell it."""
+    told = [part for part in (component, updater) if part and any(f in part for f in _REFUSALS)]
+    if len(told) > 1:
+        message = "what a refused refresh token looks like is said twice"
+        ctx.error("two-refusals", message, component.place_of("refresh_token_updater"))
+    source = told[0] if told else component
+    statuses, key, values = (source.value(field) for field in _REFUSALS)
+    whole = source is component
     return (
-        tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else (400,),
-        str(key or "error"),
-        tuple(str(v) for v in values)
-        if isinstance(values, list)
-        else ("invalid_grant", "invalid_permissions"),
-    )
+        tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else
+        (400,) if whole else (),
+        str(key or ("error" if whole else "")),
+        tuple(str(v) for v in values) if isinstance(values, list) else
+        ("invalid_grant", "invalid_permissions") if whole else (),
+    )  # fmt: skip
 
 
 def _session(ctx: Context, component: Component) -> plan.Auth:
@@ -171,6 +247,7 @@ def _session(ctx: Context, component: Component) -> plan.Auth:
         lifetime=_length(lifetime) if isinstance(lifetime, str) else None,
         slot=slot(ctx, into) if key and into is not None else None,
         value=_session_value(ctx, how) if key and "api_token" in how else None,
+        decoder=decoder(ctx, component.child("decoder")),
     )
 
 
@@ -184,28 +261,30 @@ def _length(text: str) -> float:
     return duration.months * 30 * _DAY + duration.seconds
 
 
-def _legacy_session(ctx: Context, component: Component) -> plan.Auth:
+def _legacy_session(ctx: Context, component: Component, requester: Component) -> plan.Auth:
     fields = tuple(
         (Const(value=name), ctx.credential(component, name)) for name in ("username", "password")
     )
-    ctx.gap(component, "a given session token is used without being tried", "validate_session_url")
+    known = _optional(ctx, component, "session_token")
+    base = base_url(ctx, requester, template.REQUEST) or Const(value="")
+
+    def below(field: str) -> Expr:
+        return Concat(parts=(base, ctx.credential(component, field)))
+
     return plan.SessionToken(
         login=Request(
-            url=ctx.credential(component, "login_url"),
-            method="POST",
-            body=JsonBody(value=Object(items=fields)),
+            url=below("login_url"), method="POST", body=JsonBody(value=Object(items=fields))
         ),
         path=(_word(ctx, component, "session_token_response_key", "id"),),
         lifetime=_DAY,
         slot=Slot(place="header", path=(_word(ctx, component, "header", "Authorization"),)),
-        known=_optional(ctx, component, "session_token"),
+        known=known,
+        trial=Request(url=below("validate_session_url")) if known is not None else None,
     )
 
 
-def _jwt(ctx: Context, component: Component) -> plan.Auth:
+def _jwt(ctx: Context, component: Component) -> plan.Jwt:
     algorithm = str(component.value("algorithm"))
-    if not algorithm.startswith("HS"):
-        ctx.gap(component, f"a token cannot be signed with {algorithm}", "algorithm")
     option = component.child("request_option")
     return plan.Jwt(
         secret=ctx.credential(component, "secret_key"),
@@ -213,7 +292,8 @@ def _jwt(ctx: Context, component: Component) -> plan.Auth:
         headers=_jwt_part(ctx, component, "jwt_headers", {"typ": "JWT"}),
         claims=_jwt_part(ctx, component, "jwt_payload", {}),
         lifetime=ctx.number(component, "token_duration", 1200.0),
-        encode=component.value("base64_encode_secret_key") in (True, "true", "True"),
+        encode=ctx.truth(component, "base64_encode_secret_key"),
+        passphrase=_optional(ctx, component, "passphrase"),
         scheme=ctx.credential(component, "header_prefix"),
         slot=slot(ctx, option) if option is not None else _AUTHORIZATION,
     )
@@ -230,7 +310,7 @@ def _jwt_part(ctx: Context, component: Component, field: str, defaults: dict[str
     return Object(items=tuple((Const(value=k), v) for k, v in pairs.items()), drop_null=True)
 
 
-def _choose(ctx: Context, component: Component) -> plan.Auth:
+def _choose(ctx: Context, component: Component, requester: Component) -> plan.Auth:
     path = component.value("authenticator_selection_path")
     keys = tuple(map(str, path)) if isinstance(path, list) else ()
     options = component.child("authenticators")
@@ -239,23 +319,80 @@ def _choose(ctx: Context, component: Component) -> plan.Auth:
     for name in names:
         child = options.child(name) if options is not None else None
         if child is not None:
-            found.append((name, made(ctx, child)))
+            found.append((name, made(ctx, child, requester)))
     return plan.Choose(by=Ref(at=Scope.SOURCE, path=keys), options=tuple(found))
 
 
-def _token_pool(ctx: Context, component: Component) -> plan.Auth:
-    ctx.gap(component, "only the first of several tokens is used", "tokens")
-    tokens = component.value("tokens")
-    header = str(component.value("header", "Authorization"))
-    method = str(component.value("auth_method", "Bearer"))
-    text = tokens[0] if isinstance(tokens, list) and tokens else tokens
-    try:
-        token = template.credential(str(text), ctx.site(component, template.CONFIG))
-    except template.TemplateError as exc:
-        ctx.error("template", str(exc), component.place_of("tokens"), exc.hint)
+def _pool(ctx: Context, component: Component) -> plan.Auth:
+    source = component.child("quota_status_source")
+    quotas = tuple(_quota(ctx, child) for child in component.children("quotas"))
+    if source is None or not quotas:
+        ctx.error("missing-key", "tokens that take turns need quotas", component.node)
         return plan.NoAuth()
-    value = Concat(parts=(Const(value=f"{method} "), token)) if method else token
-    return plan.ApiKey(slot=Slot(place="header", path=(header,)), value=value)
+    ctx.check(source)
+    statuses = source.value("unavailable_status_codes")
+    listed, texts = component.get("tokens"), component.value("tokens")
+    nodes = listed.items if listed is not None and isinstance(texts, list) else [listed]
+    site = ctx.site(component, template.CONFIG)
+    share = ctx.number(component, "budget_reserve_fraction", 0.1)
+    return TokenPool(
+        tokens=tuple(ctx.secret(node, site) for node in nodes if node is not None),
+        delimiter=None
+        if isinstance(texts, list)
+        else _word(ctx, component, "token_delimiter", ","),
+        scheme=_word(ctx, component, "auth_method", "Bearer"),
+        header=_word(ctx, component, "header", "Authorization"),
+        status=_status(ctx, source),
+        untracked=tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else (),
+        quotas=quotas,
+        patience=_patience(ctx, component),
+        share=share,
+        reserve=int(ctx.number(component, "budget_min_reserve", 50)),
+    )
+
+
+def _patience(ctx: Context, component: Component) -> float:
+    text = str(ctx.settled(component, "max_wait_time", "PT2H"))
+    try:
+        return _length(text)
+    except ExprError as exc:
+        ctx.error("duration", exc.message, component.place_of("max_wait_time"), exc.hint)
+        return 0.0
+
+
+def _status(ctx: Context, source: Component) -> Request:
+    """The request that says what is left for a token."""
+    headers = source.get("request_headers")
+    site = ctx.site(source, template.CONFIG)
+    pairs = headers.mapping.items() if headers is not None else ()
+    return Request(
+        url=ctx.credential(source, "url"),
+        method=str(source.value("http_method", "GET")).upper(),
+        params=tuple(
+            Param(slot=Slot(place="header", path=(k,)), value=ctx.scalar(v, site, spelled=True))
+            for k, v in pairs
+        ),
+    )
+
+
+def _quota(ctx: Context, component: Component) -> Quota:
+    ctx.check(component)
+    spent = component.value("exhaustion_status_codes")
+    header = {
+        name: str(component.value(f"{name}_header") or "") or None
+        for name in ("remaining", "reset", "limit")
+    }
+    return Quota(
+        name=str(component.value("name", "")),
+        remaining=ctx.path(component, "remaining_path"),
+        reset=ctx.path(component, "reset_path"),
+        limit=ctx.path(component, "limit_path") or None,
+        matchers=tuple(matcher(ctx, child) for child in component.children("matchers")),
+        remaining_header=header["remaining"],
+        reset_header=header["reset"],
+        limit_header=header["limit"],
+        spent=tuple(int(str(s)) for s in spent) if isinstance(spent, list) else (),
+    )
 
 
 _KINDS: dict[str, Callable[[Context, Component], plan.Auth]] = {
@@ -265,8 +402,7 @@ _KINDS: dict[str, Callable[[Context, Component], plan.Auth]] = {
     "ApiKeyAuthenticator": _api_key,
     "OAuthAuthenticator": _oauth,
     "SessionTokenAuthenticator": _session,
-    "LegacySessionTokenAuthenticator": _legacy_session,
     "JwtAuthenticator": _jwt,
-    "SelectiveAuthenticator": _choose,
-    "RateLimitedMultipleTokenAuthenticator": _token_pool,
+    "RateLimitedMultipleTokenAuthenticator": _pool,
 }
+_OTHERS = ("SelectiveAuthenticator", "LegacySessionTokenAuthenticator", "CustomAuthenticator")

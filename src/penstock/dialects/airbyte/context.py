@@ -166,10 +166,15 @@ class Context:
     def credential(self, component: Component, field: str) -> Expr:
         """The expression of a credential: as written, and empty where it is absent."""
         node = component.get(field)
-        value = plain(self.references, node) if node is not None else ""
-        if node is None or not isinstance(value, str):
-            return Const(value=value if isinstance(value, str) else str(value))
-        site = self.site(component, template.REQUEST)
+        if node is None:
+            return Const(value="")
+        return self.secret(node, self.site(component, template.REQUEST))
+
+    def secret(self, node: Node, site: template.Site) -> Expr:
+        """The expression of a credential that stands in a node."""
+        value = plain(self.references, node)
+        if not isinstance(value, str):
+            return Const(value=str(value))
         try:
             made = template.credential(value, site)
         except template.TemplateError as exc:
@@ -237,6 +242,10 @@ class Context:
             return float(value) if isinstance(value, (int, float, str)) else default
         except ValueError:
             return default
+
+    def truth(self, component: Component, field: str) -> bool:
+        """Whether a field holds; not where it is absent or depends on what is not known."""
+        return bool(self.settle(self.expression(component, field, template.CONFIG, "truth")))
 
     def path(self, component: Component, field: str) -> tuple[str, ...]:
         """A list of keys, each of which may be a template over the user's values."""

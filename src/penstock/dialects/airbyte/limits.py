@@ -47,7 +47,7 @@ def _budget(ctx: Context, component: Component) -> Budget:
 
 def _policy(ctx: Context, component: Component) -> Policy:
     ctx.check(component)
-    matchers = tuple(_matcher(ctx, child) for child in component.children("matchers"))
+    matchers = tuple(matcher(ctx, child) for child in component.children("matchers"))
     match component.kind:
         case "FixedWindowCallRatePolicy":
             calls = int(ctx.number(component, "call_limit", 1))
@@ -79,7 +79,8 @@ def _seconds(ctx: Context, component: Component, field: str) -> float:
     return duration.months * _MONTH + duration.seconds
 
 
-def _matcher(ctx: Context, component: Component) -> Matcher:
+def matcher(ctx: Context, component: Component) -> Matcher:
+    """Which requests something counts."""
     ctx.check(component)
     return Matcher(
         method=_text(ctx, component, "method"),

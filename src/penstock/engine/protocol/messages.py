@@ -15,6 +15,7 @@ import msgspec
 from penstock.errors import AuthError, Diagnostic, Error, PlanError, StatusError, TransportError
 from penstock.plan.expr import JsonValue
 from penstock.read.decode import RawRecord
+from penstock.read.pool import RestTooLongError
 from penstock.redact import Redactor
 
 Level: TypeAlias = Literal["FATAL", "ERROR", "WARN", "INFO", "DEBUG"]
@@ -173,7 +174,7 @@ def failure_kind(error: Exception) -> FailureKind:
             return "config_error"
         case StatusError(status=status) if status in _PASSING or status >= _SERVER:
             return "transient_error"
-        case TransportError():
+        case TransportError() | RestTooLongError():
             return "transient_error"
         case _:
             return "system_error"

@@ -13,10 +13,13 @@ from penstock.dialects.document import Document
 from penstock.engine.preparing import prepare
 from penstock.engine.protocol.catalog import wrong
 from penstock.engine.protocol.messages import Messages
+from penstock.engine.renewing import Renewing, Values, renew, rewrite
 from penstock.errors import PlanError
+from penstock.plan.auth import Kept
 from penstock.plan.expr import JsonValue, Ref, Scope
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
+from penstock.read.ask import Keep
 from penstock.redact import is_sensitive
 from penstock.values import scalars, secrets
 
@@ -35,10 +38,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """A manifest that compiled, and the user's values as it changes them."""
+    """A manifest that compiled, and the user's values as it changes them.
+
+    `keep` tells the platform of values that the API replaces.
+    """
 
     source: Source
-    values: Mapping[str, JsonValue]
+    values: Values
+    keep: Keep
 
 
 def opened(
@@ -61,9 +68,21 @@ def opened(
     kept = prepared(source.migrate, values) if source.migrate else values
     if kept != values:
         _keep(call, kept, messages)
-    changed = prepare(_checking(source, prepared(source.prepare, asked)), asked)
+    changed = dict(prepare(_checking(source, prepared(source.prepare, asked)), asked))
     hide(messages, source, changed)
-    return Opened(source=source, values=changed)
+    return Opened(source=source, values=changed, keep=_telling(changed, messages))
+
+
+def _telling(values: Values, messages: Messages) -> Keep:
+    """What tells the platform, at once, which values it is to hold from now on."""
+
+    def tell(kept: Kept) -> None:
+        whole: Values = msgspec.json.decode(msgspec.json.encode(values))
+        renew(whole, kept)
+        messages.redactor.add(*(text for _, text in kept))
+        messages.config(whole)
+
+    return Renewing(values, tell)
 
 
 def _named_secrets(values: Mapping[str, JsonValue]) -> Iterator[str]:
@@ -149,10 +168,8 @@ def _defaults(source: Source) -> Iterable[str]:
 def _keep(call: Call, values: dict[str, JsonValue], messages: Messages) -> None:
     """Put migrated values in the place of the user's, and say so."""
     if call.config is not None and not isinstance(given(call).get(INJECTED), dict):
-        beside = call.config.with_name(f".{call.config.name}.new")
         try:
-            beside.write_bytes(msgspec.json.encode(values))
-            beside.replace(call.config)
+            rewrite(call.config, values)
         except OSError as exc:
             messages.log("WARN", f"the migrated configuration cannot be kept: {exc}")
     messages.config(values)

@@ -52,7 +52,13 @@ async def reader_of(
     clock, transport = SystemClock(), Http()
     settings = Settings(values=values, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded)
     try:
-        asker = make_asker(source, values, options, transport=transport, clock=clock, emit=emit)
+        asker = make_asker(
+            *(source, values, options),
+            transport=transport,
+            clock=clock,
+            emit=emit,
+            keep=opened.keep,
+        )
         reader = Reader(source, settings, asker, state=states, emit=emit)
         try:
             yield reader
@@ -70,7 +76,13 @@ async def completed(opened: Opened, base_url: str | None) -> Opened:
     clock, transport = SystemClock(), Http()
     options = Options(base_url=base_url)
     try:
-        asker = make_asker(source, values, options, transport=transport, clock=clock, emit=_unheard)
+        asker = make_asker(
+            *(source, values, options),
+            transport=transport,
+            clock=clock,
+            emit=_unheard,
+            keep=opened.keep,
+        )
         now = datetime.fromtimestamp(clock.now(), UTC)
         return replace(opened, source=await discovered(source, values, asker, now))
     finally:
