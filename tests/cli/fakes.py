@@ -121,6 +121,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     takeover: bool = False
     wait: float = 0.0
     concurrency: int | None = None
+    nesting: str | None = None
     allow_origins: tuple[str, ...] = ()
 
 

@@ -32,7 +32,8 @@ def test_options_reach_the_engine(call):
     result = call(
         engine,
         *("run", "doc.yaml", "--to", "x.duckdb", "--db-schema", "raw", "--wait", "5", "--takeover"),
-        *("--concurrency", "4", "--allow-origin", "https://a", "--allow-origin", "https://b"),
+        *("--concurrency", "4", "--nesting", "json"),
+        *("--allow-origin", "https://a", "--allow-origin", "https://b"),
         *("--full-refresh", "--select", "users,messages", "--select", "users"),
         *("--base-url", "http://127.0.0.1:1", "--set", "region=us", "--set", "n:=[1]"),
     )
@@ -48,6 +49,7 @@ def test_options_reach_the_engine(call):
         takeover=True,
         wait=5.0,
         concurrency=4,
+        nesting="json",
         allow_origins=("https://a", "https://b"),
     )
 

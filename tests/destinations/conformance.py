@@ -22,6 +22,7 @@ FEATURES = (
     "timestamp, timestamp without zone, date, time, to the microsecond",
     "JSON to the letter",
     "binary",
+    "structs and lists, as they are nested",
     "text with U+0000",
     "column names of more than 63 bytes",
     "readers at any moment, from any process",
@@ -34,6 +35,9 @@ NEVER: Mapping[tuple[str, str], str] = {
     ),
     ("postgres", "column names of more than 63 bytes"): (
         "Postgres cuts them off; Penstock makes none, and refuses them in schemas given to it"
+    ),
+    ("postgres", "structs and lists, as they are nested"): (
+        "Postgres has no such types that can grow: nested values are kept as JSON, with a warning"
     ),
     ("postgres", "readers never wait"): (
         "a table is renamed or gets a column under a lock: readers wait until the commit ends"

@@ -10,7 +10,15 @@ import pyarrow as pa
 
 from penstock.plan.hints import Hints
 from penstock.shape import Batch, Block, Schema, Segment, Shaper
-from penstock.shape.schema import LIST_INDEX, PARENT_ID, ROW_ID, SYSTEM_COLUMNS, Table
+from penstock.shape.schema import (
+    LIST_INDEX,
+    PARENT_ID,
+    ROW_ID,
+    SYSTEM_COLUMNS,
+    Table,
+    TableColumn,
+    grown,
+)
 
 EVOLVE = Hints()
 
@@ -77,7 +85,7 @@ def joined(batches: Sequence[Batch], schema: Schema) -> dict[str, pa.Table]:
 
 def _widened(table: pa.Table, final: pa.Schema) -> pa.Table:
     arrays = [
-        table.column(field.name).cast(field.type)
+        grown(table.column(field.name).combine_chunks(), field.type)
         if field.name in table.column_names
         else pa.nulls(table.num_rows, field.type)
         for field in final
@@ -103,8 +111,8 @@ def _rebuilt(tables: Mapping[str, pa.Table], schema: Schema, table: Table) -> di
         for column in table.columns:
             cell = row[column.name]
             if column.name not in SYSTEM_COLUMNS and cell is not None:
-                assert column.path not in value, "two columns hold one value"
-                value[column.path] = cell
+                cell = _cell(column, cell)
+                value[column.path] = _merged(value.get(column.path), cell)
         for path, by_parent in lists:
             if row[ROW_ID] in by_parent:
                 assert path not in value, "a list beside a scalar"
@@ -113,6 +121,29 @@ def _rebuilt(tables: Mapping[str, pa.Table], schema: Schema, table: Table) -> di
         assert place not in found, "a row's id is not unique"
         found[place] = _nested(value)
     return found
+
+
+def _cell(column: TableColumn, cell: Any) -> Any:
+    """What a column holds: of a struct the object, of a list its elements."""
+    if cell is None or column.type not in {"struct", "list"}:
+        return cell
+    if column.type == "list":
+        return [_cell(column.fields[0], element) for element in cell]
+    value: dict[tuple[str, ...], Any] = {}
+    for field in column.fields:
+        if cell[field.name] is not None:
+            path = field.path[len(column.path) :]
+            value[path] = _merged(value.get(path), _cell(field, cell[field.name]))
+    return _nested(value)
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two columns of one path: lists side by side, of which one has each element."""
+    if one is None or other is None:
+        return other if one is None else one
+    assert isinstance(one, list), "two columns hold one value"
+    assert len(one) == len(other), "lists of one path are of one length"
+    return [_merged(a, b) for a, b in zip(one, other, strict=True)]
 
 
 def _lists(elements: dict[Any, Any]) -> dict[str, list[Any]]:

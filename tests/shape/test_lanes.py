@@ -65,7 +65,7 @@ def both(first: bytes | None, then: bytes, hints: Hints) -> None:
     assert schemas[0] == schemas[1]
 
 
-@pytest.mark.parametrize("nesting", ["tables", "json"])
+@pytest.mark.parametrize("nesting", ["tables", "json", "struct"])
 @pytest.mark.parametrize("first", FIRSTS)
 def test_lanes_agree_on_every_pair(first, nesting):
     """Any value in a column made by any other value lands alike on both lanes."""

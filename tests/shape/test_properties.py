@@ -35,6 +35,20 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 RECORDS = st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=12)
+NESTED = st.sampled_from(
+    [
+        Hints(),
+        Hints(nesting="struct"),
+        Hints(nesting_at=(("a", "struct"), ("v.list", "struct"))),
+    ]
+)
+HINTS = NESTED | st.sampled_from(
+    [
+        Hints(nesting="json"),
+        Hints(nesting="struct", max_nesting=1),
+        Hints(nesting="struct", nesting_at=(("a", "json"), ("v.b", "json"), ("b", "tables"))),
+    ]
+)
 CUTS = st.lists(st.integers(0, 12), max_size=4)
 
 
@@ -68,6 +82,24 @@ def known(value: Any) -> Any:
             return [known(element) for element in value]
         case _:
             return value
+
+
+def nested(value: Any) -> Any:
+    """A record as nested columns can give it back: also without lists in which there is nothing."""
+    match value:
+        case dict():
+            inner = {key: nested(v) for key, v in value.items()}
+            return {key: v for key, v in inner.items() if not empty(v)}
+        case list():
+            elements = [None if empty(e) else e for e in map(nested, value)]
+            return [] if all(map(empty, elements)) else elements
+        case _:
+            return value
+
+
+def empty(value: Any) -> bool:
+    """Whether nothing is there."""
+    return value is None or (isinstance(value, dict | list) and not value)
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -117,26 +149,27 @@ def pieces(records: list[bytes], cuts: list[int]) -> list[list[bytes]]:
     return [records[a:b] for a, b in zip(starts, ends, strict=True)]
 
 
-@settings(max_examples=150, deadline=None)
-@given(RECORDS)
-def test_records_come_back_from_the_tables(records):
+@settings(max_examples=200, deadline=None)
+@given(RECORDS, NESTED)
+def test_records_come_back_from_the_tables(records, hints):
     """Records rebuilt from the tables equal the input, whatever their nesting, keys and numbers."""
-    shaper = Shaper("things", Hints(), None)
+    shaper = Shaper("things", hints, None)
     batch = shaper.shape(Block(load_id="l", segments=[Segment(records=raws(records))]))
     back = rebuild(batch.tables, shaper.schema)
     assert len(back) == len(records)
+    reduced = known if hints == Hints() else nested
     for one, other in zip(records, back, strict=True):
-        assert alike(known(one), other), (one, other)
+        assert alike(reduced(one), reduced(other)), (one, other)
 
 
-@settings(max_examples=100, deadline=None)
-@given(RECORDS, CUTS, CUTS)
-def test_cuts_have_no_say(records, segments, blocks):
+@settings(max_examples=150, deadline=None)
+@given(RECORDS, CUTS, CUTS, HINTS)
+def test_cuts_have_no_say(records, segments, blocks, hints):
     """However records are cut into segments and blocks, tables and schema are the same."""
     lines = raws(records)
-    one = Shaper("things", Hints(), None)
+    one = Shaper("things", hints, None)
     whole = one.shape(Block(load_id="l", segments=[Segment(records=lines)]))
-    other = Shaper("things", Hints(), None)
+    other = Shaper("things", hints, None)
     batches = [
         other.shape(
             Block(load_id="l", segments=[Segment(records=s) for s in pieces(part, segments)])
@@ -150,13 +183,13 @@ def test_cuts_have_no_say(records, segments, blocks):
         assert repr(table.to_pylist()) == repr(tables[name].to_pylist()), name
 
 
-@settings(max_examples=100, deadline=None)
-@given(RECORDS, RECORDS)
-def test_lanes_agree(first, then):
+@settings(max_examples=150, deadline=None)
+@given(RECORDS, RECORDS, HINTS)
+def test_lanes_agree(first, then, hints):
     """A block shaped on the main lane where it can be equals the same block on the exact lane."""
     batches = []
     for lane in ("auto", "exact"):
-        shaper = Shaper("things", Hints(), None, lane=lane)
+        shaper = Shaper("things", hints, None, lane=lane)
         shaper.shape(Block(load_id="l", segments=[Segment(records=raws(first))]))
         batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=raws(then))])))
         batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=raws(first))])))
@@ -182,12 +215,12 @@ ALIKE = st.lists(
 
 
 @settings(max_examples=100, deadline=None)
-@given(ALIKE, ALIKE)
-def test_lanes_agree_on_records_that_are_alike(first, then):
+@given(ALIKE, ALIKE, HINTS)
+def test_lanes_agree_on_records_that_are_alike(first, then, hints):
     """Records of one form, as APIs give them, come out alike on both lanes, unicode and all."""
     batches = []
     for lane in ("auto", "exact"):
-        shaper = Shaper("things", Hints(), None, lane=lane)
+        shaper = Shaper("things", hints, None, lane=lane)
         shaper.shape(Block(load_id="l", segments=[Segment(records=raws(first))]))
         batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=raws(then))])))
     same(*batches)
@@ -213,15 +246,15 @@ def test_json_columns_are_verbatim(records):
             assert row[column.name] == expected
 
 
-@settings(max_examples=60, deadline=None)
-@given(RECORDS, st.integers(1, 4))
-def test_a_schema_survives_being_stored(records, cut):
+@settings(max_examples=100, deadline=None)
+@given(RECORDS, st.integers(1, 4), HINTS)
+def test_a_schema_survives_being_stored(records, cut, hints):
     """A shaper that starts from the stored schema goes on exactly where the first one stopped."""
     lines = raws(records)
-    one = Shaper("things", Hints(), None)
+    one = Shaper("things", hints, None)
     head, tail = lines[:cut], lines[cut:]
     one.shape(Block(load_id="l", segments=[Segment(records=head)]))
-    other = Shaper("things", Hints(), one.schema)
+    other = Shaper("things", hints, one.schema)
     last = Block(load_id="m", segments=[Segment(records=tail)])
     same(one.shape(last), other.shape(last))
     assert one.schema == other.schema

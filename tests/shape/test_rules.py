@@ -362,12 +362,6 @@ def test_malformed_records_are_errors():
         shape(b'{"a": NaN}')
 
 
-def test_struct_nesting_is_refused_by_name():
-    """A nesting that is not there yet is an error, not another nesting."""
-    with pytest.raises(ShapeError, match="nesting 'struct' is not available"):
-        Shaper("things", Hints(nesting="struct"), None)
-
-
 def test_ten_thousand_columns():
     """Very wide records are shaped without quadratic work."""
     record = {f"column_{n}": n for n in range(10_000)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import msgspec
 
 from penstock.plan.expr import JsonValue
+from penstock.plan.hints import Nesting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,13 @@ base_url_option = click.option(
 )
 takeover_option = click.option(
     "--takeover", is_flag=True, help="Take the destination over from a run that is dead."
+)
+
+nesting_option = click.option(
+    "--nesting",
+    type=click.Choice(get_args(Nesting)),
+    metavar="HOW",
+    help="What nested values become: tables, json or struct. [default: as the document says]",
 )
 
 

@@ -16,6 +16,7 @@ from penstock.cli.options import (
     base_url_option,
     destination_options,
     json_option,
+    nesting_option,
     pass_app,
     select_option,
     source_argument,
@@ -27,6 +28,7 @@ from penstock.cli.summary import EXIT_CODES, result_json, summarize
 from penstock.events import Event
 from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
+from penstock.plan.hints import Nesting
 from penstock.plan.target import Target
 
 
@@ -44,6 +46,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     wait: float
     takeover: bool
     concurrency: int | None
+    nesting: Nesting | None
     allow_origins: tuple[str, ...]
     as_json: bool
     quiet: bool
@@ -70,6 +73,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     metavar="N",
     help="At most N requests at once, whatever the document says.",
 )
+@nesting_option
 @click.option(
     "--allow-origin",
     "allow_origins",
@@ -111,6 +115,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         takeover=wanted.takeover,
         wait=wanted.wait,
         concurrency=wanted.concurrency,
+        nesting=wanted.nesting,
         allow_origins=wanted.allow_origins,
     )
 

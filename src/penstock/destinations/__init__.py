@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError
 
-__all__ = ["describe", "open_destination"]
+__all__ = ["describe", "kind_of", "open_destination"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
@@ -34,11 +34,24 @@ def open_destination(url_or_path: str, *, fault: Fault = no_fault) -> Destinatio
     Raises:
         DestinationError: no destination answers to it; the message lists those that exist.
     """
+    return _module(url_or_path).destination(url_or_path, fault=fault)
+
+
+def kind_of(url_or_path: str) -> Kind:
+    """What kind of destination a URL or a path names.
+
+    Raises:
+        DestinationError: no destination answers to it; the message lists those that exist.
+    """
+    return _module(url_or_path).KIND
+
+
+def _module(url_or_path: str) -> _Module:
     scheme = _SCHEME.match(url_or_path)
     word = scheme[1].lower() if scheme else PurePath(url_or_path).suffix.lower()
     for module in _modules():
         if word in (module.KIND.schemes if scheme else module.KIND.extensions):
-            return module.destination(url_or_path, fault=fault)
+            return module
     raise _unknown(word, is_scheme=scheme is not None)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.destinations._evolve import digits
 from penstock.errors import DestinationError
-from penstock.shape.schema import PARENT_ID, ROW_ID, Table, TableColumn
+from penstock.shape.schema import PARENT_ID, ROW_ID, Table, TableColumn, grown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +57,8 @@ def _direct(kind: pa.DataType, column: TableColumn) -> bool:
             found = t.is_time(kind) and kind.unit != "ns"
         case "binary":
             found = t.is_binary(kind) or t.is_large_binary(kind)
+        case "struct" | "list":
+            found = kind == arrow_type(column)
     return bool(found)
 
 
@@ -74,8 +76,12 @@ def _cast(values: pa.ChunkedArray, column: TableColumn, table: str) -> pa.Chunke
             f"column {column.name!r} of table {table!r} is {column.type}, its rows bring "
             f"{values.type}"
         )
+    if column.type in {"struct", "list"}:
+        # the schema may have grown since these rows were shaped
+        whole = grown(values.combine_chunks(), arrow_type(column))
+        return pa.chunked_array([whole])
     try:
-        return values.cast(_arrow_type(column), safe=True)
+        return values.cast(arrow_type(column), safe=True)
     except pa.ArrowInvalid as error:
         raise DestinationError(
             f"column {column.name!r} of table {table!r} cannot hold a value exactly: {error}"
@@ -99,12 +105,17 @@ def _related(kind: pa.DataType, column: TableColumn) -> bool:
             found = t.is_date(kind)
         case "time":
             found = t.is_time(kind)
+        case "struct":
+            found = t.is_struct(kind)
+        case "list":
+            found = t.is_list(kind)
         case _:
             found = False
     return bool(found)
 
 
-def _arrow_type(column: TableColumn) -> pa.DataType:
+def arrow_type(column: TableColumn) -> pa.DataType:
+    """The Arrow type in which the column's values are written."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
     match column.type:
@@ -128,6 +139,10 @@ def _arrow_type(column: TableColumn) -> pa.DataType:
             return pa.binary()
         case "text" | "json":
             return pa.string()
+        case "struct":
+            return pa.struct([(field.name, arrow_type(field)) for field in column.fields])
+        case "list":
+            return pa.list_(arrow_type(column.fields[0]))
 
 
 POSITION = "_penstock_position"

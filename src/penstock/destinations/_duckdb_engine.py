@@ -60,9 +60,16 @@ class Connection(Protocol):
 
 def spell(column: TableColumn) -> str:
     """Write a column's type as DuckDB itself lists it."""
-    if column.type == "decimal":
-        return "DECIMAL({},{})".format(*digits(column))
-    return _TYPES[column.type]
+    match column.type:
+        case "decimal":
+            return "DECIMAL({},{})".format(*digits(column))
+        case "list":
+            return f"{spell(column.fields[0])}[]"
+        case "struct":
+            fields = (f"{sql.quote(field.name)} {spell(field)}" for field in column.fields)
+            return f"STRUCT({', '.join(fields)})"
+        case kind:
+            return _TYPES[kind]
 
 
 def fold(name: str) -> str:

@@ -135,7 +135,7 @@ def _column_change(
             f"column {wanted.name!r} of table {table!r} is gone, though values were loaded into it",
             f"add it back (its type is {expected}), or load the stream again with --full-refresh",
         )
-    if there != expected:
+    if _unquoted(there) != _unquoted(expected):
         raise _drift(
             f"column {wanted.name!r} of table {table!r} is {there}, where {expected} is expected",
             "change it back or rename it, or load the stream again with --full-refresh",
@@ -143,6 +143,11 @@ def _column_change(
     if before is None or spelling.type(before) == spelling.type(wanted):
         return None
     return _widening(table, before, wanted, spelling)
+
+
+def _unquoted(kind: str) -> str:
+    """A type without the quotes of its fields' names: a database leaves out those it can."""
+    return kind.replace('"', "")
 
 
 def _widening(table: str, old: TableColumn, new: TableColumn, spelling: Spelling) -> Widen:
@@ -161,6 +166,8 @@ def widens(old: TableColumn, new: TableColumn) -> bool:
 
     A bigint may become a double: the destination checks the stored values before it does that.
     """
+    if old.type == new.type and old.type in {"struct", "list"}:
+        return all(_has_wider(new.fields, field) for field in old.fields)
     match (old.type, new.type):
         case ("bigint", "double") | ("date", "timestamp_ntz"):
             return True
@@ -172,6 +179,15 @@ def widens(old: TableColumn, new: TableColumn) -> bool:
             return s1 >= s0 and p1 - s1 >= p0 - s0
         case _:
             return False
+
+
+def _has_wider(fields: Iterable[TableColumn], old: TableColumn) -> bool:
+    """Whether the field `old` is among these, the same or widened."""
+    new = next((field for field in fields if field.name == old.name), None)
+    if new is None:
+        return False
+    same = (old.type, old.precision, old.scale) == (new.type, new.precision, new.scale)
+    return (same and not old.fields) or widens(old, new)
 
 
 def _taken(table: str) -> DestinationError:

@@ -63,6 +63,12 @@ def spell(column: TableColumn) -> str:
         )
     if column.type == "decimal":
         return "numeric({},{})".format(*digits(column))
+    if column.type in {"struct", "list"}:
+        raise DestinationError(
+            f"Postgres has no type for the nested column {column.name!r}",
+            code="nesting",
+            hint="load with --nesting tables or json",
+        )
     return _TYPES[column.type]
 
 

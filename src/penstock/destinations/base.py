@@ -27,7 +27,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What a destination's file says of itself: the module's `KIND`, read without its driver.
 
     `schemes` and `extensions` are the URLs and file names it answers to; `urls` shows them to
-    people. `faults` names the points at which a session calls its fault hook, in no order.
+    people. `nested` says that structs and lists are types there. `faults` names the points at
+    which a session calls its fault hook, in no order.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     schemes: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    nested: bool = False
     faults: tuple[str, ...] = ()
 
 

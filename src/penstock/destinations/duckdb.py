@@ -47,6 +47,7 @@ KIND = Kind(
     schemes=("duckdb",),
     extensions=(".duckdb", ".db"),
     urls=("chat.duckdb", "chat.db", "duckdb:///absolute/path", "duckdb://relative/path"),
+    nested=True,
     faults=(
         *("create:made", "create:rename", "create:renamed", "open:fence", "open:taken"),
         *("commit:begin", "commit:rows", "swap:renamed", "commit:state", "commit:before"),

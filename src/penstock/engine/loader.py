@@ -28,8 +28,10 @@ from penstock.destinations.base import (
     Write,
 )
 from penstock.destinations.base import Committed as Kept
+from penstock.engine.nesting import without_structs
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
+from penstock.plan.hints import Hints
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
 from penstock.read.context import StreamContext
@@ -110,7 +112,7 @@ class Edges(msgspec.Struct, kw_only=True):
     """What the loaders of a run share.
 
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
-    loaded, so that a smaller block costs no time.
+    loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
     """
 
     session: Session
@@ -123,6 +125,7 @@ class Edges(msgspec.Struct, kw_only=True):
     sizes: Sizes = Sizes()
     idle: Callable[[], bool] = bool
     full_refresh: bool = False
+    nested: bool = True
     loads: int = 0
 
     def next_load(self) -> str:
@@ -147,7 +150,7 @@ class StreamLoader:
         self._context = context
         self._edges = edges
         self._known = dict(state)
-        hints = context.stream.hints
+        hints = self._nesting(context, edges)
         stored = edges.session.schema(context.name)
         self.shaper = Shaper(context.name, hints, stored)
         self._bare = stored is None  # neither a table nor a row for one
@@ -175,6 +178,17 @@ class StreamLoader:
         self.swapped = False
         self._lot.state.update(dict.fromkeys(forgotten))
         self._take_back()
+
+    @staticmethod
+    def _nesting(context: StreamContext, edges: Edges) -> Hints:
+        """The stream's hints as the destination can honour them."""
+        hints = context.stream.hints
+        plain = hints if edges.nested else without_structs(hints)
+        if plain != hints:
+            message = f"{context.name}: the destination has no structs; nested values are JSON"
+            if context.tally.note("nesting-json", message):
+                edges.emit(Warned(stream=context.name, code="nesting-json", message=message))
+        return plain
 
     def _positions(self) -> dict[str, Open]:
         """The open slices of earlier runs that may be taken up where they stopped."""

@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from penstock.destinations import open_destination
+from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.loader import Edges, Sizes, StreamLoader
+from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import prepare
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
@@ -38,6 +39,7 @@ from penstock.events import (
 from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.check import check_streams
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
+from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
 from penstock.read.ask import Asker, Keep
 from penstock.read.clock import Clock, SystemClock
@@ -56,8 +58,8 @@ Emit = Callable[[Event], None]
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may be told besides source, values and destination.
 
-    `wait` is in seconds. `fault` is called at named points of shaping and of commits, for tests of
-    crashes.
+    `wait` is in seconds. `nesting` is that of all streams, whatever the document says of them.
+    `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
 
     select: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     takeover: bool = False
     wait: float = 0.0
     concurrency: int | None = None
+    nesting: Nesting | None = None
     allow_origins: tuple[str, ...] = ()
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
@@ -181,6 +184,7 @@ class Run:
         self._clock = clock or SystemClock()
         self._redactor = redactor
         self._store = store
+        self.nested = True  # whether the destination has structs
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
         self._interrupted = False
@@ -207,6 +211,7 @@ class Run:
                 fault=self._options.fault,
                 sizes=self._options.sizes,
                 full_refresh=self._options.full_refresh,
+                nested=self.nested,
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.
@@ -406,8 +411,9 @@ def execute(
         loaded = selected(source, options.select)
         names = tuple(s.name for s in source.streams if s.name in loaded)
         on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
-        given = (source, held, options, session)
+        given = (with_nesting(source, options.nesting), held, options, session)
         run = Run(*given, run_id=run_id, emit=emit, redactor=redactor, store=store)
+        run.nested = kind_of(destination).nested
         status, receipts = asyncio.run(run.run())
     finally:
         session.close()

@@ -55,7 +55,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
 
     `primary_key` and `merge_key` name record fields. `key_inherited` marks a primary key that came
     from the document's defaults, so that it may fall back to `<singular>_id`. `max_nesting` is the
-    number of child-table levels below the root (None: no limit); deeper lists become JSON.
+    number of levels of lists below the root (None: no limit); deeper lists become JSON. `nesting`
+    says what becomes of objects and lists, `nesting_at` what of those at some paths, and below.
     `soft_delete` marks rows that a full read no longer brings as deleted and keeps them.
     """
 
@@ -68,6 +69,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     soft_delete: bool = False
     columns: tuple[Column, ...] = ()
     nesting: Nesting = "tables"
+    nesting_at: tuple[tuple[str, Nesting], ...] = ()
     max_nesting: int | None = None
     contract: Contract = Contract()
 

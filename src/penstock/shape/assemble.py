@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.shape.frame import Frame, arrow_type
+from penstock.shape.fold import folded
+from penstock.shape.frame import Frame
 from penstock.shape.schema import (
     DELETED_AT,
     LIST_INDEX,
@@ -34,6 +35,8 @@ def assemble(
     ids: dict[str, Any] = {tree.root.name: root_ids}
     tables = {}
     for table in tree.tables:
+        if table.folded:
+            continue
         frame = frames[table.name]
         own = {LOAD_ID: _repeat(load_id, frame.rows)}
         if table.parent is not None:
@@ -43,17 +46,18 @@ def assemble(
         else:
             own |= _history(tree, frame.rows, versions)
         own[ROW_ID] = ids[table.name]
-        tables[table.name] = _table(tree, table, frame, own)
+        tables[table.name] = _table(tree, table, frames, own)
     return Batch(tables=tables)
 
 
-def _table(tree: Tree, table: TableState, frame: Frame, own: Mapping[str, Any]) -> pa.Table:
+def _table(
+    tree: Tree, table: TableState, frames: Mapping[str, Frame], own: Mapping[str, Any]
+) -> pa.Table:
     names = list(tree.system_columns(table))
     arrays = [own[name] for name in names]
-    for column in table.columns:
-        array = frame.columns.get(column.name)
-        names.append(column.name)
-        arrays.append(pa.nulls(frame.rows, arrow_type(column)) if array is None else array)
+    for piece in table.layout.pieces:
+        names.append(piece.name)
+        arrays.append(folded(piece, table, frames))
     return pa.table(arrays, names=names)
 
 

@@ -46,12 +46,12 @@ class Judge:
             DiscardValue: it is to leave out the value.
         """
         mode = self._modes[entity]
-        if mode == "evolve" or node.table.name not in self._bound:
+        if mode == "evolve" or node.table.home.name not in self._bound:
             return
         if mode == "discard_value":
             raise DiscardValue
-        where = ".".join(node.path) or "value"
-        what = f"{node.table.name}: {_NEWS[entity]} at {where!r}: {_excerpt(value)}"
+        where = (node.at if node.table.folded else ".".join(node.path)) or "value"
+        what = f"{node.table.home.name}: {_NEWS[entity]} at {where!r}: {_excerpt(value)}"
         if mode == "discard_row":
             raise DiscardRow(what)
         raise ContractError(

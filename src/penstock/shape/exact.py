@@ -134,12 +134,13 @@ class ExactLane:
 
     def _child(self, node: Node, elements: list[Any]) -> TableState | None:
         try:
-            self._judge.allow("tables", node, elements)
+            self._judge.allow("columns" if node.mode == "struct" else "tables", node, elements)
         except DiscardValue:
             self._tally.add("discarded_values")
             return None
         table = self._tree.child(node)
-        self._tally.changed("table", table.name, "", f"new table {table.name}")
+        if not table.folded:
+            self._tally.changed("table", table.name, "", f"new table {table.name}")
         return table
 
     def _scalar(self, node: Node, value: Any, row: int) -> None:

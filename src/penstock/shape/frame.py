@@ -52,6 +52,16 @@ def arrow_type(column: ColumnState | TableColumn) -> pa.DataType:
             return pa.binary()
         case "text" | "json":
             return pa.string()
+        case "struct" | "list":
+            return nested_type(column)
+
+
+def nested_type(column: ColumnState | TableColumn) -> pa.DataType:
+    """The Arrow type of a column of structs or lists."""
+    assert isinstance(column, TableColumn), "columns that grow hold scalars"
+    if column.type == "list":
+        return pa.list_(arrow_type(column.fields[0]))
+    return pa.struct([(field.name, arrow_type(field)) for field in column.fields])
 
 
 TEXTUAL = frozenset({"text", "json", "timestamp", "timestamp_ntz", "date", "time"})
@@ -148,3 +158,8 @@ def _concat_links(
         above = piece.get(parent.name)
         offset += above.rows if above is not None else 0
     return pa.concat_arrays(parents), pa.concat_arrays([frame.index for frame in frames])
+
+
+def count_up(rows: int) -> pa.Array:
+    """The numbers from 0 to rows - 1."""
+    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows)), 1)

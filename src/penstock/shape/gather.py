@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.shape.frame import arrow_type
-from penstock.shape.schema import LOAD_ID, Batch, Schema, Table
+from penstock.shape.schema import LOAD_ID, Batch, Schema, Table, grown
 
 
 def gather(batches: Sequence[Batch], schema: Schema) -> dict[str, pa.Table]:
@@ -25,7 +25,7 @@ def _table(table: Table, batches: Sequence[Batch]) -> pa.Table:
 def _fitted(piece: pa.Table, target: pa.Schema) -> pa.Table:
     """A piece in the columns that the table has in the end."""
     arrays = [
-        piece.column(field.name).cast(field.type)
+        grown(piece.column(field.name).combine_chunks(), field.type)
         if field.name in piece.column_names
         else pa.nulls(piece.num_rows, field.type)
         for field in target

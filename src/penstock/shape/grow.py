@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from penstock.errors import ShapeError
 from penstock.plan.hints import Column, ColumnType, Hints
 from penstock.shape.report import Tally
-from penstock.shape.schema import SYSTEM_COLUMNS, Schema, Table, TableColumn
+from penstock.shape.schema import ROW_ID, SYSTEM_COLUMNS, Schema, Table, TableColumn
 from penstock.shape.tree import ColumnState, Node, TableState, Tree
 from penstock.shape.values import decimal_size
 
@@ -19,17 +18,7 @@ def plant(
     extras: Mapping[str, ColumnType],
     tally: Tally,
 ) -> Tree:
-    """The tree of a stream's tables before its first block.
-
-    Raises:
-        ShapeError: the document asks for a nesting that is not available.
-    """
-    if hints.nesting == "struct":
-        raise ShapeError(
-            f"{stream}: nesting 'struct' is not available yet",
-            code="nesting",
-            hint="use 'tables' for child tables or 'json' for JSON columns",
-        )
+    """The tree of a stream's tables before its first block."""
     tree = Tree(stream, hints, tally)
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
@@ -44,6 +33,7 @@ def plant(
 
 def _restore(tree: Tree, known: Schema) -> None:
     tree.key = known.root.key
+    tree.with_ids = tree.with_ids or known.root.column(ROW_ID) is not None
     states: dict[str, TableState] = {}
     for table in known.tables:
         state = _restore_table(tree, table, states)
@@ -62,8 +52,32 @@ def _restore_table(tree: Tree, table: Table, states: Mapping[str, TableState]) -
 
 
 def _restore_column(tree: Tree, table: TableState, column: TableColumn) -> None:
+    if column.type in {"struct", "list"}:
+        # where values were nested they stay so, whatever is asked for now
+        _node(tree, table.record, column.path).mode = "struct"
+        _restore_nested(tree, table, column)
+    else:
+        _restore_leaf(tree, table, column, flat=True)
+
+
+def _restore_nested(tree: Tree, table: TableState, column: TableColumn) -> None:
+    match column.type:
+        case "struct":
+            for field in column.fields:
+                _restore_nested(tree, table, field)
+        case "list":
+            node = _node(tree, table.record, column.path)
+            _restore_nested(tree, node.items or tree.child(node), column.fields[0])
+        case _:
+            _restore_leaf(tree, table, column, flat=False)
+
+
+def _restore_leaf(tree: Tree, table: TableState, column: TableColumn, *, flat: bool) -> None:
+    assert column.type not in {"struct", "list"}, "a leaf holds scalars"
     node = _node(tree, table.record, column.path)
-    state = tree.column(node, column.type, variant=column.variant, name=column.name)
+    state = tree.column(
+        node, column.type, variant=column.variant, name=column.name if flat else None, flat=flat
+    )
     state.precision, state.scale, state.wide = column.precision, column.scale, column.wide
 
 

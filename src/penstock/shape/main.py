@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from penstock.shape.carve import Carver, NotJson, has_json
-from penstock.shape.frame import TEXTUAL, Frame, arrow_type, from_text
+from penstock.shape.frame import TEXTUAL, Frame, arrow_type, count_up, from_text
 from penstock.shape.guard import rounds
 from penstock.shape.place import fits
 from penstock.shape.schema import Segment
@@ -173,13 +173,8 @@ class _Frames:
         parents = pc.list_parent_indices(array)
         elements = array.flatten()
         first = array.offsets.take(parents)
-        index = pc.subtract(_count(len(elements)), first.cast("int64"))
+        index = pc.subtract(count_up(len(elements)), first.cast("int64"))
         self.table(table, elements, len(elements), parents, index)
-
-
-def _count(rows: int) -> pa.Array:
-    """The numbers from 0 to rows - 1."""
-    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows)), 1)
 
 
 def _settled(column: ColumnState, array: Any) -> Any:

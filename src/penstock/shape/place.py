@@ -63,9 +63,8 @@ class Placer:
         column = self._tree.column(node, kind)
         if scale is not None:
             column.precision, column.scale = MAX_DIGITS, scale
-        self._tally.changed(
-            "column", node.table.name, column.name, f"{node.table.name}: new column {column.name}"
-        )
+        table = node.table.home.name
+        self._tally.changed("column", table, column.label, f"{table}: new column {column.label}")
         return column, kept
 
     def _widen(self, column: ColumnState, value: Any) -> Any:
@@ -85,9 +84,9 @@ class Placer:
         self, column: ColumnState, kind: ColumnType, scale: int | None, value: object
     ) -> None:
         self._judge.allow("data_type", column.node, value)
-        table = column.node.table.name
-        detail = f"{table}: column {column.name} was {column.type} and is {kind} now"
-        self._tally.changed("type", table, column.name, detail)
+        table = column.node.table.home.name
+        detail = f"{table}: column {column.label} was {column.type} and is {kind} now"
+        self._tally.changed("type", table, column.label, detail)
         column.type = kind
         column.wide = False
         if scale is not None:
@@ -111,10 +110,10 @@ class Placer:
         column = self._tree.column(node, kind, variant=True)
         if scale is not None:
             column.precision, column.scale = MAX_DIGITS, scale
-        table = node.table.name
-        base = node.main.name if node.main else node.name
-        detail = f"{table}: values of {base} that are {kind} are kept in {column.name}"
-        self._tally.changed("variant", table, column.name, detail)
+        table = node.table.home.name
+        base = node.main.label if node.main else node.name
+        detail = f"{table}: values of {base} that are {kind} are kept in {column.label}"
+        self._tally.changed("variant", table, column.label, detail)
         return column
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,10 @@ SYSTEM_COLUMNS = (
 )
 
 
+NestedType = Literal["struct", "list"]
+ValueType = ColumnType | NestedType
+
+
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a table.
 
@@ -33,16 +37,19 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     for Penstock's own columns and for the `value` column of a list of scalars). `variant` is true
     for a column that takes the values of `path` which are of another class than its main column.
     `wide` is true for a bigint column that holds, or held, a value no double represents exactly.
+    `fields` are those of a struct, or the one element of a list; their paths begin at the record,
+    or at the element of the innermost list they are in.
     """
 
     name: str
-    type: ColumnType
+    type: ValueType
     path: tuple[str, ...] = ()
     nullable: bool = True
     precision: int | None = None
     scale: int | None = None
     variant: bool = False
     wide: bool = False
+    fields: tuple[TableColumn, ...] = ()
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,3 +135,25 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         """Rows in all tables of the batch."""
         return sum(t.num_rows for t in self.tables.values())
+
+
+def grown(array: Any, kind: pa.DataType) -> Any:
+    """The same values in a type that holds them, which may have more fields."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    if array.type == kind:
+        return array
+    if pa.types.is_struct(kind):
+        own = {field.name: number for number, field in enumerate(array.type)}
+        fields = [
+            grown(array.field(own[field.name]), field.type)
+            if field.name in own
+            else pa.nulls(len(array), field.type)
+            for field in kind
+        ]
+        return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null())
+    if pa.types.is_list(kind):
+        whole = pa.concat_arrays([array])  # what is a slice gets offsets of its own
+        values = grown(whole.values, kind.value_type)
+        return pa.ListArray.from_arrays(whole.offsets, values, type=kind, mask=whole.is_null())
+    return array.cast(kind)

@@ -26,9 +26,6 @@ class Shaper:
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
     add. `lane` is for tests: "exact" never uses the main lane, "main" raises `Refused` where the
     exact lane would be needed. One call at a time.
-
-    Raises:
-        ShapeError: the document asks for a nesting that is not available.
     """
 
     def __init__(

@@ -7,10 +7,12 @@ these in different records; each then has its own place. `Schema` is the tree se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from penstock.plan.hints import ColumnType, Hints
+from penstock.plan.hints import ColumnType, Hints, Nesting
 from penstock.shape import names
+from penstock.shape.layout import Layout, place
 from penstock.shape.report import Tally
 from penstock.shape.schema import (
     DELETED_AT,
@@ -37,6 +39,7 @@ class ColumnState:
 
     __slots__ = (
         "declared",
+        "label",
         "name",
         "node",
         "precision",
@@ -50,6 +53,7 @@ class ColumnState:
     def __init__(self, node: Node, name: str, kind: ColumnType, *, variant: bool = False) -> None:
         self.node = node
         self.name = name
+        self.label = name  # what people call it: with the structs that it is in
         self.type = kind
         self.variant = variant
         self.declared = False
@@ -58,10 +62,10 @@ class ColumnState:
         self.wide = False
         self.values: list[Any] = []
 
-    def frozen(self) -> TableColumn:
+    def frozen(self, name: str) -> TableColumn:
         """The column as the schema shows it."""
         return TableColumn(
-            name=self.name,
+            name=name,
             type=self.type,
             path=self.node.path,
             precision=self.precision,
@@ -72,17 +76,26 @@ class ColumnState:
 
 
 class Node:
-    """A path inside the records of `table`; `room` is how many levels may still nest below it."""
+    """A path inside the records of `table`; `room` is how many levels may still nest below it.
+
+    `mode` is what becomes of objects and lists here. `top` is where the nested value that this is
+    a part of begins, if it is.
+    """
 
     __slots__ = (
-        "direct", "fields", "items", "listed", "main", "name", "path", "room", "table", "variants",
+        "direct", "fields", "items", "listed", "main", "mode", "name", "path", "room", "table",
+        "top", "variants",
     )  # fmt: skip
 
-    def __init__(self, table: TableState, path: tuple[str, ...], name: str, room: int) -> None:
+    def __init__(
+        self, table: TableState, path: tuple[str, ...], name: str, room: int, mode: Nesting
+    ) -> None:
         self.table = table
         self.path = path
         self.name = name
         self.room = room
+        self.mode = mode
+        self.top: Node | None = None
         self.main: ColumnState | None = None
         self.variants: dict[ColumnType, ColumnState] = {}
         self.fields: dict[str, Node] | None = None
@@ -94,12 +107,20 @@ class Node:
     @property
     def nests(self) -> bool:
         """Whether objects and lists found here become columns and tables, and not JSON."""
+        if self.mode == "json":
+            return False
         return self.room > 0 and not (
             self.main is not None and self.main.declared and self.main.type == "json"
         )
 
-    def field(self, key: str) -> Node:
-        """The node of `key` in the objects found here."""
+    @property
+    def at(self) -> str:
+        """The way from the root's records to here, lists left out."""
+        above = self.table.record_at
+        return ".".join((above, *self.path) if above else self.path)
+
+    def field(self, key: str, modes: Mapping[str, Nesting]) -> Node:
+        """The node of `key` in the objects found here, with the mode that its path is given."""
         if self.fields is None:
             self.fields = {}
         node = self.fields.get(key)
@@ -108,7 +129,11 @@ class Node:
             name = names.join(self.name, name) if self.path else name
             # the fields of a table's own records stand on the level of the table
             room = self.room - 1 if self.path else self.room
-            node = Node(self.table, (*self.path, key), name, room)
+            node = Node(self.table, (*self.path, key), name, room, self.mode)
+            if modes:
+                node.mode = modes.get(node.at, node.mode)
+            if self.top is not None or (self.path and self.mode == "struct"):
+                node.top = self.top or self
             self.fields[key] = node
         return node
 
@@ -121,22 +146,36 @@ _DIRECT: dict[ColumnType, type] = {"text": str, "bool": bool, "double": float}
 
 
 class TableState:
-    """A table while it grows, with the rows of the block at hand (exact lane only)."""
+    """A table while it grows, with the rows of the block at hand (exact lane only).
+
+    One that is `folded` is no table for anybody outside: its rows are the elements of lists in the
+    table `home`.
+    """
 
     __slots__ = (
-        "columns", "index", "name", "names", "parent", "parents", "path", "record", "room", "rows",
+        "columns", "folded", "home", "index", "layout", "name", "names", "parent", "parents",
+        "path", "record", "record_at", "room", "rows",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, parent: TableState | None, path: tuple[str, ...], room: int
+        self,
+        name: str,
+        parent: TableState | None,
+        path: tuple[str, ...],
+        room: int,
+        mode: Nesting,
     ) -> None:
         self.name = name
+        self.folded = False
+        self.home = self
         self.parent = parent
         self.path = path
         self.room = room
         self.columns: list[ColumnState] = []
         self.names = names.Names()
-        self.record = Node(self, (), VALUE, room)
+        self.layout = Layout(self.names)
+        self.record_at = ""
+        self.record = Node(self, (), VALUE, room, mode)
         self.rows = 0
         self.parents: list[int] = []
         self.index: list[int] = []
@@ -161,6 +200,12 @@ class Tree:
         self.key: tuple[str, ...] = ()
         # declared columns of the root that no record has filled yet, by name
         self.unseen: dict[str, ColumnState] = {}
+        self.modes = dict(hints.nesting_at)
+        # columns that decide about rows: they stay columns, wherever in a record they stand
+        deciding = (*hints.primary_key, *hints.merge_key, *(c.name for c in hints.columns))
+        self._deciding = frozenset(names.identifier(field) for field in deciding)
+        self.with_ids = self._room() > 0 and "tables" in {hints.nesting, *self.modes.values()}
+        """Whether rows carry an id: always where child tables are possible."""
         self.table_names = names.Names()
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
@@ -169,6 +214,7 @@ class Tree:
             None,
             (),
             self._room(),
+            hints.nesting,
         )
 
     def _room(self) -> int:
@@ -176,11 +222,6 @@ class Tree:
             return 0
         limit = self.hints.max_nesting
         return MAX_DEPTH if limit is None else min(limit, MAX_DEPTH)
-
-    @property
-    def with_ids(self) -> bool:
-        """Whether rows carry an id: always where child tables are possible."""
-        return self._room() > 0
 
     def system_columns(self, table: TableState) -> tuple[str, ...]:
         """The names of Penstock's own columns of a table, in order."""
@@ -196,9 +237,14 @@ class Tree:
         return (DELETED_AT,) if self.hints.marks_deleted else ()
 
     def _new_table(
-        self, name: str, parent: TableState | None, path: tuple[str, ...], room: int
+        self,
+        name: str,
+        parent: TableState | None,
+        path: tuple[str, ...],
+        room: int,
+        mode: Nesting,
     ) -> TableState:
-        table = TableState(name, parent, path, room)
+        table = TableState(name, parent, path, room, mode)
         for own in SYSTEM_COLUMNS:
             table.names.keep(own)
         self.tables.append(table)
@@ -209,7 +255,7 @@ class Tree:
         """The node of `key` below `node`, new or known."""
         found = node.fields.get(key) if node.fields is not None else None
         if found is None:
-            found = node.field(key)
+            found = node.field(key, self.modes)
             self.version += 1
             if self.unseen and node.table is self.root:
                 self._adopt(found)
@@ -229,6 +275,7 @@ class Tree:
         column.node.settle()
         node.main = column
         column.node = node
+        node.table.layout.first.add(node.path)
         node.settle()
 
     def objects(self, node: Node) -> dict[str, Node]:
@@ -245,14 +292,31 @@ class Tree:
             self.version += 1
 
     def column(
-        self, node: Node, kind: ColumnType, *, variant: bool = False, name: str | None = None
+        self,
+        node: Node,
+        kind: ColumnType,
+        *,
+        variant: bool = False,
+        name: str | None = None,
+        flat: bool = False,
     ) -> ColumnState:
-        """A new column for `node`."""
+        """A new column for `node`, or a new field of the nested value that it is a part of.
+
+        One with a stored `name` is not named anew; with `flat` it is a column in any case.
+        """
         table = node.table
         wanted = name or (f"{node.name}__v_{kind}" if variant else node.name)
-        wanted = names.shorten(wanted, wanted)
-        taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
-        column = ColumnState(node, taken, kind, variant=variant)
+        if node.top is not None and not (flat or (wanted in self._deciding and not table.folded)):
+            column = self._folded(node, kind, variant=variant)
+        else:
+            if name is None and not variant and node.path in table.layout.first:
+                wanted = f"{wanted}__v_scalar"  # a nested value came first
+            wanted = names.shorten(wanted, wanted)
+            taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
+            column = ColumnState(node, taken, kind, variant=variant)
+            table.layout.add(column)
+            if taken != wanted:
+                self._renamed(column, wanted)
         table.columns.append(column)
         if variant:
             node.variants[kind] = column
@@ -260,22 +324,38 @@ class Tree:
             node.main = column
             node.settle()
         self.version += 1
-        if taken != wanted:
+        return column
+
+    def _folded(self, node: Node, kind: ColumnType, *, variant: bool) -> ColumnState:
+        """A column whose values stand in those of another; its own name is shown to nobody."""
+        table = node.table
+        column = ColumnState(node, f"{_HIDDEN}{len(table.columns)}", kind, variant=variant)
+        column.label, wanted = place(column)
+        if column.label.rpartition(".")[2] != wanted:
             self._renamed(column, wanted)
         return column
 
     def _renamed(self, column: ColumnState, wanted: str) -> None:
-        table = column.node.table.name
+        table = column.node.table.home.name
         source = ".".join(column.node.path) or VALUE
-        detail = f"{table}: {source!r} is kept as {column.name}, since {wanted} is taken"
-        self.tally.changed("renamed", table, column.name, detail)
+        detail = f"{table}: {source!r} is kept as {column.label}, since {wanted} is taken"
+        self.tally.changed("renamed", table, column.label, detail)
 
     def child(self, node: Node, *, name: str | None = None) -> TableState:
-        """A new child table for the lists found at `node`, with its stored `name` if it has one."""
-        node.items = self._new_table(
-            name or self._child_name(node), node.table, node.path, self._child_room(node)
-        )
-        return node.items
+        """A new child table for the lists found at `node`, with its stored `name` if it has one.
+
+        Where they are to be nested it is folded.
+        """
+        fold = name is None and node.mode == "struct"
+        own = f"{_HIDDEN}{len(self.tables)}" if fold else name or self._child_name(node)
+        mode: Nesting = "tables" if node.mode == "struct" and not fold else node.mode
+        table = self._new_table(own, node.table, node.path, self._child_room(node), mode)
+        table.record_at = node.at
+        if fold:
+            table.folded, table.home = True, node.table.home
+            table.record.top = node.top or node
+        node.items = table
+        return table
 
     def _child_room(self, node: Node) -> int:
         # with dlt's limit only tables count; without one every level does, to bound recursion
@@ -294,7 +374,7 @@ class Tree:
     def schema(self) -> Schema:
         """The tables as they are now."""
         if self._schema is None or self._schema[:2] != (self.version, self.key):
-            tables = tuple(self._frozen(table) for table in self.tables)
+            tables = tuple(self._frozen(table) for table in self.tables if not table.folded)
             schema = Schema(stream=self.stream, tables=tables)
             self._schema = (self.version, self.key, schema)
         return self._schema[2]
@@ -303,7 +383,7 @@ class Tree:
         own = (system_column(name) for name in self.system_columns(table))
         return Table(
             name=table.name,
-            columns=(*own, *(column.frozen() for column in table.columns)),
+            columns=(*own, *(piece.frozen() for piece in table.layout.pieces)),
             parent=table.parent.name if table.parent else None,
             path=table.path,
             key=self.key if table.parent is None else (),
@@ -317,5 +397,8 @@ def system_column(name: str) -> TableColumn:
         return TableColumn(name=name, type="timestamp")
     return TableColumn(name=name, type=kind, nullable=False)
 
+
+_HIDDEN = "\0"
+"""Begins the names of what is folded, which no name of a column or a table does."""
 
 _INSTANTS = frozenset({VALID_FROM, VALID_TO, DELETED_AT})

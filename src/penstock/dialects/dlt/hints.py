@@ -14,6 +14,7 @@ from penstock.plan.hints import (
     ContractMode,
     Hints,
     MergeStrategy,
+    Nesting,
     WriteMode,
 )
 
@@ -41,6 +42,9 @@ _COLUMN_GAPS = (
 )  # fmt: skip
 _MODES: tuple[ContractMode, ...] = get_args(ContractMode)
 _STRATEGIES: tuple[MergeStrategy, ...] = get_args(MergeStrategy)
+_NESTINGS: tuple[Nesting, ...] = get_args(Nesting)
+EVERYWHERE = "*"
+"""Stands for all paths that `nesting` does not name."""
 _WRITES: tuple[WriteMode, ...] = get_args(WriteMode)
 
 
@@ -51,6 +55,7 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     columns = _columns(ctx, node.get("columns"))
     primary = ctx.texts(node.get("primary_key")) or _flagged(node, "primary_key")
     merge_key = ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key")
+    nesting, nesting_at = _nesting(ctx, node.get("nesting"))
     said = node.get("write_disposition")
     write, strategy = _write(ctx, said)
     if write == "merge" and strategy != "scd2" and not (primary or merge_key):
@@ -67,6 +72,8 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         strategy=strategy,
         soft_delete=_soft_delete(ctx, node, write, strategy),
         columns=columns,
+        nesting=nesting,
+        nesting_at=nesting_at,
         max_nesting=ctx.whole(node.get("max_table_nesting")),
         contract=_contract(ctx, node.get("schema_contract")),
     )
@@ -96,6 +103,27 @@ def _soft_delete(ctx: Context, node: Node, write: WriteMode, strategy: MergeStra
         )
         return False
     return said
+
+
+_Nestings = tuple[Nesting, tuple[tuple[str, Nesting], ...]]
+
+
+def _nesting(ctx: Context, node: Node | None) -> _Nestings:
+    """What becomes of nested values, in all and by path: a key of Penstock's own."""
+    if node is None or node.value is None:
+        return "tables", ()
+    if isinstance(node.value, str):
+        return _nesting_mode(ctx, node), ()
+    if not ctx.mapping(node):
+        return "tables", ()
+    modes = {path: _nesting_mode(ctx, node.get(path)) for path in node.mapping}
+    default = modes.pop(EVERYWHERE, "tables")
+    return default, tuple(modes.items())
+
+
+def _nesting_mode(ctx: Context, node: Node | None) -> Nesting:
+    chosen = ctx.choice(node, _NESTINGS, "tables")
+    return next(n for n in _NESTINGS if n == chosen)
 
 
 def skipped(node: Node) -> bool:

@@ -13,7 +13,7 @@ from penstock.dialects.repairing.edits import Into
 RESOURCE_KEYS = (
     "name", "endpoint", "include_from_parent", "processing_steps", "selected", "parallelized",
     "max_table_nesting", "table_name", "write_disposition", "primary_key", "merge_key", "columns",
-    "soft_delete", "schema_contract", "table_format", "file_format", "parent_table_name",
+    "soft_delete", "nesting", "schema_contract", "table_format", "file_format", "parent_table_name",
     "references", "nested_hints",
 )  # fmt: skip
 _NOT_HONOURED = ("table_format", "file_format", "parent_table_name", "references", "nested_hints")

@@ -1,0 +1,56 @@
+"""Flat columns and the rows of folded tables put together as structs and lists.
+
+What is null follows from the values alone, never from where a block ended: a struct whose fields
+are all null, and a list without an element that is more than null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.shape.frame import Frame, arrow_type, count_up
+from penstock.shape.layout import Piece
+from penstock.shape.tree import TableState
+
+
+def folded(piece: Piece, table: TableState, frames: Mapping[str, Frame]) -> Any:
+    """The values of a piece, one for each row of its table."""
+    around = [table, *piece.lists]
+    values = _innermost(piece, around[-1], frames)
+    for outer, inner in reversed(list(zip(around, piece.lists, strict=False))):
+        values = _lists(values, frames[inner.name], frames[outer.name].rows)
+    return values
+
+
+def _innermost(piece: Piece, table: TableState, frames: Mapping[str, Frame]) -> Any:
+    frame = frames[table.name]
+    if piece.leaf is not None:
+        array = frame.columns.get(piece.leaf.name)
+        return pa.nulls(frame.rows, arrow_type(piece.leaf)) if array is None else array
+    assert piece.fields is not None, "a piece without a leaf has fields"
+    inner = piece.fields.pieces
+    arrays = [folded(field, table, frames) for field in inner]
+    absent = arrays[0].is_null()
+    for array in arrays[1:]:
+        absent = pc.and_(absent, array.is_null())
+    return pa.StructArray.from_arrays(arrays, names=[f.name for f in inner], mask=absent)
+
+
+def _lists(values: Any, frame: Frame, rows: int) -> Any:
+    """Elements as lists, by the rows they belong to."""
+    parents = frame.parents
+    if values.null_count:
+        # aligned lists of one path, and lists of nulls: where nothing is, there is no list
+        full = pc.unique(parents.filter(values.is_valid()))
+        mine = pc.is_in(parents, value_set=full)
+        values, parents = values.filter(mine), parents.filter(mine)
+    counted = pc.value_counts(parents)
+    at = pc.index_in(count_up(rows), value_set=counted.field("values"))
+    sizes = counted.field("counts").take(at)
+    ends = pc.cumulative_sum(pc.fill_null(sizes, 0)).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, values, mask=at.is_null())
