@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+import re
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ExprError
-from penstock.plan.expr import Concat, Const, Frame, Quoted, Ref, Scope, evaluate_text
+from penstock.plan.expr import (
+    Concat,
+    Const,
+    Frame,
+    JoinUrl,
+    Quoted,
+    Ref,
+    Scope,
+    evaluate_text,
+)
 from penstock.plan.page import HttpRequest, link_header, origin
 from penstock.plan.request import FormBody, JsonBody, Param, Request, Slot, build
 
@@ -145,3 +155,40 @@ def test_links_are_found_by_relation():
     """Several links, quoted or not, in any order of their params."""
     text = '<https://a.test/?p=2>; rel="next", </x>; title="a, b"; rel=last'
     assert link_header(text) == {"next": "https://a.test/?p=2", "last": "/x"}
+
+
+@given(
+    st.sampled_from(["http://h", "https://h.test:8080", "HTTP://H", "ftp://h", "https://u@h", ""]),
+    st.text("ab0./-_%~:?#;@ ", max_size=10),
+    st.text("ab0./-_%~:?#;= é", max_size=10),
+)
+def test_a_path_is_joined_as_a_reference_is_resolved(host, below, path):
+    """The short way that plain paths take gives what the rules of RFC 3986 give."""
+    base = host + below
+    folder = base if base.endswith("/") else base + "/"
+    url = JoinUrl(base=Const(value=base), path=Const(value=path))
+    try:
+        wanted = urljoin(folder, path.lstrip("/")) if path else base
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            evaluate_text(url, FRAME)
+    else:
+        assert evaluate_text(url, FRAME) == wanted
+
+
+@given(
+    st.sampled_from(["http://", "HTTPS://", "ftp://", "//", ""]),
+    st.text("aZ0.-_:@[]\\%é\t ", max_size=8),
+    st.text("ab/?#:@\n", max_size=6),
+)
+def test_an_origin_is_that_of_the_whole_url(scheme, authority, rest):
+    """What stands behind the authority has no say in it, however it looks."""
+    url = scheme + authority + rest
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            origin(url)
+    else:
+        assert origin(url) == f"{parts.scheme}://{parts.hostname or ''}:{port}"

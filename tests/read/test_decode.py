@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from penstock.errors import BodyError
 from penstock.plan.expr import Ref, Scope
 from penstock.plan.records import Keys
+from penstock.read import mend
 from penstock.read.decode import FieldReader, Wanted, decode_json, wanted
 
 JSON = st.recursive(
@@ -106,3 +109,14 @@ def test_fields_are_read_of_any_record(records, paths):
         for path, value in zip(paths, values, strict=True):
             plain = None if value is msgspec.UNSET else value
             assert plain == inside(record, path)
+
+
+@pytest.mark.parametrize("edge", range(-4, 4))
+def test_a_character_may_stand_where_the_check_of_a_body_ends_a_piece(edge, monkeypatch):
+    """A long body is checked in pieces; no character is cut in two by that."""
+    monkeypatch.setattr(mend, "_PIECE", 16)
+    whole = json.dumps({"a": "x" * (12 + edge) + "€é😀" * 9}, ensure_ascii=False).encode()
+    assert mend.text(whole).body == whole
+    for cut in range(16, len(whole)):
+        broken = whole[:cut] + b"\xff" + whole[cut:]
+        assert mend.text(broken).counts["bad-text"] > 0

@@ -6,6 +6,7 @@ a literal) and evaluated in a `Frame`. Its scope says how early that can be done
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -364,11 +365,18 @@ def path_segment(text: str) -> str:
     return quote(text, safe="-._~!$'()*,;:@")
 
 
+_PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9._-]+(?::\d+)?(?:/[A-Za-z0-9_~-]+)*/")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_~%-]+(?:/[A-Za-z0-9_~%-]+)*/?")
+
+
 def _joined(base: str, path: str) -> str:
     if not path:
         return base
     folder = base if base.endswith("/") else base + "/"
-    return urljoin(folder, path.lstrip("/"))
+    relative = path.lstrip("/")
+    if _PLAIN_PATH.fullmatch(relative) and _PLAIN_BASE.fullmatch(folder):
+        return folder + relative  # what the reference would be resolved to, for a tenth of the time
+    return urljoin(folder, relative)
 
 
 def walk(expr: Expr) -> Iterator[Expr]:

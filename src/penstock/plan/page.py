@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -14,7 +14,7 @@ import msgspec
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
-class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A request ready to be signed and sent; `query` is added to whatever `url` has."""
 
     method: str
@@ -25,7 +25,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float | None = None  # seconds
     read_timeout: float | None = None  # seconds
 
-    @property
+    @cached_property
     def full_url(self) -> str:
         """The URL with the query, percent-encoded."""
         url = quote(self.url, safe=_URL_SAFE)
@@ -108,9 +108,18 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-@lru_cache(maxsize=1024)
+_AUTHORITY = re.compile(r"[A-Za-z]+://[A-Za-z0-9._-]+(?::\d+)?(?=[/?#]|$)")
+
+
 def origin(url: str) -> str:
     """Scheme, host and port of `url`: what credentials are bound to."""
+    plain = _AUTHORITY.match(url)
+    # What follows a plain authority does not change it, and few of those come again and again.
+    return _origin(plain[0] if plain else url)
+
+
+@lru_cache(maxsize=1024)
+def _origin(url: str) -> str:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     port = parts.port or {"http": 80, "https": 443}.get(scheme, 0)

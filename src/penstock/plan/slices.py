@@ -9,6 +9,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Literal, assert_never
 
 import msgspec
@@ -199,7 +200,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     end: JsonValue = None
 
 
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
+class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One partition in one window. `key` names it for state: the same in every run.
 
     `partition` holds its values by name; `extras` are columns its records carry; `marks` are
@@ -215,14 +216,14 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
     first: bytes | None = None
 
-    @property
+    @cached_property
     def partition_key(self) -> str:
         """The partition as canonical JSON; empty for a stream without partitions."""
         if not self.partition:
             return ""
         return msgspec.json.encode(dict(self.partition), order="sorted").decode()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Partition and window as one text."""
         if self.range is None:

@@ -137,7 +137,7 @@ class Asker:
             Ignored: the policy passes the answer over.
         """
         auth = auths.chosen(stream.auth, frame)
-        request = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        request = self._placed(request)
         self._guard(request, auth)
         attempt, renewed, turns = 0, False, self._turns(auth, frame)
         while True:
@@ -183,8 +183,12 @@ class Asker:
 
     async def once(self, name: str, request: HttpRequest, tally: Tally) -> HttpResponse:
         """The answer to a request that a class of the document's makes itself, whatever it is."""
-        placed = msgspec.structs.replace(request, url=self._origins.place(request.url))
-        return await self._send(name, placed, tally)
+        return await self._send(name, self._placed(request), tally)
+
+    def _placed(self, request: HttpRequest) -> HttpRequest:
+        """The request at the origin that its own is moved to, if it is."""
+        url = self._origins.place(request.url)
+        return request if url == request.url else msgspec.structs.replace(request, url=url)
 
     def _guard(self, request: HttpRequest, auth: Auth) -> None:
         """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
@@ -367,7 +371,7 @@ class Asker:
 
     async def _exchange(self, stream: Stream, request: HttpRequest, tally: Tally) -> HttpResponse:
         """A request of an auth flow: retried like any other; its answer is the flow's to read."""
-        request = msgspec.structs.replace(request, url=self._origins.place(request.url))
+        request = self._placed(request)
         policy = stream.policy
         for attempt in range(1, policy.retries + 2):
             headers: Headers | None = None

@@ -23,6 +23,7 @@ _ESCAPE = re.compile(
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
 )
+_PIECE = 64 * 1024
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -39,20 +40,27 @@ def text(body: bytes) -> Mended:
     counts: Counter[str] = Counter()
     if body.startswith(_WIDE):
         read = body.decode("utf-16", "replace")
-    elif body.isascii():
+    elif body.isascii() or _is_utf8(body):
         return Mended(body=body, counts=counts)
     else:
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            read = body.decode("utf-8", "replace")
-        else:
-            return Mended(body=body, counts=counts)
+        read = body.decode("utf-8", "replace")
     made = read.encode()
     broken = made.count(b"\xef\xbf\xbd") - body.count(b"\xef\xbf\xbd")
     if broken > 0:
         counts["bad-text"] = broken
     return Mended(body=made, counts=counts)
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Whether a body is UTF-8, read in pieces: a text of the whole would not stay in the cache."""
+    view, end, at = memoryview(body), len(body), 0
+    try:
+        while at < end:
+            stop = at + _PIECE
+            at += codecs.utf_8_decode(view[at:stop], "strict", stop >= end)[1]
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def values(body: bytes, level: int) -> Mended:

@@ -189,7 +189,7 @@ class Reader:
         await self._close(context)
 
     async def _slices(self, context: StreamContext) -> None:
-        room = asyncio.Semaphore(max(2, self._concurrency))
+        room = asyncio.Semaphore(2 * self._concurrency)
         async with asyncio.TaskGroup() as group:
             lane = Lane(start=group.create_task, room=room, reading=Gate())
             await self._partitions(context, lane)
