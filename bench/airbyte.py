@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import yaml
 
-from common import Measured, cpus, medians, penstock
+from common import Measured, cpus, environment, medians, penstock
 
 PAGE = 1_000
 PARTITIONS = 3_000
@@ -275,7 +275,7 @@ def once(load: Load, command: list[str]) -> Measured:
         words = [*command, *written(load, folder)]
         started = time.perf_counter()
         with (folder / "out").open("wb") as out:
-            process = subprocess.Popen(words, cwd=folder, stdout=out)
+            process = subprocess.Popen(words, cwd=folder, stdout=out, env=environment())
             _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         found = sum(line.startswith(b'{"type":"RECORD"') for line in (folder / "out").open("rb"))

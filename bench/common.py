@@ -43,10 +43,17 @@ class Measured:
         self.wall, self.cpu, self.peak, self.output = wall, cpu, peak, output
 
 
+def environment() -> dict[str, str]:
+    """The environment of a measured process: like a user's, it may keep what it has compiled."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(command: list[str], folder: Path) -> Measured:
     """Run a command to its end and measure it, children included."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment()
+    )
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
