@@ -61,15 +61,17 @@ def spell(column: TableColumn) -> str:
         raise DestinationError(
             f"the column name {column.name!r} is longer than the {MAX_NAME} bytes Postgres keeps"
         )
-    if column.type == "decimal":
-        return "numeric({},{})".format(*digits(column))
-    if column.type in {"struct", "list"}:
-        raise DestinationError(
-            f"Postgres has no type for the nested column {column.name!r}",
-            code="nesting",
-            hint="load with --nesting tables or json",
-        )
-    return _TYPES[column.type]
+    match column.type:
+        case "decimal":
+            return "numeric({},{})".format(*digits(column))
+        case "struct" | "list":
+            raise DestinationError(
+                f"Postgres has no type for the nested column {column.name!r}",
+                code="nesting",
+                hint="load with --nesting tables or json",
+            )
+        case kind:
+            return _TYPES[kind]
 
 
 def fit(name: str) -> str:

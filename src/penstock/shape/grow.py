@@ -73,7 +73,8 @@ def _restore_nested(tree: Tree, table: TableState, column: TableColumn) -> None:
 
 
 def _restore_leaf(tree: Tree, table: TableState, column: TableColumn, *, flat: bool) -> None:
-    assert column.type not in {"struct", "list"}, "a leaf holds scalars"
+    assert column.type != "struct", "a leaf holds a scalar"
+    assert column.type != "list", "a leaf holds a scalar"
     node = _node(tree, table.record, column.path)
     state = tree.column(
         node, column.type, variant=column.variant, name=column.name if flat else None, flat=flat
