@@ -44,3 +44,11 @@ class Door(Protocol):
     def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
         """The records of another stream of the source, each with its slice."""
         ...
+
+    def seconds(self) -> float:
+        """Seconds on the run's clock, from no particular moment."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait, on the run's clock."""
+        ...

@@ -102,7 +102,7 @@ class Asker:
         self._obtained = obtained
         self._keep = keep
         self._transport = transport
-        self._clock = clock
+        self.clock = clock
         self._limits = limits
         self._origins = origins
         self._emit = emit
@@ -179,7 +179,7 @@ class Asker:
     async def rest(self, stream: str, seconds: float, reason: str) -> None:
         """Wait before something is asked for in another way."""
         self._emit(Waiting(stream=stream, seconds=seconds, reason=reason))
-        await self._clock.sleep(seconds)
+        await self.clock.sleep(seconds)
 
     async def once(self, name: str, request: HttpRequest, tally: Tally) -> HttpResponse:
         """The answer to a request that a class of the document's makes itself, whatever it is."""
@@ -219,7 +219,7 @@ class Asker:
     async def _pause(self, stream: Stream, attempt: int, failed: _Failed, tally: Tally) -> None:
         policy, verdict, error = stream.policy, failed.verdict, failed.error
         seconds = failed.own or policies.wait(
-            policy, attempt, failed.headers, self._clock.now(), self._clock.spread(), failed.frame
+            policy, attempt, failed.headers, self.clock.now(), self.clock.spread(), failed.frame
         )
         if seconds > policy.max_wait:
             error.wait = seconds
@@ -236,7 +236,7 @@ class Asker:
             host = self._governor(error.request.partition(" ")[2])
             host.pushed_back(seconds if limited or named else 0.0)
         if not limited:
-            await self._clock.sleep(seconds)
+            await self.clock.sleep(seconds)
 
     async def _send(
         self,
@@ -288,7 +288,7 @@ class Asker:
     def _governor(self, url: str) -> Governor:
         host = origin(url)
         if host not in self._governors:
-            self._governors[host] = Governor(self._limits, self._clock)
+            self._governors[host] = Governor(self._limits, self.clock)
         return self._governors[host]
 
     async def _grant(self, stream: Stream, auth: Auth, frame: Frame, tally: Tally) -> Grant | None:
@@ -298,7 +298,7 @@ class Asker:
         holder = self._holder(auth)
         failures = holder.failures
         async with holder.lock:
-            if holder.grant is not None and auths.fresh(holder.grant, self._clock.now()):
+            if holder.grant is not None and auths.fresh(holder.grant, self.clock.now()):
                 return holder.grant
             # Whoever waited while the endpoint failed does not ask it once more, one by one; and
             # credentials that were refused are not tried again: that may lock an account.
@@ -358,7 +358,7 @@ class Asker:
             holder.refused = grant.value if grant is not None else None
 
     async def _obtain(self, stream: Stream, holder: _Holder, frame: Frame, tally: Tally) -> Grant:
-        flow = auths.obtain(holder.auth, frame, self._clock.now(), holder.refused)
+        flow = auths.obtain(holder.auth, frame, self.clock.now(), holder.refused)
         response: HttpResponse | None = None
         while True:
             try:

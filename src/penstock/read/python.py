@@ -102,6 +102,14 @@ class Doorway:
         finally:
             self._wait(parts.aclose())
 
+    def seconds(self) -> float:
+        """Seconds on the run's clock."""
+        return self._asker.clock.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, on the run's clock."""
+        self._wait(self._asker.clock.sleep(seconds))
+
 
 def _itself(response: HttpResponse) -> HttpResponse:
     return response

@@ -30,7 +30,7 @@ class Context:
         self.needs: list[str] = []
         self.jobs: Expr | None = None
         self.required: frozenset[str] = frozenset()
-        self.classes = custom.Custom(document.components or custom.found(document.file))
+        self.classes = custom.Custom(document.components, document.file)
         self.parent: Callable[[Component], str] | None = None
         self.reads: list[str] = []
         self._checked: set[tuple[int, str]] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,20 +35,34 @@ FILE = "components.py"
 MakeParent = Callable[[Component], str]
 
 
-def found(file: str) -> Path | None:
-    """The components.py beside a manifest, if there is one."""
-    beside = Path(file).parent / FILE
-    return beside if file and Path(file).is_file() and beside.is_file() else None
-
-
 class Custom:
-    """The classes of one manifest: executed once, when the first component needs one."""
+    """The classes of one manifest: a file is executed when the first component needs one of it.
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._loaded: Components | None = None
-        self._failed = False
+    They are those of `components` or of the components.py beside the manifest's `file`, and where
+    the manifest stands in a package that its classes are called after, those of its files.
+    """
+
+    def __init__(self, components: Path | None, file: str) -> None:
+        folder = Path(file).parent if file and Path(file).is_file() else None
+        beside = folder / FILE if folder is not None else None
+        self.path = components or (beside if beside is not None and beside.is_file() else None)
+        self._folder = folder
+        self._components: Components | None = None
         self._callers: dict[tuple[int, str, str], tuple[Component, Caller | None]] = {}
+
+    def components(self) -> Components:
+        """The Python of the manifest; nothing of it is executed yet."""
+        from penstock.dialects.airbyte.standin.loading import (  # noqa: PLC0415 (start-up stays fast)
+            Components,
+        )
+
+        self._components = self._components or Components(self.path, self._folder)
+        return self._components
+
+    def holds(self, component: Component) -> bool:
+        """Whether there is a file for the classes that a component and those in it name."""
+        names = _class_names(component.expanded())
+        return all(self.components().holds(name) for name in names)
 
     def caller(
         self,
@@ -61,7 +75,7 @@ class Custom:
 
         A stream that is a parent is compiled again: it has the same objects, and is the same.
         """
-        if self.path is None:
+        if not self.components().holds(str(component.value("class_name"))):
             ctx.custom(component, what)
             return None
         stream = "" if component.kind == "CustomAuthenticator" else ctx.stream
@@ -78,44 +92,43 @@ class Custom:
             Instance,
         )
         from penstock.dialects.airbyte.standin.calling import Caller  # noqa: PLC0415 (the same)
-        from penstock.dialects.airbyte.standin.loading import Fault  # noqa: PLC0415 (the same)
+        from penstock.dialects.airbyte.standin.loading import (  # noqa: PLC0415 (the same)
+            Fault,
+            file_of,
+        )
 
         try:
-            loaded = self._load(ctx)
-            if loaded is None:
-                return None
-            blueprint = Builder(loaded, _Parts(ctx)).custom(component, given)
+            blueprint = Builder(self.components(), _Parts(ctx)).custom(component, given)
+            made = self.components().named(str(component.value("class_name")))
         except Fault as fault:
-            self._say(ctx, fault, component)
+            self.say(ctx, fault, component)
             return None
-        name = str(component.value("class_name")).rpartition(".")[2]
-        return Caller(Instance(blueprint), loaded.file, name, ctx.bounds)
+        return Caller(Instance(blueprint), file_of(made), made.__name__, ctx.bounds)
 
-    def _load(self, ctx: Context) -> Components | None:
-        from penstock.dialects.airbyte.standin import loading  # noqa: PLC0415 (start-up stays fast)
-
-        if self._loaded is None and not self._failed and self.path is not None:
-            try:
-                self._loaded = loading.load(self.path)
-            except loading.Fault as fault:
-                self._failed = True
-                self._say(ctx, fault, None)
-        return self._loaded
-
-    def _say(self, ctx: Context, fault: Any, component: Component | None) -> None:
+    def say(self, ctx: Context, fault: Any, component: Component) -> None:
         """One diagnostic, at a line of the file or at the component that names what is missing."""
-        if fault.line < 1 and component is not None:
+        if fault.line < 1:
             at = component.place_of("class_name").place
             ctx.document.say("error", fault.code, fault.message, at, fault.hint)
             return
-        text = ""
-        if self.path is not None and self.path.is_file():
-            lines = self.path.read_text("utf-8", "replace").splitlines()
+        text, file = "", Path(fault.file or self.path or "")
+        if file.is_file():
+            lines = file.read_text("utf-8", "replace").splitlines()
             text = lines[fault.line - 1] if 0 < fault.line <= len(lines) else ""
-        place = Place(file=str(self.path), line=max(fault.line, 1), column=1, text=text)
+        place = Place(file=str(file), line=max(fault.line, 1), column=1, text=text)
         said = ((d.message, d.place) for d in ctx.document.diagnostics)
         if (fault.message, place) not in said:
             ctx.document.say("error", fault.code, fault.message, place, fault.hint)
+
+
+def _class_names(value: JsonValue) -> Iterator[str]:
+    """Every class that is named in a component."""
+    if isinstance(value, dict):
+        if isinstance(value.get("class_name"), str):
+            yield str(value["class_name"])
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        yield from _class_names(item)
 
 
 class _Parts:
@@ -164,19 +177,12 @@ def extractor(ctx: Context, component: Component, decoder: Component | None) -> 
 def standard(ctx: Context, component: Component) -> Blueprint:
     """What makes the stand-in of a component, to hand it to a class."""
     from penstock.dialects.airbyte.standin.building import Builder  # noqa: PLC0415 (start-up)
-    from penstock.dialects.airbyte.standin.loading import (  # noqa: PLC0415 (start-up)
-        Components,
-        Fault,
-    )
+    from penstock.dialects.airbyte.standin.loading import Fault  # noqa: PLC0415 (start-up)
 
-    classes = ctx.classes
-    loaded = classes._load(ctx)  # noqa: SLF001 (of the same file)
-    if loaded is None:
-        loaded = Components(file="", module=__import__("types").ModuleType("none"))
     try:
-        return Builder(loaded, _Parts(ctx)).standard(component, {})
+        return Builder(ctx.classes.components(), _Parts(ctx)).standard(component, {})
     except Fault as fault:
-        classes._say(ctx, fault, component)  # noqa: SLF001 (of the same file)
+        ctx.classes.say(ctx, fault, component)
         return lambda _making: None
 
 
@@ -229,7 +235,7 @@ def judge(ctx: Context, component: Component) -> Judge | None:
 
 def composite(ctx: Context, component: Component) -> Judge | None:
     """Several error handlers, one of them a class: all of them are asked as it is."""
-    if ctx.classes.path is None:
+    if not ctx.classes.holds(component):
         return None
     from penstock.dialects.airbyte.standin.building import Instance  # noqa: PLC0415 (start-up)
     from penstock.dialects.airbyte.standin.calling import Caller  # noqa: PLC0415 (start-up)
@@ -276,7 +282,7 @@ def retrieve(
     """A retriever of a stream; `parent` says under which name another stream is read."""
     inner = ctx.within_parents(parent)
     changes, key = stream.children("transformations"), stream.value("primary_key")
-    made = [standard(inner, child) for child in changes] if ctx.classes.path else []
+    made = [standard(inner, child) for child in changes if ctx.classes.holds(child)]
     given: dict[str, Blueprint] = {
         "name": lambda _making: ctx.stream,
         "primary_key": lambda _making: key,
@@ -284,7 +290,7 @@ def retrieve(
         "cursor": lambda _making: None,
     }
     requester = component.child("requester")
-    if requester is not None and ctx.classes.path is not None:
+    if requester is not None:
         base = str(requester.value("url_base") or requester.value("url") or "")
         given["url_base"] = lambda _making: base
     caller = ctx.classes.caller(inner, component, "the retriever", given)
@@ -299,9 +305,18 @@ def schema(ctx: Context, component: Component) -> Schema | None:
     return None if caller is None else Schema(function=caller.schema, name=caller.name)
 
 
-def migrate(ctx: Context, component: Component) -> Migrate | None:
-    """A state migration."""
-    caller = ctx.classes.caller(ctx, component, "a state migration")
+def migrate(ctx: Context, component: Component, stream: Component) -> Migrate | None:
+    """A state migration of a stream, which it may look at."""
+
+    def model(_making: object) -> Any:
+        from penstock.dialects.airbyte.standin.models import (  # noqa: PLC0415 (start-up stays fast)
+            modelled,
+        )
+
+        return modelled({"$parameters": {}, **stream.expanded()})
+
+    given: dict[str, Blueprint] = {"declarative_stream": model}
+    caller = ctx.classes.caller(ctx, component, "a state migration", given)
     return None if caller is None else Migrate(function=caller.migrate, name=caller.name)
 
 

@@ -161,7 +161,7 @@ class Streams:
             if migration.kind == "LegacyToPerPartitionStateMigration":
                 ctx.gap(migration, "state in the old form is not migrated")
             else:
-                made = custom.migrate(ctx, migration)
+                made = custom.migrate(ctx, migration, component)
                 stream = stream if made is None else replace(
                     stream, migrations=(*stream.migrations, made)
                 )  # fmt: skip

@@ -203,7 +203,7 @@ class BearerAuthenticator(DeclarativeAuthenticator):
         return f"Bearer {self.token_provider.get_token()}"
 
 
-@dataclass
+@dataclass(eq=False)
 class BasicHttpAuthenticator(DeclarativeAuthenticator):
     """Signs a request with a name and a password."""
 

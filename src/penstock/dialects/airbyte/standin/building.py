@@ -16,6 +16,7 @@ from penstock.dialects.airbyte.standin.loading import (
     Components,
     Fault,
     calling,
+    file_of,
     hints_of,
     line_of_class,
     missing,
@@ -123,8 +124,10 @@ class Builder:
             short = made.__name__
             hint = "only fields with a type hint in the class are given"
             message = f"{short} needs {', '.join(needed)}, which the manifest does not give"
-            raise Fault("airbyte-component-class", message, line_of_class(made), hint)
-        file = self._components.file
+            fault = Fault("airbyte-component-class", message, line_of_class(made), hint)
+            fault.file = file_of(made)
+            raise fault
+        file = file_of(made)
 
         def build(making: Making) -> Any:
             with calling(making.door, file, made.__name__):

@@ -82,6 +82,13 @@ class Alone:
         """Refused."""
         raise ReadError(f"{stream} cannot be read before the run begins")
 
+    def seconds(self) -> float:
+        """Time does not pass."""
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Nothing is waited for."""
+
 
 def _at(value: JsonValue, path: tuple[str, ...]) -> list[JsonValue]:
     """The records at a path of one decoded value."""

@@ -176,7 +176,7 @@ class TypeTransformer:
         return transforms.apply(change, {"value": original_item}, Frame())["value"]
 
 
-@dataclass
+@dataclass(eq=False)
 class HttpSelector:
     """Takes, keeps and changes the records of an answer."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.dialects.airbyte.standin.dates import DatetimeParser
 from penstock.dialects.airbyte.standin.interpolation import InterpolatedString
+from penstock.dialects.airbyte.standin.models import UnionPartitionRouter
 from penstock.dialects.airbyte.standin.request_options import RequestOption, RequestOptionType
 from penstock.dialects.airbyte.standin.routers import StreamSlicer
 from penstock.dialects.airbyte.standin.values import Config, Record, StreamSlice, StreamState
@@ -40,10 +41,14 @@ class LegacyToPerPartitionStateMigration(StateMigration):
     ) -> None:
         self._partition_router, self._cursor = partition_router, cursor
         self._config, self._parameters = config, parameters
-        first = partition_router.parent_stream_configs[0]
-        name = first["partition_field"] if isinstance(first, dict) else first.partition_field
-        self._partition_key_field = self._text(name)
+        self._partition_key_field = self._text(self._get_partition_field(partition_router))
         self._cursor_field = self._text(cursor.cursor_field)
+
+    def _get_partition_field(self, partition_router: Any) -> str:
+        if isinstance(partition_router, UnionPartitionRouter):
+            return str(partition_router.partition_field)
+        first = partition_router.parent_stream_configs[0]
+        return str(first["partition_field"] if isinstance(first, dict) else first.partition_field)
 
     def _text(self, given: Any) -> str:
         made = InterpolatedString.create(given, parameters=self._parameters)
@@ -64,6 +69,40 @@ class LegacyToPerPartitionStateMigration(StateMigration):
         """The one by partition."""
         name = self._partition_key_field
         return {"states": [{"partition": {name: k}, "cursor": v} for k, v in stream_state.items()]}
+
+
+@dataclass(eq=False)
+class CursorField:
+    """The field of a record that says how new it is."""
+
+    cursor_field_key: str
+
+    def extract_value(self, record: Record) -> Any:
+        """How new a record is.
+
+        Raises:
+            ValueError: it does not have the field.
+        """
+        value = record.data.get(self.cursor_field_key)
+        if value is None:
+            raise ValueError(f"Could not find cursor field {self.cursor_field_key} in record")
+        return value
+
+
+class Cursor(StreamSlicer):
+    """Cuts a stream by what is new; its subclasses are named by components, not run by them."""
+
+
+class ConcurrentCursor(Cursor):
+    """A cursor of one partition."""
+
+
+class ConcurrentPerPartitionCursor(Cursor):
+    """A cursor for each partition."""
+
+
+class ConcurrentCursorFactory:
+    """What makes the cursor of a partition."""
 
 
 class DeclarativeCursor(StreamSlicer):

@@ -1,37 +1,29 @@
-"""Executes a components.py, and says in one sentence and one place what is wrong with it."""
+"""The classes of a manifest: where they are found, and what is said when one of them fails."""
 
 from __future__ import annotations
 
-import builtins
-import hashlib
 import inspect
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, get_type_hints
 
-import msgspec
-
-from penstock.dialects.airbyte.standin import modules
+from penstock.dialects.airbyte.standin.package import Fault, Package, line_of, said
 from penstock.dialects.airbyte.standin.running import entered
-from penstock.dialects.airbyte.standin.values import AirbyteTracedException
 from penstock.errors import Error, ReadError
 from penstock.plan.door import Door
 
-MAX_BYTES = 4_000_000
-_LOCK = threading.Lock()
-_LOADED: dict[str, ModuleType] = {}
-
-
-class Fault(Exception):
-    """What is wrong with a components.py, and in which line."""
-
-    def __init__(self, code: str, message: str, line: int = 1, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.line, self.hint = code, message, line, hint
+__all__ = [
+    "ComponentError",
+    "Components",
+    "Fault",
+    "calling",
+    "file_of",
+    "hints_of",
+    "line_of_class",
+    "missing",
+]
 
 
 class ComponentError(ReadError):
@@ -40,29 +32,38 @@ class ComponentError(ReadError):
     code = "component-failed"
 
 
-class Components(msgspec.Struct, frozen=True, kw_only=True):
-    """A components.py that was executed."""
+class Components:
+    """The Python of a manifest; `main` is its components.py, `folder` where the manifest is."""
 
-    file: str
-    module: ModuleType
+    def __init__(self, main: Path | None = None, folder: Path | None = None) -> None:
+        self._package = Package(main, folder)
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file in which the class a manifest calls `name` may be."""
+        return self._package.file(name.rpartition(".")[0]) is not None
 
     def named(self, name: str) -> type[Any]:
-        """The class a manifest calls `….name`.
+        """The class a manifest calls `name`.
 
         Raises:
-            Fault: there is none.
+            Fault: there is none, or its file cannot be executed.
         """
-        short = name.rpartition(".")[2]
-        found = getattr(self.module, short, None)
+        module, _, short = name.rpartition(".")
+        file = self._package.file(module)
+        if file is None:
+            raise Fault("airbyte-component-class", f"there is no file with the class {name}", 0)
+        held = self._package.module(module)
+        found = getattr(held, short, None)
         if isinstance(found, type):
             return found
-        own = [n for n, v in vars(self.module).items() if isinstance(v, type)]
-        raise Fault(
-            "airbyte-component-class",
-            f"{Path(self.file).name} has no class {short!r}",
-            0,
-            _near(short, own),
-        )
+        own = [n for n, v in vars(held).items() if isinstance(v, type)]
+        message = f"{file.name} has no class {short!r}"
+        raise Fault("airbyte-component-class", message, 0, _near(short, own))
+
+
+def file_of(made: type[Any]) -> str:
+    """The file that a class was defined in."""
+    return str(getattr(sys.modules.get(made.__module__), "__file__", "") or "")
 
 
 def _near(word: str, words: list[str]) -> str | None:
@@ -70,65 +71,6 @@ def _near(word: str, words: list[str]) -> str | None:
 
     near = get_close_matches(word, words, n=1)
     return f"did you mean {near[0]!r}?" if near else None
-
-
-def load(path: Path) -> Components:
-    """Execute a file, once for as long as it stays what it is.
-
-    Raises:
-        Fault: it cannot be read, compiled or executed.
-    """
-    try:
-        body = path.read_bytes()
-    except OSError as exc:
-        raise Fault("airbyte-components", f"{path} cannot be read: {exc.strerror or exc}") from exc
-    if len(body) > MAX_BYTES:
-        raise Fault("airbyte-components", f"{path} is larger than {MAX_BYTES // 1_000_000} MB")
-    mark = hashlib.sha256(str(path.resolve()).encode() + b"\0" + body).hexdigest()[:16]
-    with _LOCK:
-        if mark not in _LOADED:
-            _LOADED[mark] = _executed(str(path), body, f"penstock_components_{mark}")
-    return Components(file=str(path), module=_LOADED[mark])
-
-
-def _executed(file: str, body: bytes, name: str) -> ModuleType:
-    made = ModuleType(name)
-    made.__file__ = file
-    made.__dict__["__builtins__"] = {**vars(builtins), "__import__": modules.importing}
-    # Dataclasses and type hints look their module up by its name, which is nobody else's.
-    sys.modules[name] = made
-    try:
-        exec(compile(body, file, "exec", dont_inherit=True), made.__dict__)  # noqa: S102 (the user's own file, with the user's say)
-    except Exception as exc:
-        del sys.modules[name]
-        raise _fault(exc, file) from exc
-    return made
-
-
-def _fault(exc: Exception, file: str) -> Fault:
-    """What failed while a file was executed, as one sentence."""
-    line = line_of(exc, file)
-    if isinstance(exc, SyntaxError):
-        return Fault("airbyte-components", f"this is no Python: {exc.msg}", exc.lineno or 1)
-    if isinstance(exc, (modules.Unknown, modules.UnknownAttribute)):
-        return Fault("airbyte-component-import", str(exc), line, exc.hint)
-    return Fault("airbyte-components", f"this fails when it is imported: {_said(exc)}", line)
-
-
-def line_of(exc: BaseException, file: str) -> int:
-    """The innermost line of a file that an exception came through; 1 where it did not."""
-    line, trace = 1, exc.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-def _said(exc: BaseException) -> str:
-    if isinstance(exc, AirbyteTracedException):
-        return str(exc)
-    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
 
 
 @contextmanager
@@ -146,7 +88,7 @@ def calling(door: Door, file: str, name: str) -> Iterator[None]:
         except Exception as exc:
             where = f"{Path(file).name}:{line_of(exc, file)}"
             hint = getattr(exc, "hint", None)
-            raise ComponentError(f"{where}: {name} failed: {_said(exc)}", hint=hint) from exc
+            raise ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint) from exc
 
 
 def hints_of(made: type[Any]) -> dict[str, Any]:

@@ -24,10 +24,11 @@ models : values : airbyte_protocol airbyte_protocol_serializers
 utils : values dates : airbyte_secrets_utils constants datetime_helpers mapping_helpers
   message_utils traced_exception slice_hasher event_timing oneof_option_config
 utils.transform : extractors :
-sources : values retrievers : source types abstract_source config connector_state_manager
+sources : values retrievers sources : source types abstract_source config connector_state_manager
 sources.message : values : repository concurrent_repository
 sources.utils : extractors values : transform casing record_helper schema_helpers types
-sources.streams : retrievers values : core call_rate availability_strategy
+sources.streams : retrievers values : core availability_strategy
+sources.streams.call_rate : rates :
 sources.streams.checkpoint : incremental values : cursor checkpoint_reader
   per_partition_key_serializer
 sources.streams.concurrent : retrievers incremental : abstract_stream adapters cursor
@@ -42,7 +43,7 @@ sources.streams.http.error_handlers : failures : backoff_strategy default_backof
   default_error_mapping error_handler error_message_parser http_status_error_handler
   json_error_message_parser response_models
 sources.streams.http.requests_native_auth : auth oauth : abstract_token abstract_oauth oauth token
-sources.declarative : values retrievers : types exceptions declarative_stream
+sources.declarative : values retrievers sources : types exceptions declarative_stream
   yaml_declarative_source concurrent_declarative_source manifest_declarative_source
 sources.declarative.auth : auth oauth : declarative_authenticator jwt oauth
   selective_authenticator token token_provider
@@ -60,6 +61,7 @@ sources.declarative.interpolation : interpolation : interpolated_boolean interpo
 sources.declarative.migrations : incremental : state_migration
   legacy_to_per_partition_state_migration
 sources.declarative.models : models : declarative_component_schema
+sources.declarative.parsers : sources : model_to_component_factory
 sources.declarative.partition_routers : routers retrievers : cartesian_product_stream_slicer
   list_partition_router partition_router single_partition_router substream_partition_router
   grouping_partition_router union_partition_router
@@ -94,7 +96,7 @@ sources.declarative.validators : transformations : validation_strategy validator
 
 _ALL = (
     "values dates extractors decoders interpolation transformations auth oauth request_options "
-    "routers failures paginators requesters retrievers incremental"
+    "routers failures paginators requesters retrievers incremental sources"
 )
 
 _REQUESTS = ("auth", "exceptions", "adapters", "models", "structures", "status_codes", "sessions")

@@ -37,6 +37,7 @@ from penstock.plan.page import HttpResponse
 from penstock.plan.policy import ErrorPolicy
 
 Options = Mapping[str, Any] | str | None
+BODY_REQUEST_METHODS = ("GET", "POST", "PUT", "PATCH")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +117,8 @@ class HttpClient:
         self._session = session or web.Session()
         self._session.auth = authenticator or self._session.auth
         self._error_handler, self._backoff = error_handler, backoff_strategy
-        self._given = {"api_budget": api_budget, "use_cache": use_cache, **kwargs}
+        self._budget = api_budget
+        self._given = {"use_cache": use_cache, **kwargs}
         self.route: Route | None = None
 
     def send_request(
@@ -134,24 +136,57 @@ class HttpClient:
     ) -> tuple[web.PreparedRequest, web.Response]:
         """The request as it is sent, and its answer."""
         del request_kwargs, log_formatter, exit_on_rate_limit
+        made = self._create_prepared_request(
+            http_method=http_method,
+            url=url,
+            dedupe_query_params=dedupe_query_params,
+            headers=headers,
+            params=params,
+            json=json,
+            data=data,
+        )
+        if self._budget is not None:
+            self._budget.acquire_call(made)
+        answer = web.Response.of(self._sent(made), made)
+        if self._budget is not None:
+            self._budget.update_from_response(made, answer)
+        return made, answer
+
+    def _create_prepared_request(
+        self,
+        http_method: str,
+        url: str,
+        dedupe_query_params: bool = False,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        data: Options = None,
+    ) -> web.PreparedRequest:
+        """The request, not signed yet; a subclass may shape it otherwise."""
         if dedupe_query_params:
-            held = set(parse_qsl(urlsplit(url).query))
-            params = {k: v for k, v in (params or {}).items() if (k, str(v)) not in held}
+            params = self._dedupe_query_params(url, params)
         made = web.Request(
             http_method, url, headers=headers, params=params, json=json, data=data
         ).prepare()
         if json is not None and not data:
             made.body = msgspec.json.encode(json)
-        answer = self._sent(made)
-        return made, web.Response.of(answer, made)
+        return made
+
+    def _dedupe_query_params(self, url: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The parameters that the URL does not have already."""
+        held = set(parse_qsl(urlsplit(url).query))
+        return {k: v for k, v in (params or {}).items() if (k, str(v)) not in held}
 
     def _sent(self, made: web.PreparedRequest) -> HttpResponse:
         route = self.route or Route()
         if self._session.auth and not isinstance(self._session.auth, (NoAuth, tuple)):
             made.prepare_auth(self._session.auth)
             route = Route(policy=route.policy)
-        url, query = _parted(made.url or "")
-        request = msgspec.structs.replace(web.as_plan(made), url=url, query=query)
+        request = web.as_plan(made)
+        url, query = _parted(request.url)
+        parted = msgspec.structs.replace(request, url=url, query=query)
+        # A subclass may have encoded the query in a way of its own, which is then sent as it is.
+        request = parted if parted.full_url == request.full_url else request
         return current().ask(request, route.auth, route.policy, Frame(source=current().values))
 
 

@@ -26,6 +26,8 @@ from penstock.dialects.airbyte.standin.values import (
 )
 from penstock.dialects.airbyte.standin.web import Response
 
+FULL_REFRESH_SYNC_COMPLETE_KEY = "__ab_full_refresh_sync_complete"
+
 
 class Retriever:
     """Reads the records of a slice."""

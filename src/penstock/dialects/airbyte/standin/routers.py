@@ -19,7 +19,7 @@ from penstock.dialects.airbyte.standin.values import Config, StreamSlice, Stream
 from penstock.plan.slices import Slice
 
 
-@dataclass
+@dataclass(eq=False)
 class StreamSlicer(Placed):
     """Cuts a stream into slices."""
 
