@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from tests.support.manifests import CONFIG, manifest, shop
+from tests.support.manifests import CONFIG, catalog, manifest, shop
 from tests.support.web import Web, serving
 
 from penstock.cli.app import cli
@@ -84,3 +84,52 @@ def test_a_file_without_a_usable_state_is_refused(call, tmp_path):
     assert refused.return_value == 2
     assert "no state of a stream" in refused.stderr
     assert not (tmp_path / "x.duckdb").exists()
+
+
+OLD = '''
+from airbyte_cdk.sources.declarative.migrations.state_migration import StateMigration
+
+
+class Renamed(StateMigration):
+    """The cursor had another name, which the configuration tells."""
+
+    config: dict
+
+    def __init__(self, config):
+        self._name = config["old_name"]
+
+    def should_migrate(self, stream_state):
+        return self._name in stream_state
+
+    def migrate(self, stream_state):
+        return {"at": stream_state[self._name]}
+'''
+
+
+@pytest.mark.parametrize("command", ["run", "read"])
+def test_a_state_of_an_older_form_is_migrated(call, tmp_path, web: Web, command: str):
+    """A class brings a state into its last form, for a destination as for a platform."""
+    document = json.loads((tmp_path / "shop.yaml").read_text())
+    migration = {"type": "CustomStateMigration", "class_name": "source_shop.components.Renamed"}
+    document["streams"][0]["state_migrations"] = [migration]
+    (tmp_path / "shop.yaml").write_text(json.dumps(document))
+    (tmp_path / "components.py").write_text(OLD)
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**values, "old_name": "since"}))
+    held = {
+        "stream_descriptor": {"name": "orders"},
+        "stream_state": {"since": "2024-01-04T00:00:00Z"},
+    }
+    (tmp_path / "state.json").write_text(json.dumps([{"type": "STREAM", "stream": held}]))
+    if command == "run":
+        given = ("--from", "state.json", "--config", "config.json", "--to", "x.duckdb")
+        done = call("state", "import", "shop.yaml", *given)
+        assert done.return_value == 0, done.output
+        assert call(*RUN).return_value == 0
+    else:
+        (tmp_path / "catalog.json").write_text(json.dumps(catalog("orders")))
+        files = ("--config", "config.json", "--catalog", "catalog.json", "--state", "state.json")
+        read = call("airbyte", "read", "--manifest-path", "shop.yaml", *files)
+        assert read.return_value == 0, read.output
+    (first, *_) = (path for path in web.asked if path.startswith("/orders"))
+    assert "since=2024-01-04T00%3A00%3A00Z" in first

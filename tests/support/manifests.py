@@ -8,6 +8,17 @@ FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 CONFIG = {"api_key": "5", "start": "2024-01-01T00:00:00Z"}
 NAMES = ("orders", "shops", "visits", "closed")
 
+FIELDS = [
+    {"name": "Id", "type": "integer"},
+    {"name": "PaidAt", "type": "moment"},
+    {"name": "Lines", "type": "list"},
+    {"name": "Either", "type": ["string", "integer"]},
+    {"name": "Kind", "type": "enum", "values": ["a"]},
+    {"name": "Free", "type": "enum"},
+    {"name": "hidden_one", "type": "string"},
+    {"name": "plain"},
+]
+
 
 def shop(path: str, query: dict[str, str]) -> tuple[int, Any]:
     """The API: three pages of orders, the shops, visits of a shop, and what no one may read."""
@@ -24,6 +35,8 @@ def shop(path: str, query: dict[str, str]) -> tuple[int, Any]:
             return 200, [{"id": "a", "city": "Århus"}, {"id": "b", "city": "Oslo"}]
         case "/visits":
             return 200, [{"shop": query.get("shop"), "at": "2024-01-02T00:00:00Z"}]
+        case "/fields":
+            return 200, [{"fields": FIELDS}, {"fields": [{"name": "not looked at"}]}]
         case "/closed":
             return 403, {"message": "no entry for 5"}
         case _:
@@ -59,6 +72,62 @@ def manifest(base: str) -> dict[str, Any]:
         ],
     }
 
+
+def described(base: str) -> dict[str, Any]:
+    """The manifest of the shop with streams whose schemas are asked for."""
+    made = manifest(base)
+    asked = _fields(base)
+    inline = {"type": "InlineSchemaLoader", "schema": {
+        "type": "object", "properties": {"id": {"type": "string"}, "more": {}}}}  # fmt: skip
+    loaders = {
+        "asked": asked,
+        "both": [inline, asked],
+        "both, the other way": [asked, inline],
+        "one of one": [inline],
+        "none": None,
+    }
+    made["streams"] = [
+        {**_stream(base, "shops", []), "name": name, "schema_loader": loader}
+        for name, loader in loaders.items()
+    ]
+    del made["streams"][-1]["schema_loader"]
+    return {**made, "check": {"type": "CheckStream", "stream_names": ["asked"]}}
+
+
+def _fields(base: str) -> dict[str, Any]:
+    """A schema loader that asks for the fields."""
+    return {
+        "type": "DynamicSchemaLoader",
+        "retriever": _stream(base, "fields", [])["retriever"],
+        "schema_type_identifier": {
+            "type": "SchemaTypeIdentifier",
+            "schema_pointer": ["fields"],
+            "key_pointer": ["name"],
+            "type_pointer": ["type"],
+            "types_mapping": [
+                {"current_type": "moment", "target_type": "timestamp_with_timezone"},
+                {"current_type": "list", "target_type": _NESTED},
+                {
+                    "current_type": "enum",
+                    "target_type": ["string", "integer"],
+                    "condition": "{{ 'values' in raw_schema }}",
+                },
+                {"current_type": "enum", "target_type": "string"},
+            ],
+        },
+        "schema_filter": {
+            "type": "RecordFilter",
+            "condition": "{{ not (record | list | first).startswith('hidden') }}",
+        },
+        "schema_transformations": [{"type": "KeysToSnakeCase"}],
+    }
+
+
+_NESTED = {
+    "type": "ComplexFieldType",
+    "field_type": "array",
+    "items": {"type": "ComplexFieldType", "field_type": "array", "items": "number"},
+}
 
 SHOP = "{{ stream_partition.shop }}"
 

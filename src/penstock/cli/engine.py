@@ -158,7 +158,7 @@ class Engine(Protocol):
     ) -> dict[str, dict[str, JsonValue]]:
         """What the next run starts from, by stream."""
 
-    def import_state(
+    def import_state(  # noqa: PLR0913 (the engine's signature)
         self,
         source: Source,
         destination: str,
@@ -166,6 +166,7 @@ class Engine(Protocol):
         given: JsonValue,
         *,
         takeover: bool,
+        values: Mapping[str, JsonValue] | None,
     ) -> tuple[str, ...]:
         """Take a state of another engine over; gives the streams it is of."""
 

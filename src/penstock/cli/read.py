@@ -47,7 +47,8 @@ def read(  # noqa: PLR0913 (one argument for each option)
     Exits with 3 if some could not be read, and with 1 if none could.
     """
     opened = open_source(app, source, sets, config)
-    check_streams(opened.source, [stream])
+    if not opened.source.discovered:
+        check_streams(opened.source, [stream])
     quiet = Quiet(app.console)
     failed: list[SliceFailed] = []
 

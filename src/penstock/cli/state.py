@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,14 +11,17 @@ import msgspec
 from penstock.cli.app import Command, Group
 from penstock.cli.context import App
 from penstock.cli.options import (
+    allow_code_option,
     destination_options,
     pass_app,
     select_option,
     source_argument,
     takeover_option,
+    value_options,
 )
-from penstock.cli.session import compile_source, default_destination, target_of
+from penstock.cli.session import compile_source, default_destination, hide_given, target_of
 from penstock.plan.check import check_streams
+from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.plan.target import Target
 
@@ -77,28 +81,46 @@ def reset(  # noqa: PLR0913 (one argument for each option)
     metavar="FILE",
     help="An Airbyte state file: messages, or an object with a key for each stream.",
 )
+@value_options
 @destination_options
 @takeover_option
+@allow_code_option
 @pass_app
 def import_state(  # noqa: PLR0913 (one argument for each option)
-    app: App, *, source: str, file: Path, to: str | None, db_schema: str | None, takeover: bool
+    app: App,
+    *,
+    source: str,
+    file: Path,
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None,
+    to: str | None,
+    db_schema: str | None,
+    takeover: bool,
 ) -> None:
     """Let the next run of SOURCE start from a state that Airbyte left. Rows are not touched."""
-    compiled, target = _compiled(app, source, (), to)
+    values = {**(config or {}), **sets}
+    hide_given(app, values)
+    compiled, target = _compiled(app, source, (), to, values or None)
     destination = default_destination(compiled, to or target.destination)
     schema = db_schema or target.db_schema
     try:
         given = msgspec.json.decode(file.read_bytes())
     except msgspec.DecodeError as exc:
         raise click.BadParameter(f"{file} is not JSON: {exc}") from exc
-    taken = app.engine.import_state(compiled, destination, schema, given, takeover=takeover)
+    taken = app.engine.import_state(
+        compiled, destination, schema, given, takeover=takeover, values=values
+    )
     app.console.say(f"{destination}: took over {', '.join(taken)}")
 
 
 def _compiled(
-    app: App, spec: str, select: tuple[str, ...], to: str | None
+    app: App,
+    spec: str,
+    select: tuple[str, ...],
+    to: str | None,
+    values: Mapping[str, JsonValue] | None = None,
 ) -> tuple[Source, Target]:
     """The plan, and where the document's own run puts its rows unless the call says it."""
-    compiled, source = compile_source(app, spec)
+    compiled, source = compile_source(app, spec, values)
     check_streams(source, select)
     return source, target_of(compiled) if to is None else Target()

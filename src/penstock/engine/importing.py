@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 
 from penstock.destinations import open_destination
 from penstock.destinations.base import Append, Checkpoint, Owner, Session
@@ -14,20 +15,27 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 
 
-def import_state(
-    source: Source, destination: str, db_schema: str | None, given: JsonValue, *, takeover: bool
+def import_state(  # noqa: PLR0913 (the same words as the command line's)
+    source: Source,
+    destination: str,
+    db_schema: str | None,
+    given: JsonValue,
+    *,
+    takeover: bool,
+    values: Mapping[str, JsonValue] | None = None,
 ) -> tuple[str, ...]:
     """Let the next run start from the state in an Airbyte state file; gives the streams it is of.
 
     What the destination knew of these streams before is forgotten. Streams that are read in full in
-    every run have no use for a state.
+    every run have no use for a state. `values` are the user's: classes of the document that bring a
+    state into its last form may need them.
 
     Raises:
         PlanError: `given` is no state, or of no stream that could use it.
         DestinationError: another run holds the destination.
     """
     usable = {s.name for s in source.streams if s.cursor is not None and s.selected}
-    found = {n: e for n, e in entries_of(source, given).items() if n in usable and e}
+    found = {n: e for n, e in entries_of(source, given, values or {}).items() if n in usable and e}
     if not found:
         message = "the file holds no state of a stream that goes on from one"
         raise PlanError([Diagnostic(code="value-invalid", severity="error", message=message)])

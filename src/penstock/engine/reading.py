@@ -34,6 +34,7 @@ from penstock.read.clock import SystemClock
 from penstock.read.context import Settings
 from penstock.read.parts import PagePart, SliceLost
 from penstock.read.reader import Reader
+from penstock.read.schemas import completed
 from penstock.read.transport import Http, warm
 
 _WAITING = 1_000  # records that wait for whoever reads them
@@ -94,19 +95,19 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
-    loaded = selected(source, (stream,))
     held = dict(prepare(source, values))
     clock, transport = SystemClock(), Http()
-    settings = Settings(
-        values=held, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded, fresh=True
-    )
-    options = Options(base_url=base_url)
+    now, options = datetime.fromtimestamp(clock.now(), UTC), Options(base_url=base_url)
     keep = Renewing(held, InFile(values_file, stream, on_event))
     asker = make_asker(
         source, held, options, transport=transport, clock=clock, emit=on_event, keep=keep
     )
-    reader = Reader(source, settings, asker, state={}, emit=on_event)
+    reader: Reader | None = None
     try:
+        source = await completed(source, held, asker, now)
+        loaded = selected(source, (stream,))
+        settings = Settings(values=held, now=now, loaded=loaded, fresh=True)
+        reader = Reader(source, settings, asker, state={}, emit=on_event)
         async for part in reader.parts():
             if isinstance(part, PagePart):
                 yield part
@@ -117,7 +118,8 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
                 failure = context.tally.failures[0]
                 raise Error(failure.message, code=failure.code, hint=failure.hint)
     finally:
-        reader.stop()
+        if reader is not None:
+            reader.stop()
         await transport.close()
 
 
@@ -151,7 +153,8 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
-    selected(source, (stream,))
+    if not source.discovered:
+        selected(source, (stream,))
     found = pages(
         source, values, stream, base_url=base_url, on_event=on_event, values_file=values_file
     )
@@ -173,7 +176,8 @@ def read_pages(
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
-    selected(source, (stream,))
+    if not source.discovered:
+        selected(source, (stream,))
     found = pages(source, values, stream, base_url=base_url, on_event=on_event)
     return _in_thread(found, _PAGES_WAITING)
 

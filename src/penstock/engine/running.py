@@ -47,6 +47,7 @@ from penstock.read.context import Settings, StreamContext
 from penstock.read.origins import Origins
 from penstock.read.parts import StreamClosed
 from penstock.read.reader import Reader
+from penstock.read.schemas import incomplete
 from penstock.read.state import without_old_pass
 from penstock.read.transport import Http, Transport
 from penstock.redact import Redactor
@@ -405,9 +406,9 @@ def execute(
         renewed = store.found()
         renew(held, renewed)
         redactor.add(*(text for _, text in renewed))
-        if source.discovered:
+        if incomplete(source):
             keep = Renewing(held, store)
-            source = asyncio.run(_with_discovered(source, held, options, on_event, keep))
+            source = asyncio.run(_completed(source, held, options, on_event, keep))
         loaded = selected(source, options.select)
         names = tuple(s.name for s in source.streams if s.name in loaded)
         on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
@@ -440,18 +441,18 @@ def _session(destination: str, db_schema: str, options: Options, run_id: str) ->
     )
 
 
-async def _with_discovered(
+async def _completed(
     source: Source, values: Mapping[str, JsonValue], options: Options, emit: Emit, keep: Keep
 ) -> Source:
-    """The source with the streams that its API names."""
-    from penstock.read.discover import discovered  # noqa: PLC0415 (few sources need it)
+    """The source with what has to be asked for before its streams can be read."""
+    from penstock.read.schemas import completed  # noqa: PLC0415 (few sources need it)
 
     transport, clock = Http(), SystemClock()
     asker = make_asker(
         source, values, options, transport=transport, clock=clock, emit=emit, keep=keep
     )
     try:
-        return await discovered(source, values, asker, datetime.fromtimestamp(clock.now(), UTC))
+        return await completed(source, values, asker, datetime.fromtimestamp(clock.now(), UTC))
     finally:
         await transport.close()
 

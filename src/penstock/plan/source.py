@@ -17,13 +17,15 @@ from penstock.plan.pagination import Detect, Pagination
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.prepare import Change, MustFit
 from penstock.plan.properties import Properties
-from penstock.plan.python import Migrate, Retrieve, Schema
+from penstock.plan.python import Migrate, Retrieve
 from penstock.plan.records import Records
 from penstock.plan.recovery import Recovery
 from penstock.plan.request import Request
+from penstock.plan.schemas import SchemaPart
 from penstock.plan.slices import Cursor, Duration, Partition
 
 __all__ = [
+    "ByPartition",
     "Decoder",
     "Discovered",
     "Format",
@@ -79,6 +81,13 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     grant: JsonValue = None
 
 
+class ByPartition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A state that keeps the cursor of each partition under the value of its `field`."""
+
+    field: str
+    cursor: str
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint's records and the table they go to.
 
@@ -89,8 +98,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     of partition and cursor are left out once there is a page token. `needs` are the classes without
     which the stream cannot be read. `schema` is the JSON schema the document declares, where it was
     compiled to be described; `files` says that the document also fetches files. `retrieve` reads a
-    slice in place of all that is said of requests and pages. `schema_loader` gives the schema where
-    the document does not hold it; `migrations` bring a state of another engine into its last form.
+    slice in place of all that is said of requests and pages. `schemas` are where the schema comes
+    from if the document does not hold it: the first of them, or with `combines` all of them.
+    `migrations` bring a state of another engine into its last form.
     """
 
     name: str
@@ -115,8 +125,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     schema: JsonValue = None
     files: bool = False
     retrieve: Retrieve | None = None
-    schema_loader: Schema | None = None
-    migrations: tuple[Migrate, ...] = ()
+    schemas: tuple[SchemaPart, ...] = ()
+    combines: bool = False
+    migrations: tuple[Migrate | ByPartition, ...] = ()
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,24 +15,27 @@ from penstock.plan.records import Keys
 from penstock.plan.slices import Cursor
 from penstock.plan.source import Source, Stream
 from penstock.read.contiguous import Held, Stretch
+from penstock.read.migrations import migrated
 
 NO_CURSOR = "__ab_no_cursor_state_message"
 _DONE = "complete"  # the entry of a stream without a cursor that was read in full
 
 
 def imported(
-    source: Source, messages: Sequence[Mapping[str, JsonValue]]
+    source: Source,
+    messages: Sequence[Mapping[str, JsonValue]],
+    values: Mapping[str, JsonValue] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """The state entries of each stream that the messages tell of.
+    """The state entries of each stream that the messages tell of, brought into their last form.
 
     `messages` are the items of a state file: `{"type": "STREAM", "stream": {...}}`, or `GLOBAL`.
-    Streams that the source does not have are left out.
+    Streams that the source does not have are left out. `values` are the user's.
     """
     found: dict[str, dict[str, str]] = {}
     for name, blob in _blobs(messages):
         stream = source.stream(name)
         if stream is not None and isinstance(blob, dict) and blob:
-            found[name] = entries(stream, blob)
+            found[name] = entries(stream, migrated(stream, blob, values or {}))
     return found
 
 

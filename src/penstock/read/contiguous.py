@@ -95,7 +95,9 @@ class Follower:
         if self.cursor.format is None:
             yield self._from_count(piece, frame)
             return
-        if self.partitioned and key not in self._open and f"cursor/{key}" not in self._entries:
+        if self.partitioned and key in self._open:
+            return  # another parent led to it already
+        if self.partitioned and f"cursor/{key}" not in self._entries:
             self.shared = self.shared or self._known > MOST_PARTITIONS
             self._known += 1
         progress = self._begun(key, frame)

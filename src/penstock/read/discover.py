@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import datetime
 
 import msgspec
@@ -56,7 +57,7 @@ async def all_records(
     whole = msgspec.structs.replace(
         source, streams=(*kept, msgspec.structs.replace(stream, selected=True))
     )
-    reader = Reader(whole, settings, asker, state={}, emit=_quiet)
+    reader = Reader(whole, settings, asker, state={}, emit=quiet)
     records: list[JsonValue] = []
     async for part in reader.parts():
         if isinstance(part, PagePart):
@@ -67,6 +68,28 @@ async def all_records(
     return records
 
 
-def _quiet(event: Event) -> None:
+async def first_record(source: Source, name: str, settings: Settings, asker: Asker) -> JsonValue:
+    """The first record of a helper stream; None where it has none.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    streams = tuple(
+        msgspec.structs.replace(s, selected=True) if s.name == name else s for s in source.streams
+    )
+    whole = msgspec.structs.replace(source, streams=streams)
+    settings = msgspec.structs.replace(settings, loaded=frozenset({name}))
+    reader = Reader(whole, settings, asker, state={}, emit=quiet)
+    async with aclosing(reader.parts()) as parts:
+        async for part in parts:
+            if isinstance(part, SliceLost):
+                raise part.error
+            if isinstance(part, PagePart) and part.records:
+                record: JsonValue = msgspec.json.decode(part.records[0])
+                return record
+    return None
+
+
+def quiet(event: Event) -> None:
     """What reading a helper says is not told: its stream is none of the user's."""
     del event

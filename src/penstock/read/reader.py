@@ -19,6 +19,7 @@ import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
+from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position, Token
 from penstock.plan.records import Keys
@@ -129,6 +130,14 @@ class Reader:
     def idle(self) -> bool:
         """Whether everything that was read has been taken."""
         return self._out.empty
+
+    def door(self, stream: str) -> Door:
+        """The run as the classes of a stream see it, without a stream being read."""
+        found = next(
+            d for d, c in zip(self._doors, self._contexts, strict=True) if c.name == stream
+        )
+        found.open()
+        return found
 
     def _others(self, stream: str) -> AsyncGenerator[Part, None]:
         """The parts of another stream, which a class of the document's own reads."""

@@ -32,9 +32,9 @@ from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.source import Source
 from penstock.read.airbyte_state import exported, imported
 from penstock.read.context import Settings
-from penstock.read.discover import discovered
 from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
 from penstock.read.reader import Reader
+from penstock.read.schemas import completed
 from penstock.read.transport import Http
 
 NOW = "2024-06-15T12:30:45+00:00"
@@ -385,10 +385,10 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
         source, values, Options(), transport=transport, clock=clock, emit=lambda _: None
     )
     now = datetime.fromtimestamp(EPOCH, UTC)
-    source = await discovered(source, values, asker, now)
+    source = await completed(source, values, asker, now)
     loaded = [s.name for s in source.streams if s.selected]
     loaded = [n for n in loaded if not case.streams or n in case.streams]
-    states = imported(source, state)
+    states = imported(source, state, values)
     settings = Settings(values=values, now=now, loaded=frozenset(loaded))
     reader = Reader(source, settings, asker, state=states, emit=lambda _: None)
     out: dict[str, Any] = {"records": {}, "errors": [], "clock": clock, "failed": set(), "spare": 0}

@@ -8,6 +8,7 @@ from tests.parity.airbyte import (
     auths,
     cursors,
     errors,
+    extras,
     paging,
     partitions,
     selecting,
@@ -17,7 +18,7 @@ from tests.parity.airbyte.harness import Case, Reference, Server, compare
 
 CASES = [
     case
-    for module in (asking, auths, cursors, errors, paging, partitions, selecting, tokens)
+    for module in (asking, auths, cursors, errors, extras, paging, partitions, selecting, tokens)
     for case in module.CASES
 ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.support.manifests import CONFIG, NAMES, catalog, manifest, shop
+from tests.support.manifests import CONFIG, NAMES, catalog, described, manifest, shop
 from tests.support.web import serving
 
 from penstock.cli.app import cli
@@ -51,6 +51,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "check-refused": {"config": {**VALUES, "__airbyte_check_stream_names": ["closed"]}},
     "check-misfit": {"config": {"api_key": "x"}},
     "discover": {},
+    "discover-asked": {"manifest-path": "described"},
     "discover-misfit": {"config": {"api_key": "x"}},
     "read": {"catalog": catalog(*NAMES)},
     "read-again": {"catalog": catalog("orders", "visits", "shops"), "state": STATE},
@@ -63,7 +64,10 @@ Told = tuple[int, list[dict[str, Any]]]
 def _words(name: str, given: dict[str, Any], base: str, folder: Path) -> list[str]:
     command = name if name == "own-spec" else name.split("-", maxsplit=1)[0]
     words = [command]
-    for option, value in {"manifest-path": manifest(base), "config": VALUES, **given}.items():
+    parts = {"manifest-path": manifest(base), "config": VALUES, **given}
+    if parts["manifest-path"] == "described":
+        parts["manifest-path"] = described(base)
+    for option, value in parts.items():
         file = folder / f"{name}-{option}.json"
         file.write_text(json.dumps(value))
         words += [f"--{option}", str(file)]
@@ -169,9 +173,10 @@ def _statuses_of(told: Told) -> list[dict[str, Any]]:
     return [m["connectionStatus"] for m in told[1] if m["type"] == "CONNECTION_STATUS"]
 
 
-def test_catalogs_are_alike(both):
+@pytest.mark.parametrize("name", ["discover", "discover-asked"])
+def test_catalogs_are_alike(both, name):
     """The catalog is the same message, stream by stream."""
-    ours, theirs = both["discover"]
+    ours, theirs = both[name]
     assert _of(ours, "CATALOG") == _of(theirs, "CATALOG") != []
 
 

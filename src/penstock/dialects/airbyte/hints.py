@@ -45,52 +45,6 @@ def _primary_key(ctx: Context, stream: Component) -> tuple[str, ...]:
     return tuple(str(path[0]) for path in paths)
 
 
-def schemas(ctx: Context, stream: Component) -> list[Node]:
-    """The JSON schemas a stream declares; an earlier one wins over a later."""
-    found: list[Node] = []
-    for loader in stream.children("schema_loader"):
-        match loader.kind:
-            case "InlineSchemaLoader":
-                node = loader.get("schema")
-                found += [node] if node is not None else []
-            case "JsonFileSchemaLoader":
-                message = "the schema's file is not read: types come from the data"
-                ctx.info("schema-file", message, loader.node)
-            case "DynamicSchemaLoader":
-                message = "the schema is not asked for: types come from the data"
-                ctx.info("dynamic-schema", message, loader.node)
-            case "CustomSchemaLoader":
-                pass  # its class is asked when somebody wants the schema
-            case _:
-                ctx.unknown(loader, "the schema loader", _LOADERS)
-    return found
-
-
-_LOADERS = (
-    "InlineSchemaLoader",
-    "JsonFileSchemaLoader",
-    "DynamicSchemaLoader",
-    "CustomSchemaLoader",
-)
-
-
-def merged(ctx: Context, declared: list[Node]) -> JsonValue:
-    """Several schemas as one."""
-    whole: dict[str, JsonValue] = {}
-    for node in declared:
-        found = plain(ctx.references, node)
-        if isinstance(found, dict):
-            whole = _with(whole, found) if whole else found
-    return whole
-
-
-def _with(earlier: dict[str, JsonValue], later: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    held, more = earlier.get("properties"), later.get("properties")
-    if not isinstance(held, dict) or not isinstance(more, dict):
-        return {**later, **earlier}
-    return {**later, **earlier, "properties": {**more, **held}}
-
-
 def _columns(ctx: Context, declared: list[Node]) -> tuple[Column, ...]:
     found: dict[str, Column] = {}
     for node in declared:

@@ -48,10 +48,10 @@ def records(  # noqa: PLR0913 (a selector, and what its stream and retriever say
     """
     ctx.check(selector)
     path, spreads = _extracted(ctx, selector.child("extractor"), decoding)
-    kept = tuple(_filter(ctx, selector))
-    changed = tuple(step for child in changes for step in _change(ctx, child))
+    filtered = tuple(_filter(ctx, selector))
+    altered = tuple(step for child in changes for step in changed(ctx, child))
     last = filters_last or selector.value("transform_before_filtering") is True
-    ordered = (*changed, *kept) if last else (*kept, *changed)
+    ordered = (*altered, *filtered) if last else (*filtered, *altered)
     steps = (*spreads, *ordered, *_normalized(ctx, selector, schema))
     return Records(path=path, steps=steps, single=True, absent="empty")
 
@@ -134,8 +134,12 @@ def _spread(ctx: Context, component: Component | None) -> tuple[Step, ...]:
 
 def _filter(ctx: Context, selector: Component) -> Iterator[Step]:
     component = selector.child("record_filter")
-    if component is None:
-        return
+    if component is not None:
+        yield from kept(ctx, component)
+
+
+def kept(ctx: Context, component: Component) -> Iterator[Step]:
+    """The step of a record filter."""
     if component.kind == "CustomRecordFilter":
         made = custom.keep(ctx, component)
         if made is not None:
@@ -153,16 +157,17 @@ def _normalized(
     ctx: Context, selector: Component, schema: Callable[[], JsonValue]
 ) -> Iterator[Step]:
     how = selector.value("schema_normalization")
-    declared = schema() if how == "Default" else None
-    if declared:
+    declared = schema() if how == "Default" else {}
+    if declared or declared is None:  # None: it has to be asked for
         yield Change(transform=transforms.Normalize(schema=declared))
     child = selector.child("schema_normalization")
-    made = custom.normalize(ctx, child, schema()) if child is not None else None
+    made = custom.normalize(ctx, child, schema() or {}) if child is not None else None
     if made is not None:
         yield made
 
 
-def _change(ctx: Context, component: Component) -> Iterator[Step]:
+def changed(ctx: Context, component: Component) -> Iterator[Step]:
+    """The step of a transformation."""
     if component.kind in {"CustomTransformation", "CustomConfigTransformation"}:
         made = custom.change(ctx, component)
         if made is not None:

@@ -266,6 +266,19 @@ def _merged(ctx: Context, component: Component, parent: MakeParent) -> Partition
     return Merged(members=members, name=name) if members else None
 
 
+def sole_field(ctx: Context, retriever: Component) -> str | None:
+    """The name of partitions by the one parent, or the union, of a retriever; None otherwise."""
+    routers = retriever.children("partition_router")
+    if len(routers) != 1:
+        return None
+    [router] = routers
+    parents = router.children("parent_stream_configs")
+    if router.kind != "UnionPartitionRouter" and len(parents) != 1:
+        return None
+    holder = router if router.kind == "UnionPartitionRouter" else parents[0]
+    return str(ctx.settled(holder, "partition_field", ""))
+
+
 def extras(stream: Component) -> frozenset[str]:
     """The names of parents' extra fields that templates of a stream see."""
     retriever = stream.child("retriever")

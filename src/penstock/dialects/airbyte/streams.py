@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from penstock.dialects.airbyte import custom, slices, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
-from penstock.dialects.airbyte.hints import hints, merged, schemas
+from penstock.dialects.airbyte.hints import hints
 from penstock.dialects.airbyte.jobs import download_decoder, download_records, job
 from penstock.dialects.airbyte.manifest import Component, replaced
 from penstock.dialects.airbyte.pagination import pagination
@@ -16,12 +16,15 @@ from penstock.dialects.airbyte.properties import properties
 from penstock.dialects.airbyte.records import decoder, records
 from penstock.dialects.airbyte.recovery import recovery
 from penstock.dialects.airbyte.request import base_url, request
+from penstock.dialects.airbyte.schemas import declared as schemas
+from penstock.dialects.airbyte.schemas import merged, with_schemas
 from penstock.errors import ExprError
 from penstock.plan.expr import Const
 from penstock.plan.pagination import SinglePage
+from penstock.plan.python import Migrate
 from penstock.plan.request import Request
 from penstock.plan.slices import Duration, parse_duration
-from penstock.plan.source import Stream
+from penstock.plan.source import ByPartition, Stream
 
 _KINDS = ("DeclarativeStream", "StateDelegatingStream")
 
@@ -97,7 +100,9 @@ class Streams:
         def parent(child: Component) -> str:
             return self._parent(ctx, child)
 
-        read = custom.retrieve(ctx, retriever, component, lambda: merged(ctx, declared), parent)
+        read = custom.retrieve(
+            ctx, retriever, component, lambda: merged(ctx, component, declared), parent
+        )
         if read is None:
             usable = "requester" in retriever and "record_selector" in retriever
             return self._retrieved(ctx, component, retriever) if usable else None
@@ -109,7 +114,7 @@ class Streams:
             partition=slices.partition(ctx, retriever, parent),
             cursor=cursor,
             hints=hints(ctx, component, declared, incremental=cursor is not None),
-            schema=merged(ctx, declared) if self._describe else None,
+            schema=merged(ctx, component, declared) if self._describe else None,
             retrieve=read,
         )
         return self._finished(ctx, component, retriever, retriever, stream)
@@ -132,7 +137,7 @@ class Streams:
                 ctx,
                 selector,
                 component.children("transformations"),
-                lambda: merged(ctx, declared),
+                lambda: merged(ctx, component, declared),
                 filters_last=cursor is not None and cursor.filter and cursor.order is None,
                 decoding=retriever.child("decoder"),
             ),
@@ -143,7 +148,7 @@ class Streams:
             hints=hints(ctx, component, declared, incremental=cursor is not None),
             recovery=recovery(ctx, retriever),
             slicing="first-page" if once else "every-page",
-            schema=merged(ctx, declared) if self._describe else None,
+            schema=merged(ctx, component, declared) if self._describe else None,
             files=component.child("file_uploader") is not None,
         )
         return self._finished(ctx, component, retriever, requester, stream)
@@ -158,16 +163,10 @@ class Streams:
     ) -> Stream:
         """The stream with what few have."""
         for migration in component.children("state_migrations"):
-            if migration.kind == "LegacyToPerPartitionStateMigration":
-                ctx.gap(migration, "state in the old form is not migrated")
-            else:
-                made = custom.migrate(ctx, migration, component)
-                stream = stream if made is None else replace(
-                    stream, migrations=(*stream.migrations, made)
-                )  # fmt: skip
-        for loader in component.children("schema_loader"):
-            if loader.kind == "CustomSchemaLoader":
-                stream = replace(stream, schema_loader=custom.schema(ctx, loader))
+            made = _migration(ctx, migration, component, retriever)
+            if made is not None:
+                stream = replace(stream, migrations=(*stream.migrations, made))
+        stream = with_schemas(ctx, component, stream, self._kept_helper)
         if component.child("file_uploader") is not None:
             ctx.gap(component, "files are not fetched, only their records", "file_uploader")
         if retriever.kind == "AsyncRetriever":
@@ -227,6 +226,26 @@ class Streams:
         return replace(
             made, later=then, retention=_retention(self.ctx, component), hints=then.hints
         )
+
+
+def _migration(
+    ctx: Context, migration: Component, stream: Component, retriever: Component
+) -> Migrate | ByPartition | None:
+    """What brings a state into its last form; nothing for a stream that never had another."""
+    match migration.kind:
+        case "CustomStateMigration":
+            return custom.migrate(ctx, migration, stream)
+        case "LegacyToPerPartitionStateMigration":
+            field, cursor = slices.sole_field(ctx, retriever), stream.child("incremental_sync")
+            if field is None or cursor is None:
+                message = "a state is migrated only with a cursor and one parent: this does nothing"
+                ctx.warn("state-migration", message, migration.node)
+                return None
+            return ByPartition(field=field, cursor=str(ctx.settled(cursor, "cursor_field", "")))
+        case _:
+            kinds = ("LegacyToPerPartitionStateMigration", "CustomStateMigration")
+            ctx.unknown(migration, "the state migration", kinds)
+            return None
 
 
 def _retention(ctx: Context, component: Component) -> Duration | None:

@@ -101,11 +101,9 @@ def check(call: Call, messages: Messages) -> int:
     return DONE
 
 
-def _whole(found: Opened, call: Call) -> Opened:
+def _whole(found: Opened, call: Call, *, describe: bool = False) -> Opened:
     """The source with every stream, those that only its API names included."""
-    if not found.source.discovered:
-        return found
-    return asyncio.run(completed(found, call.base_url))
+    return asyncio.run(completed(found, call.base_url, describe=describe))
 
 
 def _overlaid(call: Call, found: Opened, messages: Messages) -> Opened:
@@ -143,7 +141,7 @@ def _unreadable(source: Source, name: str) -> Error | None:
 @_told
 def discover(call: Call, messages: Messages) -> int:
     """Tell which streams there are."""
-    found = _whole(opened(call, messages, describe=True), call)
+    found = _whole(opened(call, messages, describe=True), call, describe=True)
     messages.put({"type": "CATALOG", "catalog": catalogs.catalog(found.source)})
     return DONE
 
@@ -156,7 +154,7 @@ def read(call: Call, messages: Messages) -> int:
         raise PlanError([catalogs.wrong("value-missing", "a read needs --catalog")])
     wanted = catalogs.chosen(read_json(call.catalog, "--catalog"))
     given = read_json(call.state, "--state") if call.state is not None else None
-    states = entries_of(found.source, given)
+    states = entries_of(found.source, given, found.values)
     telling = Telling(messages, states, call.base_url)
     loaded = tuple(name for name in wanted if _readable(found.source, name, telling, messages))
     if loaded:

@@ -17,10 +17,10 @@ from penstock.errors import Error
 from penstock.events import Event, Waiting, Warned
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Stream
+from penstock.read import schemas
 from penstock.read.airbyte_state import exported
 from penstock.read.clock import SystemClock
 from penstock.read.context import Settings, StreamContext
-from penstock.read.discover import discovered
 from penstock.read.parts import (
     PagePart,
     Part,
@@ -68,9 +68,12 @@ async def reader_of(
         await transport.close()
 
 
-async def completed(opened: Opened, base_url: str | None) -> Opened:
-    """The source with the streams that its API names among the others."""
-    if not opened.source.discovered:
+async def completed(opened: Opened, base_url: str | None, *, describe: bool = False) -> Opened:
+    """The source with the streams that its API names among the others.
+
+    With `describe` each stream also has its schema, else only those that cannot be read without.
+    """
+    if not describe and not schemas.incomplete(opened.source):
         return opened
     source, values = opened.source, opened.values
     clock, transport = SystemClock(), Http()
@@ -84,7 +87,10 @@ async def completed(opened: Opened, base_url: str | None) -> Opened:
             keep=opened.keep,
         )
         now = datetime.fromtimestamp(clock.now(), UTC)
-        return replace(opened, source=await discovered(source, values, asker, now))
+        source = await schemas.completed(source, values, asker, now)
+        if describe:
+            source = await schemas.described(source, values, asker, now)
+        return replace(opened, source=source)
     finally:
         await transport.close()
 

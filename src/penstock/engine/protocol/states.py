@@ -11,7 +11,9 @@ from penstock.plan.source import Source
 from penstock.read.airbyte_state import imported
 
 
-def entries_of(source: Source, given: JsonValue) -> dict[str, dict[str, str]]:
+def entries_of(
+    source: Source, given: JsonValue, values: Mapping[str, JsonValue]
+) -> dict[str, dict[str, str]]:
     """The state of each stream as entries: from messages, or an object with a key a stream.
 
     Raises:
@@ -22,7 +24,7 @@ def entries_of(source: Source, given: JsonValue) -> dict[str, dict[str, str]]:
         {"type": "STREAM", "stream": {"stream_descriptor": {"name": n}, "stream_state": s}}
         for n, s in found.items()
     ]
-    return {name: dict(held) for name, held in imported(source, messages).items()}
+    return {name: dict(held) for name, held in imported(source, messages, values).items()}
 
 
 def by_stream(given: JsonValue) -> dict[str, JsonValue]:

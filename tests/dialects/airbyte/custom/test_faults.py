@@ -262,7 +262,7 @@ class Told(SchemaLoader):
 """
     )
     file = folder(tmp_path, manifest(schema_loader=custom("SchemaLoader", "Told")), code)
-    loader = compiled(file).need().streams[0].schema_loader
+    loader = compiled(file).need().streams[0].schemas[0]
 
     told = loader.function(Alone({"names": ["a", "b"]}))
 
