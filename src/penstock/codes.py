@@ -116,6 +116,7 @@ CODES: dict[str, str] = {
     "depth": "A record is nested too deeply.",
     "not-json": "A record is not valid JSON.",
     "nesting": "A nested column came to a destination that has no such types.",
+    "publish": "The copy of a destination could not be put where it was asked for.",
     "nesting-json": "The destination has no structs and lists, so nested values are kept as JSON.",
     "no-key": "Rows are to be merged, and nothing says by which key.",
     "key-missing": "A record has no value for the key of a merge.",

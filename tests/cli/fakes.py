@@ -122,6 +122,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     wait: float = 0.0
     concurrency: int | None = None
     nesting: str | None = None
+    publish: str | None = None
     allow_origins: tuple[str, ...] = ()
 
 

@@ -32,7 +32,7 @@ def test_options_reach_the_engine(call):
     result = call(
         engine,
         *("run", "doc.yaml", "--to", "x.duckdb", "--db-schema", "raw", "--wait", "5", "--takeover"),
-        *("--concurrency", "4", "--nesting", "json"),
+        *("--concurrency", "4", "--nesting", "json", "--publish", "p.duckdb"),
         *("--allow-origin", "https://a", "--allow-origin", "https://b"),
         *("--full-refresh", "--select", "users,messages", "--select", "users"),
         *("--base-url", "http://127.0.0.1:1", "--set", "region=us", "--set", "n:=[1]"),
@@ -50,6 +50,7 @@ def test_options_reach_the_engine(call):
         wait=5.0,
         concurrency=4,
         nesting="json",
+        publish="p.duckdb",
         allow_origins=("https://a", "https://b"),
     )
 

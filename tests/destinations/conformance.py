@@ -43,7 +43,8 @@ NEVER: Mapping[tuple[str, str], str] = {
         "a table is renamed or gets a column under a lock: readers wait until the commit ends"
     ),
     ("duckdb", "readers at any moment, from any process"): (
-        "DuckDB locks a file that is being written: other processes read between runs"
+        "DuckDB locks a file that is being written: other processes read between runs, or a copy "
+        "that `--publish` makes"
     ),
 }
 

@@ -47,6 +47,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     takeover: bool
     concurrency: int | None
     nesting: Nesting | None
+    publish: str | None
     allow_origins: tuple[str, ...]
     as_json: bool
     quiet: bool
@@ -74,6 +75,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     help="At most N requests at once, whatever the document says.",
 )
 @nesting_option
+@click.option(
+    "--publish",
+    metavar="PATH",
+    help="Put a copy of the DuckDB file here, for others to read while the run writes.",
+)
 @click.option(
     "--allow-origin",
     "allow_origins",
@@ -116,6 +122,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         wait=wanted.wait,
         concurrency=wanted.concurrency,
         nesting=wanted.nesting,
+        publish=wanted.publish,
         allow_origins=wanted.allow_origins,
     )
 

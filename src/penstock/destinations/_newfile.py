@@ -18,11 +18,11 @@ OLD = 3600.0
 _MARK = re.compile(r"\.(?P<host>[0-9a-f]+)-(?P<pid>\d+)-[0-9a-f]+\.new(\.wal)?$")
 
 
-def create(path: Path, make: Callable[[Path], None], fault: Fault) -> None:
+def create(path: Path, make: Callable[[Path], None], fault: Fault, *, over: bool = False) -> None:
     """Have `make` write a file beside `path` and give it that name, unless another run was faster.
 
     The name is never taken from a file that has it: of two runs that create at once, the second
-    finds the file of the first.
+    finds the file of the first. Only with `over` the new file takes the place of what is there.
     """
     _sweep(path)
     beside = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.new")
@@ -30,7 +30,10 @@ def create(path: Path, make: Callable[[Path], None], fault: Fault) -> None:
         make(beside)
         _sync(beside)
         fault("create:rename")
-        _name(beside, path)
+        if over:
+            beside.replace(path)
+        else:
+            _name(beside, path)
     finally:
         for leftover in (beside, _wal(beside)):
             leftover.unlink(missing_ok=True)

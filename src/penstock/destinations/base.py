@@ -7,6 +7,7 @@ need, and the stream's state, kept in one destination transaction or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -169,6 +170,19 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Let go of the destination: release the fence, flush, close."""
+        ...
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """What a session can do besides where others cannot read while it writes."""
+
+    def publish(self, target: Path) -> None:
+        """Put a copy of all that is committed in the place of the file `target`, in one step.
+
+        Raises:
+            DestinationError: it cannot be made; what `target` was before is as it was.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, explain, fold
+from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._newfile import create
 from penstock.destinations._place import Place
@@ -74,6 +75,17 @@ _LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
 def destination(url: str, *, fault: Fault = no_fault) -> Destination:
     """Return the destination that `url` names."""
     return DuckDB(url, fault=fault)
+
+
+class DuckDBSession(SqlSession):
+    """A session that can show others a copy of its file."""
+
+    path: Path
+
+    def publish(self, target: Path) -> None:
+        """Put a copy of the file as it is now in the place of `target`; see `base.Publishes`."""
+        self._engine.read("CHECKPOINT")
+        snapshot(self.path, target, self._fault)
 
 
 class DuckDB(Place):
@@ -149,7 +161,8 @@ class DuckDB(Place):
             raise
         self._fault("open:taken")
         restore = _set(engine)
-        session = SqlSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
+        session.path = self.path
         session.on_close(engine.flush)
         session.on_close(restore)
         _LIVE[mark] = session

@@ -113,6 +113,7 @@ class Edges(msgspec.Struct, kw_only=True):
 
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
+    `shown` is called after each commit, in its thread.
     """
 
     session: Session
@@ -126,7 +127,14 @@ class Edges(msgspec.Struct, kw_only=True):
     idle: Callable[[], bool] = bool
     full_refresh: bool = False
     nested: bool = True
+    shown: Callable[[], None] = lambda: None
     loads: int = 0
+
+    def commit(self, checkpoint: Checkpoint) -> Kept:
+        """Have the destination keep a checkpoint, and show it where that takes more."""
+        kept = self.session.commit(checkpoint)
+        self.shown()
+        return kept
 
     def next_load(self) -> str:
         """A load id, unique for good."""
@@ -458,7 +466,7 @@ class StreamLoader:
         await self._kept()
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
-        commit = self._edges.session.commit
+        commit = self._edges.commit
         future = loop.run_in_executor(self._edges.keeping, commit, self._checkpoint(lot, tells))
         self._keeping = (lot.load_id, future)
 

@@ -20,6 +20,7 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import prepare
+from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
 from penstock.errors import DestinationError
@@ -60,6 +61,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may be told besides source, values and destination.
 
     `wait` is in seconds. `nesting` is that of all streams, whatever the document says of them.
+    `publish` names the file that a copy of a DuckDB destination is put to.
     `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
 
@@ -71,6 +73,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     wait: float = 0.0
     concurrency: int | None = None
     nesting: Nesting | None = None
+    publish: str | None = None
     allow_origins: tuple[str, ...] = ()
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
@@ -186,6 +189,7 @@ class Run:
         self._redactor = redactor
         self._store = store
         self.nested = True  # whether the destination has structs
+        self.publishing = Publishing(session, None)
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
         self._interrupted = False
@@ -213,6 +217,7 @@ class Run:
                 sizes=self._options.sizes,
                 full_refresh=self._options.full_refresh,
                 nested=self.nested,
+                shown=self.publishing.committed,
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.
@@ -402,6 +407,7 @@ def execute(
     redactor = redactor_for(source, held)
     emit, shown = _masking(on_event, redactor), redactor.text(destination)
     try:
+        publishing = Publishing(session, options.publish)
         store = InState(session, run_id, source, held)
         renewed = store.found()
         renew(held, renewed)
@@ -415,7 +421,9 @@ def execute(
         given = (with_nesting(source, options.nesting), held, options, session)
         run = Run(*given, run_id=run_id, emit=emit, redactor=redactor, store=store)
         run.nested = kind_of(destination).nested
+        run.publishing = publishing
         status, receipts = asyncio.run(run.run())
+        publishing.end()
     finally:
         session.close()
     seconds = time.monotonic() - started
