@@ -419,7 +419,7 @@ def token_request(auth: OAuth2, frame: Frame) -> HttpRequest:
     value = Const(value=fields)
     body: Body = JsonBody(value=value) if auth.encoding == "json" else FormBody(value=value)
     request = Request(url=auth.url, method="POST", params=auth.headers, body=body)
-    return build(request, (), frame).with_header("Accept", "application/json")
+    return build(request, (), frame)
 
 
 def read_grant(auth: OAuth2, response: HttpResponse, now: float) -> Grant:

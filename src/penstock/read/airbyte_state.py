@@ -130,9 +130,10 @@ def exported(stream: Stream, held: Mapping[str, str]) -> JsonValue:
 
 def _partitions(cursor: Cursor, held: Mapping[str, str]) -> dict[str, JsonValue]:
     text = held.get("global")
-    whole = msgspec.json.decode(text, type=Held) if text else Held(only=cursor.shared)
-    made: dict[str, JsonValue] = {"use_global_cursor": whole.only}
-    if not whole.only:
+    whole = msgspec.json.decode(text, type=Held) if text else Held()
+    only = cursor.shared if whole.only is None else whole.only
+    made: dict[str, JsonValue] = {"use_global_cursor": only}
+    if not only:
         made["states"] = [
             {
                 "partition": msgspec.json.decode(name.removeprefix("cursor/")),

@@ -22,7 +22,7 @@ from penstock.plan.pagination import (
 from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
-from penstock.read.contiguous import Follower
+from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import Wanted, find_values, wanted
 from penstock.read.tally import Tally
 
@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     loaded: frozenset[str]
     fresh: bool = False
+    most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
 
 
 class StreamContext:
@@ -65,7 +66,9 @@ class StreamContext:
         self.keeps_state = self.loaded or not (stream.selected or self.itemwise)
         self.follower: Follower | None = None
         if stream.cursor is not None and stream.cursor.contiguous:
-            self.follower = Follower(stream.cursor, self.state, stream.partition)
+            self.follower = Follower(
+                stream.cursor, self.state, stream.partition, settings.most_partitions
+            )
         self.over = asyncio.Event()  # nothing more comes of the stream
         self.names: tuple[str, ...] = ()  # of the properties that its requests ask for
         self.parents = parents

@@ -28,6 +28,7 @@ from penstock.plan.slices import (
     Cursor,
     Duration,
     Grouped,
+    Parent,
     Partition,
     Range,
     Slice,
@@ -42,11 +43,11 @@ Entries = Mapping[str, str]
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """The `global` entry: `only` says that no partition has a state of its own."""
+    """The `global` entry: `only` says whether no partition has a state of its own."""
 
     value: str | None = None
     lookback: int = 0  # seconds
-    only: bool = False
+    only: bool | None = None  # where nothing says so, the stream's own wish counts
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,7 @@ class Progress(msgspec.Struct, kw_only=True):
     start: datetime | None
     end: datetime
     spans: tuple[Span, ...]
+    left: int = 0  # slices that are not closed
 
     @property
     def reached(self) -> datetime | None:
@@ -74,19 +76,29 @@ class Progress(msgspec.Struct, kw_only=True):
 class Follower:
     """Follows the cursor of one stream through a run, in all of its partitions."""
 
-    def __init__(self, cursor: Cursor, entries: Entries, partition: Partition | None) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        entries: Entries,
+        partition: Partition | None,
+        most: int = MOST_PARTITIONS,
+    ) -> None:
         self.cursor = cursor
         self.partitioned = partition is not None
         self._entries = entries
         text = entries.get("global")
         self.held = msgspec.json.decode(text, type=Held) if text else Held()
-        grouped = isinstance(partition, Grouped)
-        self.shared = self.partitioned and (cursor.shared or self.held.only or grouped)
+        wanted = cursor.shared or isinstance(partition, Grouped)
+        only = wanted if self.held.only is None else self.held.only
+        self.shared = self.partitioned and only
         self.newest: str | None = self.held.value
         self.saw_value = False
         self._open: dict[str, Progress] = {}
         self._counts: dict[str, int] = {}
-        self._known = sum(name.startswith("cursor/") for name in entries)
+        self._most = most
+        # A parent's partitions come once; those that are combined may come again.
+        self._taken: set[str] | None = None if isinstance(partition, Parent) else set()
+        self._known = sum(name.startswith(("cursor/", "spans/")) for name in entries)
         self._began = time.monotonic()
 
     def windows(self, piece: Slice, frame: Frame) -> Iterator[Slice]:
@@ -95,17 +107,33 @@ class Follower:
         if self.cursor.format is None:
             yield self._from_count(piece, frame)
             return
-        if self.partitioned and key in self._open:
-            return  # another parent led to it already
-        if self.partitioned and f"cursor/{key}" not in self._entries:
-            self.shared = self.shared or self._known > MOST_PARTITIONS
-            self._known += 1
+        if self.partitioned:
+            if self._comes_again(key):
+                return
+            self._count(key)
         progress = self._begun(key, frame)
         self._open[key] = progress
         end = last_end(progress.ruler, progress.end)
         for first, last in due(progress.ruler, progress.spans, progress.start, end):
             bounds = Range(start=self.spelled(first), end=self.spelled(last))
+            progress.left += 1
             yield msgspec.structs.replace(piece, range=bounds)
+        if not progress.left and self.shared:
+            del self._open[key]
+
+    def _comes_again(self, key: str) -> bool:
+        """Whether this run has the partition already: its records would come twice."""
+        if self._taken is None:
+            return False
+        if key in self._taken:
+            return True
+        self._taken.add(key)
+        return False
+
+    def _count(self, key: str) -> None:
+        """One more partition is to be followed: beyond the most, one state stands for all."""
+        self.shared = self.shared or self._known > self._most
+        self._known += not any(_name(kind, key) in self._entries for kind in ("cursor", "spans"))
 
     def _from_count(self, piece: Slice, frame: Frame) -> Slice:
         text = self._entries.get("cursor")
@@ -116,7 +144,7 @@ class Follower:
 
     def _begun(self, key: str, frame: Frame) -> Progress:
         lookback = 0
-        known = None if self.shared else self._entries.get(_name("cursor", key))
+        known = self._entries.get(_name("cursor", key))
         value = msgspec.json.decode(known)["value"] if known else None
         if value is None and self.partitioned:
             value, lookback = self.held.value, self.held.lookback if self.held.value else 0
@@ -217,7 +245,11 @@ class Follower:
             newest=newest if isinstance(newest, datetime) else None,
         )
         progress.spans = merged((*progress.spans, span), progress.ruler.gap)
-        return self.entries_of(key)
+        progress.left -= 1
+        found = self.entries_of(key)
+        if not progress.left and self.partitioned:
+            del self._open[key]  # what is to be known of it stands in the state
+        return found
 
     def entries_of(self, key: str) -> list[tuple[str, str | None]]:
         """The entries that say how far a partition is."""
@@ -241,8 +273,7 @@ class Follower:
             return found
         if self.shared:
             gone = [name for name in self._entries if name.startswith(("cursor/", "spans/"))]
-            gone += [_name("cursor", key) for key in self._open]
-            found = [(name, None) for name in dict.fromkeys(gone)]
+            found = [(name, None) for name in gone]
         held = Held(value=self.held.value, lookback=self.held.lookback, only=self.shared)
         if complete and self.saw_value:
             took = math.ceil(time.monotonic() - self._began)

@@ -161,6 +161,8 @@ class Partitions:
 
     def _items(self, values: Values) -> Sequence[JsonValue]:
         items = evaluate(values.values, self._context.frame(Slice()))
+        if items == "":  # a value that the user left out: there is nothing to ask for
+            return ()
         if not isinstance(items, (list, tuple)):
             raise ExprError(f"the values of partition {values.name!r} are {items!r}, not a list")
         return items

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _CHUNK = 1024 * 1024
-_ACCEPT = "application/json"
+_ACCEPT = "*/*"  # where a document says nothing: what both reference tools send
 
 
 class Transport(Protocol):

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,18 +32,18 @@ from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.source import Source
 from penstock.read.airbyte_state import exported, imported
 from penstock.read.context import Settings
+from penstock.read.contiguous import MOST_PARTITIONS
 from penstock.read.parts import PagePart, SliceClosed, SliceLost, StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.schemas import completed
 from penstock.read.transport import Http
 
 NOW = "2024-06-15T12:30:45+00:00"
-EPOCH = datetime.fromisoformat(NOW).timestamp()
 LONG = 0.5
 PATIENCE = 300.0  # seconds after which the reference engine hangs; no case is ended by time
 MOST = 400  # requests of a case: whoever asks more would never end, and finds nothing from then on
 BASE = "https://api.test"
-_HEADERS = {"authorization", "content-type", "cookie"}
+_HEADERS = {"accept", "authorization", "content-type", "cookie"}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,12 +126,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     alike: bool = False  # whether equal requests count once: parents may be asked for again
     shared: tuple[str, ...] = ()  # paths of parents, which either engine may ask for once or more
     unlike: tuple[str, ...] = ()  # headers, params and fields whose values never are the same twice
+    most: int = MOST_PARTITIONS  # partitions whose cursors are followed one by one
+    now: str = NOW
+    plan: Source | None = None  # where the manifest was compiled before
+    file: tuple[str, str] | None = None  # a manifest's file, and the stream of it that is meant
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine did."""
 
-    requests: Counter[str]
+    asked: tuple[Asked, ...]
     records: dict[str, Counter[str]]
     states: dict[str, Any]
     failed: frozenset[str]
@@ -205,7 +209,8 @@ class _Sockets(ThreadingHTTPServer):
 class Server:
     """The server both engines ask: its API is changed from case to case."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self.api: Api = lambda _asked: Reply(status=404)
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
@@ -232,7 +237,7 @@ class Server:
     @property
     def endless(self) -> bool:
         """Whether more was asked for than any case needs."""
-        return len(self.asked) > MOST
+        return len(self.asked) > self._most
 
     def begin(self, api: Api) -> None:
         """Serve another API, nothing asked for yet."""
@@ -250,8 +255,9 @@ class Server:
 class Reference:
     """The reference engine in a process of its own."""
 
-    def __init__(self, python: str, server: Server) -> None:
+    def __init__(self, python: str, server: Server, *, patience: float = PATIENCE) -> None:
         self._server = server
+        self._patience = patience
         self._python = python
         self._begin()
 
@@ -272,7 +278,7 @@ class Reference:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+        if not select.select([self._process.stdout], [], [], self._patience)[0]:
             self._begin_again()
             raise TimeoutError("the reference engine hangs")
         line = self._process.stdout.readline()
@@ -299,6 +305,9 @@ class Reference:
             "config": case.config,
             "state": list(state),
             "streams": list(case.streams),
+            "now": case.now,
+            "most": case.most,
+            "file": case.file,
         }
         done = json.loads(self._tell(job))
         status: dict[str, str] = done["status"]
@@ -307,7 +316,7 @@ class Reference:
             failed = {"*"}
         errors = [str(e) for e in (*done["errors"], done.get("raised"), done.get("trace")) if e]
         return Seen(
-            requests=_requests(self._server.asked, case),
+            asked=tuple(self._server.asked),
             records={n: Counter(map(_text, rows)) for n, rows in done["records"].items()},
             states=done["states"],
             failed=frozenset(failed),
@@ -325,12 +334,13 @@ class Reference:
 class _Clock:
     """A clock that stands still, and moves by what is slept."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self.slept: list[float] = []
         self._passed = 0.0
+        self._now = now
 
     def now(self) -> float:
-        return EPOCH
+        return self._now
 
     def monotonic(self) -> float:
         return self._passed
@@ -378,18 +388,18 @@ def compiled(case: Case) -> Source:
 
 
 async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[str, Any]:
-    source = compiled(case)
+    source = case.plan or compiled(case)
     values = prepare(source, case.config)
-    clock, transport = _Clock(), _Moved(port)
+    now = datetime.fromisoformat(case.now)
+    clock, transport = _Clock(now.timestamp()), _Moved(port)
     asker = make_asker(
         source, values, Options(), transport=transport, clock=clock, emit=lambda _: None
     )
-    now = datetime.fromtimestamp(EPOCH, UTC)
     source = await completed(source, values, asker, now)
     loaded = [s.name for s in source.streams if s.selected]
     loaded = [n for n in loaded if not case.streams or n in case.streams]
     states = imported(source, state, values)
-    settings = Settings(values=values, now=now, loaded=frozenset(loaded))
+    settings = Settings(values=values, now=now, loaded=frozenset(loaded), most_partitions=case.most)
     reader = Reader(source, settings, asker, state=states, emit=lambda _: None)
     out: dict[str, Any] = {"records": {}, "errors": [], "clock": clock, "failed": set(), "spare": 0}
     held = {name: dict(entries) for name, entries in states.items()}
@@ -426,7 +436,7 @@ def ours(case: Case, state: Sequence[dict[str, Any]], server: Server) -> Seen:
         done = asyncio.run(_read(case, state, server.port))
     except Error as exc:
         return Seen(
-            requests=_requests(server.asked, case),
+            asked=tuple(server.asked),
             records={},
             states={},
             failed=frozenset({"*"}),
@@ -434,7 +444,7 @@ def ours(case: Case, state: Sequence[dict[str, Any]], server: Server) -> Seen:
             errors=(f"{type(exc).__name__}: {exc}",),
         )
     return Seen(
-        requests=_requests(server.asked, case),
+        asked=tuple(server.asked),
         records={n: Counter(map(_text, rows)) for n, rows in done["records"].items() if rows},
         states=done["states"],
         failed=frozenset(done["failed"]),
@@ -475,10 +485,10 @@ def _described(asked: Asked, case: Case) -> str:
     return f"{asked.method} {where} {headers or ''} {body}".rstrip()
 
 
-def differences(theirs: Seen, mine: Seen, *, waits: bool = True) -> list[str]:
+def differences(theirs: Seen, mine: Seen, case: Case) -> list[str]:
     """Everything the two did differently, in lines for people; none where they agree."""
     told = [f"{who} never ends" for who, s in (("theirs", theirs), ("ours", mine)) if s.endless]
-    told += list(_told("request", theirs.requests, mine.requests))
+    told += list(_told("request", *(_requests(seen.asked, case) for seen in (theirs, mine))))
     for name in sorted({*theirs.records, *mine.records}):
         theirs_, mine_ = theirs.records.get(name, Counter()), mine.records.get(name, Counter())
         told += _told(f"record of {name}", theirs_, mine_)
@@ -490,7 +500,7 @@ def differences(theirs: Seen, mine: Seen, *, waits: bool = True) -> list[str]:
         "*" not in theirs.failed | mine.failed and theirs.failed != mine.failed
     ):
         told.append(f"failed: theirs {sorted(theirs.failed)}, ours {sorted(mine.failed)}")
-    if waits:
+    if case.waits:
         told += _told("wait", theirs.waits, mine.waits)
     if told:
         told += [f"  theirs said: {e[:300]}" for e in theirs.errors[:3]]
@@ -528,9 +538,9 @@ def compare(case: Case, reference: Reference, server: Server) -> list[str]:
     """How the engines differ on a case; a second run of `twice` begins at the first one's state."""
     theirs = reference.run(case, case.state)
     mine = ours(case, case.state, server)
-    told = differences(theirs, mine, waits=case.waits)
+    told = differences(theirs, mine, case)
     if not case.twice or told:
         return told
     after = as_messages(theirs.states)
     again, own = reference.run(case, after), ours(case, after, server)
-    return [f"second run: {line}" for line in differences(again, own, waits=case.waits)]
+    return [f"second run: {line}" for line in differences(again, own, case)]

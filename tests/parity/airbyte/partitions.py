@@ -142,7 +142,25 @@ _LISTS = [
         ),
         config={"regions": ["eu", "us"]},
     ),
+    _case(
+        "list of config that is left out",
+        _child({**listed(name="pid"), "values": "{{ config['regions'] }}"}),
+    ),
     _case("list twice the same", _child(listed("x", "x", name="pid"))),
+    _case(
+        "list twice the same, with a cursor",
+        _child(listed("x", "x", name="pid"), incremental_sync=cursor()),
+        api=_api(kids=_dated),
+        twice=True,
+    ),
+    _case(
+        "product that comes twice, with a cursor",
+        _child(
+            [listed("x", "y", name="pid"), listed("1", "1", name="n")], incremental_sync=cursor()
+        ),
+        api=_api(kids=_dated),
+        twice=True,
+    ),
     _case(
         "list product",
         stream(

@@ -9,6 +9,7 @@ from tests.parity.airbyte import (
     cursors,
     errors,
     extras,
+    many,
     paging,
     partitions,
     selecting,
@@ -16,11 +17,19 @@ from tests.parity.airbyte import (
 )
 from tests.parity.airbyte.harness import Case, Reference, Server, compare
 
-CASES = [
-    case
-    for module in (asking, auths, cursors, errors, extras, paging, partitions, selecting, tokens)
-    for case in module.CASES
-]
+_MODULES = (
+    asking,
+    auths,
+    cursors,
+    errors,
+    extras,
+    many,
+    paging,
+    partitions,
+    selecting,
+    tokens,
+)
+CASES = [case for module in _MODULES for case in module.CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

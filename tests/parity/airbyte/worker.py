@@ -11,9 +11,11 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 import traceback
 import types
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,12 +57,13 @@ def redirect(port: int) -> None:
     HTTPAdapter.send = sent  # type: ignore[method-assign]  # on purpose
 
 
-def freeze(now: str) -> None:
-    """Let the engine's own clocks stand at `now`, where they decide what is asked for."""
+MOMENT = [dt.datetime(2024, 6, 15, tzinfo=dt.UTC)]  # where the engine's clocks stand
+
+
+def freeze() -> None:
+    """Let the engine's own clocks stand still, where they decide what is asked for."""
     import airbyte_cdk.utils.datetime_helpers as helpers  # noqa: PLC0415 (in the process that has the reference engine)
     from airbyte_cdk.sources.declarative.interpolation import macros  # noqa: PLC0415 (in the process that has the reference engine)
-
-    moment = dt.datetime.fromisoformat(now)
 
     class Same(type):
         def __instancecheck__(cls, value: object) -> bool:
@@ -69,16 +72,16 @@ def freeze(now: str) -> None:
     class Frozen(dt.datetime, metaclass=Same):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
+            return MOMENT[0].astimezone(tz) if tz else MOMENT[0].replace(tzinfo=None)
 
     shim = types.ModuleType("datetime")
     vars(shim).update(vars(dt), datetime=Frozen)
     macros.datetime = shim
-    fixed = helpers.AirbyteDateTime.from_datetime(moment)
+    fixed = helpers.AirbyteDateTime.from_datetime
     plain = helpers.ab_datetime_now
     for module in list(sys.modules.values()):
         if getattr(module, "ab_datetime_now", None) is plain:
-            module.ab_datetime_now = lambda: fixed  # type: ignore[attr-defined]  # on purpose
+            module.ab_datetime_now = lambda: fixed(MOMENT[0])  # type: ignore[attr-defined]  # on purpose
 
 
 def _note(out: dict[str, Any], m: Any) -> None:
@@ -122,7 +125,8 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
     held = [AirbyteStateMessageSerializer.load(s) for s in states]
 
     def make(catalog: Any = None) -> Any:
-        manifest = json.loads(json.dumps(job["manifest"]))
+        manifest = alone(*job["file"]) if job.get("file") else job["manifest"]
+        manifest = json.loads(json.dumps(manifest))
         return ConcurrentDeclarativeSource(
             config=json.loads(json.dumps(config)),
             catalog=catalog,
@@ -131,8 +135,11 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
         )
 
     try:
-        source = make()
-        names = [s.name for s in source.streams(source._config)]
+        if job.get("file") and job["file"][1]:
+            names = [job["file"][1]]
+        else:
+            source = make()
+            names = [s.name for s in source.streams(source._config)]
         mark()
         chosen = [n for n in names if not job.get("streams") or n in job["streams"]]
         out["names"] = names
@@ -145,6 +152,47 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
         if not out["status"]:
             out["trace"] = traceback.format_exc()[-1500:]
     return out
+
+
+def alone(file: str, stream: str) -> dict[str, Any]:
+    """The manifest of a file with one of its streams alone, or with all where none is named."""
+    whole = _resolved(file)
+    if not stream:
+        return whole
+    left_out = {"streams", "dynamic_streams", "definitions", "schemas", "stream_groups"}
+    kept = {k: v for k, v in whole.items() if k not in left_out}
+    check = {"type": "CheckStream", "stream_names": [stream]}
+    return {**kept, "check": check, "streams": [_named(whole["streams"], stream)]}
+
+
+def _named(streams: list[Any], name: str) -> Any:
+    """The stream of a name, also of those that stand under a condition."""
+    for stream in streams:
+        if stream.get("type") == "ConditionalStreams":
+            found = [s for s in stream["streams"] if _name_of(s) == name]
+            if found:
+                return {**stream, "streams": found}
+        elif _name_of(stream) == name:
+            return stream
+    raise KeyError(name)
+
+
+def _name_of(stream: dict[str, Any]) -> Any:
+    return stream.get("name") or (stream.get("$parameters") or {}).get("name")
+
+
+@lru_cache(maxsize=1)
+def _resolved(file: str) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 (of this process only)
+    from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import (  # noqa: PLC0415 (of this process only)
+        ManifestReferenceResolver,
+    )
+
+    with open(file, encoding="utf-8") as text:  # noqa: PTH123 (a script without other imports)
+        manifest = yaml.load(text, Loader=yaml.CSafeLoader)
+    manifest = json.loads(json.dumps(manifest, default=str))
+    manifest.setdefault("type", "DeclarativeSource")
+    return dict(ManifestReferenceResolver().preprocess_manifest(manifest))
 
 
 def _wanted(name: str) -> dict[str, Any]:
@@ -177,12 +225,20 @@ def main() -> None:
     time.sleep = _slept
     redirect(PORT)
     import airbyte_cdk.sources.declarative.concurrent_declarative_source  # noqa: F401, PLC0415 (loaded before the first case)
+    from airbyte_cdk.sources.declarative.incremental.concurrent_partition_cursor import (  # noqa: PLC0415 (in the process that has the reference engine)
+        ConcurrentPerPartitionCursor as Followed,
+    )
 
-    freeze(first["now"])
+    freeze()
     print("ready", file=out, flush=True)
     for line in sys.stdin:
         sleeps.clear()
-        done = messages(json.loads(line))
+        job = json.loads(line)
+        MOMENT[0] = dt.datetime.fromisoformat(job["now"])
+        Followed.SWITCH_TO_GLOBAL_LIMIT = job["most"]
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+            os.environ["REQUEST_CACHE_PATH"] = cache  # what one case keeps is nothing to the next
+            done = messages(job)
         done["sleeps"] = list(sleeps)
         print(json.dumps(done, default=str), file=out, flush=True)
 
