@@ -39,6 +39,7 @@ from penstock.read.schemas import completed
 from penstock.read.transport import Http
 
 NOW = "2024-06-15T12:30:45+00:00"
+EPOCH = datetime.fromisoformat(NOW).timestamp()
 LONG = 0.5
 PATIENCE = 300.0  # seconds after which the reference engine hangs; no case is ended by time
 MOST = 400  # requests of a case: whoever asks more would never end, and finds nothing from then on
