@@ -137,7 +137,7 @@ CODES: dict[str, str] = {
     "airbyte-components": "The components.py cannot be read, or fails when it is imported.",
     "airbyte-component-import": "The components.py imports a name that is not offered.",
     "airbyte-component-class": "A class is not in the components.py, or cannot be made.",
-    "component-failed": "A class of the components.py failed while a stream was read.",
+    "component-failed": "A class or function of the document's own failed while a stream was read.",
     # In receipts.
     "record-path-empty": "The record path was in none of the answers.",
     "below-total": "Fewer records came than the API told.",

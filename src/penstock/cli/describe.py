@@ -21,6 +21,7 @@ from penstock.plan.expr import (
     Array,
     Concat,
     Const,
+    Converted,
     Expr,
     Formatted,
     Jinja,
@@ -67,7 +68,7 @@ def expr(value: Expr) -> str:
             return "".join(map(expr, value.parts))
         case Formatted():
             return _formatted(value)
-        case Quoted() | Literal() | TimeOf():
+        case Converted() | Quoted() | Literal() | TimeOf():
             return expr(value.value)
         case JoinUrl():
             return _joined(expr(value.base), expr(value.path))

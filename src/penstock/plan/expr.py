@@ -108,6 +108,19 @@ class Formatted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return self.value.scope
 
 
+class Converted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The value through a function of the document's own; null stays null."""
+
+    value: Expr
+    function: Callable[[JsonValue], JsonValue]
+    name: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the value."""
+        return self.value.scope
+
+
 class Quoted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The value as one segment of a URL path: percent-encoded, never `.` or `..`."""
 
@@ -218,6 +231,7 @@ Expr = (
     | Now
     | Concat
     | Formatted
+    | Converted
     | Quoted
     | JoinUrl
     | Object
@@ -255,6 +269,8 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
             return "".join(as_text(evaluate(p, frame)) for p in expr.parts)
         case Formatted():
             return _formatted(expr, evaluate(expr.value, frame))
+        case Converted():
+            return _converted(expr, evaluate(expr.value, frame))
         case Quoted():
             return path_segment(as_text(evaluate(expr.value, frame)))
         case JoinUrl():
@@ -354,6 +370,17 @@ def _formatted(expr: Formatted, value: JsonValue) -> str:
         raise ExprError(f"{value!r} does not take the format {expr.spec!r}: {exc}") from exc
 
 
+def _converted(expr: Converted, value: JsonValue) -> JsonValue:
+    if value is None:
+        return None
+    try:
+        found: object = expr.function(value)
+    except Exception as exc:
+        raise ExprError(f"{expr.name} failed on {value!r}: {exc!r}") from exc
+    plain = isinstance(found, (str, int, float, list, tuple, dict)) or found is None
+    return found if plain else str(found)  # type: ignore[return-value]  # a value of JSON
+
+
 def path_segment(text: str) -> str:
     """`text` percent-encoded as one path segment.
 
@@ -385,7 +412,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
     match expr:
         case Concat():
             children: tuple[Expr, ...] = expr.parts
-        case Formatted() | Quoted() | Literal():
+        case Formatted() | Converted() | Quoted() | Literal():
             children = (expr.value,)
         case JoinUrl():
             children = (expr.base, expr.path)

@@ -21,7 +21,7 @@ from penstock.plan.expr import (
     evaluate_text,
 )
 from penstock.plan.page import Position, Stopped, Token
-from penstock.plan.python import Pages
+from penstock.plan.python import Lead, Pages
 from penstock.plan.request import Slot, Value
 
 PROOFS_NEEDED = 3
@@ -415,8 +415,36 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return ()
 
 
-Decided: TypeAlias = SinglePage | NextLink | NextToken | Counter | Told
-Pagination = SinglePage | NextLink | NextToken | Counter | Told | Detect
+class Led(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A class of the document's own makes the request of each page; a token is that request."""
+
+    lead: Lead
+    size: None = None
+    stop: Stop = Stop(empty=False)
+
+    def first(self, frame: Frame) -> Position:
+        """The first page."""
+        del frame
+        return Position()
+
+    def values(self, position: Position) -> list[Value]:
+        """Nothing: the class shapes the request itself."""
+        del position
+        return []
+
+    def next(self, position: Position, facts: Facts) -> Position | Stopped:
+        """The end, unless the class has made the request of the next page."""
+        if facts.told is None:
+            return Stopped(reason="no-next")
+        return Position(index=position.index + 1, token=facts.told)
+
+    def reads(self) -> tuple[Expr, ...]:
+        """Nothing: the class is handed the whole answer."""
+        return ()
+
+
+Decided: TypeAlias = SinglePage | NextLink | NextToken | Counter | Told | Led
+Pagination = SinglePage | NextLink | NextToken | Counter | Told | Led | Detect
 
 
 def stopped(stop: Stop, facts: Facts) -> Stopped | None:
@@ -514,6 +542,8 @@ def kind_name(pagination: Pagination) -> str:
             return "page number" if pagination.unit == "page" else "offset"
         case Told():
             return f"told by {pagination.pages.name}"
+        case Led():
+            return f"led by {pagination.lead.name}"
         case Detect():
             return "to be detected"
         case _:

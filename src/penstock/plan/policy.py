@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.plan.expr import Expr, Frame, evaluate
 from penstock.plan.page import Headers, HttpResponse
-from penstock.plan.python import Judge
+from penstock.plan.python import Amend, Judge
 
 Action = Literal[
     "accept",  # the answer is a page
@@ -103,7 +103,7 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     are rules of handlers that are asked first: a handler's answer stands unless it is a failure, a
     rate limit or a refresh; then the next is asked, and `rules` are the last. `otherwise` is what a
     status of 400 and above means that is neither in `retry_statuses` nor `fatal`. `judge` is asked
-    before all of that.
+    before all of that, and what it is shown is what `amend` made of the answer.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -117,6 +117,7 @@ class ErrorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     otherwise: Literal["fail", "retry"] = "fail"
     fatal: tuple[int, ...] = ()
     judge: Judge | None = None
+    amend: Amend | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,34 @@ class Pages(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of a page, and what the class that made it remembers of those before."""
+
+    request: HttpRequest
+    memory: object = None
+
+
+class Lead(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes the request of the first page, and after each answer that of the next, if any.
+
+    It is given the request as the document says it, and later the records of the page too.
+    """
+
+    begin: Callable[[Door, HttpRequest], Turn]
+    following: Callable[[Door, Turn, HttpResponse, list[JsonValue]], Turn | None]
+    name: str = ""
+
+
+class Amend(msgspec.Struct, frozen=True, kw_only=True):
+    """Looks at each answer before it is judged, and may put another in its place.
+
+    It gives nothing where the answer is to be passed over.
+    """
+
+    function: Callable[[Door, HttpResponse], HttpResponse | None]
+    name: str = ""
+
+
 class Compute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Makes the partitions of a stream, and what each sends with its requests.
 

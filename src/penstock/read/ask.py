@@ -149,7 +149,7 @@ class Asker:
                 else:
                     signed = await self._in_turn(turns, stream, request, frame, tally)
                 response = await self._send(stream.name, signed, tally, sent, turns)
-                verdict = await self._verdict(stream.policy, response, frame, door)
+                response, verdict = await self._judged(stream.policy, response, frame, door)
                 if grant and response.status == _UNAUTHORIZED and not renewed:
                     verdict = Verdict(action="refresh")
                 if verdict.action == "accept":
@@ -201,6 +201,13 @@ class Asker:
                 hint=f"if that is right, allow it with --allow-origin {origin(request.url)}",
                 request=f"{request.method} {request.full_url}",
             )
+
+    async def _judged(
+        self, policy: ErrorPolicy, response: HttpResponse, frame: Frame, door: Door | None
+    ) -> tuple[HttpResponse, Verdict]:
+        """The answer as the document's own functions leave it, and what it means then."""
+        response = await _amended(policy, response, door)
+        return response, await self._verdict(policy, response, frame, door)
 
     async def _verdict(
         self, policy: ErrorPolicy, response: HttpResponse, frame: Frame, door: Door | None
@@ -426,6 +433,20 @@ def _failed(
         return _Failed(verdict=verdict, headers=None, error=error, own=own)
     answered = _answered(response, frame)
     return _Failed(verdict=verdict, headers=response.headers, error=error, own=own, frame=answered)
+
+
+async def _amended(policy: ErrorPolicy, response: HttpResponse, door: Door | None) -> HttpResponse:
+    """The answer as the document's own functions leave it.
+
+    Raises:
+        Ignored: they pass it over.
+    """
+    if policy.amend is None or door is None:
+        return response
+    amended = await called(policy.amend.function, door, response)
+    if amended is None:
+        raise Ignored(response.status)
+    return amended
 
 
 async def _own_wait(

@@ -13,9 +13,9 @@ from penstock.plan.auth import ApiKey, chosen
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Token
-from penstock.plan.pagination import Counter, Decided, NextLink, Pagination, Told, size_values
+from penstock.plan.pagination import Counter, Decided, Led, NextLink, Pagination, Told, size_values
 from penstock.plan.properties import Properties, merged
-from penstock.plan.python import Extract, Send
+from penstock.plan.python import Extract, Send, Turn
 from penstock.plan.records import Glob, Keys, Spread
 from penstock.plan.request import Value, build, values
 from penstock.plan.slices import Product, Slice, computed, leaves
@@ -64,6 +64,7 @@ class Fetcher:
         self._seen = page
         self.pagination: Decided | None = context.pagination
         self.size: int | None = None
+        self.turn: Turn | None = None
         self._asker = asker
         self.aim(piece)
 
@@ -145,7 +146,9 @@ class Fetcher:
     async def _request(self, position: Position, frame: Frame) -> HttpRequest:
         request = self.context.stream.request
         pagination = self._kind
-        if position.link:
+        if isinstance(pagination, Led):
+            made = (await self._led(pagination, position, frame)).request
+        elif position.link:
             along = isinstance(pagination, NextLink) and pagination.params
             # A link is whole: what shapes the first request is in it already, or not wanted.
             made = build(request, await self._extra(position) if along else (), frame)
@@ -154,6 +157,27 @@ class Fetcher:
         else:
             made = build(request, await self._extra(position), frame)
         return _without_doubles(made) if self.context.itemwise else made
+
+    async def _led(self, pagination: Led, position: Position, frame: Frame) -> Turn:
+        """The request of a page as the document's own class makes it."""
+        if position.index == 0:
+            made = build(self.context.stream.request, await self._extra(position), frame)
+            self.turn = await called(pagination.lead.begin, self.door, made)
+        assert self.turn is not None, "pages are asked for in their order"
+        return self.turn
+
+    async def lead(self, pagination: Led, answer: Answer) -> Token:
+        """Make the request of the next page; gives it as text, or nothing at the end."""
+        assert self.turn is not None, "there was a page"
+        assert answer.response is not None, "its answer is kept for the class"
+        records = [msgspec.json.decode(record) for record in answer.decoded.records]
+        function = pagination.lead.following
+        following = await called(function, self.door, self.turn, answer.response, records)
+        if following is None:
+            return None
+        self.turn = following
+        asked = following.request
+        return f"{asked.method} {asked.full_url} {(asked.body or b'').decode('utf-8', 'replace')}"
 
     async def _extra(self, position: Position) -> list[Value]:
         """What pagination, partition and cursor send with a page, in the document's order."""
@@ -200,7 +224,9 @@ class Fetcher:
     def _calls(self) -> bool:
         """Whether a class of the document's own is handed the answers."""
         stream = self.context.stream
-        return isinstance(stream.records.path, Extract) or isinstance(stream.pagination, Told)
+        return isinstance(stream.records.path, Extract) or isinstance(
+            stream.pagination, (Told, Led)
+        )
 
     async def _own_values(self, position: Position) -> list[Value]:
         """What classes of the document's own send with a page."""

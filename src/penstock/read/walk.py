@@ -12,7 +12,7 @@ from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
 from penstock.plan.page import Position, Stopped, Token
-from penstock.plan.pagination import Counter, Decided, Facts, Law, SinglePage, Told, as_int
+from penstock.plan.pagination import Counter, Decided, Facts, Law, Led, SinglePage, Told, as_int
 from penstock.plan.python import LastPage
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
@@ -308,6 +308,9 @@ class Walk:
         self, pagination: Decided, position: Position, answer: Answer, facts: Facts
     ) -> Facts:
         """The facts, with the next token where a class of the document's own tells it."""
+        if isinstance(pagination, Led):
+            told = await self._fetcher.lead(pagination, answer)
+            return msgspec.structs.replace(facts, told=told)
         if not isinstance(pagination, Told) or answer.response is None:
             return facts
         records = answer.decoded.records
@@ -545,7 +548,7 @@ def _looks_back(context: StreamContext) -> bool:
     if recovery is not None and recovery.restart is not None:
         return True
     found = context.pagination
-    reads = found.reads() if found is not None and not isinstance(found, Told) else ()
+    reads = found.reads() if found is not None and not isinstance(found, (Told, Led)) else ()
     names = {ref.path[0] for expr in reads for ref in refs(expr, Scope.PAGE) if ref.path}
     return not names.isdisjoint({"last_record", "last_page_size"})
 

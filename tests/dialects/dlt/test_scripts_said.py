@@ -81,36 +81,34 @@ SAID = {
             )
         ],
     ),
-    "a paginator that does what no dict says": (
+    "a paginator without a method": (
         (
             "from dlt.sources.helpers.rest_client.paginators import BasePaginator\n"
             "class Mine(BasePaginator):\n"
-            "    def update_state(self, response, data=None):\n"
-            "        self._has_next_page = False\n"
+            "    def update_request(self, request):\n"
+            "        request.params = {}\n"
             "def client():\n"
             "    return {'base_url': 'https://a.example.com', 'paginator': Mine()}\n"
             "source = rest_api_source({'client': client(), 'resources': ['a']})\n"
         ),
         [
             (
-                "error[unsupported] 3: the paginator Mine has its own update_state (line 5), "
-                "which is not run"
+                "error[unsupported] 3: the paginator Mine has its own update_request (line 5), "
+                "and no update_state"
             )
         ],
     ),
-    "an auth that signs": (
+    "an auth without a method": (
         (
-            "import time\n"
             "from dlt.sources.helpers.rest_client.auth import AuthConfigBase\n"
             "class Signed(AuthConfigBase):\n"
-            "    def __call__(self, request):\n"
-            "        request.headers['X-At'] = str(time.time())\n"
+            "    def sign(self, request):\n"
             "        return request\n"
             "def client():\n"
             "    return {'base_url': 'https://a.example.com', 'auth': Signed()}\n"
             "source = rest_api_source({'client': client(), 'resources': ['a']})\n"
         ),
-        ["error[unsupported] 4: the auth Signed has its own __call__ (line 6), which is not run"],
+        ["error[unsupported] 3: the auth Signed has its own sign (line 5), and no __call__"],
     ),
     "a value that is computed with": (
         "days = int(dlt.config['days']) + 1\n" + SOURCE.replace('"users"', "f'd{days}'"),
@@ -172,7 +170,6 @@ SAID = {
         ),
         [
             "warning[gap] 3: table_name is a function of each item, which is not called",
-            "warning[gap] 4: a response action that is a function is not called",
         ],
     ),
     "nothing": ("x = dlt.secrets['a']\n", ["error[no-source] -1: this script builds no source"]),

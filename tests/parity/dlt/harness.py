@@ -130,6 +130,15 @@ class Oracle:
         assert not done["error"].startswith("worker:"), done["error"]
         return done
 
+    def execute(self, script: Path) -> dict[str, Any]:
+        """Run a script once, in its own folder; it loads into `shop.duckdb`, schema `shop_data`."""
+        job = {"script": str(script), "folder": str(script.parent)}
+        assert self._process.stdin is not None
+        send(self._process.stdin, pickle.dumps(job))
+        done: dict[str, Any] = self._receive()
+        assert not done["error"].startswith("worker:"), done["error"]
+        return done
+
     def _receive(self) -> Any:
         assert self._process.stdout is not None
         data = receive(self._process.stdout)

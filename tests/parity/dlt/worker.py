@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import runpy
 import struct
 import sys
 import traceback
@@ -60,6 +61,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
     folder = Path(job["folder"])
     error = ""
+    if "script" in job:
+        return _executed(folder, job["script"])
     try:
         pipeline = dlt.pipeline(
             job["name"],
@@ -74,6 +77,21 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     return {"error": error, "tables": _tables(folder / "dlt.duckdb")}
 
 
+def _executed(folder: Path, script: str) -> dict[str, Any]:
+    """What a script loads into its own DuckDB file, executed in a folder of its own."""
+    before = Path.cwd()
+    os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
+    os.chdir(folder)
+    error = ""
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except Exception as exc:  # noqa: BLE001 (what dlt says is part of the result)
+        error = _causes(exc)
+    finally:
+        os.chdir(before)
+    return {"error": error, "tables": _tables(folder / "shop.duckdb", "shop_data")}
+
+
 def _causes(exc: BaseException | None) -> str:
     """An error and what led to it, in one text."""
     said: list[str] = []
@@ -83,13 +101,13 @@ def _causes(exc: BaseException | None) -> str:
     return "\n".join(said)
 
 
-def _tables(file: Path) -> dict[str, Any]:
+def _tables(file: Path, schema: str = "parity") -> dict[str, Any]:
     if not file.exists():
         return {}
     sys.path.insert(0, str(Path(__file__).parent))
     import dump  # noqa: PLC0415 (shared with the other side)
 
-    return dump.tables(str(file), "parity")
+    return dump.tables(str(file), schema)
 
 
 def main() -> None:

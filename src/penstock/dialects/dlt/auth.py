@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from penstock.dialects.dlt.called import auth_of
 from penstock.dialects.dlt.context import Context, nearest
 from penstock.dialects.dlt.repairs import AUTH_NAMES, entries, pairs, word
 from penstock.dialects.document import Node, SecretRef
@@ -27,6 +28,7 @@ _KEYS = {
         "access_token",
         "scope",
         "grant_type",
+        "session",
     ),
 }
 _RENAMES = {
@@ -55,6 +57,9 @@ def auth(ctx: Context, node: Node | None) -> Auth:
     if isinstance(node.value, str):
         kind = word(ctx, node, AUTH_NAMES, _KEYS)
         return _built(ctx, kind, node, {})
+    own = auth_of(ctx, node)
+    if own is not None:
+        return own
     if not ctx.mapping(node):
         return NoAuth()
     said = node.get("type")
@@ -135,6 +140,9 @@ def _oauth2(ctx: Context, node: Node, held: _Entries) -> Auth:
     url = held.get("access_token_url")
     if url is None:
         ctx.missing(node, "access_token_url", "oauth2_client_credentials auth")
+    session = held.get("session")
+    if session is not None and session.value is not None:
+        ctx.gap(session, "a session of requests is not used for tokens")
     if held.get("access_token") is not None:
         ctx.gap(held["access_token"], "access_token is not used; a token is always asked for")
     return _with_lifetime(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -68,8 +69,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Bindings:
     """What the placeholders of one resource mean, and which parents they need."""
 
-    def __init__(self, ctx: Context, name: str, params: Node | None, *, incremental: bool) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        name: str,
+        params: Node | None,
+        *,
+        incremental: bool,
+        cursor: Callable[[str], Expr],
+    ) -> None:
         self.ctx = ctx
+        self.cursor = cursor
         self.name = name
         self.params = params
         self.incremental = incremental
@@ -132,7 +142,7 @@ class Bindings:
             self.ctx.error("unbound-placeholder", message, node, 'add "incremental"')
             return None
         if name in CURSOR_VALUES:
-            return cursor_value(CURSOR_VALUES[name])
+            return self.cursor(CURSOR_VALUES[name])
         hint = f"there are: {', '.join(f'incremental.{n}' for n in CURSOR_VALUES)}"
         self.ctx.error("unbound-placeholder", f"{{{hole.field}}} is not known", node, hint)
         return None

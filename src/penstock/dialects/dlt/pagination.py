@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from penstock.dialects.dlt.called import pages_of
 from penstock.dialects.dlt.context import Context, nearest
 from penstock.dialects.dlt.paths import check_jsonpath, steps
 from penstock.dialects.dlt.repairs import PAGINATOR_NAMES, entries, is_link, pairs, quoted, word
@@ -75,6 +76,9 @@ def pagination(ctx: Context, node: Node | None) -> Pagination:
     if isinstance(node.value, str):
         kind = word(ctx, node, PAGINATOR_NAMES, _KEYS)
         return _built(ctx, kind, node, {})
+    own = pages_of(ctx, node)
+    if own is not None:
+        return own
     if not ctx.mapping(node):
         return Detect()
     said = node.get("type")

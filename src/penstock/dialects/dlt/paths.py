@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.document import Node
@@ -56,6 +59,30 @@ def check_jsonpath(text: str) -> str | None:
     except Exception as exc:  # noqa: BLE001 (the parser raises whatever its generator does)
         return str(exc) or type(exc).__name__
     return None
+
+
+@lru_cache(maxsize=256)
+def _finder(text: str) -> Callable[[Any], list[Any]]:
+    from jsonpath_ng.ext.parser import parse  # noqa: PLC0415 (slow to import, seldom needed)
+
+    expression = parse(text)
+    return lambda value: [match.value for match in expression.find(value)]
+
+
+def found_at(text: str, value: Any) -> Any:
+    """The first value at a JSONPath of a decoded answer, or None."""
+    keys = steps(text)
+    if keys is None:
+        return next(iter(_finder(text)(value)), None)
+    for key in keys:
+        held = isinstance(value, list) if isinstance(key, int) else isinstance(value, dict)
+        if not held:
+            return None
+        try:
+            value = value[key]
+        except (KeyError, IndexError):
+            return None
+    return value
 
 
 def record_path(ctx: Context, node: Node) -> Keys | JsonPath | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from penstock.dialects.dlt.called import actions_of, function_in
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.repairs import reword
-from penstock.dialects.document import Node, Opaque
+from penstock.dialects.document import Node
 from penstock.plan.policy import Action, ErrorPolicy, ExponentialBackoff, Rule
 from penstock.plan.source import Limits, RateLimit
 
@@ -47,22 +48,20 @@ def with_actions(ctx: Context, policy: ErrorPolicy, node: Node | None) -> ErrorP
     if not isinstance(node.value, list):
         ctx.wrong(node, "a list of actions")
         return policy
-    found = (_rule(ctx, item) for item in node.value)
-    rules = tuple(rule for rule in found if rule is not None)
-    return msgspec.structs.replace(policy, rules=rules)
+    rules = tuple(rule for item in node.items if (rule := _rule(ctx, item)) is not None)
+    amend = actions_of(ctx, node)
+    if amend is not None:
+        rules = tuple(rule for rule in rules if rule.action != "ignore")
+    return msgspec.structs.replace(policy, rules=rules, amend=amend)
 
 
 def _rule(ctx: Context, node: Node) -> Rule | None:
-    if isinstance(node.value, Opaque):
-        _function(ctx, node)
-        return None
-    if not ctx.mapping(node):
+    if function_in(node) is not None or not ctx.mapping(node):
         return None
     ctx.keys(node, ("status_code", "content", "action"), "a response action")
     said = node.get("action")
     if said is not None and _is_function(said):
         node.mark()
-        _function(ctx, said)
         return None
     if said is None:
         ctx.missing(node, "action", "a response action")
@@ -78,14 +77,7 @@ def _rule(ctx: Context, node: Node) -> Rule | None:
 
 
 def _is_function(node: Node) -> bool:
-    return isinstance(node.value, Opaque) or any(_is_function(item) for item in node.items)
-
-
-def _function(ctx: Context, node: Node) -> None:
-    """A function that dlt calls with each response; without it a refused answer fails the slice."""
-    message = "a response action that is a function is not called"
-    hint = 'use "ignore", "retry" or "fail", or change records in processing_steps'
-    ctx.gap(node, message, hint)
+    return function_in(node) is not None or any(_is_function(item) for item in node.items)
 
 
 def _status(ctx: Context, node: Node | None) -> int | None:

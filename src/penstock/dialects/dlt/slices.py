@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from penstock.dialects.dlt.called import Convert, function_in
 from penstock.dialects.dlt.context import Context, joined
 from penstock.dialects.dlt.expr import cursor_value
 from penstock.dialects.dlt.paths import field_path
-from penstock.dialects.document import Node, Opaque, SecretRef
+from penstock.dialects.document import Node, SecretRef
 from penstock.errors import ExprError
-from penstock.plan.expr import Const, Expr
+from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.request import Param, Request, Slot
 from penstock.plan.slices import Cursor, Window, parse_duration
@@ -24,12 +26,22 @@ _UNITS = {"years": "P{}Y", "months": "P{}M", "weeks": "P{}W", "days": "P{}D", "h
           "minutes": "PT{}M", "seconds": "PT{}S"}  # fmt: skip
 
 
+# Values by which it is seen what a function picks; one that looks inside fails on them.
+_PAIRS: tuple[tuple[JsonValue, ...], ...] = ((1, 2), (2, 1), (1.5, -3.0), ("a", "b"), ("b", "a"))
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Where an endpoint says its cursor, and the names of the params that carry it."""
 
     node: Node
     start_param: str | None = None
     end_param: str | None = None
+    convert: Convert | None = None
+
+    def value(self, name: str) -> Expr:
+        """A value of the cursor as requests carry it."""
+        found = cursor_value(name)
+        return self.convert.of(found) if self.convert is not None else found
 
 
 def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
@@ -45,34 +57,43 @@ def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
         ctx.error("conflict", message, params.mapping[typed[1]], "keep one of them", key=True)
     if typed and params is not None:
         child = params.mapping[typed[0]]
-        _checked(ctx, child, (*_PLAIN, "type"))
+        convert = _checked(ctx, child, (*_PLAIN, "type"))
         if child.has("end_value"):
             hint = 'move it into "incremental" of the endpoint'
             message = "an incremental param has no end_value"
             ctx.error("conflict", message, child.mapping["end_value"], hint, key=True)
-        return Found(node=child, start_param=typed[0])
+        return Found(node=child, start_param=typed[0], convert=convert)
     if node is None or not ctx.mapping(node):
         return None
-    _checked(ctx, node, (*_ENDPOINT, "type"))
+    convert = _checked(ctx, node, (*_ENDPOINT, "type"))
     return Found(
         node=node,
         start_param=ctx.text(node.get("start_param")),
         end_param=ctx.text(node.get("end_param")),
+        convert=convert,
     )
 
 
-def _checked(ctx: Context, node: Node, known: tuple[str, ...]) -> None:
+def _checked(ctx: Context, node: Node, known: tuple[str, ...]) -> Convert | None:
+    """Check the keys of an incremental; gives the function that its values go through."""
     ctx.keys(node, known, "incremental")
     node.get("type")
-    for key in ("convert", "transform"):
+    convert: Convert | None = None
+    for key in ("transform", "convert"):
         child = node.get(key)
-        if child is not None and child.value is not None:
-            message = f"{key} is a Python function, and values of the cursor are spelled by format"
-            hint = 'write "format": "%s", "%ms" or a strftime pattern'
-            ctx.error("unsupported", message, child, hint, key=True)
+        if child is None or child.value is None:
+            continue
+        function = function_in(child)
+        if function is not None:
+            convert = Convert(function=function)
+            continue
+        message = f"{key} is a Python function, and values of the cursor are spelled by format"
+        hint = 'write "format": "%s", "%ms" or a strftime pattern'
+        ctx.error("unsupported", message, child, hint, key=True)
     scheduler = node.get("allow_external_schedulers")
     if ctx.flag(scheduler, default=False) and scheduler is not None:
         ctx.gap(scheduler, "no external scheduler sets the range; give start and end values")
+    return convert
 
 
 def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[Cursor, Request]:
@@ -113,7 +134,7 @@ def _with_options(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
     ranges = ("open", "closed")
     return msgspec.structs.replace(
         cursor,
-        lag=ctx.number(node.get("lag")),
+        lag=_lag(ctx, node),
         pick=_pick(ctx, node.get("last_value_func")),
         order=order or None,
         missing="error" if missing == "raise" else missing,
@@ -122,15 +143,37 @@ def _with_options(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
     )
 
 
+def _lag(ctx: Context, node: Node) -> float:
+    """The lag, which dlt honours with `max` and `min` themselves only."""
+    lag, function = ctx.number(node.get("lag")), function_in(node.get("last_value_func"))
+    if lag and function not in {None, max, min}:
+        ctx.gap(node.mapping["lag"], "lag is not honoured beside a last_value_func of its own")
+        return 0.0
+    return lag
+
+
 def _pick(ctx: Context, node: Node | None) -> Literal["max", "min"]:
-    held = node.value if node is not None else None
-    if isinstance(held, Opaque) and held.value in (max, min):
-        return "max" if held.value is max else "min"
-    if isinstance(held, Opaque) and node is not None:
-        message = "last_value_func is a function of its own, and only max and min are known"
-        ctx.error("unsupported", message, node, 'write "max" or "min"')
+    function = function_in(node)
+    if function is None or node is None:
+        return "min" if ctx.choice(node, ("max", "min"), "max") == "min" else "max"
+    picked = {_picks(function, pair) for pair in _PAIRS}
+    if picked == {"max"}:
         return "max"
-    return "min" if ctx.choice(node, ("max", "min"), "max") == "min" else "max"
+    if picked == {"min"}:
+        return "min"
+    message = "last_value_func is a function that picks neither the greatest nor the least"
+    ctx.error("unsupported", message, node, 'write "max" or "min"')
+    return "max"
+
+
+def _picks(function: Callable[[JsonValue], JsonValue], pair: tuple[JsonValue, ...]) -> str:
+    """Whether a function takes the greater or the lesser of two values."""
+    try:
+        found = function(pair)
+    except Exception:  # noqa: BLE001 (whatever the user's function raises)
+        return "neither"
+    greatest, least = max(pair), min(pair)  # type: ignore[type-var]  # of one kind
+    return "max" if found == greatest else "min" if found == least else "neither"
 
 
 def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
@@ -145,7 +188,7 @@ def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
         return ()
     if said is not None and said.value is not None:
         return ctx.texts(said)
-    if ctx.number(node.mapping.get("lag")):
+    if _lag(ctx, node):
         return None
     if hints.write == "merge" or not hints.primary_key:
         return None
@@ -158,8 +201,8 @@ def _params(found: Found, request: Request) -> tuple[tuple[Param, ...], Request]
     for name, value in ((found.start_param, "start"), (found.end_param, "end")):
         if name is not None:
             slot = Slot(place="query", path=(name,))
-            named.append(Param(slot=slot, value=cursor_value(value)))
-    mine = (cursor_value("start"), cursor_value("end"))
+            named.append(Param(slot=slot, value=found.value(value)))
+    mine = (found.value("start"), found.value("end"))
     moved = [p for p in request.params if p.slot.place == "query" and p.value in mine]
     kept = tuple(p for p in request.params if p not in moved)
     return (*named, *moved), msgspec.structs.replace(request, params=kept)

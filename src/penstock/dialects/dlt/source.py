@@ -9,7 +9,7 @@ import msgspec
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.expr import Bindings
+from penstock.dialects.dlt.expr import Bindings, cursor_value
 from penstock.dialects.dlt.hints import hints, skipped
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
@@ -167,7 +167,13 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
     params = params if ctx.mapping(params) else None
     incremental = find(ctx, endpoint, params)
     own = "incremental" in endpoint.mapping
-    bindings = Bindings(ctx, resource.name, params, incremental=own or incremental is not None)
+    bindings = Bindings(
+        ctx,
+        resource.name,
+        params,
+        incremental=own or incremental is not None,
+        cursor=incremental.value if incremental is not None else cursor_value,
+    )
     table = hints(ctx, merged, inherited=resource.inherits("primary_key"))
     said = endpoint.mapping.get("path")
     path = said.value if said is not None and isinstance(said.value, str) else ""

@@ -96,7 +96,22 @@ class Choice:
         for run in self.record.runs:
             if _place(run) == _place(asked):
                 sources += [s for s in run.sources if not any(s is known for known in sources)]
+        _once(sources)
         return msgspec.structs.replace(_of(sources), run=asked)
+
+
+def _once(sources: list[DltSource]) -> None:
+    """Leave out of each source what is unselected there and stands in another as well."""
+    taken = {r.name for s in sources for r in s.listed if r.selected is not False}
+    seen: set[str] = set()
+    for source in sources:
+        kept = [
+            r
+            for r in source.listed
+            if r.selected is not False or (r.name not in taken and r.name not in seen)
+        ]
+        seen |= {r.name for r in kept}
+        source.listed[:] = kept
 
 
 def _of(sources: Iterable[DltSource]) -> Built:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,15 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import parts, pipeline, rest_api, sources
+from penstock.dialects.dlt.standin import (
+    paginators,
+    parts,
+    pipeline,
+    rest_api,
+    signers,
+    sources,
+)
+from penstock.dialects.dlt.standin.calling import IgnoreResponseException
 from penstock.dialects.dlt.standin.errors import UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
 from penstock.dialects.dlt.standin.record import refuse, unknown
@@ -20,13 +29,13 @@ from penstock.dialects.dlt.standin.settings import Accessor
 
 _PAGINATORS = {
     n: c
-    for n, c in vars(parts).items()
-    if isinstance(c, type) and issubclass(c, parts.BasePaginator)
+    for n, c in vars(paginators).items()
+    if isinstance(c, type) and issubclass(c, paginators.BasePaginator)
 }
 _AUTH = {
     n: c
-    for n, c in vars(parts).items()
-    if isinstance(c, type) and issubclass(c, parts.AuthConfigBase)
+    for n, c in vars(signers).items()
+    if isinstance(c, type) and issubclass(c, signers.AuthConfigBase) and not n.startswith("_")
 }
 # Destinations of dlt; those that Penstock does not write to are told when a run needs them.
 _DESTINATIONS = (
@@ -84,8 +93,13 @@ def _paginate(*_: Any, **__: Any) -> Any:
 
 
 def _configspec(given: Any = None, **_: Any) -> Any:
-    """`@configspec`: the class as it is."""
-    return given if given is not None else lambda cls: cls
+    """`@configspec`: the class, whose annotated names are what it can be given, in their order."""
+    if given is None:
+        return _configspec
+    if isinstance(given, type) and issubclass(given, parts.Part):
+        own = inspect.get_annotations(given)
+        given.fields = (*given.fields, *(n for n in own if n not in given.fields))
+    return given
 
 
 _Table = dict[str, tuple[Mapping[str, Any], bool]]  # names, and whether further ones are types
@@ -105,6 +119,7 @@ def _package() -> dict[str, StandinModule]:
 
 
 _TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
+_IGNORE = {"IgnoreResponseException": IgnoreResponseException}
 _INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
 
 
@@ -140,6 +155,7 @@ def _sources() -> _Table:
         "dlt.sources.helpers.rest_client.client": (rest_client, True),
         "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, False),
         "dlt.sources.helpers.rest_client.auth": (_AUTH, True),
+        "dlt.sources.helpers.rest_client.exceptions": (_IGNORE, False),
         "dlt.sources.helpers.rest_client.typing": ({}, True),
     }
 

@@ -130,6 +130,8 @@ class Reader:
         try:
             held = part.config()
         except Refusal as refusal:
+            if part.runnable:
+                return Opaque(value=part)
             place = self.place(refusal.spot) or node.place
             self.document.say("error", refusal.code, refusal.message, place, refusal.hint)
             return Unreadable()

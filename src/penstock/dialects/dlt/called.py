@@ -1,0 +1,106 @@
+"""What a script's own classes and functions do in a run, for the parts of the plan that call them.
+
+Whatever calls them is imported late: most documents have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from penstock.dialects.dlt.context import Context
+from penstock.dialects.document import Node, Opaque
+from penstock.plan.auth import Auth
+from penstock.plan.expr import Converted, Expr, JsonValue
+from penstock.plan.pagination import Led, Pagination
+from penstock.plan.python import Amend
+
+if TYPE_CHECKING:
+    from penstock.dialects.dlt.standin.parts import Part
+
+
+class Convert(msgspec.Struct, frozen=True, kw_only=True):
+    """The function through which an incremental's values go before they are sent."""
+
+    function: Callable[[JsonValue], JsonValue]
+
+    def of(self, value: Expr) -> Expr:
+        """The value, converted."""
+        name = str(getattr(self.function, "__name__", type(self.function).__name__))
+        return Converted(value=value, function=self.function, name=name)
+
+
+def function_in(node: Node | None) -> Callable[[JsonValue], JsonValue] | None:
+    """The function that a node holds, if it holds one."""
+    held = node.value.value if node is not None and isinstance(node.value, Opaque) else None
+    return cast("Callable[[JsonValue], JsonValue]", held) if callable(held) else None
+
+
+def pages_of(ctx: Context, node: Node) -> Pagination | None:
+    """The pagination of a paginator object with logic of its own."""
+    part = _part(ctx, node, "update_state")
+    if part is None:
+        return None
+    from penstock.dialects.dlt.standin.calling import lead  # noqa: PLC0415 (few documents)
+
+    return Led(lead=lead(part))
+
+
+def auth_of(ctx: Context, node: Node) -> Auth | None:
+    """The auth of an auth object with logic of its own."""
+    part = _part(ctx, node, "__call__")
+    if part is None:
+        return None
+    from penstock.dialects.dlt.standin.calling import sign  # noqa: PLC0415 (few documents)
+
+    return sign(part)
+
+
+def _part(ctx: Context, node: Node, method: str) -> Part | None:
+    """The object that a node holds, if it has the method; the values it was given are inputs."""
+    held = node.value.value if isinstance(node.value, Opaque) else None
+    if held is None or not hasattr(held, "made_at") or not hasattr(held, method):
+        return None
+    from penstock.dialects.dlt.standin.calling import references  # noqa: PLC0415 (few documents)
+
+    part = cast("Part", held)
+    for reference in references(part):
+        ctx.input(reference)
+    return part
+
+
+def actions_of(ctx: Context, node: Node) -> Amend | None:
+    """The response actions of an endpoint, if any of them is a function of the script's."""
+    if not any(_functions(item) for item in node.items):
+        return None
+    from penstock.dialects.dlt.standin.calling import Action, amend  # noqa: PLC0415 (few documents)
+
+    found: list[Action] = []
+    for item in node.items:
+        functions = _functions(item)
+        action = item.mapping.get("action")
+        ignores = action is not None and action.value == "ignore"
+        if not functions and not ignores:
+            continue
+        status, content = item.mapping.get("status_code"), item.mapping.get("content")
+        given = status is not None and status.value is not None
+        if not functions and not given and (content is None or content.value is None):
+            continue
+        found.append(
+            Action(
+                functions=functions,
+                status=ctx.whole(status) if given else None,
+                content=ctx.text(content),
+            )
+        )
+    return amend(found)
+
+
+def _functions(item: Node) -> tuple[Callable[..., object], ...]:
+    """The functions of one response action."""
+    action = item.mapping.get("action", item)
+    nodes = action.items or [action]
+    found = (function_in(node) for node in nodes)
+    return tuple(function for function in found if function is not None)

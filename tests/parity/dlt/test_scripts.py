@@ -1,0 +1,91 @@
+"""Scripts as people write them, executed by dlt and by Penstock: the same requests and tables."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+
+import pytest
+from tests.parity.dlt import dump
+from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
+from tests.parity.dlt.scripts import Written
+from tests.parity.dlt.scripts_more import SCRIPTS
+from tests.parity.dlt.server import Stage
+
+from penstock.engine import Options, compile_source, execute
+from penstock.errors import Error
+from penstock.values import gather
+
+# Every fourth one, as all of them take a minute or more; PENSTOCK_PARITY=all leaves none out.
+ALL = os.environ.get("PENSTOCK_PARITY") == "all"
+NAMES = [name for nth, name in enumerate(SCRIPTS) if ALL or nth % 4 == 0]
+HEAD = """\
+import os
+import dlt
+from dlt.sources.rest_api import rest_api_source, rest_api_resources, RESTAPIConfig
+
+"""
+TAIL = """\
+
+if __name__ == "__main__":
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    info = pipeline.run(SOURCE)
+    print(info)
+"""
+
+
+def script(written: Written, base: str) -> str:
+    """The text of a script, for an API at `base`."""
+    text = HEAD + textwrap.dedent(written.text).strip() + "\n"
+    if written.source:
+        text += TAIL.replace("SOURCE", written.source)
+    return text.replace("BASE", base)
+
+
+def loaded(path: Path, folder: Path) -> tuple[dict[str, object], str]:
+    """The tables and the error of one run with Penstock."""
+    file = folder / "penstock.duckdb"
+    compiled = compile_source(str(path))
+    if compiled.source is None:
+        return {}, "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
+    schema = compiled.target.db_schema if compiled.target else None
+    options = Options(db_schema=schema)
+    try:
+        values = gather(
+            compiled.source.inputs, sets={}, config=None, environ=os.environ, folder=folder,
+            source_name=compiled.name,
+        )  # fmt: skip
+        result = execute(compiled.source, values, str(file), options, lambda _event: None)
+    except Error as exc:
+        return {}, f"{exc.code}: {exc}"
+    lost = [f"{f.code}: {f.message}" for r in result.receipts for f in r.failures]
+    error = "\n".join(lost) or ("" if result.status == "done" else result.status)
+    return dump.tables(str(file), "shop_data") if file.exists() else {}, error
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_loads_the_same(
+    name: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """What dlt asks and stores in two runs of a script, Penstock asks and stores."""
+    written = SCRIPTS[name]
+    their_stage, our_stage = stages
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder, stage in ((theirs, their_stage), (ours, our_stage)):
+        folder.mkdir()
+        (folder / "pipeline.py").write_text(script(written, stage.base), "utf-8")
+    their_outcomes: list[Outcome] = []
+    our_outcomes: list[Outcome] = []
+    for which in range(1, written.runs + 1):
+        for stage in stages:
+            stage.play(written.api, which)
+        done = oracle.execute(theirs / "pipeline.py")
+        their_outcomes.append(
+            Outcome(heard=their_stage.heard, tables=done["tables"], error=done["error"])
+        )
+        tables, error = loaded(ours / "pipeline.py", ours)
+        our_outcomes.append(Outcome(heard=our_stage.heard, tables=tables, error=error))
+    case = Case(name=name, config=lambda _base: {}, law=written.law)
+    assert not their_outcomes[0].error, their_outcomes[0].error
+    assert differences(case, their_outcomes, our_outcomes) == []
