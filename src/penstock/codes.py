@@ -133,6 +133,8 @@ CODES: dict[str, str] = {
     "drift": "A loaded table or column is gone or was changed by hand.",
     "generation": "A replacement was shown or given up already.",
     "empty": "The destination holds nothing of this source.",
+    "dlt-columns": "The destination or the tables there cannot have the columns of dlt.",
+    "dlt-naming": "A dataset of dlt names its tables by another convention.",
     # In the components.py of a manifest.
     "airbyte-components": "The components.py cannot be read, or fails when it is imported.",
     "airbyte-component-import": "The components.py imports a name that is not offered.",

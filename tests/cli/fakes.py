@@ -124,6 +124,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     nesting: str | None = None
     publish: str | None = None
     allow_origins: tuple[str, ...] = ()
+    dlt_columns: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

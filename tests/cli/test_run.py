@@ -35,7 +35,15 @@ def test_options_reach_the_engine(call):
         *("--concurrency", "4", "--nesting", "json", "--publish", "p.duckdb"),
         *("--allow-origin", "https://a", "--allow-origin", "https://b"),
         *("--full-refresh", "--select", "users,messages", "--select", "users"),
-        *("--base-url", "http://127.0.0.1:1", "--set", "region=us", "--set", "n:=[1]"),
+        *(
+            "--dlt-columns",
+            "--base-url",
+            "http://127.0.0.1:1",
+            "--set",
+            "region=us",
+            "--set",
+            "n:=[1]",
+        ),
     )
     assert result.exit_code == 0, result.output
     _, name, values, destination, options = engine.call("execute")
@@ -52,6 +60,7 @@ def test_options_reach_the_engine(call):
         nesting="json",
         publish="p.duckdb",
         allow_origins=("https://a", "https://b"),
+        dlt_columns=True,
     )
 
 

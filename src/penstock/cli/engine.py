@@ -163,8 +163,9 @@ class Engine(Protocol):
         source: Source,
         destination: str,
         db_schema: str | None,
-        given: JsonValue,
+        origin: str,
         *,
+        dataset: str | None,
         takeover: bool,
         values: Mapping[str, JsonValue] | None,
     ) -> tuple[str, ...]:

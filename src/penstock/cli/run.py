@@ -49,6 +49,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     nesting: Nesting | None
     publish: str | None
     allow_origins: tuple[str, ...]
+    dlt_columns: bool
     as_json: bool
     quiet: bool
 
@@ -87,6 +88,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     metavar="URL",
     help="Credentials may go to this origin too. May be repeated.",
 )
+@click.option(
+    "--dlt-columns",
+    is_flag=True,
+    help="Own columns and tables as dlt has them; goes on with a dataset that dlt made.",
+)
 @json_option
 @allow_code_option
 @click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong.")
@@ -124,6 +130,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         nesting=wanted.nesting,
         publish=wanted.publish,
         allow_origins=wanted.allow_origins,
+        dlt_columns=wanted.dlt_columns,
     )
 
     def on_event(event: Event) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
-import msgspec
 
 from penstock.cli.app import Command, Group
 from penstock.cli.context import App
@@ -75,11 +73,15 @@ def reset(  # noqa: PLR0913 (one argument for each option)
 @source_argument
 @click.option(
     "--from",
-    "file",
+    "origin",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="An Airbyte state file: messages, or an object with a key for each stream.",
+    metavar="FROM",
+    help="An Airbyte state file; state.json or the folder of a dlt pipeline; a database of dlt's.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="The schema of that database that dlt loads into. [default: that of the tables]",
 )
 @value_options
 @destination_options
@@ -90,25 +92,22 @@ def import_state(  # noqa: PLR0913 (one argument for each option)
     app: App,
     *,
     source: str,
-    file: Path,
+    origin: str,
+    dataset: str | None,
     sets: Mapping[str, JsonValue],
     config: Mapping[str, JsonValue] | None,
     to: str | None,
     db_schema: str | None,
     takeover: bool,
 ) -> None:
-    """Let the next run of SOURCE start from a state that Airbyte left. Rows are not touched."""
+    """Let the next run of SOURCE start where Airbyte or dlt ended. Rows are not touched."""
     values = {**(config or {}), **sets}
     hide_given(app, values)
     compiled, target = _compiled(app, source, (), to, values or None)
     destination = default_destination(compiled, to or target.destination)
     schema = db_schema or target.db_schema
-    try:
-        given = msgspec.json.decode(file.read_bytes())
-    except msgspec.DecodeError as exc:
-        raise click.BadParameter(f"{file} is not JSON: {exc}") from exc
     taken = app.engine.import_state(
-        compiled, destination, schema, given, takeover=takeover, values=values
+        compiled, destination, schema, origin, dataset=dataset, takeover=takeover, values=values
     )
     app.console.say(f"{destination}: took over {', '.join(taken)}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.destinations._evolve import digits
 from penstock.errors import DestinationError
-from penstock.shape.schema import PARENT_ID, ROW_ID, Table, TableColumn, grown
+from penstock.shape.schema import Table, TableColumn, grown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,8 +203,9 @@ def without(found: Parts, positions: Sequence[int]) -> Parts:
             numbers = pa.array(range(data.num_rows), pa.int64())
             out = pc.is_in(numbers, value_set=pa.array(positions, pa.int64()))
         else:
-            out = pc.is_in(data.column(PARENT_ID), value_set=gone[table.parent])
-        if ROW_ID in data.column_names:
-            gone[table.name] = pa.array(data.filter(out).column(ROW_ID).to_pylist(), pa.string())
+            out = pc.is_in(data.column(table.own.parent_id), value_set=gone[table.parent])
+        name = table.own.row_id
+        if name in data.column_names:
+            gone[table.name] = pa.array(data.filter(out).column(name).to_pylist(), pa.string())
         kept.append((table, data.filter(pc.invert(out))))
     return kept

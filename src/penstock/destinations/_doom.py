@@ -6,7 +6,7 @@ from __future__ import annotations
 from penstock.destinations import _sql as sql
 from penstock.destinations._engine import Engine
 from penstock.errors import DestinationError
-from penstock.shape.schema import PARENT_ID, ROW_ID, Schema, Table
+from penstock.shape.schema import Schema, Table
 
 
 class Doom:
@@ -15,6 +15,7 @@ class Doom:
     def __init__(self, engine: Engine, schema: Schema) -> None:
         self._engine = engine
         self._root = schema.root
+        self._own = schema.own
         self._children = [table for table in schema.tables if table.parent is not None]
 
     def delete(self, source: str, such: str, *values: object, below: bool = False) -> None:
@@ -41,13 +42,14 @@ class Doom:
             return False
         parents = {table.parent for table in self._children}
         for level, table in enumerate(self._children, 1):
-            self._engine.prepare_merge(table.name, [PARENT_ID])
+            self._engine.prepare_merge(table.name, [self._own.parent_id])
             if table.name in parents:
-                above = f"r.{sql.quote(PARENT_ID)} IN (SELECT id FROM {doomed[_parent(table)]})"
+                parent_id, ids = sql.quote(self._own.parent_id), doomed[_parent(table)]
+                above = f"r.{parent_id} IN (SELECT id FROM {ids})"
                 doomed[table.name] = self._collect(level, table.name, above, ())
         for table in reversed(self._children):
             self._engine.rows(
-                f"DELETE FROM {self._engine.at(table.name)} WHERE {sql.quote(PARENT_ID)} "
+                f"DELETE FROM {self._engine.at(table.name)} WHERE {sql.quote(self._own.parent_id)} "
                 f"IN (SELECT id FROM {doomed[_parent(table)]})"
             )
         for name in doomed.values():
@@ -55,7 +57,7 @@ class Doom:
         return True
 
     def _collect(self, level: int, table: str, such: str, values: tuple[object, ...]) -> str:
-        ids = f"SELECT r.{sql.quote(ROW_ID)} AS id FROM {self._engine.at(table)} AS r"
+        ids = f"SELECT r.{sql.quote(self._own.row_id)} AS id FROM {self._engine.at(table)} AS r"
         return self._engine.collect(f"doomed_{level}", f"{ids} WHERE {such}", values)
 
 

@@ -60,6 +60,8 @@ class Connection(Protocol):
 
 def spell(column: TableColumn) -> str:
     """Write a column's type as DuckDB itself lists it."""
+    if column.stored is not None:
+        return column.stored
     match column.type:
         case "decimal":
             return "DECIMAL({},{})".format(*digits(column))

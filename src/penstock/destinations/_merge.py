@@ -27,14 +27,7 @@ from penstock.destinations._engine import Engine
 from penstock.destinations._write import columns_of, parts
 from penstock.destinations.base import Checkpoint, Merge
 from penstock.errors import DestinationError
-from penstock.shape.schema import (
-    DELETED_AT,
-    LOAD_ID,
-    VALID_FROM,
-    VALID_TO,
-    VERSION,
-    Schema,
-)
+from penstock.shape.schema import Schema, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +44,7 @@ class Merger:
         self._checkpoint = checkpoint
         self._write = write
         self._root = engine.at(schema.root.name)
+        self._own = schema.own
         self._columns = columns_of(schema.root)
         self._doom = Doom(engine, schema)
         self._at = datetime.fromtimestamp(time.time(), UTC)
@@ -119,10 +113,30 @@ class Merger:
     def _insert(self, found: Parts) -> None:
         for table, data in found:
             rows = data
-            if table.parent is None and self._write.strategy == "scd2":
-                rows = with_constant(rows, VALID_FROM, self._at)
+            if self._write.strategy == "scd2":
+                rows = self._dated(rows) if table.parent is None else self._unknown(table, rows)
             self._engine.insert(table.name, rows, columns_of(table))
-            self._rows[table.name] += data.num_rows
+            self._rows[table.name] += rows.num_rows
+
+    def _dated(self, rows: pa.Table) -> pa.Table:
+        return with_constant(rows, self._own.valid_from, self._at)
+
+    def _unknown(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Those of a child table's rows that it has not: a version that comes back has its old id.
+
+        Only dlt's ids are so, and there what is below such a version is there already.
+        """
+        own = self._own
+        if own.version != own.row_id or not rows.num_rows:
+            return rows
+        name = sql.quote(own.row_id)
+        ids = numbered(rows.select([own.row_id]))
+        with self._engine.source(ids, columns_of(table)) as source:
+            found = self._engine.rows(
+                f"SELECT s.{sql.quote(POSITION)} FROM {source} AS s WHERE NOT EXISTS "
+                f"(SELECT 1 FROM {self._engine.at(table.name)} AS r WHERE r.{name} = s.{name})"
+            )
+        return taken(rows, sorted(int(position) for (position,) in found))
 
     def _told_apart(self, data: pa.Table, columns: Sequence[str]) -> pa.Table:
         """The rows by some of their columns, each with its position."""
@@ -156,7 +170,7 @@ class Merger:
         old, new = (f"{row}.{sql.quote(sort.column)}" for row in "rs")
         than = ">" if sort.descending else "<"
         such = (
-            f"{sql.same_keys('r', 's', self._write.key)} AND r.{sql.quote(LOAD_ID)} "
+            f"{sql.same_keys('r', 's', self._write.key)} AND r.{sql.quote(self._own.load_id)} "
             f"IN (SELECT {sql.TEXTS}) AND ({old} {than} {new} OR "
             f"({new} IS NULL AND {old} IS NOT NULL))"
         )
@@ -171,7 +185,7 @@ class Merger:
                 self._doom.delete(source, sql.same_keys("r", "s", write.key))
             if write.merge_key:
                 such = sql.same_keys("r", "s", write.merge_key)
-                others = f"r.{sql.quote(LOAD_ID)} NOT IN (SELECT {sql.TEXTS})"
+                others = f"r.{sql.quote(self._own.load_id)} NOT IN (SELECT {sql.TEXTS})"
                 self._doom.delete(source, f"{such} AND {others}", self._mine)
 
     def _upsert(self, found: Parts) -> Parts:
@@ -199,28 +213,33 @@ class Merger:
         """End the validity of older versions; rows that are valid as they are need no other."""
         data, version, key = (
             found[0][1],
-            sql.quote(VERSION),
+            sql.quote(self._own.version),
             self._write.key or self._write.merge_key,
         )
-        valid = f"r.{sql.quote(VALID_TO)} IS NULL"
+        valid = f"r.{sql.quote(self._own.valid_to)} IS NULL"
         same = f"r.{version} = s.{version} AND {valid}"
-        known = self._positions(data, (VERSION,), same)
-        with self._engine.source(self._told_apart(data, (*key, VERSION)), self._columns) as source:
+        known = self._positions(data, (self._own.version,), same)
+        with self._engine.source(
+            self._told_apart(data, (*key, self._own.version)), self._columns
+        ) as source:
             self._note_seen(source)
             if key:
                 self._engine.rows(
-                    f"UPDATE {self._root} AS r SET {sql.quote(VALID_TO)} = CAST(? AS TIMESTAMPTZ) "
+                    f"UPDATE {self._root} AS r SET {self._ended()} "
                     f"FROM {source} AS s WHERE {sql.same_keys('r', 's', key)} AND {valid} "
                     f"AND r.{version} IS DISTINCT FROM s.{version}",
                     [self._at.isoformat()],
                 )
         return without(found, known)
 
+    def _ended(self) -> str:
+        return f"{sql.quote(self._own.valid_to)} = CAST(? AS TIMESTAMPTZ)"
+
     def _note_seen(self, source: str) -> None:
         if not self._write.merge_key:
             self._engine.rows(
                 f"INSERT INTO {self._engine.at(sql.SEEN)} SELECT CAST(? AS VARCHAR), "
-                f"CAST(? AS VARCHAR), s.{sql.quote(VERSION)} FROM {source} AS s",
+                f"CAST(? AS VARCHAR), s.{sql.quote(self._own.version)} FROM {source} AS s",
                 [self._checkpoint.stream, self._checkpoint.run_id],
             )
 
@@ -229,10 +248,10 @@ class Merger:
         if self._write.strategy == "scd2" and not self._write.merge_key:
             self._retire()
         elif self._write.soft_delete:
-            deleted = sql.quote(DELETED_AT)
+            deleted = sql.quote(self._own.deleted_at)
             self._engine.rows(
                 f"UPDATE {self._root} SET {deleted} = CAST(? AS TIMESTAMPTZ) WHERE {deleted} IS "
-                f"NULL AND {sql.quote(LOAD_ID)} NOT IN (SELECT {sql.TEXTS})",
+                f"NULL AND {sql.quote(self._own.load_id)} NOT IN (SELECT {sql.TEXTS})",
                 [self._at.isoformat(), self._mine],
             )
 
@@ -240,11 +259,11 @@ class Merger:
         """End the validity of versions that this run neither saw nor brought."""
         seen, stream = self._engine.at(sql.SEEN), self._checkpoint.stream
         self._engine.rows(
-            f"UPDATE {self._root} AS r SET {sql.quote(VALID_TO)} = CAST(? AS TIMESTAMPTZ) "
-            f"WHERE r.{sql.quote(VALID_TO)} IS NULL "
-            f"AND r.{sql.quote(LOAD_ID)} NOT IN (SELECT {sql.TEXTS}) AND NOT EXISTS "
+            f"UPDATE {self._root} AS r SET {self._ended()} "
+            f"WHERE r.{sql.quote(self._own.valid_to)} IS NULL "
+            f"AND r.{sql.quote(self._own.load_id)} NOT IN (SELECT {sql.TEXTS}) AND NOT EXISTS "
             f"(SELECT 1 FROM {seen} AS s WHERE s.stream = ? AND s.run_id = ? "
-            f"AND s.version = r.{sql.quote(VERSION)})",
+            f"AND s.version = r.{sql.quote(self._own.version)})",
             [self._at.isoformat(), self._mine, stream, self._checkpoint.run_id],
         )
         self._engine.rows(f"DELETE FROM {seen} WHERE stream = ?", [stream])

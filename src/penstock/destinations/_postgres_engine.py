@@ -61,6 +61,8 @@ def spell(column: TableColumn) -> str:
         raise DestinationError(
             f"the column name {column.name!r} is longer than the {MAX_NAME} bytes Postgres keeps"
         )
+    if column.stored is not None:
+        return column.stored
     match column.type:
         case "decimal":
             return "numeric({},{})".format(*digits(column))

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import msgspec
 
 from penstock.destinations import _sql as sql
+from penstock.destinations._dlt import DltDataset
 from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import Actual, union
 from penstock.destinations._merge import Merger
@@ -24,6 +25,7 @@ from penstock.destinations.base import (
     Replace,
 )
 from penstock.errors import DestinationError, FencedError
+from penstock.plan.expr import JsonValue
 from penstock.shape.schema import Schema
 
 
@@ -53,6 +55,8 @@ class SqlSession:
         self._fault = fault
         self._last: list[Callable[[], None]] = []
         self._write = Writer(engine, fault)
+        self._dlt = DltDataset(engine)
+        self._adopted: set[str] = set()
         self._schemas: dict[str, Schema | None] = {}
         self._builds: dict[str, Build] = {}
         self._unsure: tuple[str, Kept] | None = None
@@ -73,6 +77,26 @@ class SqlSession:
             rows = [(table, column) for table, column in self._engine.read(query, [stream])]
             self._schemas[stream] = sql.schema_from_rows(stream, rows)
         return self._schemas[stream]
+
+    def adopt(self, stream: str, root: str) -> Schema | None:
+        """Take over what dlt made for a stream, to be kept with its next checkpoint."""
+        stored = self.schema(stream)
+        with self._engine.transaction():
+            found = self._dlt.adopt(stream, root, stored)
+        if found != stored:
+            self._schemas[stream] = found
+            self._adopted.add(stream)
+        return found
+
+    def states_of_dlt(self) -> list[dict[str, JsonValue]]:
+        """Read the newest states that dlt itself wrote."""
+        with self._engine.transaction():
+            return self._dlt.states_of_dlt()
+
+    def last_dlt_load(self) -> str | None:
+        """Read the greatest of dlt's load ids."""
+        with self._engine.transaction():
+            return self._dlt.last_load()
 
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep the checkpoint in one transaction, unless the ledger has it already.
@@ -102,6 +126,8 @@ class SqlSession:
             self._put_state(checkpoint.stream, checkpoint.state)
             self._fault("commit:state")
             self._log(checkpoint, kept.rows)
+            if checkpoint.dlt is not None and kept.schema is not None:
+                self._dlt.keep(checkpoint, kept.schema)
             self._show(checkpoint, kept)
             self._fault("commit:before")
             self._unsure = (checkpoint.load_id, kept)
@@ -320,7 +346,7 @@ class SqlSession:
             )
 
     def _put_schema(self, schema: Schema, stored: Schema | None) -> None:
-        if schema == stored:
+        if schema == stored and schema.stream not in self._adopted:
             return
         columns = self._at(sql.COLUMNS)
         self._engine.rows(f"DELETE FROM {columns} WHERE stream = ?", [schema.stream])
@@ -368,6 +394,7 @@ class SqlSession:
 
     def _remember(self, stream: str, kept: Kept) -> None:
         self._unsure = None
+        self._adopted.discard(stream)
         self._schemas[stream] = kept.schema
         if kept.build:
             self._builds[stream] = kept.build

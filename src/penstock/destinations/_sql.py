@@ -1,4 +1,3 @@
-# ruff: noqa: S608 (identifiers go through quote(), values are parameters)
 """SQL text that destinations share: quoting, the system tables, and a stream's schema as rows.
 
 Names are quoted by `quote` and nowhere else; values are parameters and never part of the text.
@@ -12,7 +11,7 @@ from typing import Any
 import msgspec
 
 from penstock.destinations.base import SYSTEM_PREFIX
-from penstock.shape.schema import PARENT_ID, ROW_ID, Schema, Table, TableColumn
+from penstock.shape.schema import Schema, Table, TableColumn
 
 FORMAT = 1
 """Version of the system tables; a destination written by a newer one is refused."""
@@ -89,11 +88,6 @@ def as_build(schema: Schema, generation: str) -> Schema:
 def same_keys(left: str, right: str, key: Sequence[str]) -> str:
     """Compare the key columns of two relations; a null key is equal to nothing."""
     return " AND ".join(f"{left}.{quote(k)} = {right}.{quote(k)}" for k in key)
-
-
-def child_delete(child: str, doomed: str) -> str:
-    """Delete the rows of a child table whose parents' ids are in `doomed`."""
-    return f"DELETE FROM {child} WHERE {quote(PARENT_ID)} IN (SELECT {quote(ROW_ID)} FROM {doomed})"
 
 
 def schema_rows(schema: Schema) -> list[tuple[Any, ...]]:

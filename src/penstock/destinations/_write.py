@@ -12,7 +12,7 @@ from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import Add, Change, Create, Widen, changes, check_free
 from penstock.destinations.base import Fault
 from penstock.errors import DestinationError
-from penstock.shape.schema import LOAD_ID, Batch, Schema, Table, TableColumn
+from penstock.shape.schema import Batch, Schema, Table, TableColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,13 +30,23 @@ class Writer:
         if not loads or schema is None:
             return
         actual = self._engine.actual()
-        for table in schema.tables:
+        for table in reversed(schema.tables):
             if self._engine.spelling.fold(table.name) in actual:
-                self._engine.rows(
-                    f"DELETE FROM {self._engine.at(table.name)} "
-                    f"WHERE {sql.quote(LOAD_ID)} IN (SELECT {sql.TEXTS})",
-                    [list(loads)],
-                )
+                such = self._of_loads(schema, table)
+                name = self._engine.at(table.name)
+                self._engine.rows(f"DELETE FROM {name} WHERE {such}", [list(loads)])
+
+    def _of_loads(self, schema: Schema, table: Table) -> str:
+        """The condition on a row that it is of the loads that are given as a value.
+
+        Where rows of child tables do not say of which load they are, their parents do.
+        """
+        own, above = table.own, schema.table(table.parent) if table.parent else None
+        if above is None or own.child_loads:
+            return f"{sql.quote(own.load_id)} IN (SELECT {sql.TEXTS})"
+        such = self._of_loads(schema, above)
+        ids = f"SELECT {sql.quote(own.row_id)} FROM {self._engine.at(above.name)} WHERE {such}"
+        return f"{sql.quote(own.parent_id)} IN ({ids})"
 
     def evolve(self, stored: Schema | None, wanted: Schema) -> list[Change]:
         """Bring the tables to `wanted`, once it is sure that they are as they were left."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import MergeStrategy
 from penstock.shape.schema import Batch, Schema
 
@@ -85,6 +86,22 @@ class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Write = Append | Merge | Replace
 
 
+class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """What dlt's own tables are to say of a checkpoint, so that dlt can go on after it.
+
+    `source` names dlt's schema and pipeline where the dataset names none. `cursor` is the path of
+    the stream's cursor where the checkpoint moves it to `last`; `hashes` are those by which dlt
+    recognises the records there.
+    """
+
+    source: str
+    write: str
+    strategy: str | None = None
+    cursor: str | None = None
+    last: str | int | float | bool | None = None
+    hashes: tuple[str, ...] = ()
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that becomes visible at once.
 
@@ -92,7 +109,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     `retract` lists load ids whose rows (of this stream's tables) are removed first, because the
     slice they came from is being read anew. `state` holds the stream's state entries that change:
     a JSON text, or None to remove the entry. `slices` says for the ledger what the checkpoint
-    covers. `schema` is None where no rows come.
+    covers. `schema` is None where no rows come. `dlt` is there where dlt's own tables are kept.
     """
 
     load_id: str
@@ -104,6 +121,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     retract: tuple[str, ...] = ()
     state: tuple[tuple[str, str | None], ...] = ()
     slices: str = ""
+    dlt: DltLoad | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +188,42 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Let go of the destination: release the fence, flush, close."""
+        ...
+
+
+@runtime_checkable
+class DltSession(Protocol):
+    """A session of a destination that dlt loads into as well."""
+
+    def adopt(self, stream: str, root: str) -> Schema | None:
+        """Take over what dlt made for a stream, whose own table is called `root`.
+
+        Gives the stream's tables, as `schema` does from now on.
+
+        Raises:
+            DestinationError: dlt's tables cannot be gone on with.
+        """
+        ...
+
+    def states_of_dlt(self) -> list[dict[str, JsonValue]]:
+        """The newest state of each of dlt's pipelines, if dlt itself wrote it; newest first."""
+        ...
+
+    def last_dlt_load(self) -> str | None:
+        """The greatest of dlt's load ids."""
+        ...
+
+
+@runtime_checkable
+class DltPlace(Protocol):
+    """A destination that dlt loads into as well."""
+
+    def dlt_states(self, db_schema: str) -> list[dict[str, JsonValue]]:
+        """The newest state of each of dlt's pipelines in a dataset, the newest first.
+
+        Raises:
+            DestinationError: the dataset cannot be read.
+        """
         ...
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
+from penstock.destinations._dlt import DltDataset
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, explain, fold
 from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
@@ -41,6 +42,7 @@ from penstock.destinations.base import (
     no_fault,
 )
 from penstock.errors import DestinationError, LockedError
+from penstock.plan.expr import JsonValue
 
 KIND = Kind(
     name="duckdb",
@@ -102,6 +104,16 @@ class DuckDB(Place):
         engine = DuckDBEngine(self._connect(read_only=True), db_schema)
         try:
             return look(engine) if engine.has_system() else None
+        finally:
+            engine.connection.close()
+
+    def dlt_states(self, db_schema: str) -> list[dict[str, JsonValue]]:
+        """The newest state of each of dlt's pipelines in a dataset, the newest first."""
+        if not self.path.exists():
+            raise DestinationError(f"there is no file {str(self.path)!r}")
+        engine = DuckDBEngine(self._connect(read_only=True), db_schema)
+        try:
+            return DltDataset(engine).states()
         finally:
             engine.connection.close()
 

@@ -21,6 +21,7 @@ from typing import Any
 from weakref import finalize
 
 from penstock.destinations import _sql as sql
+from penstock.destinations._dlt import DltDataset
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._place import Place
 from penstock.destinations._postgres_engine import Link, PostgresEngine
@@ -37,6 +38,7 @@ from penstock.destinations.base import (
     no_fault,
 )
 from penstock.errors import DestinationError, LockedError
+from penstock.plan.expr import JsonValue
 
 KIND = Kind(
     name="postgres",
@@ -66,6 +68,14 @@ class Postgres(Place):
         engine = self._engine(db_schema, "peek")
         try:
             return look(engine) if engine.has_system() else None
+        finally:
+            engine.close()
+
+    def dlt_states(self, db_schema: str) -> list[dict[str, JsonValue]]:
+        """The newest state of each of dlt's pipelines in a dataset, the newest first."""
+        engine = self._engine(db_schema, "peek")
+        try:
+            return DltDataset(engine).states()
         finally:
             engine.close()
 

@@ -28,6 +28,7 @@ from penstock.destinations.base import (
     Write,
 )
 from penstock.destinations.base import Committed as Kept
+from penstock.engine.dlt import Dlt, tables_of
 from penstock.engine.nesting import without_structs
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
@@ -44,6 +45,7 @@ from penstock.read.parts import (
     StreamClosed,
 )
 from penstock.shape import Batch, Block, Segment, Shaper
+from penstock.shape.schema import SystemStyle
 
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
 
@@ -129,6 +131,7 @@ class Edges(msgspec.Struct, kw_only=True):
     nested: bool = True
     shown: Callable[[], None] = lambda: None
     loads: int = 0
+    dlt: Dlt | None = None
 
     def commit(self, checkpoint: Checkpoint) -> Kept:
         """Have the destination keep a checkpoint, and show it where that takes more."""
@@ -136,8 +139,10 @@ class Edges(msgspec.Struct, kw_only=True):
         self.shown()
         return kept
 
-    def next_load(self) -> str:
-        """A load id, unique for good."""
+    def next_load(self, system: SystemStyle = "penstock") -> str:
+        """A load id, unique for good; in tables with dlt's columns one such as dlt's."""
+        if system == "dlt" and self.dlt is not None:
+            return self.dlt.next_load(self.now())
         self.loads += 1
         return f"{self.run_id}.{self.loads}"
 
@@ -159,8 +164,8 @@ class StreamLoader:
         self._edges = edges
         self._known = dict(state)
         hints = self._nesting(context, edges)
-        stored = edges.session.schema(context.name)
-        self.shaper = Shaper(context.name, hints, stored)
+        stored, self._system = tables_of(context.stream, edges.session, edges.dlt)
+        self.shaper = Shaper(context.name, hints, stored, system=self._system)
         self._bare = stored is None  # neither a table nor a row for one
         # A stream that is read only for its children has no table to replace; one that keeps what
         # is gone is read from the start and merged.
@@ -174,7 +179,7 @@ class StreamLoader:
         self._ends = keeps and (edges.full_refresh or context.stream.cursor is None)
         self.children: list[StreamLoader] = []
         self.broken = False
-        self._lot = Lot(edges.next_load())
+        self._lot = Lot(self._next_load())
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
         self._held: dict[str, str | None] = {}
@@ -197,6 +202,9 @@ class StreamLoader:
             if context.tally.note("nesting-json", message):
                 edges.emit(Warned(stream=context.name, code="nesting-json", message=message))
         return plain
+
+    def _next_load(self) -> str:
+        return self._edges.next_load(self._system)
 
     def _positions(self) -> dict[str, Open]:
         """The open slices of earlier runs that may be taken up where they stopped."""
@@ -291,7 +299,7 @@ class StreamLoader:
     def _slice_lot(self, piece: Slice) -> Lot:
         """The lot of a slice of an appended stream."""
         if piece.key not in self._open:
-            lot = self._open[piece.key] = Lot(self._edges.next_load())
+            lot = self._open[piece.key] = Lot(self._next_load())
             lot.slices.append(piece.key)
         return self._open[piece.key]
 
@@ -456,7 +464,7 @@ class StreamLoader:
         """Commit all of the lot, in the keeper thread, while the next one is being filled."""
         await self._shape(lot)
         if lot is self._lot:
-            self._lot = Lot(self._edges.next_load())
+            self._lot = Lot(self._next_load())
             self._since = self._edges.now()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
@@ -494,6 +502,9 @@ class StreamLoader:
             retract=lot.retract,
             state=tuple(lot.state.items()),
             slices=", ".join(dict.fromkeys(lot.slices))[:1000],
+            dlt=self._edges.dlt.said(self._context.stream, lot.state, replaces=self.replaces)
+            if self._edges.dlt is not None and self._system == "dlt"
+            else None,
         )
 
     def _remember(self, state: Mapping[str, str | None]) -> None:

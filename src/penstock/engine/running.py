@@ -17,6 +17,7 @@ import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
+from penstock.engine.dlt import Dlt, carried
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import prepare
@@ -62,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `wait` is in seconds. `nesting` is that of all streams, whatever the document says of them.
     `publish` names the file that a copy of a DuckDB destination is put to.
+    With `dlt_columns` the engine's own columns and tables are those of dlt.
     `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
 
@@ -75,6 +77,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     nesting: Nesting | None = None
     publish: str | None = None
     allow_origins: tuple[str, ...] = ()
+    dlt_columns: bool = False
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
 
@@ -199,7 +202,9 @@ class Run:
         """Load everything; gives the status and the receipts of the streams."""
         loaded = selected(self._source, self._options.select)
         names = [s.name for s in self._source.streams]
-        stored = {name: self._session.state(name) for name in names}
+        dlt = Dlt.of(self._session, self._source.name, wanted=self._options.dlt_columns)
+        held = {name: self._session.state(name) for name in names}
+        stored = carried(self._source, self._session, dlt, held)
         previous = self._session.last_receipts()
         transport = self._transport or Http()
         with (
@@ -218,6 +223,7 @@ class Run:
                 full_refresh=self._options.full_refresh,
                 nested=self.nested,
                 shown=self.publishing.committed,
+                dlt=dlt,
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.

@@ -43,7 +43,7 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         text = context.state.get(entry("windows", key))
         mark = states.window_mark(text, cursor, piece.range)
     elif cursor.end is None:
-        mark = states.read_mark(context.state.get(entry("cursor", key)))
+        mark = states.mark_of(context.state, key)
     whole = context.stream.hints.write == "merge"
     return Tracker(cursor, mark, piece.range, whole=whole)
 

@@ -16,8 +16,8 @@ from penstock.read.decode import FieldReader, Found, RawRecord
 from penstock.read.state import (
     entry,
     lagged,
+    mark_of,
     plan_windows,
-    read_mark,
     read_stretches,
     window_range,
 )
@@ -112,7 +112,7 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
         ]
     initial = evaluate(cursor.start, frame) if cursor.start else None
     end = evaluate(cursor.end, frame) if cursor.end else None
-    mark = read_mark(context.state.get(entry("cursor", piece.partition_key)))
+    mark = mark_of(context.state, piece.partition_key)
     last = mark.value if mark and end is None else None
     start = initial if last is None else lagged(last, cursor, initial)
     marks = (("initial", initial), ("last", start))  # with the lag, as dlt names it

@@ -9,13 +9,14 @@ Entries of one stream, each a JSON text in the destination::
     done/<slice>        a slice that is complete, while other slices of the same pass are not
     pass                the pass under way: when a slice of it was last completed (epoch seconds)
     todo/<partition>    a partition that failed, kept because its parent will not be listed again
+    imported            the newest value of all partitions that another engine has read, for those
+                        that have no cursor of their own yet
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import TypeAlias
 
 import msgspec
@@ -34,6 +35,7 @@ from penstock.plan.slices import (
     parse_moment,
     windows,
 )
+from penstock.read import digests
 from penstock.read.decode import FieldReader, Found, RawRecord
 
 PASS_SECONDS = 3600.0  # for which a merged stream's pass that was cut off is gone on with
@@ -85,6 +87,11 @@ def without_old_pass(entries: Mapping[str, str], write: WriteMode, now: float) -
 def read_mark(text: str | None) -> Mark | None:
     """The mark an entry holds, or None."""
     return msgspec.json.decode(text, type=Mark) if text else None
+
+
+def mark_of(entries: Mapping[str, str], key: str) -> Mark | None:
+    """The mark of one partition; where it has none, the one that another engine left for all."""
+    return read_mark(entries.get(entry("cursor", key)) or entries.get("imported"))
 
 
 def read_stretches(text: str | None) -> tuple[Stretch, ...]:
@@ -164,7 +171,7 @@ class Tracker:
         self._cursor = cursor
         self._fields = _fields(cursor, whole=whole)
         self._reader = FieldReader((cursor.path, *(self._fields or ())))
-        self._known = frozenset(mark.boundary) if mark else frozenset[str]()
+        self._known = digests.Known(mark.boundary if mark else ())
         self._floor = None if span.start is None else order_key(span.start, cursor)
         self._ceiling = None if span.end is None else order_key(span.end, cursor)
         self._mark = mark
@@ -246,12 +253,12 @@ class Tracker:
             self._forget_far()
         near = self._is_near(key)
         # a newer record may come before the one that the state knows
-        if self._fields == () or not (near or (self._known and key == self._floor)):
+        if self._fields == () or not (near or (self._known.held and key == self._floor)):
             return False
-        digest = _digest(record, values[1:] if self._fields else None)
+        told = [_plain(value) for value in values[1:]] if self._fields else None
         if near:
-            self._near.append((key, digest))
-        return digest in self._known
+            self._near.append((key, digests.digest(record, told)))
+        return self._known.has(record, told)
 
     def _is_near(self, key: Key) -> bool:
         if self._best_key is None or key == self._best_key:
@@ -270,7 +277,8 @@ class Tracker:
 
     def mark(self) -> Mark:
         """How far the cursor is after this slice."""
-        known = self._known if self._mark and self._best == self._mark.value else frozenset[str]()
+        same = self._mark is not None and self._best == self._mark.value
+        known = self._known.held if same else frozenset[str]()
         near = {digest for key, digest in self._near if self._is_near(key)}
         hashes = sorted(near | known)
         return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
@@ -290,13 +298,6 @@ def _scalar(value: Found) -> Scalar:
 
 def _plain(value: Found) -> JsonValue:
     return None if isinstance(value, msgspec.UnsetType) else value
-
-
-def _digest(record: RawRecord, values: tuple[Found, ...] | None) -> str:
-    text = bytes(record)
-    if values is not None:
-        text = msgspec.json.encode([_plain(value) for value in values])
-    return blake2b(text, digest_size=8).hexdigest()
 
 
 def _excerpt(record: RawRecord) -> str:

@@ -8,19 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.shape import dlt_ids
 from penstock.shape.fold import folded
 from penstock.shape.frame import Frame
-from penstock.shape.schema import (
-    DELETED_AT,
-    LIST_INDEX,
-    LOAD_ID,
-    PARENT_ID,
-    ROW_ID,
-    VALID_FROM,
-    VALID_TO,
-    VERSION,
-    Batch,
-)
+from penstock.shape.schema import Batch
 from penstock.shape.tree import TableState, Tree
 
 
@@ -33,19 +24,25 @@ def assemble(
     versions of a row apart, where they are kept.
     """
     ids: dict[str, Any] = {tree.root.name: root_ids}
+    roots: dict[str, Any] = {tree.root.name: root_ids}
+    names = tree.own
     tables = {}
     for table in tree.tables:
         if table.folded:
             continue
         frame = frames[table.name]
-        own = {LOAD_ID: _repeat(load_id, frame.rows)}
+        own = {names.load_id: _repeat(load_id, frame.rows)}
         if table.parent is not None:
             parent_ids = ids[table.parent.name].take(frame.parents)
-            ids[table.name] = _child_ids(parent_ids, frame.index)
-            own |= {PARENT_ID: parent_ids, LIST_INDEX: frame.index}
+            ids[table.name] = _child_ids(tree, table, parent_ids, frame.index)
+            own |= {names.parent_id: parent_ids, names.list_index: frame.index}
+            if table.rooted and names.root_id:
+                own[names.root_id] = roots[table.name] = roots[table.parent.name].take(
+                    frame.parents
+                )
         else:
             own |= _history(tree, frame.rows, versions)
-        own[ROW_ID] = ids[table.name]
+        own[names.row_id] = ids[table.name]
         tables[table.name] = _table(tree, table, frames, own)
     return Batch(tables=tables)
 
@@ -53,12 +50,10 @@ def assemble(
 def _table(
     tree: Tree, table: TableState, frames: Mapping[str, Frame], own: Mapping[str, Any]
 ) -> pa.Table:
-    names = list(tree.system_columns(table))
-    arrays = [own[name] for name in names]
+    arrays = {name: own[name] for name in tree.system_columns(table)}
     for piece in table.layout.pieces:
-        names.append(piece.name)
-        arrays.append(folded(piece, table, frames))
-    return pa.table(arrays, names=names)
+        arrays[piece.name] = folded(piece, table, frames)
+    return pa.table(arrays)
 
 
 def _history(tree: Tree, rows: int, versions: Any) -> dict[str, Any]:
@@ -66,17 +61,19 @@ def _history(tree: Tree, rows: int, versions: Any) -> dict[str, Any]:
     instants = {
         name: pa.nulls(rows, pa.timestamp("us", "UTC"))
         for name in tree.system_columns(tree.root)
-        if name in {VALID_FROM, VALID_TO, DELETED_AT}
+        if name in tree.own.instants
     }
-    return instants if versions is None else {**instants, VERSION: versions}
+    return instants if versions is None else {**instants, tree.own.version: versions}
 
 
 def _repeat(text: str, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(text, pa.string()), rows)
 
 
-def _child_ids(parent_ids: pa.Array, index: pa.Array) -> pa.Array:
+def _child_ids(tree: Tree, table: TableState, parent_ids: pa.Array, index: pa.Array) -> pa.Array:
     """A parent's id and the place in its list: unique in the table, as a row has one list there."""
+    if tree.system == "dlt":
+        return dlt_ids.by_place(parent_ids.to_pylist(), table.name, index.to_pylist())
     return pc.binary_join_element_wise(parent_ids, index.cast(pa.string()), "/")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.shape.frame import arrow_type
-from penstock.shape.schema import LOAD_ID, Batch, Schema, Table, grown
+from penstock.shape.schema import Batch, Schema, Table, grown
 
 
 def gather(batches: Sequence[Batch], schema: Schema) -> dict[str, pa.Table]:
@@ -16,7 +16,7 @@ def gather(batches: Sequence[Batch], schema: Schema) -> dict[str, pa.Table]:
 
 
 def _table(table: Table, batches: Sequence[Batch]) -> pa.Table:
-    columns = [column for column in table.columns if column.name != LOAD_ID]
+    columns = [column for column in table.columns if column.name != table.own.load_id]
     target = pa.schema([pa.field(column.name, arrow_type(column)) for column in columns])
     pieces = [batch.tables[table.name] for batch in batches if table.name in batch.tables]
     return pa.concat_tables([_fitted(piece, target) for piece in pieces] or [target.empty_table()])

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 
 from penstock.plan.hints import Column, ColumnType, Hints
 from penstock.shape.report import Tally
-from penstock.shape.schema import ROW_ID, SYSTEM_COLUMNS, Schema, Table, TableColumn
-from penstock.shape.tree import ColumnState, Node, TableState, Tree
+from penstock.shape.schema import Schema, SystemStyle, Table, TableColumn
+from penstock.shape.tree import VALUE, ColumnState, Node, TableState, Tree
 from penstock.shape.values import decimal_size
 
 
-def plant(
+def plant(  # noqa: PLR0913 (all that a tree grows from)
     stream: str,
     hints: Hints,
     known: Schema | None,
     extras: Mapping[str, ColumnType],
     tally: Tally,
+    *,
+    system: SystemStyle = "penstock",
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
-    tree = Tree(stream, hints, tally)
+    tree = Tree(stream, hints, tally, system)
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
         _restore(tree, known)
@@ -33,20 +35,24 @@ def plant(
 
 def _restore(tree: Tree, known: Schema) -> None:
     tree.key = known.root.key
-    tree.with_ids = tree.with_ids or known.root.column(ROW_ID) is not None
+    tree.with_ids = tree.with_ids or known.root.column(tree.own.row_id) is not None
     states: dict[str, TableState] = {}
     for table in known.tables:
         state = _restore_table(tree, table, states)
         states[table.name] = state
-        for column in table.columns:
-            if column.name not in SYSTEM_COLUMNS:
-                _restore_column(tree, state, column)
+        state.rooted |= tree.own.root_id in {column.name for column in table.columns}
+        held = [column for column in table.columns if column.name not in tree.own.all]
+        # a variant belongs to the node of its main column
+        for column in sorted(held, key=lambda column: column.variant):
+            _restore_column(tree, state, column)
 
 
 def _restore_table(tree: Tree, table: Table, states: Mapping[str, TableState]) -> TableState:
     if table.parent is None:
         return tree.root
     tree.table_names.keep(table.name)
+    if not table.placed:
+        return tree.known_child(table.name, states[table.parent])
     node = _node(tree, states[table.parent].record, table.path)
     return tree.child(node, name=table.name)
 
@@ -75,11 +81,26 @@ def _restore_nested(tree: Tree, table: TableState, column: TableColumn) -> None:
 def _restore_leaf(tree: Tree, table: TableState, column: TableColumn, *, flat: bool) -> None:
     assert column.type != "struct", "a leaf holds a scalar"
     assert column.type != "list", "a leaf holds a scalar"
-    node = _node(tree, table.record, column.path)
+    placed = column.placed
+    node = _node(tree, table.record, column.path) if placed else _by_name(tree, table, column)
     state = tree.column(
         node, column.type, variant=column.variant, name=column.name if flat else None, flat=flat
     )
     state.precision, state.scale, state.wide = column.precision, column.scale, column.wide
+    state.placed, state.stored = column.placed, column.stored
+    if not column.placed and not column.variant:
+        table.unseen[column.name] = state
+
+
+def _by_name(tree: Tree, table: TableState, column: TableColumn) -> Node:
+    """A node for a column that is known by its name alone, or that of its main column."""
+    if not column.variant:
+        if table.parent is not None and column.name == VALUE:
+            return table.record
+        return table.record.field(column.name, tree.modes)
+    main = column.name.removesuffix(f"__v_{column.type}")
+    of = next((c.node for c in table.columns if c.name == main), None)
+    return of if of is not None else table.record.field(main, tree.modes)
 
 
 def _node(tree: Tree, node: Node, path: tuple[str, ...]) -> Node:
@@ -93,7 +114,7 @@ def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
     state = node.main
     if state is None:
         state = tree.column(node, kind)
-        tree.unseen[state.name] = state
+        node.table.unseen[state.name] = state
         _size(state, column)
     if state.type == kind:
         state.declared = True

@@ -87,6 +87,15 @@ class Keys:
                 self._complain(name, segments)
         return list(self._tree.key)
 
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """The columns of the document's key, and where their values stand in a record."""
+        found: dict[str, tuple[str, ...]] = {}
+        for field in self._hints.primary_key:
+            name = self._column_of(field) or names.identifier(field)
+            column = next((c for c in self._tree.root.columns if c.name == name), None)
+            found[name] = column.node.path if column is not None else (field,)
+        return found
+
     def _settle(self, frame: Frame) -> None:
         self._settled = True
         if self._pinned:

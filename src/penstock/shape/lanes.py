@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.plan.hints import Hints
+from penstock.shape import dlt_ids
 from penstock.shape.assemble import assemble, ordinals
 from penstock.shape.contract import Judge
 from penstock.shape.exact import ExactLane
@@ -58,7 +59,8 @@ class Lanes:
         frames = concat(self._tree, pieces or [{}])
         left_out, self._exact.left_out = self._exact.left_out, []
         rows = self._versions(segments, left_out)
-        frames, ids, rows = self._identify(frames, block.load_id, segments, rows)
+        given = self._given(segments, left_out, rows)
+        frames, ids, rows = self._identify(frames, block.load_id, segments, rows, given)
         batch = assemble(self._tree, frames, block.load_id, ids, rows)
         discarded = tuple(why for _, why in left_out)
         return msgspec.structs.replace(batch, discarded=discarded) if discarded else batch
@@ -68,7 +70,22 @@ class Lanes:
         if not self._hints.versions:
             return None
         out = {id(record) for record, _ in left_out}
-        return versions(segments, out)
+        return (dlt_ids.by_record if self._dlt else versions)(segments, out)
+
+    def _given(
+        self, segments: list[Segment], left_out: Sequence[tuple[Any, Any]], rows: Any
+    ) -> Any:
+        """The ids of rows where dlt's say something of the row: a digest of it, or of its key."""
+        if not self._dlt or rows is not None:
+            return rows if self._dlt else None
+        if not self._keys.wanted or self._hints.strategy == "delete-insert":
+            return None
+        out = {id(record) for record, _ in left_out}
+        return dlt_ids.by_key(segments, out, self._keys.paths())
+
+    @property
+    def _dlt(self) -> bool:
+        return self._tree.system == "dlt"
 
     def _pieces(self, segments: list[Segment]) -> Iterator[list[Segment]]:
         """Pieces of a block, each tried on the main lane as a whole."""
@@ -122,17 +139,26 @@ class Lanes:
                     self._tree.version += 1
 
     def _note_seen(self, frames: Frames) -> None:
-        """Take declared columns that hold a value now off the list of those that never did."""
-        root = frames.get(self._tree.root.name)
-        for name in list(self._tree.unseen) if root else ():
-            array = root.columns.get(name) if root else None
-            if array is not None and array.null_count < len(array):
-                del self._tree.unseen[name]
+        """Take known columns that hold a value now off the list of those that never did."""
+        for table in self._tree.tables:
+            frame = frames.get(table.name)
+            for name in list(table.unseen) if frame else ():
+                array = frame.columns.get(name) if frame else None
+                if array is not None and array.null_count < len(array):
+                    table.unseen.pop(name).placed = True
 
     def _identify(
-        self, frames: dict[str, Frame], load_id: str, segments: list[Segment], versions: Any
+        self,
+        frames: dict[str, Frame],
+        load_id: str,
+        segments: list[Segment],
+        versions: Any,
+        given: Any,
     ) -> tuple[dict[str, Frame], Any, Any]:
-        """The frames with one row a key, the ids of the root's rows, and their versions."""
+        """The frames with one row a key, the ids of the root's rows, and their versions.
+
+        `given` are the ids where the records themselves make them.
+        """
         root = frames[self._tree.root.name]
         self._keys.check(root)
         if not self._keys.wanted:
@@ -147,10 +173,13 @@ class Lanes:
             self._tally.add("duplicate_rows", root.rows - len(last))
             frames, ids = keep_rows(frames, self._tree, last), ids.take(last)
             versions = versions.take(last) if versions is not None else None
+            given = given.take(last) if given is not None else None
+        rows = frames[self._tree.root.name].rows
+        if self._dlt:
+            return frames, dlt_ids.by_chance(rows) if given is None else given, versions
         if self._keys.wanted and versions is None:
             return frames, ids, None
         # rows without a key, and versions of a row, are told apart by their place in the load
-        rows = frames[self._tree.root.name].rows
         return frames, self._ordinals(load_id, rows) if self._tree.with_ids else None, versions
 
     def _ordinals(self, load_id: str, rows: int) -> Any:

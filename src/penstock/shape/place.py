@@ -71,6 +71,8 @@ class Placer:
         """`value` as `column` keeps it after it was widened without loss, or None."""
         if column.type != "bigint" or column.declared or type(value) not in _NUMBERS:
             return None
+        if self._tree.system == "dlt":
+            return None  # where dlt goes on, its columns keep their types
         if type(value) is float and not _is_wide(column):
             self._change(column, "double", None, value)
             return value

@@ -12,18 +12,81 @@ from penstock.plan.hints import ColumnType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOAD_ID = "_penstock_load_id"
-ROW_ID = "_penstock_id"
-PARENT_ID = "_penstock_parent_id"
-LIST_INDEX = "_penstock_list_idx"
-VERSION = "_penstock_version"
-VALID_FROM = "_penstock_valid_from"
-VALID_TO = "_penstock_valid_to"
-DELETED_AT = "_penstock_deleted_at"
-SYSTEM_COLUMNS = (
-    *(LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX),
-    *(VERSION, VALID_FROM, VALID_TO, DELETED_AT),
+SystemStyle = Literal["penstock", "dlt"]
+
+
+class SystemColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine's own columns are called.
+
+    `version` tells the versions of a row apart; dlt has no column of its own for that. `root_id`
+    stands in child tables of merged rows, where there is such a column. `child_loads` says that
+    rows of child tables name their load too.
+    """
+
+    load_id: str
+    row_id: str
+    parent_id: str
+    list_index: str
+    version: str
+    valid_from: str
+    valid_to: str
+    deleted_at: str = "_penstock_deleted_at"
+    root_id: str | None = None
+    child_loads: bool = True
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        named = (
+            *(self.load_id, self.row_id, self.parent_id, self.list_index),
+            *(self.version, self.valid_from, self.valid_to, self.deleted_at),
+            *((self.root_id,) if self.root_id else ()),
+        )
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def instants(self) -> frozenset[str]:
+        """Those that hold an instant, which the destination fills in."""
+        return frozenset({self.valid_from, self.valid_to, self.deleted_at})
+
+
+PENSTOCK = SystemColumns(
+    load_id="_penstock_load_id",
+    row_id="_penstock_id",
+    parent_id="_penstock_parent_id",
+    list_index="_penstock_list_idx",
+    version="_penstock_version",
+    valid_from="_penstock_valid_from",
+    valid_to="_penstock_valid_to",
 )
+
+DLT = SystemColumns(
+    load_id="_dlt_load_id",
+    row_id="_dlt_id",
+    parent_id="_dlt_parent_id",
+    list_index="_dlt_list_idx",
+    version="_dlt_id",
+    valid_from="_dlt_valid_from",
+    valid_to="_dlt_valid_to",
+    root_id="_dlt_root_id",
+    child_loads=False,
+)
+
+
+def system_columns(style: SystemStyle) -> SystemColumns:
+    """The names that a style stands for."""
+    return DLT if style == "dlt" else PENSTOCK
+
+
+LOAD_ID = PENSTOCK.load_id
+ROW_ID = PENSTOCK.row_id
+PARENT_ID = PENSTOCK.parent_id
+LIST_INDEX = PENSTOCK.list_index
+VERSION = PENSTOCK.version
+VALID_FROM = PENSTOCK.valid_from
+VALID_TO = PENSTOCK.valid_to
+DELETED_AT = PENSTOCK.deleted_at
+SYSTEM_COLUMNS = PENSTOCK.all
 
 
 NestedType = Literal["struct", "list"]
@@ -39,6 +102,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     `wide` is true for a bigint column that holds, or held, a value no double represents exactly.
     `fields` are those of a struct, or the one element of a list; their paths begin at the record,
     or at the element of the innermost list they are in.
+    `placed` is false where the column was found in a table that dlt made: no record has shown yet
+    which path leads to it. `stored` is its type there, if that is none of Penstock's own.
     """
 
     name: str
@@ -50,13 +115,16 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     variant: bool = False
     wide: bool = False
     fields: tuple[TableColumn, ...] = ()
+    placed: bool = True
+    stored: str | None = None
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A root table (`parent` None) or a child table.
 
     `path` is where a child's lists stand in a record of its parent table. `key` holds the column
-    names (not record fields) of the primary key, for the root table only.
+    names (not record fields) of the primary key, for the root table only. `system` says whose names
+    the engine's own columns have; `placed` is false as it is for a column.
     """
 
     name: str
@@ -64,6 +132,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     path: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    system: SystemStyle = "penstock"
+    placed: bool = True
+
+    @property
+    def own(self) -> SystemColumns:
+        """What the engine's own columns are called."""
+        return system_columns(self.system)
 
     def column(self, name: str) -> TableColumn | None:
         """The column called `name`, or None."""
@@ -80,6 +155,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     def root(self) -> Table:
         """The stream's own table."""
         return self.tables[0]
+
+    @property
+    def own(self) -> SystemColumns:
+        """What the engine's own columns are called."""
+        return self.root.own
 
     def table(self, name: str) -> Table | None:
         """The table called `name`, or None."""

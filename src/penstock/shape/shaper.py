@@ -9,7 +9,7 @@ from penstock.plan.hints import ColumnType, Hints
 from penstock.shape.grow import plant
 from penstock.shape.report import Statistics, Tally
 from penstock.shape.roles import Roles, roles
-from penstock.shape.schema import Batch, Block, Schema
+from penstock.shape.schema import Batch, Block, Schema, SystemStyle
 
 if TYPE_CHECKING:
     from penstock.shape.lanes import Lane, Lanes
@@ -24,24 +24,26 @@ class Shaper:
     """Turns one stream's blocks of raw records into Arrow tables, and grows its schema.
 
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
-    add. `lane` is for tests: "exact" never uses the main lane, "main" raises `Refused` where the
-    exact lane would be needed. One call at a time.
+    add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
+    uses the main lane, "main" raises `Refused` where the exact lane would be needed. One call at a
+    time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all that a tree grows from)
         self,
         stream: str,
         hints: Hints,
         known: Schema | None,
         *,
         extras: Mapping[str, ColumnType] | None = None,
+        system: SystemStyle = "penstock",
         lane: Lane = "auto",
     ) -> None:
         self._hints = hints
         self._known = known
         self._lane: Lane = lane
         self._tally = Tally()
-        self._tree = plant(stream, hints, known, extras or {}, self._tally)
+        self._tree = plant(stream, hints, known, extras or {}, self._tally, system=system)
         self._lanes: Lanes | None = None
 
     @property

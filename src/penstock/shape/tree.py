@@ -15,18 +15,12 @@ from penstock.shape import names
 from penstock.shape.layout import Layout, place
 from penstock.shape.report import Tally
 from penstock.shape.schema import (
-    DELETED_AT,
-    LIST_INDEX,
-    LOAD_ID,
-    PARENT_ID,
-    ROW_ID,
-    SYSTEM_COLUMNS,
-    VALID_FROM,
-    VALID_TO,
-    VERSION,
     Schema,
+    SystemColumns,
+    SystemStyle,
     Table,
     TableColumn,
+    system_columns,
 )
 
 MAX_DEPTH = 100
@@ -42,8 +36,10 @@ class ColumnState:
         "label",
         "name",
         "node",
+        "placed",
         "precision",
         "scale",
+        "stored",
         "type",
         "values",
         "variant",
@@ -60,6 +56,8 @@ class ColumnState:
         self.precision: int | None = None
         self.scale: int | None = None
         self.wide = False
+        self.placed = True
+        self.stored: str | None = None
         self.values: list[Any] = []
 
     def frozen(self, name: str) -> TableColumn:
@@ -72,6 +70,8 @@ class ColumnState:
             scale=self.scale,
             variant=self.variant,
             wide=self.wide,
+            placed=self.placed,
+            stored=self.stored,
         )
 
 
@@ -154,7 +154,7 @@ class TableState:
 
     __slots__ = (
         "columns", "folded", "home", "index", "layout", "name", "names", "parent", "parents",
-        "path", "record", "record_at", "room", "rows",
+        "path", "placed", "record", "record_at", "room", "rooted", "rows", "unseen",
     )  # fmt: skip
 
     def __init__(
@@ -179,6 +179,10 @@ class TableState:
         self.rows = 0
         self.parents: list[int] = []
         self.index: list[int] = []
+        self.rooted = False  # whether its rows name the root's row they are of
+        self.placed = True
+        # columns that are known by name, and that no record has filled yet
+        self.unseen: dict[str, ColumnState] = {}
 
     def begin(self) -> None:
         """Forget the rows of the last block."""
@@ -192,14 +196,17 @@ class TableState:
 class Tree:
     """All tables of a stream, the root first, parents before children."""
 
-    def __init__(self, stream: str, hints: Hints, tally: Tally) -> None:
+    def __init__(
+        self, stream: str, hints: Hints, tally: Tally, system: SystemStyle = "penstock"
+    ) -> None:
         self.stream = stream
         self.hints = hints
+        self.system: SystemStyle = system
         self.tally = tally
         self.version = 0  # counts everything that a parse schema depends on
         self.key: tuple[str, ...] = ()
-        # declared columns of the root that no record has filled yet, by name
-        self.unseen: dict[str, ColumnState] = {}
+        # child tables that are known by name, and that no record has shown yet
+        self.unseen: dict[str, TableState] = {}
         self.modes = dict(hints.nesting_at)
         # columns that decide about rows: they stay columns, wherever in a record they stand
         deciding = (*hints.primary_key, *hints.merge_key, *(c.name for c in hints.columns))
@@ -223,18 +230,34 @@ class Tree:
         limit = self.hints.max_nesting
         return MAX_DEPTH if limit is None else min(limit, MAX_DEPTH)
 
+    @property
+    def own(self) -> SystemColumns:
+        """What the engine's own columns are called."""
+        return system_columns(self.system)
+
     def system_columns(self, table: TableState) -> tuple[str, ...]:
-        """The names of Penstock's own columns of a table, in order."""
+        """The names of the engine's own columns of a table, in order."""
+        own = self.own
+        if self.system == "dlt":
+            return self._dlt_columns(table)
         if table.parent is not None:
-            return (LOAD_ID, ROW_ID, PARENT_ID, LIST_INDEX)
-        ids = (LOAD_ID, ROW_ID) if self.with_ids else (LOAD_ID,)
+            return (own.load_id, own.row_id, own.parent_id, own.list_index)
+        ids = (own.load_id, own.row_id) if self.with_ids else (own.load_id,)
         return (*ids, *self._history())
+
+    def _dlt_columns(self, table: TableState) -> tuple[str, ...]:
+        own = self.own
+        if table.parent is not None:
+            root = (own.root_id,) if table.rooted and own.root_id else ()
+            return (*root, own.parent_id, own.list_index, own.row_id)
+        return tuple(dict.fromkeys((*self._history(), own.load_id, own.row_id)))
 
     def _history(self) -> tuple[str, ...]:
         """The columns of the root that say since when and until when a row was there."""
+        own = self.own
         if self.hints.versions:
-            return (VERSION, VALID_FROM, VALID_TO)
-        return (DELETED_AT,) if self.hints.marks_deleted else ()
+            return (own.version, own.valid_from, own.valid_to)
+        return (own.deleted_at,) if self.hints.marks_deleted else ()
 
     def _new_table(
         self,
@@ -245,8 +268,10 @@ class Tree:
         mode: Nesting,
     ) -> TableState:
         table = TableState(name, parent, path, room, mode)
-        for own in SYSTEM_COLUMNS:
+        for own in self.own.all:
             table.names.keep(own)
+        # dlt gives the rows below merged ones the id of their root
+        table.rooted = self.hints.write == "merge" and not self.hints.versions
         self.tables.append(table)
         self.version += 1
         return table
@@ -257,24 +282,28 @@ class Tree:
         if found is None:
             found = node.field(key, self.modes)
             self.version += 1
-            if self.unseen and node.table is self.root:
+            if node.table.unseen:
                 self._adopt(found)
         return found
 
     def _adopt(self, node: Node) -> None:
-        """Give `node` the declared column of its name, if no record has shown that column yet.
+        """Give `node` the known column of its name, if no record has shown that column yet.
 
-        Documents name columns as tables have them (`user_id`, `user__name`), and records spell
-        them their own way (`userId`, a `name` in `user`).
+        Documents and tables of dlt name columns as tables have them (`user_id`, `user__name`), and
+        records spell them their own way (`userId`, a `name` in `user`).
         """
-        column = self.unseen.get(node.name)
+        column = node.table.unseen.get(node.name)
         if column is None or column.values:
             return
-        del self.unseen[node.name]
-        column.node.main = None
-        column.node.settle()
+        del node.table.unseen[node.name]
+        before = column.node
+        before.main = None
+        before.settle()
         node.main = column
-        column.node = node
+        node.variants, before.variants = before.variants, {}
+        for moved in (column, *node.variants.values()):
+            moved.node = node
+            moved.placed = True
         node.table.layout.first.add(node.path)
         node.settle()
 
@@ -342,11 +371,14 @@ class Tree:
         self.tally.changed("renamed", table, column.label, detail)
 
     def child(self, node: Node, *, name: str | None = None) -> TableState:
-        """A new child table for the lists found at `node`, with its stored `name` if it has one.
+        """A child table for the lists found at `node`, with its stored `name` if it has one.
 
         Where they are to be nested it is folded.
         """
         fold = name is None and node.mode == "struct"
+        known = self.unseen.pop(self._wanted_name(node), None) if not (fold or name) else None
+        if known is not None:
+            return self._bind(known, node)
         own = f"{_HIDDEN}{len(self.tables)}" if fold else name or self._child_name(node)
         mode: Nesting = "tables" if node.mode == "struct" and not fold else node.mode
         table = self._new_table(own, node.table, node.path, self._child_room(node), mode)
@@ -357,19 +389,37 @@ class Tree:
         node.items = table
         return table
 
+    def _bind(self, known: TableState, node: Node) -> TableState:
+        """The child table that is known by its name, now that a record shows where it belongs."""
+        known.path, known.placed, known.record_at = node.path, True, node.at
+        known.room = known.record.room = self._child_room(node)
+        node.items = known
+        self.version += 1
+        return known
+
+    def known_child(self, name: str, parent: TableState) -> TableState:
+        """A child table that is known by its name alone, until a record shows where it belongs."""
+        mode = parent.record.mode
+        table = self._new_table(name, parent, (), self._child_room(parent.record), mode)
+        table.placed = False
+        self.unseen[name] = table
+        return table
+
     def _child_room(self, node: Node) -> int:
         # with dlt's limit only tables count; without one every level does, to bound recursion
         limited = self.hints.max_nesting is not None and self.hints.max_nesting < MAX_DEPTH
         return (node.table.room if limited else node.room) - 1
 
     def _child_name(self, node: Node) -> str:
-        suffix = node.name if node.path else LIST
-        wanted = names.join(node.table.name, suffix)
+        wanted = self._wanted_name(node)
         taken = self.table_names.take(wanted, ".".join((node.table.name, *node.path)))
         if taken != wanted:
             detail = f"lists at {'.'.join(node.path)!r} of {node.table.name} are kept as {taken}"
             self.tally.changed("renamed", taken, "", f"{detail}, since {wanted} is taken")
         return taken
+
+    def _wanted_name(self, node: Node) -> str:
+        return names.join(node.table.name, node.name if node.path else LIST)
 
     def schema(self) -> Schema:
         """The tables as they are now."""
@@ -380,25 +430,26 @@ class Tree:
         return self._schema[2]
 
     def _frozen(self, table: TableState) -> Table:
-        own = (system_column(name) for name in self.system_columns(table))
+        own = tuple(self._system_column(name) for name in self.system_columns(table))
+        held = tuple(piece.frozen() for piece in table.layout.pieces)
         return Table(
             name=table.name,
-            columns=(*own, *(piece.frozen() for piece in table.layout.pieces)),
+            columns=(*held, *own) if self.system == "dlt" else (*own, *held),
             parent=table.parent.name if table.parent else None,
             path=table.path,
             key=self.key if table.parent is None else (),
+            system=self.system,
+            placed=table.placed,
         )
 
-
-def system_column(name: str) -> TableColumn:
-    """One of Penstock's own columns."""
-    kind: ColumnType = "bigint" if name == LIST_INDEX else "text"
-    if name in _INSTANTS:
-        return TableColumn(name=name, type="timestamp")
-    return TableColumn(name=name, type=kind, nullable=False)
+    def _system_column(self, name: str) -> TableColumn:
+        """One of the engine's own columns."""
+        own = self.own
+        if name in own.instants:
+            return TableColumn(name=name, type="timestamp")
+        kind: ColumnType = "bigint" if name == own.list_index else "text"
+        return TableColumn(name=name, type=kind, nullable=False)
 
 
 _HIDDEN = "\0"
 """Begins the names of what is folded, which no name of a column or a table does."""
-
-_INSTANTS = frozenset({VALID_FROM, VALID_TO, DELETED_AT})

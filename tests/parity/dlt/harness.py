@@ -120,10 +120,10 @@ class Oracle:
         )  # fmt: skip
         assert self._receive() == "ready", "the worker says when dlt is imported"
 
-    def run(self, name: str, config: Config, folder: Path) -> dict[str, Any]:
+    def run(self, name: str, config: Config, folder: Path, **more: Any) -> dict[str, Any]:
         """Run a configuration once; what it holds of functions must stand in `steps`."""
         buffer = io.BytesIO()
-        _ByName(buffer).dump({"name": name, "config": config, "folder": str(folder)})
+        _ByName(buffer).dump({"name": name, "config": config, "folder": str(folder), **more})
         assert self._process.stdin is not None
         send(self._process.stdin, buffer.getvalue())
         done: dict[str, Any] = self._receive()

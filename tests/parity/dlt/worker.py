@@ -63,6 +63,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     error = ""
     if "script" in job:
         return _executed(folder, job["script"])
+    os.environ["RESTORE_FROM_DESTINATION"] = str(job.get("restore", False)).lower()
     try:
         pipeline = dlt.pipeline(
             job["name"],

@@ -1,0 +1,126 @@
+"""Loading with the columns and tables of dlt: which are so, load ids, and what dlt is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.destinations.base import DltLoad, DltSession, Session
+from penstock.errors import DestinationError
+from penstock.plan.records import Keys
+from penstock.plan.source import Source, Stream
+from penstock.read.dlt_state import cursors_of
+from penstock.read.state import read_mark
+from penstock.shape import Schema
+from penstock.shape.names import identifier
+from penstock.shape.schema import SystemStyle
+
+_MICRO = 1_000_000
+
+
+class Dlt:
+    """What loaders of one run share where tables are as dlt's.
+
+    Load ids are the time, as dlt's are, so that models that take the newest ones go on to work.
+    """
+
+    def __init__(self, source: str, last: str | None, *, wanted: bool) -> None:
+        self.source = identifier(source)
+        self.wanted = wanted
+        self._last = _micros(last)
+
+    @classmethod
+    def of(cls, session: Session, source: str, *, wanted: bool) -> Dlt | None:
+        """For this session, or None where the destination cannot have such tables.
+
+        Raises:
+            DestinationError: they are wanted there.
+        """
+        if isinstance(session, DltSession):
+            return cls(source, session.last_dlt_load(), wanted=wanted)
+        if wanted:
+            raise DestinationError(
+                "this destination cannot have the columns and tables of dlt",
+                code="dlt-columns",
+                hint="load into DuckDB or Postgres, or leave --dlt-columns out",
+            )
+        return None
+
+    def next_load(self, now: float) -> str:
+        """A load id behind all others of the dataset."""
+        self._last = max(round(now * _MICRO), self._last + 1)
+        whole, rest = divmod(self._last, _MICRO)
+        return f"{whole}.{rest:06d}"
+
+    def said(self, stream: Stream, state: Mapping[str, str | None], *, replaces: bool) -> DltLoad:
+        """What dlt is told of a checkpoint that changes these entries of the state."""
+        hints = stream.hints
+        write = "replace" if replaces else hints.write
+        odd = write == "merge" and hints.strategy != "delete-insert"
+        cursor, mark = stream.cursor, read_mark(state.get("cursor"))
+        known = DltLoad(source=self.source, write=write, strategy=hints.strategy if odd else None)
+        if cursor is None or cursor.window is not None or mark is None:
+            return known
+        path = ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
+        hashes = () if write == "merge" or cursor.lag else mark.boundary
+        return DltLoad(
+            source=known.source,
+            write=known.write,
+            strategy=known.strategy,
+            cursor=path,
+            last=mark.value,
+            hashes=hashes,
+        )
+
+
+def tables_of(
+    stream: Stream, session: Session, dlt: Dlt | None
+) -> tuple[Schema | None, SystemStyle]:
+    """The tables that a stream has, or takes over from dlt, and whose columns they have.
+
+    Raises:
+        DestinationError: dlt's columns are wanted, and the tables have Penstock's, or dlt's cannot
+            be gone on with.
+    """
+    stored = session.schema(stream.name)
+    wanted = dlt is not None and dlt.wanted
+    if stored is not None and wanted and stored.root.system != "dlt":
+        raise DestinationError(
+            f"table {stored.root.name!r} was made with Penstock's own columns",
+            code="dlt-columns",
+            hint="load into another schema with --db-schema, or leave --dlt-columns out",
+        )
+    if not wanted and (stored is None or stored.root.system != "dlt"):
+        return stored, "penstock"
+    assert isinstance(session, DltSession), "only such a session has these tables"
+    return session.adopt(stream.name, identifier(stream.hints.table or stream.name)), "dlt"
+
+
+def carried(
+    source: Source, session: Session, dlt: Dlt | None, stored: Mapping[str, dict[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The state of each stream; that of dlt where dlt was the last to load the stream's tables."""
+    if dlt is None or not isinstance(session, DltSession):
+        return dict(stored)
+    mine = {
+        stream.name
+        for stream in source.streams
+        if (schema := session.schema(stream.name)) is None or schema.root.system == "dlt"
+    }
+    if not mine or not (dlt.wanted or any(session.schema(name) for name in mine)):
+        return dict(stored)
+    found: dict[str, dict[str, str]] = {}
+    for state in session.states_of_dlt():
+        for name, entries in cursors_of(source, state).items():
+            found.setdefault(name, entries)
+    return {
+        name: {**entries, **found.get(name, {})} if name in mine else entries
+        for name, entries in stored.items()
+    }
+
+
+def _micros(load_id: str | None) -> int:
+    """The time that a load id says, in microseconds; 0 for one that says none."""
+    try:
+        return round(float(load_id or 0) * _MICRO)
+    except ValueError:
+        return 0

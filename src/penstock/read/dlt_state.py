@@ -1,0 +1,88 @@
+"""State that dlt left, as Penstock's own entries: the cursors of its incremental resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from penstock.errors import ExprError
+from penstock.plan.expr import JsonValue
+from penstock.plan.records import Keys
+from penstock.plan.slices import Cursor, parse_moment
+from penstock.plan.source import Source, Stream
+from penstock.read.state import Mark, Stretch, spellings, write
+
+# dlt marks what is no JSON value with a character before its text.
+_FIRST_MARK: Final = 0xF026
+_LAST_MARK: Final = 0xF02D
+
+
+def is_state(given: JsonValue) -> bool:
+    """Whether it is the state of a dlt pipeline."""
+    return isinstance(given, dict) and "_state_version" in given
+
+
+def cursors_of(source: Source, state: Mapping[str, JsonValue]) -> dict[str, dict[str, str]]:
+    """The state entries of each stream whose cursor the state knows."""
+    found: dict[str, dict[str, str]] = {}
+    for resources in _sources(state):
+        for stream in source.streams:
+            held = resources.get(stream.name)
+            entries = _entries(stream, held) if isinstance(held, dict) else None
+            if entries:
+                found.setdefault(stream.name, entries)
+    return found
+
+
+def _sources(state: Mapping[str, JsonValue]) -> Iterator[Mapping[str, JsonValue]]:
+    sources = state.get("sources")
+    for held in sources.values() if isinstance(sources, dict) else ():
+        resources = held.get("resources") if isinstance(held, dict) else None
+        if isinstance(resources, dict):
+            yield resources
+
+
+def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | None:
+    cursor = stream.cursor
+    known = held.get("incremental")
+    if cursor is None or not isinstance(known, dict):
+        return None
+    mine = known.get(_path(cursor), next(iter(known.values())) if len(known) == 1 else None)
+    if not isinstance(mine, dict) or mine.get("last_value") is None:
+        return None
+    if cursor.window is not None:
+        return _windows(cursor, mine)
+    hashes = mine.get("unique_hashes")
+    boundary = tuple(str(h) for h in hashes) if isinstance(hashes, list) else ()
+    mark = write(Mark(value=_scalar(mine["last_value"]), boundary=boundary))
+    # dlt has one value for the children of all parents
+    return {"cursor" if stream.partition is None else "imported": mark}
+
+
+def _windows(cursor: Cursor, held: Mapping[str, JsonValue]) -> dict[str, str] | None:
+    """The stretch from the first value to the last: it is complete."""
+    last = _moment(cursor, held["last_value"])
+    first = _moment(cursor, held.get("initial_value")) or last
+    if last is None or first is None:
+        return None
+    stretch = Stretch(start=min(first, last), end=last, newest=last)
+    return {"windows": write((stretch,))}
+
+
+def _moment(cursor: Cursor, value: JsonValue) -> datetime | None:
+    try:
+        return parse_moment(_scalar(value), spellings(cursor)) if value is not None else None
+    except ExprError:
+        return None
+
+
+def _path(cursor: Cursor) -> str:
+    return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
+
+
+def _scalar(value: JsonValue) -> str | int | float | bool | None:
+    """A value of dlt's state without the mark that says what it was."""
+    if isinstance(value, str):
+        return value[1:] if value and _FIRST_MARK <= ord(value[0]) <= _LAST_MARK else value
+    return value if isinstance(value, (int, float)) else str(value)

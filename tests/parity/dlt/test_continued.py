@@ -1,0 +1,160 @@
+"""Datasets of dlt that Penstock goes on with, and datasets of Penstock that dlt goes on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.parity.dlt.continued import Turns
+from tests.parity.dlt.harness import Oracle
+from tests.parity.dlt.server import Stage
+
+from penstock.engine import import_state
+from penstock.errors import DestinationError
+
+ORPHANS = "SELECT _dlt_root_id FROM merged__l EXCEPT SELECT _dlt_id FROM merged"
+DIGESTS = ("upserted", "inserted", "versions", "versions__l", "versions__l__deep")
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dataset holds: columns, rows and relations, and the ids that are digests."""
+
+    columns: dict[str, set[str]]
+    tables: dict[str, Any]
+    ids: dict[str, list[Any]]
+
+    @classmethod
+    def of(cls, turns: Turns) -> Held:
+        """Look at a dataset."""
+        ids = {t: turns.query(f"SELECT _dlt_id FROM {t} ORDER BY 1") for t in DIGESTS}
+        return cls(columns=turns.columns(), tables=_sorted(turns.tables()), ids=ids)
+
+
+def _sorted(tables: dict[str, Any]) -> dict[str, Any]:
+    def key(row: dict[str, Any]) -> str:
+        return repr(sorted((c, v) for c, v in row.items() if v is not None))
+
+    return {
+        table: (
+            {c: kind for c, (kind, _) in sorted(held["columns"].items())},
+            sorted(map(key, held["rows"])),
+        )
+        for table, held in tables.items()
+    }
+
+
+def _same(turns: Turns, alone: Held) -> None:
+    """A dataset holds what dlt alone leaves; what differs is shown, table by table."""
+    held = Held.of(turns)
+    assert held.columns == alone.columns
+    assert set(held.tables) == set(alone.tables)
+    for table, rows in alone.tables.items():
+        assert held.tables[table] == rows, table
+    assert held.ids == alone.ids
+
+
+def _since(turns: Turns) -> list[str]:
+    return [target for target in turns.asked() if "since" in target]
+
+
+@pytest.fixture
+def turns(oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path):
+    """A dataset that is loaded in turns."""
+    return Turns(tmp_path, stages[0], oracle, name="parity")
+
+
+@pytest.fixture(scope="module")
+def alone(oracle: Oracle, stages: tuple[Stage, Stage], tmp_path_factory) -> list[Held]:
+    """What dlt alone leaves after each of three runs."""
+    made = Turns(tmp_path_factory.mktemp("alone"), stages[0], oracle, name="parity")
+    found = []
+    for _ in range(3):
+        made.dlt()
+        found.append(Held.of(made))
+    return found
+
+
+def test_a_dataset_of_dlt_is_gone_on_with(turns: Turns, alone: list[Held]):
+    """Dlt's first run and Penstock's second leave what dlt alone leaves; then dlt goes on."""
+    turns.dlt()
+    turns.penstock()
+    _same(turns, alone[1])
+    assert not turns.query(ORPHANS)
+    assert _since(turns) == ["/events?since=2"] * 2
+    turns.dlt()
+    _same(turns, alone[2])
+    assert _since(turns) == ["/events?since=4"] * 2
+
+
+def test_dlt_goes_on_with_a_dataset_of_penstock(turns: Turns, alone: list[Held]):
+    """Penstock's tables from nothing are dlt's, dlt takes them for its own, and back again."""
+    turns.penstock()
+    _same(turns, alone[0])
+    turns.dlt()
+    _same(turns, alone[1])
+    turns.penstock(dlt_columns=False)  # tables keep the columns that they have
+    _same(turns, alone[2])
+
+
+def test_every_row_is_of_a_load_that_dlt_knows(turns: Turns):
+    """Each load of Penstock stands in `_dlt_loads` with the schema that it left."""
+    turns.penstock()
+    [(before,)] = turns.query("SELECT max(load_id) FROM _dlt_loads")
+    turns.penstock()
+    for table, columns in turns.columns().items():
+        if "_dlt_load_id" in columns:
+            query = f'SELECT count(*) FROM "{table}" ANTI JOIN _dlt_loads ON load_id = _dlt_load_id'
+            assert turns.query(query) == [(0,)], table
+    unknown = (
+        "SELECT schema_version_hash FROM _dlt_loads EXCEPT SELECT version_hash FROM _dlt_version"
+    )
+    assert not turns.query(unknown)
+    assert turns.query(f"SELECT bool_and(_dlt_load_id > '{before}') FROM replaced") == [(True,)]
+
+
+def test_tables_with_other_columns_are_left_alone(turns: Turns):
+    """Tables that Penstock made with its own columns are not given dlt's as well."""
+    turns.penstock(dlt_columns=False)
+    with pytest.raises(DestinationError, match="was made with Penstock's own columns") as caught:
+        turns.penstock()
+    assert caught.value.code == "dlt-columns"
+
+
+def test_a_full_refresh_replaces_tables(turns: Turns):
+    """A full refresh swaps new tables in, with the columns and the history that dlt knows."""
+    turns.penstock()
+    columns = turns.columns()
+    turns.penstock(full_refresh=True)
+    assert turns.query("SELECT count(*) FROM appended") == [(3,)]
+    assert turns.query("SELECT count(*) FROM versions WHERE _dlt_valid_to IS NOT NULL") == [(2,)]
+    assert {t: c - turns.columns()[t] for t, c in columns.items()} == {t: set() for t in columns}
+
+
+def test_state_of_dlt_is_taken_over(turns: Turns, tmp_path: Path):
+    """From the folder, the file or the dataset: the next run asks for what is new, and has it."""
+    turns.dlt()
+    turns.rounds = 1
+    pipeline = tmp_path / "pipelines" / "parity"
+    origins = [pipeline, pipeline / "state.json", turns.file]
+    for number, origin in enumerate(origins):
+        to = tmp_path / f"other{number}.duckdb"
+        taken = import_state(turns.source(), str(to), "parity", str(origin))
+        assert taken == ("moving", "moving_by_key")
+        there = turns.at(to, rounds=1)
+        there.penstock(dlt_columns=False)
+        assert _since(there) == ["/events?since=2"] * 2
+        assert there.query("SELECT id FROM moving ORDER BY 1") == [(5,), (6,), (7,), (8,)]
+        assert there.query("SELECT id FROM moving_by_key ORDER BY 1") == [(5,), (6,), (7,), (8,)]
+        there.penstock(dlt_columns=False)
+        assert there.query("SELECT count(*) FROM moving") == [(8,)]
+
+
+def test_a_dataset_without_state_is_told(turns: Turns, tmp_path: Path):
+    """A schema that dlt never loaded into holds nothing to take over."""
+    turns.penstock(dlt_columns=False)
+    with pytest.raises(DestinationError, match="schema 'elsewhere' holds no state") as caught:
+        import_state(turns.source(), str(tmp_path / "x.duckdb"), "parity", str(turns.file),
+                     dataset="elsewhere")  # fmt: skip
+    assert caught.value.hint == "name the dataset that dlt loads into with --dataset"
