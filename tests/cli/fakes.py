@@ -123,6 +123,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     nesting: str | None = None
     publish: str | None = None
+    keep_pages: str | None = None
     allow_origins: tuple[str, ...] = ()
     dlt_columns: bool = False
 

@@ -33,6 +33,7 @@ def test_options_reach_the_engine(call):
         engine,
         *("run", "doc.yaml", "--to", "x.duckdb", "--db-schema", "raw", "--wait", "5", "--takeover"),
         *("--concurrency", "4", "--nesting", "json", "--publish", "p.duckdb"),
+        *("--keep-pages", "kept"),
         *("--allow-origin", "https://a", "--allow-origin", "https://b"),
         *("--full-refresh", "--select", "users,messages", "--select", "users"),
         *(
@@ -59,6 +60,7 @@ def test_options_reach_the_engine(call):
         concurrency=4,
         nesting="json",
         publish="p.duckdb",
+        keep_pages="kept",
         allow_origins=("https://a", "https://b"),
         dlt_columns=True,
     )

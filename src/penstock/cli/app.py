@@ -29,6 +29,7 @@ COMMANDS: dict[str, Known] = {
     "check": Known("check", "check", "Compile documents and say what is wrong, offline."),
     "plan": Known("plan", "plan", "Show what would be asked and written, offline."),
     "read": Known("read", "read", "Print a stream's records as JSON lines; store nothing."),
+    "reshape": Known("reshape", "reshape", "Build tables again from kept pages; ask nothing."),
     "state": Known("state", "state", "Show, reset or import what the next run will start from."),
     "emulate": Known("emulate", "emulate", "Serve a bundled connector's API on this machine."),
     "connectors": Known("emulate", "connectors", "List the bundled connectors, or show one."),

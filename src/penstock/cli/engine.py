@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from penstock.errors import Diagnostic
 from penstock.events import Event, Receipt, Status
 from penstock.plan.expr import JsonValue
+from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
 
 
@@ -104,6 +105,34 @@ class Result(Protocol):
         """How long it took."""
 
 
+class Reshaped(Protocol):
+    """What was built from kept pages."""
+
+    @property
+    def destination(self) -> str:
+        """Where the tables are."""
+
+    @property
+    def db_schema(self) -> str:
+        """The schema they are in."""
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """Rows by table."""
+
+    @property
+    def checkpoints(self) -> int:
+        """How many checkpoints were kept."""
+
+    @property
+    def again(self) -> int:
+        """How many of them were there already."""
+
+    @property
+    def unsure(self) -> int:
+        """How many more nobody knows of whether they were committed."""
+
+
 class Engine(Protocol):
     """The functions of `penstock.engine` that commands call."""
 
@@ -152,6 +181,19 @@ class Engine(Protocol):
         values_file: Path | None,
     ) -> Iterator[bytes]:
         """The records of one stream, each as JSON."""
+
+    def reshape(  # noqa: PLR0913 (the engine's signature)
+        self,
+        folder: Path,
+        destination: str,
+        *,
+        db_schema: str | None,
+        source: Source | None,
+        nesting: Nesting | None,
+        select: tuple[str, ...],
+        takeover: bool,
+    ) -> Reshaped:
+        """Build tables from kept pages."""
 
     def show_state(
         self, source: Source, destination: str, db_schema: str | None, streams: tuple[str, ...]

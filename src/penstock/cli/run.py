@@ -48,6 +48,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None
     nesting: Nesting | None
     publish: str | None
+    keep_pages: str | None
     allow_origins: tuple[str, ...]
     dlt_columns: bool
     as_json: bool
@@ -80,6 +81,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     "--publish",
     metavar="PATH",
     help="Put a copy of the DuckDB file here, for others to read while the run writes.",
+)
+@click.option(
+    "--keep-pages",
+    metavar="DIR",
+    help="Keep the pages as they came, to build tables from them again: penstock reshape.",
 )
 @click.option(
     "--allow-origin",
@@ -129,6 +135,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         concurrency=wanted.concurrency,
         nesting=wanted.nesting,
         publish=wanted.publish,
+        keep_pages=wanted.keep_pages,
         allow_origins=wanted.allow_origins,
         dlt_columns=wanted.dlt_columns,
     )

@@ -149,6 +149,11 @@ class SqlSession:
         if kept.show is not None and isinstance(write, Replace):
             self._write.swap(kept.show, write.generation)
 
+    def knows(self, load_id: str) -> bool:
+        """Say whether the checkpoint of that name is committed."""
+        query = f"SELECT 1 FROM {self._at(sql.LOADS)} WHERE load_id = ? LIMIT 1"
+        return bool(self._engine.read(query, [load_id]))
+
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the streams' state, and what the schema says of tables that are gone."""
         with self._engine.transaction():

@@ -228,6 +228,15 @@ class DltPlace(Protocol):
 
 
 @runtime_checkable
+class Ledger(Protocol):
+    """What a session can be asked besides, where checkpoints are replayed from elsewhere."""
+
+    def knows(self, load_id: str) -> bool:
+        """Whether the checkpoint of that name is committed."""
+        ...
+
+
+@runtime_checkable
 class Publishes(Protocol):
     """What a session can do besides where others cannot read while it writes."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.dialects.repairing import Fixed
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
+    from penstock.engine.reshaping import reshape
     from penstock.engine.running import Options, Result, execute, reset_state, show_state
     from penstock.plan.expr import JsonValue
 
@@ -29,6 +30,7 @@ __all__ = [
     "read_pages",
     "read_stream",
     "reset_state",
+    "reshape",
     "show_state",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "read_pages": "reading",
     "read_stream": "reading",
     "reset_state": "running",
+    "reshape": "reshaping",
     "show_state": "running",
 }
 

@@ -29,6 +29,7 @@ from penstock.destinations.base import (
 )
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Dlt, tables_of
+from penstock.engine.keeping import Keeping, Timed, confirm
 from penstock.engine.nesting import without_structs
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
@@ -44,7 +45,7 @@ from penstock.read.parts import (
     SliceRestarted,
     StreamClosed,
 )
-from penstock.shape import Batch, Block, Segment, Shaper
+from penstock.shape import Batch, Block, Roles, Segment, Shaper
 from penstock.shape.schema import SystemStyle
 
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
@@ -85,9 +86,12 @@ class Lot:
         self.retract: tuple[str, ...] = ()
         self.freed: list[str] = []  # state entries that go with what is retracted
         self.last: PagePart | None = None
+        self.pages: list[Timed] = []  # what the segments came from
+        self.packed: list[bytes] = []  # and the batches, where pages are kept
 
-    def add(self, part: PagePart) -> None:
-        """A page."""
+    def add(self, part: PagePart, at: float) -> None:
+        """A page, and when it came."""
+        self.pages.append((part, at))
         if part.records:
             self.segments.append(
                 Segment(records=part.records, extras=part.slice.extras, origin=part.origin)
@@ -99,6 +103,7 @@ class Lot:
     def take(self, other: Lot) -> None:
         """Everything of another lot that was not shaped yet."""
         self.segments += other.segments
+        self.pages += other.pages
         self.waiting += other.waiting
         self.bytes += other.waiting
         self.slices += other.slices
@@ -106,7 +111,7 @@ class Lot:
     def seal(self) -> Block:
         """The segments as a block to shape."""
         block = Block(load_id=self.load_id, segments=tuple(self.segments))
-        self.segments, self.waiting = [], 0
+        self.segments, self.pages, self.waiting = [], [], 0
         return block
 
 
@@ -115,7 +120,7 @@ class Edges(msgspec.Struct, kw_only=True):
 
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
-    `shown` is called after each commit, in its thread.
+    `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
     """
 
     session: Session
@@ -130,12 +135,16 @@ class Edges(msgspec.Struct, kw_only=True):
     full_refresh: bool = False
     nested: bool = True
     shown: Callable[[], None] = lambda: None
+    pages: Keeping | None = None
     loads: int = 0
     dlt: Dlt | None = None
 
-    def commit(self, checkpoint: Checkpoint) -> Kept:
-        """Have the destination keep a checkpoint, and show it where that takes more."""
+    def commit(self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes]) -> Kept:
+        """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
+        path = self.pages.write(checkpoint, hints, packed) if self.pages else None
         kept = self.session.commit(checkpoint)
+        if path is not None:
+            confirm(path)
         self.shown()
         return kept
 
@@ -163,7 +172,7 @@ class StreamLoader:
         self._context = context
         self._edges = edges
         self._known = dict(state)
-        hints = self._nesting(context, edges)
+        self._hints = hints = self._nesting(context, edges)
         stored, self._system = tables_of(context.stream, edges.session, edges.dlt)
         self.shaper = Shaper(context.name, hints, stored, system=self._system)
         self._bare = stored is None  # neither a table nor a row for one
@@ -289,7 +298,7 @@ class StreamLoader:
 
     async def _page(self, part: PagePart) -> None:
         lot = self._slice_lot(part.slice) if self._appends else self._lot
-        lot.add(part)
+        lot.add(part, self._edges.now())
         await self._shape_if_due(lot)
         if not self._appends:
             await self._keep_if_due()
@@ -438,6 +447,9 @@ class StreamLoader:
             return
         loop = asyncio.get_running_loop()
         self._edges.fault("shape:begin")
+        if self._edges.pages is not None:
+            pack = self._edges.pages.packed
+            lot.packed.append(await loop.run_in_executor(self._edges.shaping, pack, lot.pages))
         batch = await loop.run_in_executor(self._edges.shaping, self.shaper.shape, lot.seal())
         self._edges.fault("shape:end")
         lot.batches.append(batch)
@@ -474,8 +486,8 @@ class StreamLoader:
         await self._kept()
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
-        commit = self._edges.commit
-        future = loop.run_in_executor(self._edges.keeping, commit, self._checkpoint(lot, tells))
+        told = self._checkpoint(lot, tells), self._hints, lot.packed
+        future = loop.run_in_executor(self._edges.keeping, self._edges.commit, *told)
         self._keeping = (lot.load_id, future)
 
     async def _settled_below(self) -> bool:
@@ -488,7 +500,7 @@ class StreamLoader:
         Rows that would then be read and appended again stay out with it.
         """
         if self._appends:
-            lot.batches = []
+            lot.batches, lot.packed = [], []
         lot.state = dict.fromkeys(lot.freed)
 
     def _checkpoint(self, lot: Lot, tells: bool) -> Checkpoint:  # noqa: FBT001 (told by _keep)
@@ -529,16 +541,21 @@ class StreamLoader:
     def _write(self, *, last: bool) -> Write:
         if self.replaces:
             return Replace(generation=self._edges.run_id, swap=last)
-        hints, roles = self._context.stream.hints, self.shaper.roles
+        hints, roles = self._hints, self.shaper.roles
         if self._appends or not (roles.key or roles.merge_key or hints.versions):
             return Append()
-        by = roles.sort
-        return Merge(
-            key=roles.key,
-            strategy=hints.strategy,
-            merge_key=roles.merge_key,
-            sort=Sort(column=by.column, descending=by.descending) if by else None,
-            hard_delete=roles.hard_delete,
-            soft_delete=hints.marks_deleted,
-            ends=last,
-        )
+        return merging(hints, roles, ends=last)
+
+
+def merging(hints: Hints, roles: Roles, *, ends: bool) -> Merge:
+    """How the rows of a stream are merged."""
+    by = roles.sort
+    return Merge(
+        key=roles.key,
+        strategy=hints.strategy,
+        merge_key=roles.merge_key,
+        sort=Sort(column=by.column, descending=by.descending) if by else None,
+        hard_delete=roles.hard_delete,
+        soft_delete=hints.marks_deleted,
+        ends=ends,
+    )

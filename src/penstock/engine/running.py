@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.dlt import Dlt, carried
+from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import prepare
@@ -62,7 +64,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may be told besides source, values and destination.
 
     `wait` is in seconds. `nesting` is that of all streams, whatever the document says of them.
-    `publish` names the file that a copy of a DuckDB destination is put to.
+    `publish` names the file that a copy of a DuckDB destination is put to, `keep_pages`
+    the directory that pages are kept in.
     With `dlt_columns` the engine's own columns and tables are those of dlt.
     `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
@@ -76,6 +79,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     nesting: Nesting | None = None
     publish: str | None = None
+    keep_pages: str | None = None
     allow_origins: tuple[str, ...] = ()
     dlt_columns: bool = False
     sizes: Sizes = Sizes()
@@ -193,6 +197,7 @@ class Run:
         self._store = store
         self.nested = True  # whether the destination has structs
         self.publishing = Publishing(session, None)
+        self.pages: Keeping | None = None
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
         self._interrupted = False
@@ -224,6 +229,7 @@ class Run:
                 nested=self.nested,
                 shown=self.publishing.committed,
                 dlt=dlt,
+                pages=self.pages,
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.
@@ -428,6 +434,7 @@ def execute(
         run = Run(*given, run_id=run_id, emit=emit, redactor=redactor, store=store)
         run.nested = kind_of(destination).nested
         run.publishing = publishing
+        run.pages = _keeping(options, session, db_schema, run_id, redactor)
         status, receipts = asyncio.run(run.run())
         publishing.end()
     finally:
@@ -443,6 +450,17 @@ def execute(
         receipts=receipts,
         seconds=seconds,
     )
+
+
+def _keeping(
+    options: Options, session: Session, db_schema: str, run_id: str, redactor: Redactor
+) -> Keeping | None:
+    """What keeps the pages of a run, if they are to be kept."""
+    if options.keep_pages is None:
+        return None
+    folder = Path(options.keep_pages).expanduser()
+    settle(folder, session)
+    return Keeping(folder, db_schema, run_id, redactor.data)
 
 
 def _session(destination: str, db_schema: str, options: Options, run_id: str) -> Session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
@@ -132,13 +132,13 @@ def check(source: Source) -> tuple[Finding, ...]:
     return tuple(finding for one in CHECKS for finding in one(source))
 
 
-def check_streams(source: Source, wanted: Iterable[str]) -> None:
-    """Refuse names that no stream has.
+def check_streams(source: Source | Sequence[str], wanted: Iterable[str]) -> None:
+    """Refuse names that no stream of a source, or none of these, has.
 
     Raises:
         PlanError: with one diagnostic for each.
     """
-    known = [stream.name for stream in source.streams]
+    known = [s.name for s in source.streams] if isinstance(source, Source) else list(source)
     unknown = [_unknown(name, known) for name in wanted if name not in known]
     if unknown:
         raise PlanError(unknown)

@@ -1,0 +1,204 @@
+"""Tables built again from kept pages: nested, typed or bound otherwise, without a request.
+
+Checkpoints are replayed as they were committed, under the same load ids and with the same state, so
+the ledger of the destination makes each happen once: what is there already is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from penstock.destinations import kind_of, open_destination
+from penstock.destinations.base import Append, Checkpoint, Owner, Replace, Session, Write
+from penstock.engine.keeping import Head, kept, ledger_of, read_segments
+from penstock.engine.loader import merging
+from penstock.engine.nesting import without_structs
+from penstock.engine.running import new_run_id
+from penstock.errors import Error
+from penstock.events import Committed, Event
+from penstock.plan.check import check_streams
+from penstock.plan.hints import Hints, Nesting
+from penstock.plan.source import Source
+from penstock.shape import Block, Shaper
+
+Kept = tuple[Path, Head]
+
+
+class Reshaped(msgspec.Struct, frozen=True, kw_only=True):
+    """What was built: rows by table; `again` are checkpoints that were there already.
+
+    `unsure` are those of which nobody knows whether they were committed: they are left out.
+    """
+
+    destination: str
+    db_schema: str
+    rows: dict[str, int]
+    checkpoints: int
+    again: int
+    unsure: int
+
+
+def reshape(  # noqa: PLR0913 (the words of the command line)
+    folder: Path,
+    destination: str,
+    *,
+    db_schema: str | None = None,
+    source: Source | None = None,
+    nesting: Nesting | None = None,
+    select: tuple[str, ...] = (),
+    takeover: bool = False,
+    on_event: Callable[[Event], None] = lambda _event: None,
+) -> Reshaped:
+    """Build the tables of kept pages in `destination`; blocks until it is done.
+
+    Nesting, columns and contracts are as the document of `source` says now, if one is given, and as
+    they were when the pages came if not; `nesting` is that of all streams.
+
+    Raises:
+        Error: the folder holds no pages, or pages of several schemas.
+        DestinationError: the destination cannot be opened, or keeps nothing more.
+        ShapeError: a record cannot be shaped as it is asked for now.
+    """
+    found, unsure = _found(folder)
+    wanted = _selected(found, select)
+    schema = db_schema or _schema(found)
+    run_id = new_run_id()
+    session = open_destination(destination).open(
+        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
+        db_schema=schema,
+        takeover="always" if takeover else "dead",
+    )
+    hints = partial(_hints, source, nesting, nested=kind_of(destination).nested)
+    rows: dict[str, int] = {}
+    again = 0
+    try:
+        for name in wanted:
+            stream = _Stream(session, run_id, hints)
+            again += stream.replay([one for one in found if one[1].stream == name], on_event)
+            rows |= stream.rows
+    finally:
+        session.close()
+    return Reshaped(
+        destination=destination,
+        db_schema=schema,
+        rows=rows,
+        checkpoints=len(found),
+        again=again,
+        unsure=unsure,
+    )
+
+
+def _found(folder: Path) -> tuple[list[Kept], int]:
+    found, unsure = kept(folder)
+    if not found:
+        raise Error(
+            f"{str(folder)!r} holds no kept pages",
+            code="no-pages",
+            hint="keep some with: penstock run SOURCE --keep-pages DIR",
+        )
+    return found, unsure
+
+
+def _selected(found: Sequence[Kept], select: tuple[str, ...]) -> list[str]:
+    names = list(dict.fromkeys(head.stream for _, head in found))
+    check_streams(names, select)
+    return [name for name in names if not select or name in select]
+
+
+def _schema(found: Sequence[Kept]) -> str:
+    names = sorted({head.db_schema for _, head in found})
+    if len(names) > 1:
+        raise Error(
+            f"the pages are of several schemas: {', '.join(names)}",
+            code="no-pages",
+            hint="say with --db-schema which one the tables go to",
+        )
+    return names[0]
+
+
+class _Stream:
+    """Replays the checkpoints of one stream."""
+
+    def __init__(self, session: Session, run_id: str, hints: Callable[[Head], Hints]) -> None:
+        self._session = session
+        self._ledger = ledger_of(session)
+        self._run_id = run_id
+        self._hints = hints
+        self._shaper: Shaper | None = None
+        self.rows: dict[str, int] = {}
+
+    def replay(self, found: Sequence[Kept], on_event: Callable[[Event], None]) -> int:
+        """Commit them in order; says how many were there already."""
+        shown = {head.generation for _, head in found if head.generation and head.last}
+        there = {h.generation for _, h in found if h.last and self._ledger.knows(h.load_id)}
+        again = 0
+        for path, head in found:
+            if head.generation is not None and head.generation not in shown:
+                continue  # a replacement that was never complete
+            if head.generation in there - {None} or self._ledger.knows(head.load_id):
+                again += 1
+                continue
+            self._commit(path, head, on_event)
+        return again
+
+    def _commit(self, path: Path, head: Head, on_event: Callable[[Event], None]) -> None:
+        hints = self._hints(head)
+        shaper = self._shaper = self._shaper or Shaper(
+            head.stream, hints, self._session.schema(head.stream)
+        )
+        load_id = head.load_id
+        if head.generation is not None and not head.last:
+            # an attempt that died left its rows nowhere, and its load ids in the ledger
+            load_id = f"{load_id}.{self._run_id}"
+        block = Block(load_id=load_id, segments=tuple(read_segments(path)))
+        batches = [shaper.shape(block)] if block.rows else []
+        tells = head.last and (head.generation is not None or hints.needs_all)
+        done = self._session.commit(
+            Checkpoint(
+                load_id=load_id,
+                run_id=head.run_id,
+                stream=head.stream,
+                write=self._write(head, hints, shaper),
+                schema=shaper.schema if batches or tells else None,
+                batches=batches,
+                retract=head.retract,
+                state=head.state,
+                slices=head.slices,
+            )
+        )
+        for table, count in done.rows.items():
+            self.rows[table] = self.rows.get(table, 0) + count
+        root = done.rows.get(shaper.schema.root.name, 0)
+        on_event(Committed(stream=head.stream, load_id=load_id, rows=root))
+
+    def _write(self, head: Head, hints: Hints, shaper: Shaper) -> Write:
+        if head.generation is not None:
+            return Replace(generation=f"{head.generation}.{self._run_id}", swap=head.last)
+        roles = shaper.roles
+        if hints.write != "merge" or not (roles.key or roles.merge_key or hints.versions):
+            return Append()
+        return merging(hints, roles, ends=head.last)
+
+
+def _hints(source: Source | None, nesting: Nesting | None, head: Head, *, nested: bool) -> Hints:
+    """What was said of a stream's tables then, with what shall be otherwise now."""
+    hints = head.hints
+    now = source and source.stream(head.stream)
+    if now:
+        hints = msgspec.structs.replace(
+            hints,
+            nesting=now.hints.nesting,
+            nesting_at=now.hints.nesting_at,
+            max_nesting=now.hints.max_nesting,
+            columns=now.hints.columns,
+            contract=now.hints.contract,
+        )
+    if nesting:
+        hints = msgspec.structs.replace(hints, nesting=nesting)
+    return hints if nested else without_structs(hints)
