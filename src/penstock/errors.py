@@ -29,6 +29,8 @@ from typing import Literal
 import msgspec
 
 Severity = Literal["error", "warning", "info"]
+# Who can help: the user, time, or whoever wrote the document.
+Blame = Literal["config", "transient", "system"]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,10 +97,12 @@ class ReadError(Error):
 
     `request` names the request (method and URL, secrets masked by whoever prints it), `retriable`
     says that asking again may help, `wait` is the pause in seconds the API asked for, if any.
+    `blame` is who can help, where the document says it.
     """
 
     code = "read"
     retriable = False
+    blame: Blame | None = None
 
     def __init__(
         self,

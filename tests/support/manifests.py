@@ -94,6 +94,48 @@ def described(base: str) -> dict[str, Any]:
     return {**made, "check": {"type": "CheckStream", "stream_names": ["asked"]}}
 
 
+def named(base: str, names: list[str], check: Any) -> dict[str, Any]:
+    """The manifest of the shop with streams that a template and a list of names make."""
+    mapping = {"type": "ComponentMappingDefinition", "value": "{{ components_values['name'] }}"}
+    made = {
+        "type": "DynamicDeclarativeStream",
+        "name": "made",
+        "stream_template": _stream(base, "closed", []),
+        "components_resolver": {
+            "type": "ParametrizedComponentsResolver",
+            "stream_parameters": {
+                "type": "StreamParametersDefinition",
+                "list_of_parameters_for_stream": [{"name": name} for name in names],
+            },
+            "components_mapping": [
+                {**mapping, "field_path": ["name"]},
+                {**mapping, "field_path": ["retriever", "requester", "path"]},
+            ],
+        },
+    }
+    whole = manifest(base)
+    return {**whole, "streams": whole["streams"][:1], "dynamic_streams": [made], "check": check}
+
+
+def choosing(base: str) -> dict[str, Any]:
+    """The manifest of the shop with a stream that lets a platform choose columns and cursor."""
+    whole = manifest(base)
+    [orders] = whole["streams"][:1]
+    orders["incremental_sync"]["allow_catalog_defined_cursor_field"] = True
+    orders["incremental_sync"]["cursor_field"] = "changed"
+    orders["retriever"]["requester"]["request_parameters"] = {
+        "fields": {
+            "type": "QueryProperties",
+            "property_list": ["id", "at_time", "lines"],
+            "property_selector": {
+                "type": "JsonSchemaPropertySelector",
+                "transformations": [{"type": "KeysReplace", "old": "time", "new": "at_time"}],
+            },
+        }
+    }
+    return {**whole, "streams": [orders]}
+
+
 def _fields(base: str) -> dict[str, Any]:
     """A schema loader that asks for the fields."""
     return {

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
+from penstock.errors import Blame
 from penstock.plan.expr import Expr, Frame, evaluate
 from penstock.plan.page import Headers, HttpResponse
 from penstock.plan.python import Amend, Judge
@@ -32,7 +33,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Matches an answer by status, a text in its body, or a condition, and says what it means.
 
     With `every` the conditions that are given must all hold, else any one of them. With `said`,
-    `contains` looks at the message in the answer's JSON instead of the whole body.
+    `contains` looks at the message in the answer's JSON instead of the whole body. `blame` is who
+    can help with a failure.
     """
 
     action: Action
@@ -42,6 +44,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     every: bool = True
     message: Expr | None = None
     said: bool = False
+    blame: Blame | None = None
 
 
 class ConstantBackoff(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -125,6 +128,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Action
     message: str = ""
+    blame: Blame | None = None
 
 
 TOO_MANY = 429
@@ -143,7 +147,8 @@ def _ruled(rules: tuple[Rule, ...], response: HttpResponse, frame: Frame) -> Ver
     for rule in rules:
         if _matches(rule, response, frame):
             said = evaluate(rule.message, frame) if rule.message else ""
-            return Verdict(action=_decided(rule.action, response), message=str(said or ""))
+            action = _decided(rule.action, response)
+            return Verdict(action=action, message=str(said or ""), blame=rule.blame)
     return None
 
 

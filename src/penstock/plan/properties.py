@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from penstock.plan.expr import JsonValue
+from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.records import Glob, Keys
+from penstock.plan.transforms import Transform, apply
 
 _COMMA = len("%2C")  # characters of the comma between two names, in a URL
 Record: TypeAlias = "dict[str, JsonValue]"
@@ -19,7 +20,8 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
 
     They are `names`, or what the helper stream `source` gives at `path` of each record. One request
     of a page is sent for each chunk of at most `limit` names or characters, `always` among them;
-    the chunks' records are merged by the value of `key`. `selected` keeps only declared columns.
+    the chunks' records are merged by the value of `key`. `selected` keeps only the columns that
+    a platform has chosen, where one has, after `changes` were made to them.
     """
 
     names: tuple[str, ...] = ()
@@ -30,6 +32,18 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     key: tuple[str, ...] = ()
     selected: bool = False
+    changes: tuple[Transform, ...] = ()
+
+    def kept(
+        self, names: tuple[str, ...], chosen: Mapping[str, JsonValue] | None, frame: Frame
+    ) -> tuple[str, ...]:
+        """The names that a platform has chosen."""
+        if not self.selected or chosen is None:
+            return names
+        left = dict(chosen)
+        for change in self.changes:
+            left = apply(change, left, msgspec.structs.replace(frame, record=left))
+        return tuple(name for name in names if name in left)
 
     def chunks(self, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """The names of each request."""

@@ -168,6 +168,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     cuts windows and keeps state as `windowed` says: bounds are exact and inclusive, state is the
     newest value of the first unbroken stretch; `strict` and `clamp` bear on those windows. With
     `shared` one state stands for all partitions. `names` are the window's bounds in templates.
+    `chosen` says that a platform may name another field for `path`.
     """
 
     path: Keys | JsonPath
@@ -191,6 +192,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool = False
     contiguous: bool = False
     names: tuple[str, str] = ("start_time", "end_time")
+    chosen: bool = False
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from penstock.plan.slices import Cursor, Duration, Partition
 
 __all__ = [
     "ByPartition",
+    "Check",
     "Decoder",
     "Discovered",
     "Format",
@@ -100,7 +101,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     compiled to be described; `files` says that the document also fetches files. `retrieve` reads a
     slice in place of all that is said of requests and pages. `schemas` are where the schema comes
     from if the document does not hold it: the first of them, or with `combines` all of them.
-    `migrations` bring a state of another engine into its last form.
+    `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
+    that made it.
     """
 
     name: str
@@ -128,6 +130,21 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     schemas: tuple[SchemaPart, ...] = ()
     combines: bool = False
     migrations: tuple[Migrate | ByPartition, ...] = ()
+    made_by: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """The streams by which a connection is tried: those named, `first` ones, and made ones.
+
+    `made` are dynamic streams and how many of the streams each makes are tried, None for all. With
+    `ask` false it is enough that there are streams. `values` stand in for the user's meanwhile.
+    """
+
+    streams: tuple[str, ...] = ()
+    first: int = 0
+    made: tuple[tuple[str, int | None], ...] = ()
+    ask: bool = True
+    values: tuple[tuple[str, JsonValue], ...] = ()
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,9 +162,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a document says, compiled: streams in the document's order, parents included.
 
     `prepare` changes the user's values before anything reads them, `validate` are checks of them
-    then; `migrate` are those of the changes that the user's own file of values keeps. `check` names
-    the streams by which a connection is tried, with `check_values` in place of the user's. `spec`
-    is what platforms are told.
+    then; `migrate` are those of the changes that the user's own file of values keeps. `check` says
+    how a connection is tried, `dynamic` are the names of what makes streams, `spec` is what
+    platforms are told.
     """
 
     name: str
@@ -159,8 +176,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     prepare: tuple[Change, ...] = ()
     migrate: tuple[Change, ...] = ()
     validate: tuple[MustFit, ...] = ()
-    check: tuple[str, ...] = ()
-    check_values: tuple[tuple[str, JsonValue], ...] = ()
+    check: Check | None = None
+    dynamic: tuple[str, ...] = ()
     spec: Spec | None = None
 
     def stream(self, name: str) -> Stream | None:

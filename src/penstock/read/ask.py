@@ -488,12 +488,14 @@ def _refused(verdict: Verdict, response: HttpResponse, request: HttpRequest) -> 
     said = verdict.message or excerpt
     message = f"the API answered {response.status}" + (f": {said}" if said else "")
     kind = AuthStatusError if response.status in {401, 403} else StatusError
-    return kind(
+    error = kind(
         message,
         status=response.status,
         request=f"{request.method} {request.full_url}",
         hint=_HINTS.get(response.status),
     )
+    error.blame = verdict.blame
+    return error
 
 
 class AuthStatusError(StatusError, AuthError):

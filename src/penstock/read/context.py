@@ -31,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a run reads: the values the user gave, and what it was asked to do.
 
     `loaded` names the streams whose records are handed out; others are read only for their
-    children. With `fresh` no state is used.
+    children. With `fresh` no state is used. `columns` are those that a
+    platform has chosen, by stream.
     """
 
     values: Mapping[str, JsonValue]
@@ -39,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     loaded: frozenset[str]
     fresh: bool = False
     most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
+    columns: Mapping[str, Mapping[str, JsonValue]] = {}
 
 
 class StreamContext:

@@ -32,7 +32,8 @@ async def discovered(
         records = await all_records(source, found.source, Settings(
             values=values, now=now, loaded=frozenset({found.source.name})
         ), asker)  # fmt: skip
-        streams += found.expand(records)
+        made = (msgspec.structs.replace(s, made_by=found.name) for s in found.expand(records))
+        streams += made
     _check(streams)
     return msgspec.structs.replace(source, streams=tuple(streams), discovered=())
 

@@ -11,7 +11,7 @@ state must not move past records whose children are missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position, Token
-from penstock.plan.records import Keys
+from penstock.plan.records import Glob, Keys
 from penstock.plan.slices import Product, Slice, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
@@ -241,18 +241,22 @@ class Reader:
         properties = context.stream.properties
         if properties is None:
             return
-        context.names = properties.names
-        if properties.source is None:
-            return
-        names: list[str] = []
-        async with aclosing(self._others(properties.source)) as parts:
+        names = list(properties.names)
+        if properties.source is not None:
+            names = [name async for name in self._told(properties.source, properties.path)]
+        chosen, frame = context.settings.columns.get(context.name), context.frame(Slice())
+        context.names = properties.kept(tuple(names), chosen, frame)
+
+    async def _told(self, stream: str, path: Keys | Glob | None) -> AsyncIterator[str]:
+        """The names that a helper stream gives."""
+        async with aclosing(self._others(stream)) as parts:
             async for part in parts:
                 if isinstance(part, SliceLost):
                     raise part.error
                 for record in part.records if isinstance(part, PagePart) else ():
-                    found = walked(bytes(record), properties.path or Keys())
-                    names += [str(msgspec.json.decode(raw)) for raw in found.records]
-        context.names = tuple(names)
+                    found = walked(bytes(record), path or Keys())
+                    for raw in found.records:
+                        yield str(msgspec.json.decode(raw))
 
     def _feeds_from(self, context: StreamContext) -> list[Feed]:
         """The ways from a parent to its children."""

@@ -43,6 +43,15 @@ _ACTIONS = [
     for status in (200, 400, 404, 429, 500)
     if not (action in {"RETRY", "RATE_LIMITED"} and status == 200)
 ]
+_BLAMED = [
+    _case(
+        f"{action} as {kind} on {status}",
+        _handler(_filter(action, http_codes=[status], failure_type=kind)),
+        _bad(status),
+    )
+    for kind in ("config_error", "transient_error", "system_error")
+    for action, status in (("FAIL", 401), ("FAIL", 503), ("RETRY", 500))
+]
 _BACKOFFS = {
     "constant": [{"type": "ConstantBackoffStrategy", "backoff_time_in_seconds": 7}],
     "constant config": [
@@ -287,4 +296,4 @@ _RECOVERIES = [
     _splitting("windows halved to a minimum", _narrow(2), min_split_window="P3D"),
 ]
 
-CASES = [*_DEFAULTS, *_ACTIONS, *_WAITS, *_MORE, *_RECOVERIES]
+CASES = [*_DEFAULTS, *_ACTIONS, *_WAITS, *_MORE, *_RECOVERIES, *_BLAMED]

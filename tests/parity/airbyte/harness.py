@@ -26,6 +26,7 @@ import msgspec
 from penstock.dialects import compile_document
 from penstock.dialects.loading import read_text
 from penstock.engine.preparing import prepare
+from penstock.engine.protocol.messages import failure_kind
 from penstock.engine.running import Options, make_asker
 from penstock.errors import Error
 from penstock.plan.page import HttpRequest, HttpResponse
@@ -126,6 +127,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     alike: bool = False  # whether equal requests count once: parents may be asked for again
     shared: tuple[str, ...] = ()  # paths of parents, which either engine may ask for once or more
+    kinds: bool = True  # whether the same failure has to be told
     unlike: tuple[str, ...] = ()  # headers, params and fields whose values never are the same twice
     most: int = MOST_PARTITIONS  # partitions whose cursors are followed one by one
     now: str = NOW
@@ -143,6 +145,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     waits: Counter[float]
     errors: tuple[str, ...] = ()
     spare: int = 0
+    kinds: frozenset[str] = frozenset()  # who can help with what failed
     endless: bool = False
 
 
@@ -324,6 +327,7 @@ class Reference:
             waits=Counter(done["sleeps"]),
             errors=tuple(errors),
             endless=self._server.endless,
+            kinds=frozenset(kind for kind, *_ in done["errors"] if kind),
         )
 
     def close(self) -> None:
@@ -402,7 +406,14 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
     states = imported(source, state, values)
     settings = Settings(values=values, now=now, loaded=frozenset(loaded), most_partitions=case.most)
     reader = Reader(source, settings, asker, state=states, emit=lambda _: None)
-    out: dict[str, Any] = {"records": {}, "errors": [], "clock": clock, "failed": set(), "spare": 0}
+    out: dict[str, Any] = {
+        "records": {},
+        "errors": [],
+        "clock": clock,
+        "failed": set(),
+        "spare": 0,
+        "kinds": set(),
+    }
     held = {name: dict(entries) for name, entries in states.items()}
     async for part in reader.parts():
         if isinstance(part, PagePart):
@@ -411,6 +422,7 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
         elif isinstance(part, SliceLost):
             out["failed"].add(part.stream)
             out["errors"].append(f"{part.stream}: {part.error.code}: {part.error}")
+            out["kinds"].add(failure_kind(part.error))
         if isinstance(part, (SliceClosed, SliceLost, StreamClosed)):
             for name, text in part.state:
                 entries = held.setdefault(part.stream, {})
@@ -452,6 +464,7 @@ def ours(case: Case, state: Sequence[dict[str, Any]], server: Server) -> Seen:
         waits=Counter(done["clock"].slept),
         errors=tuple(done["errors"]),
         spare=done["spare"],
+        kinds=frozenset(done["kinds"]),
         endless=server.endless,
     )
 
@@ -501,6 +514,8 @@ def differences(theirs: Seen, mine: Seen, case: Case) -> list[str]:
         "*" not in theirs.failed | mine.failed and theirs.failed != mine.failed
     ):
         told.append(f"failed: theirs {sorted(theirs.failed)}, ours {sorted(mine.failed)}")
+    if case.kinds and theirs.kinds and mine.kinds and theirs.kinds != mine.kinds:
+        told.append(f"failure type: theirs {sorted(theirs.kinds)}, ours {sorted(mine.kinds)}")
     if case.waits:
         told += _told("wait", theirs.waits, mine.waits)
     if told:

@@ -7,13 +7,23 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.support.manifests import CONFIG, NAMES, catalog, described, manifest, shop
+from tests.support.manifests import (
+    CONFIG,
+    NAMES,
+    catalog,
+    choosing,
+    described,
+    manifest,
+    named,
+    shop,
+)
 from tests.support.web import serving
 
 from penstock.cli.app import cli
@@ -45,13 +55,62 @@ STATE = [
         },
     },
 ]
+
+
+def _made(count: int | None, name: str = "made") -> dict[str, Any]:
+    """A check of streams that a dynamic stream makes."""
+    tried = {"type": "DynamicStreamCheckConfig", "dynamic_stream_name": name}
+    if count is not None:
+        tried["stream_count"] = count
+    return {
+        "type": "CheckStream",
+        "stream_names": ["orders"],
+        "dynamic_streams_check_configs": [tried],
+    }
+
+
+def _first(count: int, **parts: Any) -> dict[str, Any]:
+    return {"type": "CheckDynamicStream", "stream_count": count, **parts}
+
+
+CHECKS = {
+    "two of three": (["shops", "visits", "closed"], _made(2)),
+    "three of three": (["shops", "visits", "closed"], _made(3)),
+    "all": (["shops", "closed"], _made(None)),
+    "none": ([], _made(None)),
+    "unknown": (["shops"], _made(1, "other")),
+    **{f"first {count}": (["shops", "closed"], _first(count)) for count in (1, 2, 3, 9)},
+    "not asked": (["closed"], _first(5, use_check_availability=False)),
+}
 CALLS: dict[str, dict[str, Any]] = {
     "own-spec": {},
     "check": {},
     "check-refused": {"config": {**VALUES, "__airbyte_check_stream_names": ["closed"]}},
     "check-misfit": {"config": {"api_key": "x"}},
     "discover": {},
-    "discover-asked": {"manifest-path": "described"},
+    "discover-asked": {"manifest-path": described},
+    "discover-choosing": {"manifest-path": choosing},
+    **{
+        f"check-{name}": {"manifest-path": partial(named, names=names, check=check)}
+        for name, (names, check) in CHECKS.items()
+    },
+    "read-choosing": {
+        "manifest-path": choosing,
+        "catalog": {
+            "streams": [
+                {
+                    "stream": {
+                        "name": "orders",
+                        "json_schema": {"properties": {"id": {}, "time": {}, "other": {}}},
+                        "supported_sync_modes": ["full_refresh", "incremental"],
+                    },
+                    "cursor_field": ["at"],
+                    "sync_mode": "incremental",
+                    "destination_sync_mode": "append",
+                }
+            ]
+        },
+    },
     "discover-misfit": {"config": {"api_key": "x"}},
     "read": {"catalog": catalog(*NAMES)},
     "read-again": {"catalog": catalog("orders", "visits", "shops"), "state": STATE},
@@ -65,8 +124,8 @@ def _words(name: str, given: dict[str, Any], base: str, folder: Path) -> list[st
     command = name if name == "own-spec" else name.split("-", maxsplit=1)[0]
     words = [command]
     parts = {"manifest-path": manifest(base), "config": VALUES, **given}
-    if parts["manifest-path"] == "described":
-        parts["manifest-path"] = described(base)
+    if callable(parts["manifest-path"]):
+        parts["manifest-path"] = parts["manifest-path"](base)
     for option, value in parts.items():
         file = folder / f"{name}-{option}.json"
         file.write_text(json.dumps(value))
@@ -160,7 +219,7 @@ def test_specs_are_alike(both):
     assert _of(ours, "SPEC") == _of(theirs, "SPEC") != []
 
 
-@pytest.mark.parametrize("name", ["check", "check-refused", "check-misfit"])
+@pytest.mark.parametrize("name", [n for n in CALLS if n.startswith("check")])
 def test_checks_end_alike(both, name):
     """A check succeeds and fails as the engine's does, and so does the command."""
     ours, theirs = both[name]
@@ -173,7 +232,7 @@ def _statuses_of(told: Told) -> list[dict[str, Any]]:
     return [m["connectionStatus"] for m in told[1] if m["type"] == "CONNECTION_STATUS"]
 
 
-@pytest.mark.parametrize("name", ["discover", "discover-asked"])
+@pytest.mark.parametrize("name", ["discover", "discover-asked", "discover-choosing"])
 def test_catalogs_are_alike(both, name):
     """The catalog is the same message, stream by stream."""
     ours, theirs = both[name]
@@ -188,7 +247,7 @@ def test_exit_codes_and_failures_are_alike(both, name):
     assert _failures(ours) == _failures(theirs)
 
 
-@pytest.mark.parametrize("name", ["read", "read-again", "read-nothing"])
+@pytest.mark.parametrize("name", ["read", "read-again", "read-nothing", "read-choosing"])
 def test_reads_are_alike(both, name):
     """The same records, the same last states, the same counts and the same statuses."""
     ours, theirs = both[name]

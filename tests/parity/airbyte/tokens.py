@@ -325,7 +325,8 @@ def _jwt(name: str, config: Any, **parts: Any) -> Case:
         **parts,
     }
     found = _auth(f"jwt {name}", made, _told, {"who": "me", **config})
-    return replace(found, unlike=("authorization", "jwt"))
+    # A key that is none is the user's to mend; the engine does not say so.
+    return replace(found, unlike=("authorization", "jwt"), kinds=False)
 
 
 def _asserted(name: str, **parts: Any) -> Case:

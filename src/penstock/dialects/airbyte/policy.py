@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component, nearest
+from penstock.errors import Blame
 from penstock.plan.expr import Expr
 from penstock.plan.policy import (
     Action,
@@ -30,6 +31,11 @@ _ACTIONS: dict[str, Action] = {
     "REFRESH_TOKEN_THEN_RETRY": "refresh",
     "REDUCE_PAGE_SIZE": "reduce",
     "SPLIT_REQUEST_WINDOW": "split",
+}
+_BLAMES: dict[str, Blame] = {
+    "config_error": "config",
+    "transient_error": "transient",
+    "system_error": "system",
 }
 _FATAL = (400, 401, 403, 404, 405)
 _RETRIED = (408, 429, 500, 502, 503, 504)
@@ -126,6 +132,7 @@ def _rule(ctx: Context, component: Component) -> Rule | None:
         when=_condition(ctx, component, "predicate"),
         every=False,
         message=ctx.expression(component, "error_message", template.ANSWER, spelled=True),
+        blame=_BLAMES.get(str(component.value("failure_type"))) if action == "fail" else None,
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
-from penstock.dialects.airbyte.records import dpath
+from penstock.dialects.airbyte.records import changed, dpath
 from penstock.plan.properties import Properties
+from penstock.plan.records import Change
+from penstock.plan.transforms import Transform
 
 # Keeps the stream of a retriever that stands alone, and says under which name it is read.
 Helper = Callable[[Component, str], str]
@@ -25,6 +27,7 @@ def properties(ctx: Context, requester: Component, helper: Helper) -> Properties
     limit = chunking.value("property_limit") if chunking is not None else None
     by_count = chunking is None or chunking.value("property_limit_type") == "property_count"
     merging = chunking.child("record_merge_strategy") if chunking is not None else None
+    selector = found.child("property_selector")
     key = merging.value("key") if merging is not None else None
     return Properties(
         names=tuple(map(str, listed)) if isinstance(listed, list) else (),
@@ -34,8 +37,20 @@ def properties(ctx: Context, requester: Component, helper: Helper) -> Properties
         unit="names" if by_count else "characters",
         limit=limit if isinstance(limit, int) else None,
         key=tuple(map(str, key)) if isinstance(key, list) else (str(key),) if key else (),
-        selected=found.child("property_selector") is not None,
+        selected=selector is not None,
+        changes=tuple(_changes(ctx, selector)) if selector is not None else (),
     )
+
+
+def _changes(ctx: Context, selector: Component) -> Iterator[Transform]:
+    """What is done to the columns that a platform has chosen."""
+    ctx.check(selector)
+    for child in selector.children("transformations"):
+        for step in changed(ctx, child):
+            if isinstance(step, Change):
+                yield step.transform
+            else:
+                ctx.gap(child, "a class does not change the columns of a property selector")
 
 
 def _asked(requester: Component) -> Iterator[Component]:

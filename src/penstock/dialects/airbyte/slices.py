@@ -93,6 +93,7 @@ def _datetime(ctx: Context, component: Component) -> Cursor:
         shared=component.value("global_substream_cursor") is True,
         contiguous=True,
         names=ctx.bounds or ("start_time", "end_time"),
+        chosen=_chosen(component),
     )
 
 
@@ -169,7 +170,13 @@ def _count(ctx: Context, component: Component) -> Cursor:
         closed_end=True,
         boundary=(),
         contiguous=True,
+        chosen=_chosen(component),
     )
+
+
+def _chosen(component: Component) -> bool:
+    """Whether a platform may name the field of the cursor."""
+    return component.value("allow_catalog_defined_cursor_field") is True
 
 
 _ROUTERS = (

@@ -9,14 +9,20 @@ from msgspec.structs import replace
 from penstock.dialects.airbyte import dynamic, spec, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.limits import limits
-from penstock.dialects.airbyte.manifest import Component, References, nodes, replaced
+from penstock.dialects.airbyte.manifest import (
+    Component,
+    References,
+    nearest,
+    nodes,
+    replaced,
+)
 from penstock.dialects.airbyte.request import base_url
 from penstock.dialects.airbyte.streams import Streams
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.document import Document, Node
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.prepare import prepared
-from penstock.plan.source import Discovered, Source, Stream
+from penstock.plan.source import Check, Discovered, Source, Stream
 
 
 def compile_document(
@@ -59,8 +65,11 @@ def _compiled(
     ctx.check(root)
     if not (root.children("streams") or root.children("dynamic_streams")):
         ctx.error("no-streams", "a manifest needs 'streams' or 'dynamic_streams'", root.node)
-    components = list(_streams(ctx, root))
-    made = Streams(ctx, components, describe=describe).all()
+    found = list(_streams(ctx, root))
+    components = [component for component, _ in found]
+    streams = Streams(ctx, components, describe=describe)
+    makers = {streams.name_of(component): maker for component, maker in found if maker is not None}
+    made = tuple(replace(s, made_by=makers.get(s.name)) for s in streams.all())
     return Source(
         name=document.name,
         base_url=_base(ctx, components),
@@ -72,16 +81,9 @@ def _compiled(
         migrate=kept,
         validate=spec.checks(ctx, described),
         check=_checked(ctx, root, made),
-        check_values=_overrides(root),
+        dynamic=tuple(dynamic_names(root)),
         spec=spec.described(described),
     )
-
-
-def _overrides(root: Component) -> tuple[tuple[str, JsonValue], ...]:
-    """Values that stand in for the user's while a connection is tried."""
-    component = root.child("check")
-    found = component.value("config_overrides") if component is not None else None
-    return tuple(found.items()) if isinstance(found, dict) else ()
 
 
 def _typed(root: Node) -> Node:
@@ -91,15 +93,22 @@ def _typed(root: Node) -> Node:
     return replaced(root, {**root.mapping, "type": nodes("DeclarativeSource", root)})
 
 
-def _streams(ctx: Context, root: Component) -> Iterator[Component]:
-    """The streams of the manifest, those under a condition only if it holds."""
+def _streams(ctx: Context, root: Component) -> Iterator[tuple[Component, str | None]]:
+    """The streams of the manifest, each with the dynamic stream that makes it, if one does."""
     for component in root.children("streams"):
         if component.kind == "ConditionalStreams":
-            yield from _conditional(ctx, component)
+            yield from ((found, None) for found in _conditional(ctx, component))
         else:
-            yield component
-    for component in root.children("dynamic_streams"):
-        yield from dynamic.safely(ctx, component)
+            yield component, None
+    names = dynamic_names(root)
+    for name, component in zip(names, root.children("dynamic_streams"), strict=True):
+        yield from ((found, name) for found in dynamic.safely(ctx, component))
+
+
+def dynamic_names(root: Component) -> list[str]:
+    """What the dynamic streams of a manifest are called."""
+    listed = enumerate(root.children("dynamic_streams"))
+    return [str(one.value("name") or f"dynamic_stream_{place}") for place, one in listed]
 
 
 def _conditional(ctx: Context, component: Component) -> Iterator[Component]:
@@ -143,23 +152,41 @@ def _grouped(ctx: Context, root: Component, made: tuple[Stream, ...]) -> tuple[S
     return tuple(replace(s, group=by_stream.get(s.name)) for s in made)
 
 
-def _checked(ctx: Context, root: Component, made: tuple[Stream, ...]) -> tuple[str, ...]:
-    """The streams by which a connection is tried."""
+def _checked(ctx: Context, root: Component, made: tuple[Stream, ...]) -> Check | None:
+    """How a connection is tried."""
     component = root.child("check")
     if component is None:
-        return ()
-    if component.kind not in {"CheckStream", "CheckDynamicStream"}:
-        ctx.unknown(component, "the check", ("CheckStream", "CheckDynamicStream"))
-        return ()
-    ctx.check(component)
-    listed = component.value("stream_names")
-    names = [str(name) for name in listed] if isinstance(listed, list) else []
-    known = {stream.name for stream in made}
-    for name in names:
-        if ctx.known and name not in known:
-            message = f"there is no stream {name!r} to check"
-            ctx.warn("check-stream", message, component.place_of("stream_names"))
-    if component.kind == "CheckDynamicStream":
-        count = int(ctx.number(component, "stream_count", 1))
-        return tuple(stream.name for stream in made if stream.selected)[:count]
-    return tuple(names)
+        return None
+    overrides = component.value("config_overrides")
+    values = tuple(overrides.items()) if isinstance(overrides, dict) else ()
+    match component.kind:
+        case "CheckStream":
+            listed = ctx.check(component).value("stream_names")
+            names = [str(name) for name in listed] if isinstance(listed, list) else []
+            known = {stream.name for stream in made}
+            for name in names:
+                if ctx.known and name not in known and not root.children("dynamic_streams"):
+                    message = f"there is no stream {name!r} to check"
+                    ctx.warn("check-stream", message, component.place_of("stream_names"))
+            tried = component.children("dynamic_streams_check_configs")
+            makers = tuple(_maker(ctx, root, child) for child in tried)
+            return Check(streams=tuple(names), made=makers, values=values)
+        case "CheckDynamicStream":
+            count = int(ctx.number(ctx.check(component), "stream_count", 1))
+            ask = component.value("use_check_availability") is not False
+            return Check(first=count, ask=ask, values=values)
+        case _:
+            ctx.unknown(component, "the check", ("CheckStream", "CheckDynamicStream"))
+            return None
+
+
+def _maker(ctx: Context, root: Component, component: Component) -> tuple[str, int | None]:
+    """A dynamic stream, and how many of the streams it makes are tried."""
+    name = str(ctx.check(component).value("dynamic_stream_name", ""))
+    names = dynamic_names(root)
+    if name not in names:
+        place = component.place_of("dynamic_stream_name")
+        message = f"there is no dynamic stream {name!r} to check"
+        ctx.warn("check-stream", message, place, nearest(name, tuple(names)))
+    count = component.value("stream_count")
+    return name, count if isinstance(count, int) else None

@@ -25,7 +25,7 @@ def _described(stream: Stream) -> dict[str, JsonValue]:
     if stream.cursor is not None:
         path = stream.cursor.path
         modes.append("incremental")
-        entry["source_defined_cursor"] = True
+        entry["source_defined_cursor"] = not stream.cursor.chosen
         field = ".".join(path.path) if isinstance(path, Keys) else path.text
         entry["default_cursor_field"] = [field]
     if stream.hints.primary_key:
@@ -37,18 +37,33 @@ def _described(stream: Stream) -> dict[str, JsonValue]:
 
 class _Named(msgspec.Struct):
     name: str
+    json_schema: dict[str, object] = {}
 
 
-class _Chosen(msgspec.Struct):
+class Wanted(msgspec.Struct):
+    """A stream that a configured catalog selects."""
+
     stream: _Named
+    cursor_field: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.stream.name
+
+    @property
+    def columns(self) -> dict[str, JsonValue]:
+        """The columns that were chosen, with their schemas."""
+        found = self.stream.json_schema.get("properties")
+        return dict(found) if isinstance(found, dict) else {}
 
 
 class _Configured(msgspec.Struct):
-    streams: list[_Chosen]
+    streams: list[Wanted]
 
 
-def chosen(configured: JsonValue) -> tuple[str, ...]:
-    """The names of the streams that a configured catalog selects, in its order.
+def chosen(configured: JsonValue) -> dict[str, Wanted]:
+    """The streams that a configured catalog selects, in its order.
 
     Raises:
         PlanError: it is no configured catalog.
@@ -57,7 +72,29 @@ def chosen(configured: JsonValue) -> tuple[str, ...]:
         found = msgspec.convert(configured, _Configured)
     except msgspec.ValidationError as exc:
         raise PlanError([wrong("value-invalid", f"this is no configured catalog: {exc}")]) from exc
-    return tuple(dict.fromkeys(one.stream.name for one in found.streams))
+    return {one.name: one for one in found.streams}
+
+
+def with_cursors(source: Source, wanted: dict[str, Wanted]) -> Source:
+    """The source with the cursors that a platform has chosen, where a stream leaves it the choice.
+
+    Raises:
+        PlanError: a cursor is chosen inside an object.
+    """
+    streams = tuple(_with_cursor(stream, wanted.get(stream.name)) for stream in source.streams)
+    return msgspec.structs.replace(source, streams=streams)
+
+
+def _with_cursor(stream: Stream, wanted: Wanted | None) -> Stream:
+    cursor = stream.cursor
+    field = (wanted.cursor_field or [""]) if wanted is not None else [""]
+    if cursor is None or not cursor.chosen or not field[0]:
+        return stream
+    if len(field) > 1:
+        message = f"the cursor of {stream.name!r} cannot stand inside an object"
+        raise PlanError([wrong("value-invalid", message)])
+    path = Keys(path=tuple(field))
+    return msgspec.structs.replace(stream, cursor=msgspec.structs.replace(cursor, path=path))
 
 
 def wrong(code: str, message: str, hint: str | None = None) -> Diagnostic:

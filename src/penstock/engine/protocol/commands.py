@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from penstock.engine.protocol import catalog as catalogs
 from penstock.engine.protocol.messages import Messages, said
 from penstock.engine.protocol.opening import INJECTED, Call, Opened, compiled, opened, read_json
@@ -12,7 +14,7 @@ from penstock.engine.protocol.reading import Telling, completed, unavailable
 from penstock.engine.protocol.states import entries_of
 from penstock.errors import Error, PlanError
 from penstock.plan.expr import JsonValue
-from penstock.plan.source import Source, Spec
+from penstock.plan.source import Check, Source, Spec
 
 DONE, FAILED = 0, 1
 _CHECKED = "__airbyte_check_stream_names"  # a key of the values: other streams to try
@@ -87,7 +89,7 @@ def check(call: Call, messages: Messages) -> int:
     """Tell whether the streams that the manifest names for it can be read."""
     try:
         found = opened(call, messages)
-        if found.source.check_values:
+        if found.source.check is not None and found.source.check.values:
             found = _overlaid(call, found, messages)
         problem = _problem(_whole(found, call), call.base_url)
     except PlanError as exc:
@@ -109,25 +111,34 @@ def _whole(found: Opened, call: Call, *, describe: bool = False) -> Opened:
 def _overlaid(call: Call, found: Opened, messages: Messages) -> Opened:
     """The source as it is with the values that a check puts in place of the user's."""
     quiet = Messages(lambda _line: None, messages.redactor)
-    return opened(call, quiet, dict(found.source.check_values))
+    check = found.source.check
+    return opened(call, quiet, dict(check.values if check is not None else ()))
 
 
 def _problem(found: Opened, base_url: str | None) -> str | None:
     """Why the connection does not work, if it does not."""
     source = found.source
-    first = [s.name for s in source.streams if s.selected][:1]
-    asked = found.values.get(_CHECKED) or source.check or first
-    names = [str(name) for name in asked] if isinstance(asked, (list, tuple)) else []
-    if not names:
-        return "there is no stream to check"
-    for name in names:
-        if source.stream(name) is None:
-            known = ", ".join(s.name for s in source.streams if s.selected)
-            return f"there is no stream {name!r} to check; there are: {known}"
-        error = _unreadable(source, name) or asyncio.run(unavailable(found, name, base_url))
-        if error is not None:
-            return f"Stream {name} is not available: {error}"
-    return None
+    whole = [s.name for s in source.streams if s.selected]
+    check = source.check or Check(first=1)
+    if not whole or (check.first and not check.ask):
+        return None if whole else "there is no stream to check"
+    asked = found.values.get(_CHECKED)
+    named = asked if isinstance(asked, (list, tuple)) and asked else check.streams
+    names = [str(name) for name in named] or whole[: check.first]
+    for maker, count in check.made:
+        if maker not in source.dynamic:
+            return f"Dynamic stream {maker} is not found in manifest."
+        names += [s.name for s in source.streams if s.made_by == maker][:count]
+    problems = (_unavailable(found, name, whole, base_url) for name in names)
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _unavailable(found: Opened, name: str, whole: list[str], base_url: str | None) -> str | None:
+    """Why a stream cannot be read, if it cannot."""
+    if found.source.stream(name) is None:
+        return f"there is no stream {name!r} to check; there are: {', '.join(whole)}"
+    error = _unreadable(found.source, name) or asyncio.run(unavailable(found, name, base_url))
+    return None if error is None else f"Stream {name} is not available: {error}"
 
 
 def _unreadable(source: Source, name: str) -> Error | None:
@@ -154,11 +165,13 @@ def read(call: Call, messages: Messages) -> int:
         raise PlanError([catalogs.wrong("value-missing", "a read needs --catalog")])
     wanted = catalogs.chosen(read_json(call.catalog, "--catalog"))
     given = read_json(call.state, "--state") if call.state is not None else None
+    found = replace(found, source=catalogs.with_cursors(found.source, wanted))
     states = entries_of(found.source, given, found.values)
     telling = Telling(messages, states, call.base_url)
     loaded = tuple(name for name in wanted if _readable(found.source, name, telling, messages))
     if loaded:
-        asyncio.run(telling.read(found, loaded))
+        columns = {name: one.columns for name, one in wanted.items()}
+        asyncio.run(telling.read(found, loaded, columns))
     if not telling.failed:
         return DONE
     listed = "; ".join(f"{name}: {why}" for name, why in telling.failed.items())

@@ -12,7 +12,15 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from penstock.errors import AuthError, Diagnostic, Error, PlanError, StatusError, TransportError
+from penstock.errors import (
+    AuthError,
+    Diagnostic,
+    Error,
+    PlanError,
+    ReadError,
+    StatusError,
+    TransportError,
+)
 from penstock.plan.expr import JsonValue
 from penstock.read.decode import RawRecord
 from penstock.read.pool import RestTooLongError
@@ -24,8 +32,8 @@ FailureKind: TypeAlias = Literal["system_error", "config_error", "transient_erro
 
 _CHUNK = 256 * 1024  # bytes that wait to be written together
 _REFUSED = frozenset({401, 403})
-_PASSING = frozenset({408, 429})
-_SERVER = 500
+_TOO_LARGE = frozenset({"page-size", "window-size"})  # for the API as it is now
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Messages:
@@ -168,11 +176,20 @@ def _detail(error: Exception, note: str) -> str:
 def failure_kind(error: Exception) -> FailureKind:
     """Whether the user, the API's mood or the program is to be looked at."""
     match error:
+        case ReadError(blame="config" | "transient" | "system" as blame):
+            kinds: dict[str, FailureKind] = {
+                "config": "config_error",
+                "transient": "transient_error",
+                "system": "system_error",
+            }
+            return kinds[blame]
         case PlanError() | AuthError():
             return "config_error"
         case StatusError(status=status) if status in _REFUSED:
             return "config_error"
-        case StatusError(status=status) if status in _PASSING or status >= _SERVER:
+        case StatusError(status=status) if status in _PASSING:
+            return "transient_error"
+        case ReadError(code=code) if code in _TOO_LARGE:
             return "transient_error"
         case TransportError() | RestTooLongError():
             return "transient_error"

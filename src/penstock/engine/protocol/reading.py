@@ -36,21 +36,24 @@ from penstock.read.transport import Http
 STATE_SECONDS = 600.0  # between two states of a stream with many partitions
 LONG_WAIT = 5.0  # seconds: a shorter wait is not worth a message
 
+Columns = Mapping[str, Mapping[str, JsonValue]]
 Entries = dict[str, dict[str, str]]
 
 
 @asynccontextmanager
-async def reader_of(
+async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
     opened: Opened,
     loaded: frozenset[str],
     states: Mapping[str, Mapping[str, str]],
     options: Options,
     emit: Callable[[Event], None],
+    columns: Columns | None = None,
 ) -> AsyncIterator[Reader]:
     """A reader of these streams, with what it needs around it."""
     source, values = opened.source, opened.values
     clock, transport = SystemClock(), Http()
-    settings = Settings(values=values, now=datetime.fromtimestamp(clock.now(), UTC), loaded=loaded)
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    settings = Settings(values=values, now=now, loaded=loaded, columns=columns or {})
     try:
         asker = make_asker(
             *(source, values, options),
@@ -118,13 +121,15 @@ class Telling:
         self._contexts: dict[str, StreamContext] = {}
         self.failed: dict[str, str] = {}
 
-    async def read(self, opened: Opened, loaded: tuple[str, ...]) -> None:
-        """Read the streams to their ends, and tell everything."""
+    async def read(self, opened: Opened, loaded: tuple[str, ...], columns: Columns) -> None:
+        """Read the streams to their ends, and tell everything; `columns` are those chosen."""
         names = frozenset(loaded)
         for name in loaded:
             self._told[name] = _Told()
             self._messages.status(name, "STARTED")
-        async with reader_of(opened, names, self._states, self._options, self._heard) as reader:
+        async with reader_of(
+            opened, names, self._states, self._options, self._heard, columns
+        ) as reader:
             self._contexts = {context.name: context for context in reader.contexts}
             async with aclosing(reader.parts()) as parts:
                 async for part in parts:
