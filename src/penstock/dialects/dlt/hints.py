@@ -38,7 +38,7 @@ _COLUMN_KEYS = (
 )  # fmt: skip
 _COLUMN_GAPS = (
     "unique", "sort", "partition", "cluster", "root_key", "parent_key", "row_key", "variant",
-    "increment", "incremental", "seen-null-first",
+    "increment", "incremental", "seen-null-first", "x-normalizer",
 )  # fmt: skip
 _MODES: tuple[ContractMode, ...] = get_args(ContractMode)
 _STRATEGIES: tuple[MergeStrategy, ...] = get_args(MergeStrategy)
