@@ -33,7 +33,7 @@ CODES: dict[str, str] = {
     "shared-table": "Two streams both replace the same table.",
     "unknown-parent": "A stream refers to a parent that does not exist or cannot be inferred.",
     "ambiguous-parent": "A parent must be inferred, and several streams could be it.",
-    "several-parents": "A resource refers to more than one parent.",
+    "several-parents": "Fields of the parent are wanted, and the resource has more than one.",
     "parent-cycle": "Streams are each other's parents.",
     "unbound-placeholder": "A placeholder stands for nothing.",
     "unused-resolve": "A param is bound to a parent, and the path does not use it.",

@@ -194,14 +194,36 @@ CASES = {
             "d.yaml:3:12: error[parent-cycle]: these streams are each other's parents: a → b → a",
         ],
     ),
-    "two parents": (
+    "fields of two parents": (
         HEAD
         + "resources:\n"
         + "  - a\n"
         + "  - b\n"
-        + "  - {name: c, endpoint: 'x/{resources.a.id}/{resources.b.id}/y'}\n",
+        + "  - name: c\n"
+        + "    endpoint: 'x/{resources.a.id}/{resources.b.id}/y'\n"
+        + "    include_from_parent: [id]\n",
         [
-            "d.yaml:5:12: error[several-parents]: a resource has one parent, and this one has: a, b (carry the grandparent's field with include_from_parent)",
+            "d.yaml:7:5: error[several-parents]: include_from_parent needs one parent, and this resource has: a, b (carry the field of one through the other with its own include_from_parent)",
+        ],
+    ),
+    "a list without values": (
+        HEAD
+        + "resources:\n"
+        + "  - {name: a, endpoint: {params: {q: {type: list}}}}\n"
+        + "  - {name: b, endpoint: {params: {q: {type: list, values: x}}}}\n",
+        [
+            "d.yaml:3:38: error[missing-key]: a list param needs 'values'",
+            "d.yaml:4:59: error[wrong-type]: resources[1].endpoint.params.q.values must be a list, not a text",
+        ],
+    ),
+    "an unknown decoder": (
+        HEAD
+        + "resources:\n"
+        + "  - {name: a, endpoint: {decoder: cvs}}\n"
+        + "  - {name: b, endpoint: {decoder: {type: csv, delimeter: ;}}}\n",
+        [
+            "d.yaml:3:35: error[unknown-value]: resources[0].endpoint.decoder cannot be 'cvs' (did you mean 'csv'?)",
+            "d.yaml:4:47: error[unknown-key]: a decoder has no key 'delimeter' (did you mean 'delimiter'?)",
         ],
     ),
     "unbound": (
@@ -253,7 +275,7 @@ CASES = {
     "unknown param type": (
         HEAD + "resources:\n" + "  - name: a\n" + "    endpoint: {params: {q: {type: magic}}}\n",
         [
-            'd.yaml:4:35: error[unknown-value]: the param \'q\' cannot be a mapping (known are {"type": "resolve"} and {"type": "incremental"})',
+            'd.yaml:4:35: error[unknown-value]: the param \'q\' cannot be a mapping (known are {"type": "resolve"}, {"type": "incremental"} and {"type": "list"})',
         ],
     ),
     "two incrementals": (

@@ -190,13 +190,13 @@ async def _combined(walks: list[AsyncIterator[Fed]]) -> list[Fed]:
     """Every combination of the members, the last varying fastest."""
     combined = [Fed(piece=Slice())]
     for walk in walks:
-        members = [fed async for fed in walk]
-        combined = [_joined(one, member) for one in combined for member in members]
-        # Each combination holds its members' gates once more than taking the members did.
+        members, before = [fed async for fed in walk], combined
+        combined = [_joined(one, member) for one in before for member in members]
+        # Each combination holds the gates of its parts, which nobody else has to hold any more.
         for fed in combined:
             fed.hold()
-        for member in members:
-            member.release()
+        for part in (*before, *members):
+            part.release()
     return combined
 
 

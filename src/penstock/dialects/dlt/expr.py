@@ -88,6 +88,7 @@ class Bindings:
         self.wanted: dict[str, Wanted] = {}
         self.carried: list[str] = []
         self.used: set[str] = set()
+        self.lists: dict[str, Node] = {}
 
     def param(self, name: str) -> Node | None:
         """The param called `name`."""
@@ -95,9 +96,13 @@ class Bindings:
 
     def resolved(self, name: str) -> bool:
         """Whether a param is bound to a field of a parent."""
+        return self._kind(name) == "resolve"
+
+    def _kind(self, name: str) -> object:
+        """The `type` of a param that is a mapping."""
         node = self.param(name)
         kind = node.mapping.get("type") if node else None
-        return kind is not None and kind.value == "resolve"
+        return kind.value if kind is not None else None
 
     def parent(self, stream: str, name: str, path: Keys | JsonPath, node: Node) -> Ref:
         """The value of a parent's field, known to the slice as `name`."""
@@ -153,8 +158,12 @@ class Bindings:
         self.used.add(name)
         if self.resolved(name):
             return self.resolve(name, node)
+        if self._kind(name) == "list":
+            return self.listed(name, node)
         if isinstance(node.value, (dict, list)):
-            self.ctx.wrong(node, 'a plain value or {"type": "resolve"} to stand in a path')
+            self.ctx.wrong(
+                node, 'a plain value, {"type": "resolve"} or {"type": "list"} to stand in a path'
+            )
             return None
         return self.ctx.expr(node)
 
@@ -172,6 +181,19 @@ class Bindings:
         if parent is None or field is None:
             return None
         return self.parent(parent, name, field_path(self.ctx, field, path), stream)
+
+    def listed(self, name: str, node: Node) -> Ref:
+        """The value of a param that has one after the other of a list."""
+        self.ctx.keys(node, ("type", "values"), "a list param")
+        node.get("type")
+        values = node.get("values")
+        if values is None:
+            self.ctx.missing(node, "values", "a list param")
+        elif not isinstance(values.value, (list, SecretRef)):
+            self.ctx.wrong(values, "a list")
+        else:
+            self.lists[name] = values
+        return partition_value(name)
 
     def _airbyte(self, hole: Hole, node: Node, where: Where) -> Expr | None:
         kind, _, name = hole.field.partition(".")

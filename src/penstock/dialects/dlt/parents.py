@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from penstock.dialects.dlt.context import Context, nearest
-from penstock.dialects.dlt.expr import Bindings, Wanted
+from penstock.dialects.dlt.expr import Bindings, Wanted, partition_value, template
 from penstock.dialects.dlt.repairs import pairs, quoted
 from penstock.dialects.dlt.resources import Resource
 from penstock.dialects.document import Node
-from penstock.dialects.repairing.edits import Param
+from penstock.dialects.repairing import edits
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
-from penstock.plan.slices import Field, Parent
+from penstock.plan.request import Param, Slot
+from penstock.plan.slices import Field, Parent, Partition, Product, Values
 
 
 class Draft(msgspec.Struct, kw_only=True):
@@ -114,7 +115,7 @@ def _take(ctx: Context, child: Draft, wanted: Wanted, parent: Draft) -> None:
     message = f"{wanted.name!r} has no parent; it is taken from {name}.{field}"
     resolve: dict[str, JsonValue] = {"type": "resolve", "resource": name, "field": field}
     hint = f"add {pairs(params={wanted.name: resolve})}"
-    edit = Param(node=wanted.node, name=wanted.name, value=resolve)
+    edit = edits.Param(node=wanted.node, name=wanted.name, value=resolve)
     ctx.warn("inferred-parent", message, wanted.node, hint, edits=(edit,))
 
 
@@ -142,35 +143,64 @@ def _refuse(
     ctx.error("ambiguous-parent" if parents else "unknown-parent", message, wanted.node, hint)
 
 
-def partition(ctx: Context, draft: Draft, names: set[str]) -> Parent | None:
-    """The parent of a stream with every field the child needs."""
+def partition(ctx: Context, draft: Draft, names: set[str]) -> Partition | None:
+    """The partition of a stream: its parents with every field it needs, and its lists.
+
+    Where there are several, every combination of them is one, the last varying fastest.
+    """
     bindings = draft.bindings
     include = draft.resource.merged.get("include_from_parent")
     wanted = _included(ctx, include, draft.parent or "")
-    if len(bindings.parents) > 1:
-        several = ", ".join(bindings.parents)
-        message = f"a resource has one parent, and this one has: {several}"
-        hint = "carry the grandparent's field with include_from_parent"
-        ctx.error("several-parents", message, draft.resource.place, hint)
+    if wanted and include is not None and len(bindings.parents) != 1 and not bindings.wanted:
+        _without_one(ctx, include, tuple(bindings.parents))
         return None
-    stream = draft.parent
-    if stream is None:
-        if wanted and include is not None and not bindings.wanted:
-            message = "include_from_parent needs a parent, and this resource has none"
-            hint = f"write {quoted('{resources.<resource>.<field>}')} in the path"
-            ctx.error("unknown-parent", message, include, hint, key=True)
-        return None
-    if stream not in names:
-        _unknown(ctx, stream, bindings.parent_nodes[stream], names)
-        return None
-    fields = dict(bindings.parents[stream])
+    members: list[Partition] = []
+    for stream, held in bindings.parents.items():
+        if stream not in names:
+            _unknown(ctx, stream, bindings.parent_nodes[stream], names)
+            return None
+        fields = _fields(ctx, draft, held, wanted)
+        members.append(Parent(stream=stream, fields=tuple(fields.values())))
+    members += (_listed(bindings, name, node) for name, node in bindings.lists.items())
+    if len(members) > 1:
+        return Product(members=tuple(members))
+    return members[0] if members else None
+
+
+def _without_one(ctx: Context, include: Node, parents: tuple[str, ...]) -> None:
+    """Say that there is no one parent to include fields from."""
+    if not parents:
+        message = "include_from_parent needs a parent, and this resource has none"
+        hint = f"write {quoted('{resources.<resource>.<field>}')} in the path"
+        ctx.error("unknown-parent", message, include, hint, key=True)
+        return
+    message = f"include_from_parent needs one parent, and this resource has: {', '.join(parents)}"
+    hint = "carry the field of one through the other with its own include_from_parent"
+    ctx.error("several-parents", message, include, hint, key=True)
+
+
+def _fields(
+    ctx: Context, draft: Draft, held: Mapping[str, Field], wanted: Mapping[str, str]
+) -> dict[str, Field]:
+    """The fields of a parent: those that requests need, and those that records carry."""
+    fields = dict(held)
     for column, key in wanted.items():
         if column in fields and fields[column].path != Keys(path=(key,)):
             message = f"the column {column!r} has the name of another field of the parent"
             ctx.error("conflict", message, draft.resource.place, "give the column another name")
         fields[column] = Field(name=column, path=Keys(path=(key,)))
     draft.columns = tuple(wanted)
-    return Parent(stream=stream, fields=tuple(fields.values()))
+    return fields
+
+
+def _listed(bindings: Bindings, name: str, node: Node) -> Values:
+    """A partition for each value of a list, sent as a param unless the path has it."""
+    param = Param(slot=Slot(place="query", path=(name,)), value=partition_value(name))
+    return Values(
+        name=name,
+        values=template(bindings, node, "text"),
+        params=() if name in bindings.used else (param,),
+    )
 
 
 def _included(ctx: Context, node: Node | None, parent: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ ENDPOINT_KEYS = (
     "response_actions",
     "incremental",
     "auth",
+    "decoder",
 )
 # The last key of a path that holds a link, and the key before a `next` that does.
 _LINK_KEYS = {

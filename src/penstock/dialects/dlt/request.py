@@ -10,7 +10,7 @@ from penstock.plan.expr import Const, Expr, JoinUrl
 from penstock.plan.request import Body, FormBody, JsonBody, Param, Request, Slot, TextBody
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-PARAM_TYPES = ("resolve", "incremental")
+PARAM_TYPES = ("resolve", "incremental", "list")
 
 
 def request(
@@ -104,6 +104,9 @@ def _typed(bindings: Bindings, name: str, node: Node) -> None:
     said = ctx.text(kind) if kind is not None else None
     if said == "incremental":
         return
+    if said == "list":
+        bindings.listed(name, node)
+        return
     if said == "resolve":
         resource = str(node.mapping["resource"].plain()) if node.has("resource") else "<resource>"
         field = str(node.mapping["field"].plain()) if node.has("field") else "<field>"
@@ -114,7 +117,8 @@ def _typed(bindings: Bindings, name: str, node: Node) -> None:
         return
     node.mark()
     message = f"the param {name!r} cannot be a mapping"
-    hint = f'known are {{"type": "{PARAM_TYPES[0]}"}} and {{"type": "{PARAM_TYPES[1]}"}}'
+    known = [f'{{"type": "{one}"}}' for one in PARAM_TYPES]
+    hint = f"known are {', '.join(known[:-1])} and {known[-1]}"
     ctx.error("unknown-value", message, kind or node, hint)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
 from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.expr import Bindings, cursor_value
 from penstock.dialects.dlt.hints import hints, skipped
 from penstock.dialects.dlt.pagination import pagination
@@ -23,6 +24,7 @@ from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
 from penstock.plan.check import check
+from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
@@ -178,15 +180,18 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
     said = endpoint.mapping.get("path")
     path = said.value if said is not None and isinstance(said.value, str) else ""
     single = single_entity(path)
+    decoding = decoder(ctx, endpoint.get("decoder"))
+    whole = single or (decoding is not None and decoding.format != "json")
     steps = processing(ctx, merged.get("processing_steps"))
     stream = Stream(
         name=resource.name,
         request=request(bindings, endpoint, shared.base_url, shared.client),
         auth=_auth(ctx, endpoint, shared.client),
         records=Records(
-            path=selector(ctx, endpoint.get("data_selector"), single=single), steps=steps
+            path=selector(ctx, endpoint.get("data_selector"), single=whole), steps=steps
         ),
-        pagination=_pagination(ctx, endpoint, shared.client, single=single),
+        pagination=_pagination(ctx, endpoint, shared.client, single=single, whole=whole),
+        decoder=decoding or Decoder(),
         policy=with_actions(ctx, shared.policy, endpoint.get("response_actions")),
         hints=table,
         selected=ctx.flag(merged.get("selected"), default=True) and not skipped(merged),
@@ -221,14 +226,20 @@ def _auth(ctx: Context, endpoint: Node, client: Node | None) -> Auth:
     return auth(ctx, client.get("auth") if client else None)
 
 
-def _pagination(ctx: Context, endpoint: Node, client: Node | None, *, single: bool) -> Pagination:
-    """The endpoint's pagination, else one page for a single entity, else the client's."""
+def _pagination(
+    ctx: Context, endpoint: Node, client: Node | None, *, single: bool, whole: bool
+) -> Pagination:
+    """The endpoint's pagination, else one page for a single entity, else the client's.
+
+    `whole` says that no pagination can be found in the answer: it is one page then.
+    """
     own = endpoint.get("paginator")
     if own is not None and own.value is not None:
         return pagination(ctx, own)
     if single:
         return SinglePage()
-    return pagination(ctx, client.get("paginator")) if client else Detect()
+    found = pagination(ctx, client.get("paginator")) if client else Detect()
+    return SinglePage(size=found.size) if whole and isinstance(found, Detect) else found
 
 
 # The whole.
