@@ -15,7 +15,7 @@ from tests.support.api import (
 )
 
 from penstock.engine.running import Options
-from penstock.errors import OriginError
+from penstock.errors import Error, OriginError
 from penstock.plan.auth import ApiKey, Bearer
 from penstock.plan.expr import Concat, Const, JoinUrl
 from penstock.plan.pagination import NextLink, SinglePage
@@ -178,4 +178,18 @@ def test_data_of_the_api_cannot_lead_a_request_elsewhere():
     )
     found = after(plan=plan)
     assert isinstance(found.error(), OriginError)
+    assert found.api.requests == []
+
+
+@pytest.mark.parametrize("value", ["evil.test/", "evil.test#", "evil.test?", "a@evil.test/", "a\\"])
+def test_data_cannot_lead_out_of_a_host_that_the_document_makes_of_it(value):
+    """Where the host itself is made of a partition's value, what is said around it must stand."""
+    values = Values(name="shop", values=Const(value=[value]))
+    base = Concat(parts=(Const(value="https://"), partition("shop"), Const(value=".shops.test")))
+    url = JoinUrl(base=base, path=Const(value="rows"))
+    plan = source(
+        stream(path=url, partition=values, auth=KEYS[0], pagination=SinglePage(), records=DATA)
+    )
+    found = after(plan=plan)
+    assert isinstance(found.error(), Error)
     assert found.api.requests == []

@@ -21,6 +21,7 @@ from penstock.errors import CapError, ExprError
 from penstock.plan.expr import Frame, Jinja, JsonValue, evaluate
 from penstock.plan.literals import empty, literal, truth
 from penstock.plan.macros import CLOCK, FILTERS, FUNCTIONS
+from penstock.plan.page import link_params
 
 MAX_TEXT = 10_000_000  # characters a template may build
 MAX_STEPS = 1_000_000  # turns of loops and calls of one rendering
@@ -114,9 +115,9 @@ class SliceView(Mapping[str, object]):
 class HeadersView(Mapping[str, object]):
     """Response headers as templates see them: in any case, `link` parsed by relation."""
 
-    def __init__(self, headers: Mapping[str, JsonValue], links: Mapping[str, JsonValue]) -> None:
+    def __init__(self, headers: Mapping[str, JsonValue]) -> None:
         self._headers = headers
-        self._links = {rel: {"url": url, "rel": rel} for rel, url in links.items()}
+        self._links = link_params(str(headers.get("link") or ""))
 
     def __getitem__(self, name: str) -> object:
         return self._links if name == "link" else self._headers[name]
@@ -139,7 +140,7 @@ def _shaped(name: str, value: JsonValue, expr: Jinja, frame: Frame) -> object:
     if name == "next_page_token":
         return None if value is None else {"next_page_token": value}
     if name == "headers" and "links" in frame.page:
-        return HeadersView(_mapping(value), _mapping(frame.page["links"]))
+        return HeadersView(_mapping(value))
     return value
 
 

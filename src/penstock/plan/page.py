@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from penstock.plan.expr import JsonValue
+
 # What `requests`, under both reference engines, leaves as it is in a URL.
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -93,12 +95,19 @@ Token: TypeAlias = "str | int | float | bool | None"  # noqa: S105 (a page token
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Where a page stands in its slice: its number from 0, and the token that asks for it.
 
-    `link` marks a token that is the URL of the page.
+    `link` marks a token that is the URL of the page, `whole` one that is the JSON text of an object
+    or a list.
     """
 
     index: int = 0
     token: Token = None
     link: bool = False
+    whole: bool = False
+
+    @property
+    def value(self) -> JsonValue:
+        """The token as requests and templates see it."""
+        return msgspec.json.decode(str(self.token)) if self.whole else self.token
 
 
 class Stopped(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +137,18 @@ def _origin(url: str) -> str:
 
 _LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;\"]*(?:\"[^\"]*\"[^,;\"]*)?)*)")
 _REL = re.compile(r";\s*rel\s*=\s*\"?([^\";,]+)\"?", re.IGNORECASE)
+
+
+_PARAM = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"([^\"]*)\"|([^\";,]*))")
+
+
+def link_params(text: str) -> dict[str, dict[str, str]]:
+    """The links of a `Link` header with all that it says of each, by relation or else by URL."""
+    found: dict[str, dict[str, str]] = {}
+    for url, params in _LINK.findall(text):
+        held = {name: quoted or plain.strip() for name, quoted, plain in _PARAM.findall(params)}
+        found[held.get("rel") or url] = {"url": url, **held}
+    return found
 
 
 def link_header(text: str) -> dict[str, str]:

@@ -192,11 +192,12 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The answer holds a token that asks for the next page.
 
     A token that is itself a link (it starts with a scheme or a slash) is followed if `link` is
-    `detect`.
+    `detect`. With `whole` it may be an object or a list too.
     """
 
     token: Expr
     into: Slot | None
+    whole: bool = False
     first_token: Expr | None = None
     link: Literal["never", "detect"] = "never"
     size: PageSize | None = None
@@ -211,7 +212,7 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """The token in its slot."""
         if position.token is None or self.into is None:
             return []
-        return [(self.into, position.token)]
+        return [(self.into, position.value)]
 
     def next(self, position: Position, facts: Facts) -> Position | Stopped:
         """The page of the token in the answer; a false or empty one ends it."""
@@ -221,6 +222,9 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         found = evaluate(self.token, facts.frame)
         if not found:
             return Stopped(reason="no-next")
+        if self.whole and isinstance(found, (dict, list, tuple)):
+            text = msgspec.json.encode(found).decode()
+            return Position(index=position.index + 1, token=text, whole=True)
         token = as_token(found)
         link = self.link == "detect" and looks_like_link(token)
         return Position(index=position.index + 1, token=token, link=link)

@@ -108,7 +108,7 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     function: Callable[[Door], Iterable[Slice]]
-    values: Callable[[Door, Frame, Token], list[Value]]
+    values: Callable[[Door, Frame, JsonValue], list[Value]]
     parents: tuple[str, ...] = ()
     name: str = ""
 
@@ -119,7 +119,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     `values` are what pagination, partition and cursor send.
     """
 
-    function: Callable[[Door, Frame, Token, list[Value]], HttpResponse]
+    function: Callable[[Door, Frame, JsonValue, list[Value]], HttpResponse]
     name: str = ""
 
 

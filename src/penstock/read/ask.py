@@ -16,7 +16,7 @@ from penstock.plan import policy as policies
 from penstock.plan.auth import Auth, Grant, Kept, NoAuth, SessionToken
 from penstock.plan.decoder import Decoder
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.expr import Frame, JoinUrl, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
 from penstock.plan.pool import TokenPool
@@ -27,7 +27,7 @@ from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
 from penstock.read.decode import Wanted, decode
 from penstock.read.limit import Governor
-from penstock.read.origins import Origins, joined
+from penstock.read.origins import Origins, joined, leads
 from penstock.read.pool import Pools, Turns
 from penstock.read.recover import Recovering, provided
 from penstock.read.tally import Tally
@@ -138,7 +138,7 @@ class Asker:
         """
         auth = auths.chosen(stream.auth, frame)
         request = self._placed(request)
-        self._guard(request, auth)
+        self._guard(request, auth, stream, frame)
         attempt, renewed, turns = 0, False, self._turns(auth, frame)
         while True:
             grant = await self._grant(stream, auth, frame, tally)
@@ -190,10 +190,12 @@ class Asker:
         url = self._origins.place(request.url)
         return request if url == request.url else msgspec.structs.replace(request, url=url)
 
-    def _guard(self, request: HttpRequest, auth: Auth) -> None:
+    def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
         """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
-        if carries and not self._origins.allows(request.url):
+        url = stream.request.url
+        based = isinstance(url, JoinUrl) and leads(url.base, request.url, frame)
+        if carries and not based and not self._origins.allows(request.url):
             raise OriginError(
                 f"the request leads to {origin(request.url)}, "
                 f"but the document names {self._origins.named()}",

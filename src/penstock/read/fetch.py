@@ -138,10 +138,10 @@ class Fetcher:
         )
         return await self._taken(response, position)
 
-    def _token(self, position: Position) -> Token:
+    def _token(self, position: Position) -> JsonValue:
         """The token as templates see it: none where the request does not carry it."""
         unsent = isinstance(self.pagination, Counter) and not self.pagination.send_first
-        return None if unsent and position.index == 0 else position.token
+        return None if unsent and position.index == 0 else position.value
 
     async def _request(self, position: Position, frame: Frame) -> HttpRequest:
         request = self.context.stream.request
@@ -234,7 +234,7 @@ class Fetcher:
         found: list[Value] = []
         for compute in computed(stream.partition):
             ask = compute.values
-            found += await called(ask, self.door, self.frame, position.token)
+            found += await called(ask, self.door, self.frame, position.value)
         if isinstance(stream.pagination, Told) and stream.pagination.size_into is not None:
             size = await called(stream.pagination.pages.size, self.door)
             found += [(stream.pagination.size_into, size)] if size else []
@@ -242,7 +242,7 @@ class Fetcher:
 
     async def _sent(self, send: Send, position: Position, extra: list[Value]) -> Answer:
         """The answer to the request of a requester of the document's own."""
-        response = await called(send.function, self.door, self.frame, position.token, extra)
+        response = await called(send.function, self.door, self.frame, position.value, extra)
         if not response.ok:
             raise Ignored(response.status)
         return await self._taken(response, position)

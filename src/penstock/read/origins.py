@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from penstock.errors import OriginError, ReadError
+from penstock.errors import ExprError, OriginError, ReadError
+from penstock.plan.expr import Concat, Const, Expr, Frame, Jinja, Scope, evaluate_text
 from penstock.plan.page import origin
+
+_GAP = "\0"  # where data of the API stands in a URL
+_HOST = re.compile(r"(?:https?://)?([^/?#]*)", re.IGNORECASE)
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def joined(base: str, link: str) -> str:
@@ -26,6 +32,51 @@ def joined(base: str, link: str) -> str:
     if not usable:
         raise ReadError(f"{link!r} is not a link that can be followed", code="link")
     return url
+
+
+def leads(base: Expr, url: str, frame: Frame) -> bool:
+    """Whether the document itself has a host that is made of data, and a URL is at that host.
+
+    What the document says of the host around the data must stand there as it is.
+    """
+    if base.scope is Scope.SOURCE:
+        return False
+    said = _HOST.match(_pattern(base))
+    try:
+        found = _origin_of(evaluate_text(base, frame))
+    except ExprError:
+        return False
+    netloc = urlsplit(url).netloc
+    return said is not None and found == origin(url) and fits(said[1], netloc)
+
+
+def fits(said: str, host: str) -> bool:
+    """Whether a host is the one that is said, where data stands for each gap."""
+    first, *rest = said.split(_GAP)
+    if not rest:
+        return host == first
+    inner = "".join(rf"[^@\\]*{re.escape(part)}" for part in rest)
+    return re.fullmatch(re.escape(first) + inner, host) is not None
+
+
+def _pattern(base: Expr) -> str:
+    """The text of a base with gaps where data stands."""
+    match base:
+        case Const():
+            return str(base.value)
+        case Concat():
+            return "".join(map(_pattern, base.parts))
+        case Jinja():
+            return _TEMPLATE.sub(_GAP, base.source)
+        case _:
+            return _GAP
+
+
+def _origin_of(url: str) -> str | None:
+    try:
+        return origin(url)
+    except ValueError:
+        return None
 
 
 class Origins:

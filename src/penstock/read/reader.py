@@ -21,7 +21,7 @@ from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
-from penstock.plan.page import Position, Token
+from penstock.plan.page import Position
 from penstock.plan.records import Glob, Keys
 from penstock.plan.slices import Product, Slice, parents_of
 from penstock.plan.source import Source
@@ -362,7 +362,7 @@ class Reader:
         if context.stream.retrieve is not None and context.door is not None:
             return Retrieval(context.stream.retrieve, context.door, context.frame(part))
 
-        async def admit(records: Sequence[RawRecord], token: Token) -> Admitted:
+        async def admit(records: Sequence[RawRecord], token: JsonValue) -> Admitted:
             return await self._admit(context, going, records, token)
 
         def newest() -> str | None:
@@ -382,7 +382,7 @@ class Reader:
         return walk(context, {})
 
     async def _admit(
-        self, context: StreamContext, going: Going, records: Sequence[RawRecord], token: Token
+        self, context: StreamContext, going: Going, records: Sequence[RawRecord], token: JsonValue
     ) -> Admitted:
         """Records of a page through the steps and the cursor."""
         tally, tracker = context.tally, going.tracker

@@ -11,7 +11,7 @@ import msgspec
 from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
-from penstock.plan.page import Position, Stopped, Token
+from penstock.plan.page import Position, Stopped
 from penstock.plan.pagination import Counter, Decided, Facts, Law, Led, SinglePage, Told, as_int
 from penstock.plan.python import LastPage
 from penstock.plan.slices import Slice
@@ -50,7 +50,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-Admit: TypeAlias = "Callable[[Sequence[RawRecord], Token], Awaitable[Admitted]]"
+Admit: TypeAlias = "Callable[[Sequence[RawRecord], JsonValue], Awaitable[Admitted]]"
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     stopped: Stopped | None
     left: int | None = None
     admitted: Admitted | None = None
-    token: Token = None
+    token: JsonValue = None
 
 
 class Walk:
@@ -244,7 +244,7 @@ class Walk:
         facts = await self._told(pagination, position, answer, self._facts(position, answer))
         admitted: Admitted | None = None
         if self._looks_back and self._admit is not None:
-            admitted = await self._admit(answer.decoded.records, answer.page.get("token"))  # type: ignore[arg-type]  # a token
+            admitted = await self._admit(answer.decoded.records, answer.page.get("token"))
             facts = _with_last(facts, admitted)
         facts, answer = await self._thinned(pagination, position, facts, answer)
         try:
@@ -283,7 +283,7 @@ class Walk:
                 stopped=outcome if isinstance(outcome, Stopped) else None,
                 left=left,
                 admitted=admitted,
-                token=answer.page.get("token"),  # type: ignore[arg-type]  # a token
+                token=answer.page.get("token"),
             ),
             look,
         )

@@ -278,6 +278,54 @@ def _token_in_template() -> Case:
     )
 
 
+def _whole_token() -> Case:
+    """A token that is an object, put into a body."""
+    value = """{{ '{"after": "' ~ response.more ~ '"}' if response.more else '' }}"""
+    made = paginator(
+        {"type": "CursorPagination", "cursor_value": value},
+        {"type": "RequestOption", "inject_into": "body_json", "field_path": ["variables"]},
+    )
+    asks = {"http_method": "POST", "request_body_json": {"query": "q"}}
+
+    def answer(asked: Asked) -> Any:
+        after = asked.json.get("variables", {}).get("after")
+        return {None: rows(1, more="b"), "b": rows(2, more="c"), "c": rows(3, more=None)}[after]
+
+    return case(
+        "token that is an object",
+        stream(retrieves={"paginator": made}, asks=asks),
+        api=lambda: answer,
+    )
+
+
+def _told_links(name: str, value: str, stop: str, *links: str) -> Case:
+    """What a `Link` header says of its links."""
+    strategy = {"type": "CursorPagination", "cursor_value": value, "stop_condition": stop}
+    replies = [Reply(body=rows(i), headers={"Link": link}) for i, link in enumerate(links)]
+    made = paginator(strategy, option("cursor"))
+    return case(name, stream(retrieves={"paginator": made}), replies=replies)
+
+
+_LINK = '<https://api.test/items?cursor={0}>; rel="{1}"; results="{2}"; cursor="{0}"'
+_LINKS = [
+    _told_links(
+        "link that says more",
+        "{{ headers['link'].get('next', {}).get('cursor', {}) }}",
+        "{{ headers['link']['next']['results'] == 'false' }}",
+        _LINK.format("a", "next", "true"),
+        ", ".join((_LINK.format("0", "previous", "false"), _LINK.format("b", "next", "true"))),
+        _LINK.format("c", "next", "false"),
+    ),
+    _told_links(
+        "link without a relation",
+        "{{ headers['link'].get('https://api.test/more', {}).get('cursor') }}",
+        "{{ 'https://api.test/more' not in headers['link'] }}",
+        "<https://api.test/more>; cursor=a",
+        '<https://api.test/more>; rel="next"; cursor=b',
+    ),
+]
+
+
 def _refused(status: int, action: str) -> Case:
     made = paginator({"type": "PageIncrement", "page_size": 1}, option("page"))
     handler = {
@@ -312,6 +360,8 @@ CASES = [
     _filtered(),
     _filtered_last(),
     _list_body(),
+    _whole_token(),
+    *_LINKS,
     _token_in_template(),
     _refused(404, "IGNORE"),
     _refused(200, "IGNORE"),

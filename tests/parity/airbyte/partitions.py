@@ -146,6 +146,26 @@ _LISTS = [
         "list of config that is left out",
         _child({**listed(name="pid"), "values": "{{ config['regions'] }}"}),
     ),
+    *(
+        _case(
+            f"host of data {name}",
+            _child(
+                listed("x", "y", name="pid"),
+                path="kids",
+                asks={
+                    "url_base": base,
+                    "authenticator": {"type": "BearerAuthenticator", "api_token": "t0k"},
+                },
+            ),
+        )
+        for name, base in {
+            "first": "https://{{ stream_partition.pid }}.api.test/v1",
+            "within": "https://eu-{{ stream_partition['pid'] }}.{{ config['zone'] }}.test",
+            "by a template": "https://{{ stream_partition.pid | upper | lower }}.api.test",
+            "alone": "{{ 'https://' ~ stream_partition.pid ~ '.else.test' }}",
+            "in the path": "https://api.test/{{ stream_partition.pid }}",
+        }.items()
+    ),
     _case("list twice the same", _child(listed("x", "x", name="pid"))),
     _case(
         "list twice the same, with a cursor",

@@ -111,7 +111,11 @@ def _cursor(
         component, "cursor_value", template.PAGE, spelled=True
     )  # fmt: skip
     return NextToken(
-        token=value or Const(value=None), into=_token_slot(ctx, token), size=size, stop=stop
+        token=value or Const(value=None),
+        into=_token_slot(ctx, token),
+        whole=True,
+        size=size,
+        stop=stop,
     )
 
 

@@ -202,7 +202,7 @@ class Caller:
         signed: HttpRequest = self._call(door, work)
         return signed
 
-    def send(self, door: Door, frame: Frame, token: Token, values: list[Value]) -> HttpResponse:
+    def send(self, door: Door, frame: Frame, token: JsonValue, values: list[Value]) -> HttpResponse:
         """The answer to the request that a requester shapes."""
 
         def work(held: Any) -> HttpResponse:
@@ -306,7 +306,7 @@ class Caller:
                 return
             yield _planned(piece)
 
-    def options(self, door: Door, frame: Frame, token: Token) -> list[Value]:
+    def options(self, door: Door, frame: Frame, token: JsonValue) -> list[Value]:
         """What a partition sends with its requests."""
 
         def work(held: Any) -> list[Value]:

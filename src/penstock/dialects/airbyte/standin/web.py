@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from penstock.dialects.airbyte.standin.running import current
 from penstock.errors import AuthError, ReadError, TransportError
-from penstock.plan.page import HttpRequest, HttpResponse, link_header
+from penstock.plan.page import HttpRequest, HttpResponse, link_params
 
 Params = Mapping[str, Any] | list[tuple[str, Any]] | str | bytes | None
 
@@ -318,8 +318,7 @@ class Response:
     @property
     def links(self) -> dict[str, dict[str, str]]:
         """The links of its header, by relation."""
-        found = link_header(self.headers.get("link", ""))
-        return {rel: {"url": url, "rel": rel} for rel, url in found.items()}
+        return link_params(self.headers.get("link", ""))
 
     @property
     def apparent_encoding(self) -> str:
