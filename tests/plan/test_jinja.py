@@ -122,9 +122,12 @@ def test_unknown_variable_is_named_with_those_there_are():
 def test_headers_are_seen_in_any_case_and_links_by_relation():
     """A template reads headers in any case, and the link header by relation."""
     names = (("headers", Ref(at=Scope.PAGE, path=("headers",))),)
-    page = {"headers": {"x-next": "7"}, "links": {"next": "https://x.test/2"}}
+    link = '<https://x.test/2>; rel="next"; results="true"'
+    page = {"headers": {"x-next": "7", "link": link}, "links": {"next": "https://x.test/2"}}
     expr = Jinja(source="{{ headers['link']['next']['url'] }} {{ headers['x-next'] }}", names=names)
     assert evaluate(expr, Frame(page=page)) == "https://x.test/2 7"
+    expr = Jinja(source="{{ headers['link']['next']['results'] }}", names=names)
+    assert evaluate(expr, Frame(page=page)) == "true"
 
 
 def test_spelled_keeps_a_number_as_it_was_written():
