@@ -16,7 +16,7 @@ from penstock.plan import policy as policies
 from penstock.plan.auth import Auth, Grant, Kept, NoAuth, SessionToken
 from penstock.plan.decoder import Decoder
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JoinUrl, JsonValue
+from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, link_header, origin
 from penstock.plan.policy import ErrorPolicy, Verdict
 from penstock.plan.pool import TokenPool
@@ -193,8 +193,7 @@ class Asker:
     def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
         """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
-        url = stream.request.url
-        based = isinstance(url, JoinUrl) and leads(url.base, request.url, frame)
+        based = leads(stream.request.url, request.url, frame)
         if carries and not based and not self._origins.allows(request.url):
             raise OriginError(
                 f"the request leads to {origin(request.url)}, "

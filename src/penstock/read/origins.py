@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from penstock.errors import ExprError, OriginError, ReadError
-from penstock.plan.expr import Concat, Const, Expr, Frame, Jinja, Scope, evaluate_text
+from penstock.plan.expr import Concat, Const, Expr, Frame, Jinja, JoinUrl, Scope, evaluate_text
 from penstock.plan.page import origin
 
 _GAP = "\0"  # where data of the API stands in a URL
@@ -34,11 +34,14 @@ def joined(base: str, link: str) -> str:
     return url
 
 
-def leads(base: Expr, url: str, frame: Frame) -> bool:
+def leads(expr: Expr, url: str, frame: Frame) -> bool:
     """Whether the document itself has a host that is made of data, and a URL is at that host.
 
     What the document says of the host around the data must stand there as it is.
     """
+    if not isinstance(expr, JoinUrl):
+        return False
+    base = expr.path if _pattern(expr.path).startswith(("http://", "https://")) else expr.base
     if base.scope is Scope.SOURCE:
         return False
     said = _HOST.match(_pattern(base))

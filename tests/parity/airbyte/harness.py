@@ -495,7 +495,7 @@ def _described(asked: Asked, case: Case) -> str:
         body = _text(asked.json)
     for name in case.unlike:
         body = re.sub(rf"\b{name}=[^&]*", f"{name}=…", body)
-    where = asked.origin + asked.path + (f"?{query}" if query else "")
+    where = asked.origin.lower() + asked.path + (f"?{query}" if query else "")
     return f"{asked.method} {where} {headers or ''} {body}".rstrip()
 
 

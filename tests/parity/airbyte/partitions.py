@@ -146,6 +146,14 @@ _LISTS = [
         "list of config that is left out",
         _child({**listed(name="pid"), "values": "{{ config['regions'] }}"}),
     ),
+    _case(
+        "host of data in a path",
+        _child(
+            listed("x", "y", name="pid"),
+            path="https://{{ stream_partition.pid }}.other.test/kids",
+            asks={"authenticator": {"type": "BearerAuthenticator", "api_token": "t0k"}},
+        ),
+    ),
     *(
         _case(
             f"host of data {name}",
