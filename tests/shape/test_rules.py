@@ -362,6 +362,17 @@ def test_malformed_records_are_errors():
         shape(b'{"a": NaN}')
 
 
+@pytest.mark.parametrize("key", ["٣" * 40, "x" + "٣" * 70, "a" * 62 + "٣", "𝟙" * 30], ids=range(4))
+def test_names_are_cut_by_bytes(key):
+    """Databases count bytes, and digits of other scripts have several; no half of one is left."""
+    shaper, _ = shape({key: 1, key + "!": 2, "l" + key: [1]})
+    named = [c.name for t in shaper.schema.tables for c in t.columns]
+    named += [t.name for t in shaper.schema.tables]
+    assert all(len(name.encode()) <= MAX_NAME for name in named)
+    assert len(types(shaper)) == 2
+    assert "\ufffd" not in "".join(named)
+
+
 def test_ten_thousand_columns():
     """Very wide records are shaped without quadratic work."""
     record = {f"column_{n}": n for n in range(10_000)}

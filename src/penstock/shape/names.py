@@ -34,18 +34,24 @@ def join(*names: str) -> str:
 
 def shorten(name: str, original: str) -> str:
     """`name`, with a tag made from `original` in its middle if it is longer than names may be."""
-    if len(name) <= MAX_NAME:
+    text = name.encode()
+    if len(text) <= MAX_NAME:
         return name
     tag = _tag(original)
     left = (MAX_NAME - len(tag) + 1) // 2
     right = MAX_NAME - len(tag) - left
-    return name[:left] + tag + name[-right:]
+    # digits of other scripts are more than a byte each: half of one is left out
+    return _whole(text[:left]) + tag + _whole(text[-right:])
 
 
 def distinct(name: str, source: str) -> str:
     """Another name for `source`, whose own `name` is taken by a different source."""
     tag = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{name[: MAX_NAME - len(tag) - 1]}_{tag}"
+    return f"{_whole(name.encode()[: MAX_NAME - len(tag) - 1])}_{tag}"
+
+
+def _whole(text: bytes) -> str:
+    return text.decode("utf-8", "ignore")
 
 
 class Names:
