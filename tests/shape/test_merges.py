@@ -28,6 +28,18 @@ def test_a_merge_without_a_key_lists_what_could_be_one():
     )
 
 
+def test_a_merge_that_appends_for_want_of_a_key_names_candidates_once():
+    """As in dlt the rows are appended; the warning says which fields could be the key."""
+    shaper, _ = shape({"id": 1, "n": "x"}, {"id": 2, "n": "x"}, hints=Hints(keyless=True))
+    shaper.shape(block({"id": 3}))
+    [warning] = shaper.statistics().warnings
+    assert (warning.code, warning.hint) == ("merge-without-key", "give primary_key")
+    assert warning.message == (
+        "things: rows are appended, as nothing says by which key to merge them; in the first 2 "
+        "records, these fields are all there and all different: 'id'"
+    )
+
+
 def test_a_merge_may_have_no_key_among_its_fields():
     """Where no field could be a key, that is said."""
     with pytest.raises(ShapeError, match="in the first 2 records, none is one"):

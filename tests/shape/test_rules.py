@@ -362,7 +362,9 @@ def test_malformed_records_are_errors():
         shape(b'{"a": NaN}')
 
 
-@pytest.mark.parametrize("key", ["٣" * 40, "x" + "٣" * 70, "a" * 62 + "٣", "𝟙" * 30], ids=range(4))
+@pytest.mark.parametrize(
+    "key", ["٣" * 40, "x" + "٣" * 70, "a" * 62 + "٣", "\U0001d7d9" * 30], ids=range(4)
+)
 def test_names_are_cut_by_bytes(key):
     """Databases count bytes, and digits of other scripts have several; no half of one is left."""
     shaper, _ = shape({key: 1, key + "!": 2, "l" + key: [1]})

@@ -31,6 +31,7 @@ class Keys:
         self._hints = hints
         self._tally = tally
         self._settled = False
+        self._told = False
         # a stored key that stands for an inherited one outlives the run that chose it
         self._pinned = tree.key if hints.key_inherited else ()
 
@@ -47,17 +48,30 @@ class Keys:
         """
         hints = self._hints
         keyed = hints.primary_key or hints.merge_key or hints.versions
-        if hints.write != "merge" or keyed or not frame.rows:
+        unmerged = hints.write == "merge" and not keyed
+        if not frame.rows or not (unmerged or hints.keyless) or self._told:
             return
+        self._told = True
+        if unmerged:
+            raise ShapeError(
+                f"{self._tree.stream}: rows are to be merged, and nothing says by which key",
+                code="no-key",
+                hint=f"give primary_key; {self._candidates(frame)}",
+            )
+        self._tally.warn(
+            "merge-without-key",
+            f"{self._tree.stream}: rows are appended, as nothing says by which key to merge them; "
+            f"{self._candidates(frame)}",
+            hint="give primary_key",
+        )
+
+    def _candidates(self, frame: Frame) -> str:
+        """The fields that could be the key, as far as the first rows tell."""
         found = [c for c in self._tree.root.columns if _tells_apart(frame, c)]
         could = ", ".join(repr(".".join(c.node.path)) for c in found)
         these = f"these fields are all there and all different: {could}" if could else "none is one"
         shown = f"in the first {frame.rows} records" if frame.rows > 1 else "in the first record"
-        raise ShapeError(
-            f"{self._tree.stream}: rows are to be merged, and nothing says by which key",
-            code="no-key",
-            hint=f"give primary_key; {shown}, {these}",
-        )
+        return f"{shown}, {these}"
 
     def order(self, frame: Frame) -> Any:
         """Values of which the greatest decides which row of a key stays, or None for the last."""

@@ -58,7 +58,8 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     nesting, nesting_at = _nesting(ctx, node.get("nesting"))
     said = node.get("write_disposition")
     write, strategy = _write(ctx, said)
-    if write == "merge" and strategy != "scd2" and not (primary or merge_key):
+    keyless = write == "merge" and not (primary or merge_key) and strategy == "delete-insert"
+    if keyless:
         message = "a merge without a key appends, as it does in dlt"
         assert said is not None, "a merge is said"
         ctx.warn("merge-without-key", message, said, "give primary_key or merge_key", key=True)
@@ -68,6 +69,7 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         primary_key=primary,
         key_inherited=inherited and bool(primary),
         merge_key=merge_key,
+        keyless=keyless,
         write=write,
         strategy=strategy,
         soft_delete=_soft_delete(ctx, node, write, strategy),
