@@ -24,6 +24,7 @@ PUBLIC = [
     "Result",
     "ShapeError",
     "Source",
+    "as_dlt_source",
     "compile_source",
     "execute",
     "load",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from penstock.api import Source, load, run
+    from penstock.api import Source, as_dlt_source, load, run
     from penstock.dialects import Compiled
     from penstock.engine import Options, Result, compile_source, execute, read_stream
     from penstock.errors import (
@@ -34,6 +34,7 @@ __all__ = [
     "Result",
     "ShapeError",
     "Source",
+    "as_dlt_source",
     "compile_source",
     "execute",
     "load",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Source", "load", "run"), "api"),
+    **dict.fromkeys(("Source", "as_dlt_source", "load", "run"), "api"),
     "Compiled": "dialects",
     "Receipt": "events",
     **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "engine"),

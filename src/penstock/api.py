@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from penstock.dialects import Compiled
     from penstock.engine import Result
 
-__all__ = ["Page", "Source", "load", "run"]
+__all__ = ["Page", "Source", "as_dlt_source", "load", "run"]
 
 Page = list[JsonValue]
 """The records of one page, as the API gives them."""
@@ -66,7 +66,7 @@ class Source:
         self.plan: plan.Source = compiled.need()
         self._compiled = compiled
         self._given = dict(values or {})
-        self._base_url = base_url
+        self.base_url = base_url
 
     def __repr__(self) -> str:
         return f"<penstock.Source {self.name}: {', '.join(self.streams)}>"
@@ -125,7 +125,7 @@ class Source:
         from penstock.engine import read_pages  # noqa: PLC0415 (`import penstock` stays fast)
 
         found = read_pages(
-            self.plan, self.values, stream, base_url=self._base_url, on_event=on_event
+            self.plan, self.values, stream, base_url=self.base_url, on_event=on_event
         )
         return map(_decoded, found)
 
@@ -138,7 +138,7 @@ class Source:
         """
         from penstock.engine.reading import pages  # noqa: PLC0415 (`import penstock` stays fast)
 
-        found = pages(self.plan, self.values, stream, base_url=self._base_url, on_event=on_event)
+        found = pages(self.plan, self.values, stream, base_url=self.base_url, on_event=on_event)
         async with aclosing(found) as taken:
             async for page in taken:
                 yield _decoded(page)
@@ -163,7 +163,7 @@ class Source:
         """
         from penstock.engine.tables import read_tables  # noqa: PLC0415 (`import penstock` stays fast)
 
-        return await read_tables(self.plan, self.values, stream, base_url=self._base_url)
+        return await read_tables(self.plan, self.values, stream, base_url=self.base_url)
 
     def arrow(self, stream: str) -> pa.Table:
         """The stream's own table; lists in its records are in child tables, see `tables`."""
@@ -225,7 +225,7 @@ class Source:
         place = str(to or target.destination or f"{self.name}.duckdb")
         options.setdefault("db_schema", target.db_schema)
         options.setdefault("full_refresh", target.full_refresh)
-        options.setdefault("base_url", self._base_url)
+        options.setdefault("base_url", self.base_url)
         return execute(self.plan, self.values, place, Options(**options), on_event)
 
 
@@ -259,6 +259,22 @@ def run(
     """
     loaded = source if isinstance(source, Source) else load(source)
     return loaded.run(to, **options)
+
+
+def as_dlt_source(source: Source | str | os.PathLike[str] | Mapping[str, object]) -> Any:
+    """The streams as a source of dlt's own, to load them into any destination that dlt has.
+
+    Each stream is a resource that yields Arrow tables, the stream's own and its child tables. What
+    the next run starts from is kept in dlt's state, and committed by dlt with the rows.
+
+    Raises:
+        PlanError: the document has errors.
+        Error: dlt is not installed, or it cannot load a stream as the document asks.
+    """
+    from penstock.engine.bridge import dlt_source  # noqa: PLC0415 (`import` stays fast)
+
+    loaded = source if isinstance(source, Source) else load(source)
+    return dlt_source(loaded.plan, lambda: loaded.values, loaded.base_url)  # noqa: PD011 (no frame)
 
 
 def _decoded(page: list[bytes]) -> Page:

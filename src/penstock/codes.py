@@ -119,6 +119,7 @@ CODES: dict[str, str] = {
     "publish": "The copy of a destination could not be put where it was asked for.",
     "keep-pages": "Pages could not be kept, or the destination cannot say which of them it has.",
     "no-pages": "A directory holds no pages that tables could be built from.",
+    "bridge": "A stream cannot be handed to dlt as its document asks.",
     "nesting-json": "The destination has no structs and lists, so nested values are kept as JSON.",
     "no-key": "Rows are to be merged, and nothing says by which key.",
     "key-missing": "A record has no value for the key of a merge.",

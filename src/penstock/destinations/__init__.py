@@ -14,10 +14,11 @@ import re
 from pathlib import PurePath
 from typing import Protocol, cast
 
+from penstock.destinations._spool import GONE, ROOT_ID, Spool
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError
 
-__all__ = ["describe", "kind_of", "open_destination"]
+__all__ = ["GONE", "ROOT_ID", "Spool", "describe", "kind_of", "open_destination"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
