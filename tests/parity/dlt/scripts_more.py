@@ -332,6 +332,50 @@ source = rest_api_source({
 })
 """
 
+
+PIECES = """
+from copy import deepcopy
+
+def endpoint(path, **params):
+    return {"path": path, "params": params, "data_selector": "$"}
+
+SHARED = {"write_disposition": "replace", "primary_key": "id"}
+NAMES = {"users": {"active": "true"}, "teams": {}}
+
+def build() -> RESTAPIConfig:
+    config: RESTAPIConfig = {"client": {"base_url": "BASE"}, "resources": []}
+    config["client"]["paginator"] = {"type": "single_page"}
+    for name, params in NAMES.items():
+        resource = deepcopy(SHARED)
+        resource.update(name=name, endpoint=endpoint(name, **params))
+        config["resources"].append(resource)
+    return config
+"""
+
+SPLIT = """
+class Settings:
+    base = "BASE"
+    size = 2
+
+def paginator(kind="page"):
+    from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
+    if kind == "page":
+        return PageNumberPaginator(base_page=1, total_path="pages")
+    return None
+
+def with_defaults(resource, **more):
+    return {**{"write_disposition": "append"}, **resource, **more}
+
+@dlt.source(name="items")
+def items_source(settings=Settings, include_all: bool = True):
+    resources = [with_defaults({"name": "items", "endpoint": {
+        "path": "items", "data_selector": "items", "paginator": paginator()}},
+        columns={"id": {"data_type": "bigint", "nullable": False}})]
+    config = {"client": {"base_url": settings.base}, "resources": resources}
+    found = rest_api_resources(config)
+    return [r for r in found if include_all or r.name != "items"]
+"""
+
 SCRIPTS: dict[str, Written] = {
     **VENDORS,
     "pages that know their number": Written(text=COUNTED, api=numbered, source="source"),
@@ -350,4 +394,8 @@ SCRIPTS: dict[str, Written] = {
     "a source inside a source": Written(text=DECORATED, api=people, source="base('BASE')"),
     "pages that end in a 404": Written(text=ENDED, api=missing, source="source"),
     "a signature over the request": Written(text=SIGNED, api=rate, source="source"),
+    "a configuration in pieces": Written(
+        text=PIECES, api=people, source="rest_api_source(build())"
+    ),
+    "a source from parts": Written(text=SPLIT, api=numbered, source="items_source()"),
 }
