@@ -11,7 +11,7 @@ from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, Frame, JsonValue, evaluate
 from penstock.plan.pagination import Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
-from penstock.plan.records import Glob, Keys
+from penstock.plan.records import RecordPath
 from penstock.plan.request import Request
 
 JobStatus = Literal["running", "completed", "failed", "timeout", "skipped"]
@@ -43,9 +43,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     resolve: Call | None = None
     abort: Call | None = None
     delete: Call | None = None
-    status: Keys | Glob
+    status: RecordPath
     statuses: tuple[tuple[str, JobStatus], ...]
-    targets: Keys | Glob | None = None
+    targets: RecordPath | None = None
     poll_decoder: Decoder = Decoder()
     pagination: Pagination = SinglePage()
     interval: float = 5.0

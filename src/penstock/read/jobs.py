@@ -9,17 +9,19 @@ from typing import TypeAlias
 import msgspec
 
 from penstock.errors import ReadError
-from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
 from penstock.plan.jobs import Call, Job, JobStatus
 from penstock.plan.page import HttpResponse, Position, Stopped
-from penstock.plan.records import Glob, Keys
+from penstock.plan.python import Extract
+from penstock.plan.records import RecordPath
 from penstock.plan.request import build
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
 from penstock.read.decode import Wanted, decode
 from penstock.read.fetch import seeing
+from penstock.read.python import needed
+from penstock.read.threads import called
 from penstock.read.walk import Walk, Walked
 
 Page: TypeAlias = "dict[str, JsonValue]"
@@ -99,7 +101,7 @@ class JobWalk:
         patience, waited = job.patience(self._frame), 0.0
         while True:
             polled = await self._ask(job.poll, page)
-            status = self._judged(polled)
+            status = await self._judged(polled)
             if status != "running":
                 page["polling_response"] = _seen(polled)
                 return _Polled(status=status, page=page, response=polled)
@@ -108,8 +110,8 @@ class JobWalk:
             await self._asker.rest(self._context.name, job.interval, "the API prepares the data")
             waited += job.interval
 
-    def _judged(self, polled: HttpResponse) -> JobStatus:
-        word = next(iter(_found(polled, self._job.status, self._job.poll_decoder)), None)
+    async def _judged(self, polled: HttpResponse) -> JobStatus:
+        word = next(iter(await self._found(polled, self._job.status)), None)
         status = self._job.judged(word)
         if status is None:
             known = ", ".join(text for text, _ in self._job.statuses)
@@ -125,13 +127,25 @@ class JobWalk:
             return [None]
         if job.resolve is not None:
             response = await self._ask(job.resolve, done.page)
-        return _found(response, job.targets, job.poll_decoder)
+        return await self._found(response, job.targets)
+
+    async def _found(self, response: HttpResponse, path: RecordPath) -> list[JsonValue]:
+        """The values at a path of an answer, or those a class takes; of a list one by one."""
+        if isinstance(path, Extract):
+            door = needed(self._context.door)
+            taken = await called(path.function, door, response, self._frame)
+            return list(taken.records)
+        decoded = decode(response.body, self._job.poll_decoder, Wanted(records=path, whole=True))
+        return [msgspec.json.decode(record) for record in decoded.records]
 
     async def _ask(self, call: Call, page: Page) -> HttpResponse:
         stream = msgspec.structs.replace(
             self._context.stream, auth=call.auth, policy=call.policy, recovery=None
         )
         frame = seeing(self._frame, page)
+        if call.request.send is not None:
+            door = needed(self._context.door)
+            return await called(call.request.send.function, door, frame, None, [])
         request = build(call.request, (), frame)
         return await self._asker.ask(
             stream, request, frame, self._context.tally, _itself, door=self._context.door
@@ -162,12 +176,6 @@ def _downloading(context: StreamContext) -> StreamContext:
     made = StreamContext(stream, context.settings, {}, [])
     made.tally, made.door = context.tally, context.door
     return made
-
-
-def _found(response: HttpResponse, path: Keys | Glob, decoder: Decoder) -> list[JsonValue]:
-    """The values at a path of an answer; those of a list one by one."""
-    decoded = decode(response.body, decoder, Wanted(records=path, whole=True))
-    return [msgspec.json.decode(record) for record in decoded.records]
 
 
 def _seen(response: HttpResponse) -> JsonValue:

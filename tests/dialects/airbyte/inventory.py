@@ -94,6 +94,7 @@ WAYS = {
     "QueryProperties": Way("HttpRequester", "request_parameters"),
     "DeclarativeStream": Way(ROOT, "streams"),
     "HttpRequestRegexMatcher": Way("MovingWindowCallRatePolicy", "matchers"),
+    "CombinedExtractor": Way("RecordSelector", "extractor"),
     "NoPagination": Way("SimpleRetriever", "paginator"),
     "AddFields": Way("DeclarativeStream", "transformations"),
     "KeyTransformation": Way("DpathFlattenFields", "key_transformation"),
@@ -124,7 +125,15 @@ LEAST: dict[str, Any] = {
         "check": {"type": "CheckStream", "stream_names": ["things"]},
         "streams": [least("DeclarativeStream")],
     },
-    "DeclarativeStream": lambda: {"name": "things", "retriever": least("SimpleRetriever")},
+    "DeclarativeStream": lambda: {
+        "name": "things",
+        "retriever": least("SimpleRetriever"),
+        "schema_loader": {
+            "type": "InlineSchemaLoader",
+            "schema": {"type": "object", "properties": {"a": {"type": "string"}}},
+        },
+        "transformations": [{"type": "KeysToLower"}],
+    },
     "HttpRequester": lambda: {"url": "https://api.test/things"},
     "DpathExtractor": lambda: {"field_path": ["data"]},
     "RecordSelector": lambda: {"extractor": least("DpathExtractor")},
@@ -307,8 +316,18 @@ def _above(kind: str, way: Way) -> dict[str, Any]:
     return {k: v for k, v in made.items() if v is not None}
 
 
+_RULES = {
+    "ConfigMigration": "config_migrations",
+    "DpathValidator": "validations",
+    "PredicateValidator": "validations",
+}
+
+
 def _in(part: dict[str, Any], component: dict[str, Any]) -> Any:
     """The value of a property that holds a component: itself, in a list, or under a key."""
+    if "config_migrations" in part.get("properties", {}):
+        rule = _RULES.get(component["type"], "transformations")
+        return {"type": "ConfigNormalizationRules", rule: [component]}
     options = [part, *part.get("anyOf", ())]
     kind = component.get("type")
     if kind == "QueryProperties":
@@ -327,7 +346,18 @@ def _is(ref: str, component: dict[str, Any]) -> bool:
 
 
 # What must stand beside a component for it to be of any use.
-SURROUNDING: dict[str, dict[str, Any]] = {}
+def _parted() -> dict[str, Any]:
+    parent = {"type": "SubstreamPartitionRouter", "parent_stream_configs": [
+        least("ParentStreamConfig")]}  # fmt: skip
+    return {**least("SimpleRetriever"), "partition_router": parent}
+
+
+SURROUNDING: dict[str, dict[str, Any]] = {
+    "LegacyToPerPartitionStateMigration": {
+        "retriever": _parted,
+        "incremental_sync": lambda: least("DatetimeBasedCursor"),
+    },
+}
 
 
 def _flat(value: Any) -> Any:
@@ -363,7 +393,7 @@ def outcome(manifest: dict[str, Any]) -> Outcome:
     """What becomes of a manifest."""
     made = compile_document(Document.from_object(manifest, "m"), CONFIG, describe=True)
     said = frozenset((d.severity, d.code, d.message) for d in made.diagnostics)
-    return Outcome(_flat(made.source), said)
+    return Outcome(None if made.source is None else _flat(made.source), said)
 
 
 def attempts(kind: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -371,23 +401,149 @@ def attempts(kind: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, A
     base = BESIDE.get((kind, name), BESIDE.get((kind, ""), dict))()
     made = {**least(kind), **base}
     without = {k: v for k, v in made.items() if k != name}
-    before = made if name in types()[kind].get("required", ()) else without
-    for value in (*TRIED.get((kind, name), ()), *values(types()[kind]["properties"][name], name)):
-        yield before, {**without, name: value}
+    tried = [v() if callable(v) else v for v in TRIED.get((kind, name), ())]
+    for value in (*tried, *values(types()[kind]["properties"][name], name)):
+        for before in (without, made):
+            yield before, {**without, name: value}
+
+
+def _async() -> dict[str, Any]:
+    return {"streams": [{**least("DeclarativeStream"), "retriever": least("AsyncRetriever")}]}
+
+
+def _other(kind: str, **parts: Any) -> Any:
+    """Another component of a type than the least one."""
+    return lambda: {**least(kind), **parts}
+
+
+_HEADER = {"type": "RequestOption", "inject_into": "header", "field_name": "h"}
+_FILTER = {"type": "RecordFilter", "condition": "{{ record.a }}"}
+_ASKS = _other("HttpRequester", url="https://api.test/other")
+_MATCHERS = [{"method": "POST"}]
+_RENAMED = [{"type": "ComponentMappingDefinition", "field_path": ["name"], "value": "other"}]
+
+
+def _handed() -> dict[str, Any]:
+    """A dynamic stream whose template and its requester know the same parameter."""
+    template = least("DeclarativeStream")
+    asks = {"path": "{{ parameters['at'] }}", "$parameters": {"at": "a"}}
+    template["retriever"]["requester"] |= asks
+    return {"stream_template": {**template, "$parameters": {"at": "b"}}}
 
 
 # What a property needs beside it to mean anything.
-BESIDE: dict[tuple[str, str], Any] = {}
-# Values to try first.
-TRIED: dict[tuple[str, str], tuple[Any, ...]] = {}
+BESIDE: dict[tuple[str, str], Any] = {
+    (ROOT, "max_concurrent_async_job_count"): _async,
+    ("ApiKeyAuthenticator", "header"): lambda: {"inject_into": None, "header": "X-Key"},
+    ("DatetimeBasedCursor", "step"): lambda: {"cursor_granularity": "P1D", "step": "P7D"},
+    ("DatetimeBasedCursor", "cursor_granularity"): lambda: {
+        "cursor_granularity": "P1D",
+        "step": "P7D",
+    },
+    ("OAuthAuthenticator", "profile_assertion"): lambda: {
+        "use_profile_assertion": True,
+        "profile_assertion": least("JwtAuthenticator"),
+    },
+    ("OAuthAuthenticator", "use_profile_assertion"): lambda: {
+        "profile_assertion": least("JwtAuthenticator")
+    },
+    ("ComplexFieldType", "items"): lambda: {"field_type": "array"},
+    ("HttpResponseFilter", "failure_type"): lambda: {"action": "FAIL"},
+    ("LegacySessionTokenAuthenticator", "validate_session_url"): lambda: {"session_token": "t"},
+    ("RequestOption", "field_path"): lambda: {
+        "field_name": None,
+        "field_path": ["a", "b"],
+        "inject_into": "body_json",
+    },
+    ("RecordSelector", "transform_before_filtering"): lambda: {"record_filter": _FILTER},
+    ("ComponentMappingDefinition", "value_type"): lambda: {
+        "field_path": ["primary_key"],
+        "value": "{{ 5 }}",
+        "create_or_update": True,
+    },
+    ("ComponentMappingDefinition", "create_or_update"): lambda: {
+        "field_path": ["primary_key"],
+        "value": "id",
+    },
+    ("ConcurrencyLevel", "max_concurrency"): lambda: {"default_concurrency": "{{ config['n'] }}"},
+    ("DynamicDeclarativeStream", "use_parent_parameters"): _handed,
+    ("DeclarativeStream", "state_migrations"): lambda: {
+        "retriever": _parted(),
+        "incremental_sync": least("DatetimeBasedCursor"),
+    },
+}
+
+# Values to try first, where those that the schema shows are what is there without them.
+TRIED: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("ApiKeyAuthenticator", "inject_into"): (_HEADER,),
+    ("AsyncRetriever", "record_selector"): (_other("RecordSelector", record_filter=_FILTER),),
+    **{
+        ("AsyncRetriever", f"{part}_requester"): (_ASKS,)
+        for part in ("creation", "polling", "download")
+    },
+    ("CheckDynamicStream", "stream_count"): (4,),
+    ("CombinedExtractor", "mode"): ("first_match",),
+    ("CompositeErrorHandler", "error_handlers"): (
+        [{"type": "DefaultErrorHandler", "max_retries": 2}],
+    ),
+    ("ConcurrencyLevel", "max_concurrency"): (2,),
+    ("ConfigComponentsResolver", "components_mapping"): (_RENAMED,),
+    ("ConfigAddFields", "fields"): (
+        [{"type": "AddedFieldDefinition", "path": ["x"], "value": "y"}],
+    ),
+    ("DatetimeBasedCursor", "clamping"): ({"target": "DAY"},),
+    ("DatetimeBasedCursor", "cursor_granularity"): ("PT1H",),
+    ("DynamicDeclarativeStream", "stream_template"): (
+        _other("DeclarativeStream", primary_key="id"),
+    ),
+    ("FixedWindowCallRatePolicy", "matchers"): (_MATCHERS,),
+    ("HttpRequester", "error_handler"): ({"type": "DefaultErrorHandler", "max_retries": 2},),
+    ("OAuthAuthenticator", "profile_assertion"): (_other("JwtAuthenticator", secret_key="k2"),),
+    ("OAuthAuthenticator", "refresh_token_updater"): ({"refresh_token_config_path": ["r"]},),
+    ("PaginationReset", "limits"): ({"type": "PaginationResetLimits", "number_of_records": 5},),
+    ("ParametrizedComponentsResolver", "components_mapping"): (_RENAMED,),
+    ("PropertiesFromEndpoint", "retriever"): (_other("SimpleRetriever", requester=_ASKS()),),
+    ("PredicateValidator", "validation_strategy"): (
+        {"type": "ValidateAdheresToSchema", "base_schema": {"type": "string"}},
+    ),
+    ("RecordSelector", "record_filter"): (_FILTER,),
+    ("RequestBodyJsonObject", "value"): ({"a": "b"},),
+    ("RecordSelector", "schema_normalization"): ("Default",),
+    ("SessionTokenAuthenticator", "decoder"): ({"type": "XmlDecoder"},),
+    ("SessionTokenRequestApiKeyAuthenticator", "inject_into"): (_HEADER,),
+    **{
+        ("StateDelegatingStream", f"{part}_stream"): (
+            _other("DeclarativeStream", retriever=_other("SimpleRetriever", requester=_ASKS())()),
+        )
+        for part in ("full_refresh", "incremental")
+    },
+    ("StreamGroup", "streams"): ([least("DeclarativeStream")],),
+    ("UnlimitedCallRatePolicy", "matchers"): (_MATCHERS,),
+}
 
 
-def honoured(kind: str, name: str) -> tuple[bool, list[str]]:
-    """Whether a property changes what a manifest compiles to, and what is said of it."""
+@cache
+def honoured(kind: str, name: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether a property changes what a manifest compiles to, and what is said of it.
+
+    What a component says is heard by what holds it: a property through which a honoured one of a
+    part is reached is honoured too.
+    """
     said: list[str] = []
     for before, after in attempts(kind, name):
         one, other = outcome(placed(kind, before)), outcome(placed(kind, after))
-        said += sorted(f"{c}: {t}" for _, c, t in other.said - one.said)
-        if one.plan != other.plan and "None" not in (one.plan, other.plan):
-            return True, said
-    return False, said
+        said += sorted(f"{code}: {text}" for _, code, text in other.said - one.said)
+        if one.plan != other.plan and one.plan and other.plan:
+            return True, tuple(said)
+    parts = [part for part, way in ways().items() if way == Way(kind, name)]
+    inside = any(honoured(p, q)[0] for p in parts for t, q in pairs() if t == p)
+    return inside, tuple(said)
+
+
+def refusals(kind: str, name: str, inner: str) -> list[str]:
+    """What is said against a component of a type in a property of another."""
+    part = types()[kind]["properties"][name]
+    base = {**least(kind), **BESIDE.get((kind, name), dict)()}
+    manifest = placed(kind, {**base, name: _in(part, least(inner))})
+    said = outcome(manifest).of("error")
+    return [f"{name}: {text}" for text in said if "unknown-type" in text or "no-type" in text]

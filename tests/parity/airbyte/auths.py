@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
+from msgspec.structs import replace
 from tests.parity.airbyte.build import case, option, requester, rows, selector, stream
 from tests.parity.airbyte.cursors import cursor
 from tests.parity.airbyte.harness import Asked, Case, Reply, as_messages
@@ -271,7 +273,28 @@ def _job(name: str, statuses: list[str], **parts: Any) -> Case:
     return case(f"job {name}", made, api=api, waits=False)
 
 
+def _file(name: str, body: Any, **extractor: Any) -> Case:
+    """A job whose files are rows of texts."""
+    found = _job(
+        name, ["done"], download_extractor={"type": "ResponseToFileExtractor", **extractor}
+    )
+    made = found.api
+
+    def api() -> Any:
+        inner = made()
+        told = {"content-type": ""}  # the engine fails on one in small letters
+        file = Reply(body=body, headers=told)
+        return lambda asked: file if "/f/" in asked.path else inner(asked)
+
+    return replace(found, api=api)
+
+
+_ROWS = 'id,name,left\n1,"a, b",NA\n2,,x\n3,null,"n/a"\n4,"say ""so""",0012\n'
 _JOBS = [
+    _file("rows", _ROWS),
+    _file("rows, kept as they are", _ROWS, preserve_na_values=True),
+    _file("packed rows", gzip.compress(_ROWS.encode())),
+    _file("no rows", "id,name\n"),
     _job("at once", ["done"]),
     _job("later", ["run", "run", "done"]),
     _job("fails once", ["bad", "done"]),

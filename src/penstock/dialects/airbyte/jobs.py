@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from penstock.dialects.airbyte import template
+from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.pagination import pagination
 from penstock.dialects.airbyte.policy import policy
-from penstock.dialects.airbyte.records import decoder, dpath
+from penstock.dialects.airbyte.records import decoder, extracted
 from penstock.dialects.airbyte.request import request
 from penstock.plan.expr import Const, Expr
 from penstock.plan.jobs import Call, Job, JobStatus
-from penstock.plan.records import Glob, Keys
+from penstock.plan.records import Keys, RecordPath
 from penstock.plan.request import Request
 from penstock.plan.source import Decoder
 
@@ -41,13 +41,26 @@ def job(ctx: Context, retriever: Component) -> Job:
     )
 
 
+_NOTHING = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)  # texts that stand for nothing in a file of rows, unless they are to be kept
+
+
 def download_decoder(ctx: Context, retriever: Component) -> Decoder:
-    """How what a job hands out becomes values."""
+    """How what a job hands out becomes values; files of rows are read as such, also packed."""
+    extractor = retriever.child("download_extractor")
+    if extractor is not None and extractor.kind == "ResponseToFileExtractor":
+        kept = ctx.check(extractor).value("preserve_na_values") is True
+        return Decoder(format="csv", gzip=True, nulls=("",) if kept else _NOTHING)
     return decoder(ctx, retriever.child("download_decoder"))
 
 
-def download_records(ctx: Context, retriever: Component) -> Keys | Glob:
+def download_records(ctx: Context, retriever: Component) -> RecordPath:
     """Where the records stand in what a job hands out: the selector's own path is not looked at."""
+    extractor = retriever.child("download_extractor")
+    if extractor is not None and extractor.kind == "ResponseToFileExtractor":
+        return Keys()
     return _path(ctx, retriever, "download_extractor") or Keys()
 
 
@@ -64,22 +77,27 @@ def _call(ctx: Context, retriever: Component, field: str) -> Call | None:
     requester = retriever.child(field)
     if requester is None:
         return None
+    made = request(ctx, requester, _NAMES) if requester.kind == "HttpRequester" else None
     if requester.kind == "CustomRequester":
-        ctx.custom(requester, f"the {field}")
+        made = Request(url=Const(value=""), send=custom.send(ctx, requester))
+    if made is None:
+        ctx.unknown(requester, f"the {field}", ("HttpRequester", "CustomRequester"))
+        return None
     return Call(
-        request=request(ctx, requester, _NAMES),
+        request=made,
         auth=authentication(ctx, requester),
         policy=policy(ctx, requester.child("error_handler")),
     )
 
 
-def _path(ctx: Context, retriever: Component, field: str) -> Keys | Glob | None:
+def _path(ctx: Context, retriever: Component, field: str) -> RecordPath | None:
     extractor = retriever.child(field)
     if extractor is None:
         return None
-    if extractor.kind != "DpathExtractor":
-        ctx.custom(extractor, f"the {field}")
-    return dpath(ctx, extractor, "field_path")
+    path, steps = extracted(ctx, extractor, retriever.child("decoder"))
+    if steps:
+        ctx.gap(extractor, f"the {field} of a job does not expand its values", "record_expander")
+    return path
 
 
 def _statuses(retriever: Component) -> tuple[tuple[str, JobStatus], ...]:

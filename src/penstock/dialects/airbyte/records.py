@@ -47,7 +47,7 @@ def records(  # noqa: PLR0913 (a selector, and what its stream and retriever say
     `decoding` is the retriever's decoder, which a class may use or be.
     """
     ctx.check(selector)
-    path, spreads = _extracted(ctx, selector.child("extractor"), decoding)
+    path, spreads = extracted(ctx, selector.child("extractor"), decoding)
     filtered = tuple(_filter(ctx, selector))
     altered = tuple(step for child in changes for step in changed(ctx, child))
     last = filters_last or selector.value("transform_before_filtering") is True
@@ -56,9 +56,10 @@ def records(  # noqa: PLR0913 (a selector, and what its stream and retriever say
     return Records(path=path, steps=steps, single=True, absent="empty")
 
 
-def _extracted(
+def extracted(
     ctx: Context, component: Component | None, decoding: Component | None = None
 ) -> tuple[RecordPath, tuple[Step, ...]]:
+    """Where an extractor finds records, and what makes several of each."""
     path, steps = _extracted_by(ctx, component, decoding)
     if decoding is None or decoding.kind != "CustomDecoder" or isinstance(path, Extract):
         return path, steps
@@ -98,7 +99,7 @@ def dpath(ctx: Context, component: Component, field: str) -> Keys | Glob:
 def _several(ctx: Context, component: Component) -> Several:
     paths = []
     for child in component.children("extractors"):
-        path, steps = _extracted(ctx, child)
+        path, steps = extracted(ctx, child)
         if steps or not isinstance(path, (Keys, Glob)):
             ctx.gap(child, "inside a CombinedExtractor only plain paths are read")
         if isinstance(path, (Keys, Glob)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.dialects.airbyte.custom import records_cases, requests_cases, slices_cases
+from tests.dialects.airbyte.custom import jobs_cases, records_cases, requests_cases, slices_cases
 from tests.dialects.airbyte.custom.harness import (
     Api,
     Oracle,
@@ -14,7 +14,7 @@ from tests.dialects.airbyte.custom.harness import (
     unordered,
 )
 
-CASES = [*records_cases.CASES, *requests_cases.CASES, *slices_cases.CASES]
+CASES = [*jobs_cases.CASES, *records_cases.CASES, *requests_cases.CASES, *slices_cases.CASES]
 
 
 @pytest.fixture(scope="session")
