@@ -12,10 +12,12 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import cast
 
+import msgspec
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.meta import find_undeclared_variables
-from jinja2.runtime import Context
+from jinja2.runtime import Context, new_context
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
 
 from penstock.errors import CapError, ExprError
 from penstock.plan.expr import Frame, Jinja, JsonValue, evaluate
@@ -29,6 +31,7 @@ _MAX_POWER = 100_000  # bits of a number
 
 _steps: ContextVar[list[int]] = ContextVar("penstock_template_steps")
 _SIZED = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "to_bytes"})
+_TRUTHS = {"True": True, "False": False}  # what nearly all conditions come out as
 _WIDTH = re.compile(r"\d{7,}|%\d*\*|:[^{}]*\{")
 
 
@@ -39,13 +42,19 @@ def render(expr: Jinja, frame: Frame) -> JsonValue:
         ExprError: it cannot be rendered, or needs a value that is missing.
         CapError: it builds too large a text, or turns too often.
     """
-    context = {
-        name: _shaped(name, evaluate(value, frame), expr, frame) for name, value in expr.names
-    }
-    clock = CLOCK.set(frame.now)
-    steps = _steps.set([MAX_STEPS])
+    values = {name: shaped(name, evaluate(value, frame), expr, frame) for name, value in expr.names}
+    return rendered(expr, values, frame)
+
+
+def rendered(expr: Jinja, values: dict[str, object], frame: Frame) -> JsonValue:
+    """The value of a template whose variables are known already.
+
+    Raises:
+        ExprError: it cannot be rendered, or needs a value that is missing.
+        CapError: it builds too large a text, or turns too often.
+    """
     try:
-        text = _text(expr.source, context)
+        text = _text(compiled(expr.source), values, frame)
     except UndefinedError as exc:
         if expr.kind == "text":
             raise ExprError(f"{_short(expr.source)}: {exc}") from exc
@@ -54,9 +63,6 @@ def render(expr: Jinja, frame: Frame) -> JsonValue:
         raise
     except (TemplateError, ArithmeticError, AttributeError, LookupError, ValueError) as exc:
         raise ExprError(f"{_short(expr.source)} cannot be rendered: {exc}") from exc
-    finally:
-        _steps.reset(steps)
-        CLOCK.reset(clock)
     return _valued(text, expr)
 
 
@@ -64,22 +70,58 @@ def _valued(text: str, expr: Jinja) -> JsonValue:
     """The rendered text as its slot takes it."""
     if not text:
         return empty(expr.kind)
+    if expr.kind == "truth" and text in _TRUTHS:
+        return _TRUTHS[text]
     value = literal(text, expr.types, spelled=expr.spelled) if expr.literal else text
     return truth(value) if expr.kind == "truth" else value
 
 
-def _text(source: str, context: Mapping[str, object]) -> str:
-    template = compiled(source)
-    missing = sorted(undeclared(source) - context.keys())
-    if missing:
+def _text(template: Compiled, values: dict[str, object], frame: Frame) -> str:
+    if not template.needs <= values.keys():
         raise ExprError(
-            f"{_short(source)} uses {', '.join(missing)}, which is not known here",
-            hint=f"there are: {', '.join(sorted(context))}",
+            f"{_short(template.source)} uses {', '.join(sorted(template.needs - values.keys()))}, "
+            "which is not known here",
+            hint=f"there are: {', '.join(sorted(values))}",
         )
     try:
-        return template.render(context)
+        return _plain_text(template, values) if template.plain else _any(template, values, frame)
     except TypeError:
-        return source  # what the reference engine takes for a text without a template
+        return template.source  # what the reference engine takes for a text without a template
+
+
+def _plain_text(template: Compiled, values: dict[str, object]) -> str:
+    parts = list(template.root(_Variables(values)))
+    if len(parts) != 1:
+        return _concat(parts)
+    _check(len(parts[0]))
+    return parts[0]
+
+
+def _any(template: Compiled, values: dict[str, object], frame: Frame) -> str:
+    clock = CLOCK.set(frame.now)
+    steps = _steps.set([MAX_STEPS])
+    try:
+        held = {**_ENV.globals, **values}
+        return _concat(template.root(new_context(_ENV, None, template.blocks, held, shared=True)))
+    finally:
+        _steps.reset(steps)
+        CLOCK.reset(clock)
+
+
+class _Variables:
+    """All of a context that a template needs which only reads variables: those.
+
+    A whole context is ten times as dear as rendering a short template.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self._values = values
+
+    def resolve_or_missing(self, name: str) -> object:
+        """The variable, or what Jinja takes for none."""
+        return self._values.get(name, missing)
 
 
 def _short(source: str) -> str:
@@ -133,7 +175,7 @@ def _mapping(value: object) -> Mapping[str, JsonValue]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _shaped(name: str, value: JsonValue, expr: Jinja, frame: Frame) -> object:
+def shaped(name: str, value: JsonValue, expr: Jinja, frame: Frame) -> object:
     """A variable in the shape that templates expect under its name."""
     if name in {"stream_slice", "stream_partition", "stream_interval"}:
         return SliceView(_mapping(value), expr.bounds)
@@ -311,8 +353,21 @@ def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """A template ready to render: `root` gives the parts of its text, from a context.
+
+    `needs` are the variables it reads. A `plain` one does nothing but read them.
+    """
+
+    source: str
+    root: Callable[[object], Iterable[str]]
+    blocks: dict[str, Callable[[Context], Iterator[str]]]
+    needs: frozenset[str]
+    plain: bool
+
+
 @lru_cache(maxsize=4096)
-def compiled(source: str) -> Template:
+def compiled(source: str) -> Compiled:
     """The template ready to render.
 
     Raises:
@@ -324,7 +379,29 @@ def compiled(source: str) -> Template:
         code = _ENV.compile(tree)
     except (TemplateSyntaxError, RecursionError) as exc:
         raise ExprError(f"{_short(source)} is not a template: {exc}") from exc
-    return Template.from_code(_ENV, code, _ENV.make_globals(None))
+    template = Template.from_code(_ENV, code, {})
+    root = cast("Callable[[object], Iterable[str]]", template.root_render_func)
+    return Compiled(
+        source=source,
+        root=root,
+        blocks=template.blocks,
+        needs=undeclared(source),
+        plain=_is_plain(tree),
+    )
+
+
+def _is_plain(tree: nodes.Template) -> bool:
+    """Whether a template is texts and expressions that call nothing which sees its context."""
+    functions = [
+        *(_ENV.filters.get(node.name) for node in tree.find_all(nodes.Filter)),
+        *(_ENV.tests.get(node.name) for node in tree.find_all(nodes.Test)),
+    ]
+    return (
+        all(isinstance(node, nodes.Output) for node in tree.body)
+        and next(tree.find_all(nodes.Call), None) is None
+        and not any(node.name in _ENV.globals for node in tree.find_all(nodes.Name))
+        and not any(f is None or hasattr(f, "jinja_pass_arg") for f in functions)
+    )
 
 
 @lru_cache(maxsize=4096)

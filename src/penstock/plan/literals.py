@@ -15,6 +15,7 @@ from penstock.plan.expr import Expr, Frame, JsonValue, Literal, Ref, evaluate, l
 _BEGINS = re.compile(
     r"""\s*(?:[-+\d.(\[{'"#]|True\b|False\b|None\b|set\b|[bBrRuU]{1,2}['"])""", re.ASCII
 )
+_WORDS: dict[str, object] = {"True": True, "False": False, "None": None}
 _MAY_WARN = re.compile(r"\\|\d[A-Za-z]", re.ASCII)
 _PYTHON_TYPES: dict[str, type] = {
     "str": str,
@@ -36,7 +37,7 @@ def literal(text: str, types: tuple[str, ...] = (), *, spelled: bool = False) ->
     if not _BEGINS.match(text):
         return text
     try:
-        value = _evaluated(text)
+        value = _WORDS[text] if text in _WORDS else _evaluated(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
     if spelled and isinstance(value, (int, float)) and str(value) != text:
@@ -99,7 +100,15 @@ def read(expr: Literal, frame: Frame) -> JsonValue:
     Raises:
         ExprError: a value it needs is missing.
     """
-    value = evaluate(expr.value, frame)
+    return read_value(expr, evaluate(expr.value, frame), frame)
+
+
+def read_value(expr: Literal, value: JsonValue, frame: Frame) -> JsonValue:
+    """The value of a `Literal` whose inner one is `value`.
+
+    Raises:
+        ExprError: a value it needs is missing.
+    """
     if value == "" or (value is None and not _is_null(expr.value, frame)):
         return empty(expr.kind)
     if value is None:

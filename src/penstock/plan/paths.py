@@ -69,6 +69,9 @@ def put(value: JsonValue, path: Path, item: JsonValue) -> None:
     Raises:
         ExprError: a scalar stands in the way.
     """
+    if len(path) == 1:
+        _assign(value, path[0], item, path)
+        return
     for here, following in zip(path, (*path[1:], None), strict=True):
         new: JsonValue = item
         if following is not None:

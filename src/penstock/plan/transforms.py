@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
 from penstock.plan.expr import Expr, Frame, JsonValue, evaluate, evaluate_text
+from penstock.plan.functions import function
 from penstock.plan.paths import Path, at, drop, find, is_pattern, keys, put
 
 Record: TypeAlias = "dict[str, JsonValue]"
@@ -117,7 +119,7 @@ def apply(change: Transform, record: Record, frame: Frame) -> Record:
     """
     match change:
         case AddFields():
-            return _add(change, record, frame)
+            return _adding(change)(record, frame)
         case RemoveFields():
             return _removed(change, record, frame)
         case KeysToLower():
@@ -138,16 +140,27 @@ def apply(change: Transform, record: Record, frame: Frame) -> Record:
             assert_never(change)
 
 
-def _add(change: AddFields, record: Record, frame: Frame) -> Record:
-    for field in change.fields:
-        here = msgspec.structs.replace(frame, record=record)
-        value = evaluate(field.value, here)
-        if change.when is not None:
-            page = {**frame.page, "value": value, "path": list(field.path)}
-            if not evaluate(change.when, msgspec.structs.replace(here, page=page)):
-                continue
-        put(record, field.path, value)
-    return record
+def prepared(change: Transform) -> Callable[[Record, Frame], Record]:
+    """`apply` for one change that is made to many records."""
+    return _adding(change) if isinstance(change, AddFields) else partial(apply, change)
+
+
+def _adding(change: AddFields) -> Callable[[Record, Frame], Record]:
+    fields = [(field.path, function(field.value)) for field in change.fields]
+    when = None if change.when is None else function(change.when)
+
+    def add(record: Record, frame: Frame) -> Record:
+        here = frame if frame.record is record else msgspec.structs.replace(frame, record=record)
+        for path, value in fields:
+            found = value(here)
+            if when is not None:
+                page = {**frame.page, "value": found, "path": list(path)}
+                if not when(msgspec.structs.replace(here, page=page)):
+                    continue
+            put(record, path, found)
+        return record
+
+    return add
 
 
 def _removed(change: RemoveFields, record: Record, frame: Frame) -> Record:

@@ -24,6 +24,7 @@ from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import Wanted, find_values, wanted
+from penstock.read.steps import Steps
 from penstock.read.tally import Tally
 
 
@@ -78,6 +79,7 @@ class StreamContext:
         self.tally = Tally()
         self.lost = 0
         self.door: Door | None = None
+        self.steps = Steps(stream.records.steps[self.spreads :])
         self._laws: dict[int | None, Law] = {}
         self._pagination: Decided | None = None
         self._want: Wanted | None = None

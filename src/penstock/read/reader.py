@@ -26,7 +26,6 @@ from penstock.plan.records import Glob, Keys
 from penstock.plan.slices import Product, Slice, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
-from penstock.read import steps
 from penstock.read.airbyte_state import exported
 from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
@@ -557,10 +556,9 @@ async def _stepped(
     context: StreamContext, records: Sequence[RawRecord], frame: Frame
 ) -> Sequence[RawRecord]:
     """The records after all steps; those that may block are called from a worker thread."""
-    wanted = context.stream.records.steps[context.spreads :]
-    if not steps.block(wanted):
-        return steps.apply(wanted, records, frame)
-    return await called(steps.apply, wanted, records, frame, context.door)
+    if not context.steps.blocks:
+        return context.steps.apply(records, frame)
+    return await called(context.steps.apply, records, frame, context.door)
 
 
 def _refuse_without_classes(context: StreamContext) -> None:

@@ -17,7 +17,7 @@ from penstock.read.ask import Asker
 from penstock.read.context import Settings
 from penstock.read.discover import discovered, first_record, quiet
 from penstock.read.reader import Reader
-from penstock.read.steps import apply
+from penstock.read.steps import Steps
 from penstock.read.threads import called
 
 
@@ -133,7 +133,7 @@ def _applied(
     steps: tuple[Step, ...], values: list[JsonValue], frame: Frame, door: Door
 ) -> list[JsonValue]:
     raw = [msgspec.Raw(msgspec.json.encode(value)) for value in values]
-    return [msgspec.json.decode(bytes(one)) for one in apply(steps, raw, frame, door)]
+    return [msgspec.json.decode(bytes(one)) for one in Steps(steps).apply(raw, frame, door)]
 
 
 def _joined(parts: list[JsonValue]) -> dict[str, JsonValue]:

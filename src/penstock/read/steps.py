@@ -3,63 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import assert_never
+from functools import cached_property
+from typing import TypeAlias, assert_never
 
 import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan import transforms
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.functions import function
 from penstock.plan.python import Batch
 from penstock.plan.records import Call, Carry, Change, Keep, Spread, Step
 from penstock.read.decode import RawRecord
 
 
-def block(steps: Sequence[Step]) -> bool:
-    """Whether a step may block, and has to be called from a worker thread."""
-    return any(isinstance(step, Batch) for step in steps)
+class Steps:
+    """The steps of one stream, prepared once for all of its records."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = tuple(step for step in steps if not isinstance(step, Carry))
+        self.blocks = any(isinstance(step, Batch) for step in steps)
+        self._changes = any(map(_changes, self._steps))
+        self._single = not any(map(_makes_several, self._steps))
+
+    @cached_property
+    def _work(self) -> list[Work]:
+        # Templates take a while to import, which a run with nothing new shall not wait for.
+        return [_work(step) for step in self._steps]
+
+    def apply(
+        self, records: Sequence[RawRecord], frame: Frame, door: Door | None = None
+    ) -> Sequence[RawRecord]:
+        """The records after all steps that look at records.
+
+        A record that no step changes stays the slice of the answer that it was. Steps that are
+        classes of the document's own ask through `door`; where they may, they `block`, and the
+        steps have to be called from a worker thread.
+
+        Raises:
+            ReadError: a function of the document failed; the record it failed on is named.
+        """
+        if not self._steps:
+            return records
+        if self.blocks:
+            assert door is not None, "the reader gives every stream its door"
+            return _batches(self._steps, records, frame, door)
+        through = self._one if self._single else self._several
+        kept: list[RawRecord] = []
+        for record in records:
+            values = through(_decode(record), frame)
+            if values:
+                kept += map(_encode, values) if self._changes else [record] * len(values)
+        return kept
+
+    def _one(self, value: JsonValue, frame: Frame) -> Sequence[JsonValue]:
+        """The record after steps that give one record of one, or none."""
+        scope = msgspec.structs.replace(frame, record=value)
+        for work in self._work:
+            after = work(value, scope)
+            if not after:
+                return ()
+            if after[0] is not value:
+                value = after[0]
+                scope = msgspec.structs.replace(frame, record=value)
+        return (value,)
+
+    def _several(self, value: JsonValue, frame: Frame) -> Sequence[JsonValue]:
+        values: Sequence[JsonValue] = (value,)
+        for work in self._work:
+            scopes = [(one, msgspec.structs.replace(frame, record=one)) for one in values]
+            values = [after for one, scope in scopes for after in work(one, scope)]
+        return values
 
 
-def apply(
-    steps: Sequence[Step],
-    records: Sequence[RawRecord],
-    frame: Frame,
-    door: Door | None = None,
-) -> Sequence[RawRecord]:
-    """The records after all steps that look at records.
-
-    A record that no step changes stays the slice of the answer that it was. Steps that are classes
-    of the document's own ask through `door`.
-
-    Raises:
-        ReadError: a function of the document failed; the record it failed on is named.
-    """
-    steps = tuple(step for step in steps if not isinstance(step, Carry))
-    if not steps:
-        return records
-    if door is not None and block(steps):
-        return _batches(steps, records, frame, door)
-    kept: list[RawRecord] = []
-    for record in records:
-        original: JsonValue = msgspec.json.decode(record)
-        changed = any(map(_changes, steps))
-        values = _through(steps, original, frame)
-        kept.extend(map(msgspec.json.encode, values) if changed else [record] * len(values))
-    return kept
+Work: TypeAlias = Callable[[JsonValue, Frame], Sequence[JsonValue]]
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def _batches(
     steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame, door: Door
 ) -> Sequence[RawRecord]:
     """The records after steps of which some look at a whole page."""
-    values: list[JsonValue] = [msgspec.json.decode(record) for record in records]
+    values: list[JsonValue] = [_decode(record) for record in records]
     for step in steps:
         if isinstance(step, Batch):
             values = list(step.function(door, values, frame))
-        else:
-            values = [after for one in values for after in _step(step, one, frame)]
-    return [msgspec.Raw(msgspec.json.encode(value)) for value in values]
+            continue
+        work = _work(step)
+        scopes = [(one, msgspec.structs.replace(frame, record=one)) for one in values]
+        values = [after for one, scope in scopes for after in work(one, scope)]
+    return [msgspec.Raw(_encode(value)) for value in values]
 
 
 def _changes(step: Step) -> bool:
@@ -67,41 +102,41 @@ def _changes(step: Step) -> bool:
     return not (isinstance(step, Keep) or (isinstance(step, Call) and step.does == "filter"))
 
 
-def _through(steps: Sequence[Step], value: JsonValue, frame: Frame) -> list[JsonValue]:
-    values = [value]
-    for step in steps:
-        values = [after for one in values for after in _step(step, one, frame)]
-    return values
+def _makes_several(step: Step) -> bool:
+    return isinstance(step, Spread) or (isinstance(step, Call) and step.does == "expand")
 
 
-def _step(step: Step, value: JsonValue, frame: Frame) -> Iterable[JsonValue]:
+def _work(step: Step) -> Work:
+    """What a step makes of a record, whose frame is given with it."""
     match step:
         case Keep():
-            scope = msgspec.structs.replace(frame, record=value)
-            return (value,) if evaluate(step.when, scope) else ()
+            when = function(step.when)
+            return lambda value, scope: (value,) if when(scope) else ()
         case Call():
-            return _called(step, value)
+            return lambda value, _scope: _called(step, value)
         case Change():
-            return (_altered(step, value, frame),)
+            return _altering(step)
         case Spread():
-            return transforms.expand(step.expand, value)
+            return lambda value, _scope: list(transforms.expand(step.expand, value))
         case Carry():
-            return (value,)
+            return lambda value, _scope: (value,)
         case Batch():
             raise AssertionError("a whole page goes through it at once")
         case _:
             assert_never(step)
 
 
-def _altered(step: Change, value: JsonValue, frame: Frame) -> JsonValue:
-    """The record after a change; what is not an object has no fields to change."""
-    if not isinstance(value, dict):
-        return value
-    scope = msgspec.structs.replace(frame, record=value)
-    return transforms.apply(step.transform, value, scope)
+def _altering(step: Change) -> Work:
+    change = transforms.prepared(step.transform)
+
+    def alter(value: JsonValue, scope: Frame) -> Sequence[JsonValue]:
+        # What is not an object has no fields to change.
+        return (change(value, scope),) if isinstance(value, dict) else (value,)
+
+    return alter
 
 
-def _called(step: Call, value: JsonValue) -> Iterable[JsonValue]:
+def _called(step: Call, value: JsonValue) -> Sequence[JsonValue]:
     function: Callable[..., JsonValue | Iterable[JsonValue]] = step.function
     try:
         match step.does:
