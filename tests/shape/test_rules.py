@@ -249,6 +249,9 @@ def test_extras_of_another_class_go_to_a_variant():
         ("time", "10:30", time(10, 30)), ("binary", "YWI=", b"ab"), ("json", 5, "5"),
         ("timestamp", "2024-01-01T10:00:00", datetime(2024, 1, 1, 10, tzinfo=UTC)),
         ("timestamp", "2024-01-01", datetime(2024, 1, 1, tzinfo=UTC)), ("text", 12, "12"),
+        ("timestamp", 1704106800, datetime(2024, 1, 1, 11, tzinfo=UTC)),
+        ("timestamp", -0.5, datetime(1969, 12, 31, 23, 59, 59, 500000, tzinfo=UTC)),
+        ("timestamp_ntz", 1704106800.25, datetime(2024, 1, 1, 11, 0, 0, 250000)),  # noqa: DTZ001 (it has none)
         ("timestamp_ntz", "2024-01-01T10:00:00+02:00", datetime(2024, 1, 1, 8)),  # noqa: DTZ001 (it has none)
     ],
 )  # fmt: skip
@@ -262,7 +265,8 @@ def test_declared_columns_take_other_spellings(kind, given, kept):
 
 @pytest.mark.parametrize(
     ("kind", "given"),
-    [("timestamp", 5), ("text", True), ("decimal", "12.345"), ("bigint", "007"),
+    [("timestamp", 5), ("timestamp", 0), ("timestamp", 1e300), ("timestamp", 1704106800.12345678),
+     ("timestamp", 1704106800123), ("text", True), ("decimal", "12.345"), ("bigint", "007"),
      ("bigint", 1.5), ("date", "2024-02-30"), ("bool", "true"), ("binary", "YWI")],
 )  # fmt: skip
 def test_declared_columns_never_bend_a_value(kind, given):

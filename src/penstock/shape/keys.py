@@ -17,6 +17,7 @@ from penstock.shape.exact import excerpt
 from penstock.shape.frame import Frame
 from penstock.shape.place import fits
 from penstock.shape.report import Tally
+from penstock.shape.required import lookup
 from penstock.shape.roles import Roles, column_of, roles
 from penstock.shape.schema import Extra, Segment
 from penstock.shape.tree import ColumnState, Tree
@@ -153,7 +154,7 @@ class Keys:
             extras = dict(segment.extras)
             for record in segment.records:
                 value = decode(record)
-                found = _lookup(value, path)
+                found = lookup(value, path)
                 if found is None:
                     found = extras.get(path[0]) if len(path) == 1 else None
                 if not _fills(found, name, self._tree):
@@ -188,12 +189,6 @@ def _tells_apart(frame: Frame, column: ColumnState) -> bool:
 def _lacks(frame: Frame, name: str | None) -> bool:
     array = frame.columns.get(name) if name is not None else None
     return array is None or bool(array.null_count)
-
-
-def _lookup(value: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _fills(found: Any, name: str, tree: Tree) -> bool:

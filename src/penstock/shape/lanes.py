@@ -16,6 +16,7 @@ from penstock.shape.frame import Frame, Frames, concat
 from penstock.shape.keys import Keys, identities, keep_rows, last_rows, versions
 from penstock.shape.main import MainLane, Refused, within
 from penstock.shape.report import Tally
+from penstock.shape.required import Required
 from penstock.shape.schema import Batch, Block, Schema, Segment
 from penstock.shape.tree import Tree
 from penstock.shape.values import EXACT_INTEGER
@@ -43,6 +44,7 @@ class Lanes:
         self._exact = ExactLane(tree, judge, tally, discards="discard_row" in modes)
         self._main = MainLane(tree)
         self._keys = Keys(tree, hints, tally)
+        self._required = Required(tree, hints)
         self._lane = lane
         self._learned = False
         self._numbered: dict[str, int] = {}
@@ -58,6 +60,7 @@ class Lanes:
         pieces = [self._piece(piece) for piece in self._pieces(segments)]
         frames = concat(self._tree, pieces or [{}])
         left_out, self._exact.left_out = self._exact.left_out, []
+        self._required.check(frames[self._tree.root.name], segments)
         rows = self._versions(segments, left_out)
         given = self._given(segments, left_out, rows)
         frames, ids, rows = self._identify(frames, block.load_id, segments, rows, given)

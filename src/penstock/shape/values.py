@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
@@ -19,6 +19,7 @@ from penstock.plan.hints import ColumnType
 MAX_DIGITS: Final = 38
 FRACTION_SCALE: Final = 18
 EXACT_INTEGER: Final = 2**53
+_FIRST_YEAR: Final = 365 * 86_400  # seconds of 1970
 MIN_BIGINT: Final = -(2**63)
 MAX_BIGINT: Final = 2**63 - 1
 
@@ -252,6 +253,8 @@ def _coerce_number(value: Any, kind: ColumnType, precision: int | None, scale: i
         return to_decimal(value, *decimal_size(precision, scale))
     if kind == "text":
         return repr(value)
+    if kind in {"timestamp", "timestamp_ntz"}:
+        return _since_epoch(value, zoned=kind == "timestamp")
     if isinstance(value, float):
         return value if kind == "double" else None
     if kind == "bigint":
@@ -259,6 +262,21 @@ def _coerce_number(value: Any, kind: ColumnType, precision: int | None, scale: i
     if kind == "double":
         return float(value) if abs(value) <= EXACT_INTEGER else None
     return None
+
+
+def _since_epoch(seconds: float, *, zoned: bool) -> str | None:
+    """The instant so many seconds after the beginning of 1970, to the microsecond, or None.
+
+    A number that would lead into 1970 itself is none: it is a count, a flag or an empty value.
+    """
+    micros = Decimal(repr(seconds)) * 1_000_000
+    if 0 <= seconds < _FIRST_YEAR or micros != micros.to_integral_value():
+        return None
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
+    except OverflowError:
+        return None
+    return moment.isoformat() if zoned else moment.replace(tzinfo=None).isoformat()
 
 
 def _coerce_text(text: str, kind: ColumnType, precision: int | None, scale: int | None) -> Any:

@@ -18,6 +18,7 @@ from penstock.plan.source import Source
 
 ENDPOINT = {"data_selector": "data", "paginator": "single_page"}
 SINCE = {"cursor_path": "at", "initial_value": 0, "start_param": "since"}
+RESTORE = {"RESTORE_FROM_DESTINATION": "true"}
 NESTED = {"l": [1, {"deep": [3, 4]}], "o": {"userName": "x"}}
 
 
@@ -88,7 +89,7 @@ class Turns:
     def dlt(self, made: Any = everything) -> None:
         """Load the next run with dlt, which may find its state in the dataset."""
         self._next()
-        done = self._oracle.run(self._name, made(self._stage.base), self.folder, restore=True)
+        done = self._oracle.run(self._name, made(self._stage.base), self.folder, settings=RESTORE)
         assert not done["error"], done["error"]
 
     def penstock(self, made: Any = everything, **options: Any) -> Result:

@@ -44,18 +44,27 @@ def _rows(con: Any, schema: str, table: str, columns: list[tuple[str, str, str]]
 
 def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """The tables without system columns; a child's rows say which row is their parent."""
-    owner: dict[Any, dict[str, Any]] = {}
-    for rows in raw.values():
+    owner: dict[Any, tuple[str, dict[str, Any]]] = {}
+    for table, rows in raw.items():
         for row in rows:
             held = _system(row)
             if "id" in held:
-                owner[held["id"]] = row
+                owner[table, held["id"]] = (table, row)
     found = {}
     for table, columns in named.items():
         types = {c: (kind, nullable) for c, kind, nullable in columns if not c.startswith(_SYSTEM)}
-        rows = [_plain(row, types, owner) for row in raw[table]]
+        rows = [_plain(table, row, types, owner) for row in raw[table]]
         found[table] = {"columns": types, "rows": rows}
     return found
+
+
+def _owner(table: str, held: dict[str, Any], owner: dict[Any, Any]) -> Any:
+    """The row above one of `table`: ids are its parent table's, whose name its own begins with."""
+    while "__" in table:
+        table = table.rpartition("__")[0]
+        if (table, held["parent"]) in owner:
+            return owner[table, held["parent"]]
+    return None
 
 
 def _system(row: dict[str, Any]) -> dict[str, Any]:
@@ -63,22 +72,25 @@ def _system(row: dict[str, Any]) -> dict[str, Any]:
     return {names[c]: value for c, value in row.items() if c in names and value is not None}
 
 
-def _plain(row: dict[str, Any], types: dict[str, Any], owner: dict[Any, Any]) -> dict[str, Any]:
+def _plain(
+    table: str, row: dict[str, Any], types: dict[str, Any], owner: dict[Any, Any]
+) -> dict[str, Any]:
     held = _system(row)
     plain = {c: _value(row[c], types[c][0]) for c in types}
     if "parent" in held:
         plain["(index)"] = held["index"]
-        plain["(parent)"] = _path(owner.get(held["parent"]), owner)
+        plain["(parent)"] = _path(_owner(table, held, owner), owner)
     return plain
 
 
-def _path(row: dict[str, Any] | None, owner: dict[Any, Any]) -> str:
+def _path(found: Any, owner: dict[Any, Any]) -> str:
     """A row that others refer to, as text: its values, and those of its own parent."""
-    if row is None:
+    if found is None:
         return "(lost)"
+    table, row = found
     held = _system(row)
     own = {c: _spelled(v) for c, v in row.items() if not c.startswith(_SYSTEM) and v is not None}
-    above = _path(owner.get(held["parent"]), owner) if "parent" in held else ""
+    above = _path(_owner(table, held, owner), owner) if "parent" in held else ""
     return above + json.dumps([own, held.get("index")], sort_keys=True)
 
 

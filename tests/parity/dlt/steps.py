@@ -1,11 +1,13 @@
 """Functions that configurations name: both engines call the same ones.
 
-The process that runs dlt imports this file by itself, so it imports nothing.
+The process that runs dlt imports this file by itself, so it imports nothing but what dlt takes.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 
 def is_even(record: dict[str, Any]) -> bool:
@@ -37,3 +39,42 @@ def twice(record: dict[str, Any]) -> Any:
 def by_parity(record: dict[str, Any]) -> str:
     """The table of a record."""
     return "even" if record["id"] % 2 == 0 else "odd"
+
+
+def by_kind(record):
+    """The table of a record, by its kind."""
+    return f"things_{record['kind']}"
+
+
+class Owner(BaseModel):
+    """An object in a record."""
+
+    n: int
+
+
+class Plain(BaseModel):
+    """The columns of a thing, some of which may be null."""
+
+    id: int
+    name: str | None
+    tags: list[str]
+    owner: Owner
+    price: float
+
+
+class Loose(Plain):
+    """The same, where other keys are left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Strict(Plain):
+    """The same, where other keys are an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Open(Plain):
+    """The same, where other keys are welcome."""
+
+    model_config = ConfigDict(extra="allow")

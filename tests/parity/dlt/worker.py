@@ -13,6 +13,8 @@ import runpy
 import struct
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,7 +65,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     error = ""
     if "script" in job:
         return _executed(folder, job["script"])
-    os.environ["RESTORE_FROM_DESTINATION"] = str(job.get("restore", False)).lower()
+    os.environ.update({**SETTINGS, **job.get("settings", {})})
     try:
         pipeline = dlt.pipeline(
             job["name"],
@@ -72,10 +74,28 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             dataset_name="parity",
         )
         source = rest_api_source(job["config"], name="parity")
-        pipeline.run(source, loader_file_format="parquet")
-    except Exception as exc:  # noqa: BLE001 (what dlt says is part of the result)
+        with _dying() if job.get("dies") else nullcontext():
+            pipeline.run(source, loader_file_format="parquet")
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (what dlt says is part of the result)
         error = _causes(exc)
     return {"error": error, "tables": _tables(folder / "dlt.duckdb")}
+
+
+@contextmanager
+def _dying() -> Iterator[None]:
+    """Stop dlt as a kill would, after the database took rows and before dlt wrote that down."""
+    from dlt.common.storages.load_package import PackageStorage  # noqa: PLC0415 (as above)
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    held = PackageStorage.save_pending_transition, PackageStorage.complete_job
+    PackageStorage.save_pending_transition = lambda *_, **__: None
+    PackageStorage.complete_job = dies
+    try:
+        yield
+    finally:
+        PackageStorage.save_pending_transition, PackageStorage.complete_job = held
 
 
 def _executed(folder: Path, script: str) -> dict[str, Any]:

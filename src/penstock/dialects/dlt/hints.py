@@ -227,8 +227,9 @@ def _columns(ctx: Context, node: Node | None) -> tuple[Column, ...]:
 
 
 def _column(ctx: Context, name: str, node: Node) -> Column:
-    ctx.keys(node, (*_COLUMN_KEYS, *_COLUMN_GAPS), f"the column {name!r}")
-    for key in _COLUMN_GAPS:
+    own = tuple(key for key in node.mapping if key.startswith("x-"))
+    ctx.keys(node, (*_COLUMN_KEYS, *_COLUMN_GAPS, *own), f"the column {name!r}")
+    for key in (*_COLUMN_GAPS, *own):
         if node.has(key):
             node.get(key)
             ctx.gap(node.mapping[key], f"the hint {key!r} of the column {name!r} is not honoured")
@@ -241,12 +242,13 @@ def _column(ctx: Context, name: str, node: Node) -> Column:
     if declared == "timestamp" and not ctx.flag(node.get("timezone"), default=True):
         declared = "timestamp_ntz"
     node.get("timezone")
+    scale = ctx.whole(node.get("scale"))
     return Column(
         name=name,
         type=declared,
         nullable=ctx.flag(node.get("nullable"), default=True),
         precision=ctx.whole(node.get("precision")),
-        scale=ctx.whole(node.get("scale")),
+        scale=0 if kind == "wei" and scale is None else scale,
         hard_delete=ctx.flag(node.get("hard_delete"), default=False),
         dedup_sort="asc" if dedup == "asc" else "desc" if dedup == "desc" else None,
         description=ctx.text(node.get("description")),
