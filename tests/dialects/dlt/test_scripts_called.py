@@ -403,3 +403,67 @@ def test_a_function_that_picks_otherwise_is_told(tmp_path):
     )
     (said,) = found.diagnostics
     assert (said.code, said.place.line) == ("unsupported", 9)
+
+
+ROWS = """
+@dlt.resource(write_disposition="replace")
+def users(key=dlt.secrets["k"], count: int = 3):
+    for n in range(count):
+        yield [{"id": n, "key": key}, None]
+
+@dlt.transformer(data_from=users, primary_key="id")
+def doubled(items, by):
+    @dlt.defer
+    def one(item):
+        return {"id": item["id"] * by}
+    return [one(item) for item in items]
+
+@dlt.source
+def api():
+    return doubled(2)
+"""
+
+
+def test_rows_are_made_when_the_run_asks_for_them(tmp_path):
+    """A resource's function is called with its values, a transformer with items of its parent."""
+    found = compiled(tmp_path, ROWS)
+    assert [str(d) for d in found.diagnostics] == []
+    source = found.need()
+    assert [i.name for i in source.inputs] == ["k"]
+    doubled, users = source.streams
+    assert (users.name, users.selected, users.hints.write) == ("users", False, "replace")
+    assert (doubled.name, doubled.hints.primary_key) == ("doubled", ("id",))
+    assert doubled.partition.of.stream == "users"
+    door = Alone({"k": "secret"})
+    made = users.retrieve.function(door, Frame())
+    assert list(made) == [{"id": n, "key": "secret"} for n in range(3)]
+    frame = Frame(slice={"partition": {"item": [{"id": 1}, {"id": 2}]}})
+    assert list(doubled.retrieve.function(door, frame)) == [{"id": 2}, {"id": 4}]
+
+
+def test_rows_that_fail_name_their_line(tmp_path):
+    """What goes wrong between two rows is an error of the slice, with file and line."""
+    script = """
+    @dlt.resource
+    def users():
+        yield {"id": 1}
+        yield {"id": 1 / 0}
+    """
+    rows = iter(stream(tmp_path, script).retrieve.function(Alone({}), Frame()))
+    assert next(rows) == {"id": 1}
+    with pytest.raises(ReadError, match=r"pipeline.py:\d+: users failed: ZeroDivisionError"):
+        next(rows)
+
+
+def test_a_resource_that_yields_resources_is_read_by_the_plan(tmp_path):
+    """A function that names what makes resources is called by the script, as ever."""
+    script = """
+    from dlt.sources.rest_api import rest_api_resources
+    def listed():
+        return rest_api_resources({"client": {"base_url": "https://a.test"}, "resources": ["x"]})
+    @dlt.resource(name="renamed")
+    def made():
+        yield from listed()
+    """
+    found = stream(tmp_path, script)
+    assert (found.name, found.hints.table, found.retrieve) == ("x", "renamed", None)

@@ -55,7 +55,7 @@ SAID = {
     ),
     "a transformer": (
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",
-        ["error[unsupported] 1: Penstock has no dlt.transformer"],
+        [("error[unsupported] 1: the transformer 'details' has no resource to take items from")],
     ),
     "a client of its own": (
         (
@@ -65,8 +65,21 @@ SAID = {
         ["error[unsupported] 4: Penstock has no dlt.sources.helpers.rest_client.RESTClient"],
     ),
     "rows made in Python": (
-        "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.pipeline('p').run(users())\n",
-        ["error[unsupported] 4: the resource 'users' makes its rows in Python, which is not run"],
+        "dlt.pipeline('p').run([{'id': 1}], table_name='users')\n",
+        ["error[unsupported] 1: the run makes its rows in Python, which is not run"],
+    ),
+    "an incremental of rows made in Python": (
+        (
+            "@dlt.resource\n"
+            "def users(at=dlt.sources.incremental('at')):\n"
+            "    yield {'id': 1}\n"
+            "dlt.pipeline('p').run(users())\n"
+        ),
+        ["error[unsupported] 4: at is an incremental of rows that are made in Python"],
+    ),
+    "a pipe into no transformer": (
+        "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.run(users | print)\n",
+        ["error[unsupported] 4: only a transformer can stand behind |"],
     ),
     "an error of its own": (
         "def made():\n    raise ValueError('no such thing')\nsource = rest_api_source(made())\n",

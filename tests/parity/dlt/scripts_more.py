@@ -376,6 +376,48 @@ def items_source(settings=Settings, include_all: bool = True):
     return [r for r in found if include_all or r.name != "items"]
 """
 
+TRANSFORMED = """
+import requests
+
+@dlt.transformer(write_disposition="replace", primary_key="id")
+def details(users, base, extra="x"):
+    for user in users:
+        found = requests.get(f"{base}/teams", params={"user": user["id"]}).json()
+        yield {"id": user["id"], "teams": len(found), "extra": extra}
+
+users = rest_api_source({
+    "client": {"base_url": "BASE", "paginator": "single_page"}, "resources": ["users"],
+}).users
+
+if __name__ == "__main__":
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    pipeline.run(users | details("BASE"))
+"""
+
+MIXED = """
+@dlt.resource(name="regions", write_disposition="replace")
+def regions(names=("eu", "us")):
+    for nth, name in enumerate(names):
+        yield {"id": nth, "name": name, "tags": [{"t": 1}]}
+
+@dlt.defer
+def upper(row):
+    return {**row, "name": row["name"].upper()}
+
+@dlt.transformer(data_from=regions)
+def shouted(items):
+    for row in items if isinstance(items, list) else [items]:
+        yield upper(row)
+
+@dlt.source
+def everything():
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"}, "resources": ["users"]})
+    yield regions
+    yield shouted
+    yield dlt.resource([{"n": 1}, {"n": 2}], name="numbers")
+"""
+
 SCRIPTS: dict[str, Written] = {
     **VENDORS,
     "pages that know their number": Written(text=COUNTED, api=numbered, source="source"),
@@ -398,4 +440,6 @@ SCRIPTS: dict[str, Written] = {
         text=PIECES, api=people, source="rest_api_source(build())"
     ),
     "a source from parts": Written(text=SPLIT, api=numbered, source="items_source()"),
+    "a transformer behind a resource": Written(text=TRANSFORMED, api=people),
+    "rows made in Python": Written(text=MIXED, api=people, source="everything()"),
 }

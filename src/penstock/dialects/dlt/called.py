@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.resources import FED, ROWS
 from penstock.dialects.document import Node, Opaque
 from penstock.plan.auth import Auth
 from penstock.plan.expr import Converted, Expr, JsonValue
 from penstock.plan.pagination import Led, Pagination
-from penstock.plan.python import Amend
+from penstock.plan.python import Amend, Retrieve
+from penstock.plan.records import JsonPath
+from penstock.plan.slices import Field, Grouped, Parent
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.parts import Part
+    from penstock.dialects.dlt.standin.rows import Rows
+
+_ITEMS = 100  # of a parent that a transformer is given at once
 
 
 class Convert(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,3 +110,21 @@ def _functions(item: Node) -> tuple[Callable[..., object], ...]:
     nodes = action.items or [action]
     found = (function_in(node) for node in nodes)
     return tuple(function for function in found if function is not None)
+
+
+def rows_of(ctx: Context, resource: Node) -> tuple[Retrieve, Grouped | None] | None:
+    """What makes the rows of a resource, and the items of another that it makes them of."""
+    node, fed = resource.get(ROWS), resource.get(FED)
+    if node is None or not isinstance(node.value, Opaque):
+        return None
+    from penstock.dialects.dlt.standin.calling import retrieve, row_references  # noqa: PLC0415 (few documents)
+
+    rows = cast("Rows", node.value.value)
+    for reference in row_references(rows):
+        ctx.input(reference)
+    items: Grouped | None = None
+    if fed is not None:
+        field = Field(name="item", path=JsonPath(text="$"))
+        parent = Parent(stream=ctx.text(fed, "") or "", fields=(field,), repeat=True)
+        items = Grouped(of=parent, size=_ITEMS, distinct=False)
+    return retrieve(rows), items

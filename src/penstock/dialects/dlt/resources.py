@@ -16,6 +16,8 @@ RESOURCE_KEYS = (
     "soft_delete", "nesting", "schema_contract", "table_format", "file_format", "parent_table_name",
     "references", "nested_hints",
 )  # fmt: skip
+# Keys of resources that a script's own functions make; nobody writes them by hand.
+ROWS, FED = "rows made by a function", "fed by"
 _NOT_HONOURED = ("table_format", "file_format", "parent_table_name", "references", "nested_hints")
 
 
@@ -69,6 +71,7 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
                 ctx.missing(item, "name", "a resource")
             return None
         name, own = found, _shaped(ctx, item, item.mapping["name"])
+        default = None if item.has(ROWS) else default  # as dlt has it
     else:
         ctx.wrong(item, "a name or a mapping")
         return None
@@ -85,7 +88,9 @@ def _path(path: Node, at: Node) -> Node:
 def _shaped(ctx: Context, item: Node, name: Node | None) -> Node:
     """A resource, or the defaults, whose endpoint is a mapping; `name` is the default path."""
     known = RESOURCE_KEYS if name is not None else tuple(k for k in RESOURCE_KEYS if k != "name")
-    ctx.keys(item, (*known, *ENDPOINT_KEYS), "a resource" if name else "resource_defaults")
+    made = [key for key in (ROWS, FED) if item.has(key)]
+    what = "a resource" if name else "resource_defaults"
+    ctx.keys(item, (*known, *made, *ENDPOINT_KEYS), what)
     entries = {key: child for key, child in item.mapping.items() if key not in ENDPOINT_KEYS}
     for key in entries:
         item.get(key)

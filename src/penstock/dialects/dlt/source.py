@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
+from penstock.dialects.dlt.called import rows_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.expr import Bindings, cursor_value
@@ -28,7 +29,7 @@ from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
-from penstock.plan.records import Records
+from penstock.plan.records import Keys, Records
 from penstock.plan.source import Input, Source, Stream
 
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
@@ -196,8 +197,23 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         hints=table,
         selected=ctx.flag(merged.get("selected"), default=True) and not skipped(merged),
     )
-    stream = _with_cursor(ctx, stream, incremental)
+    stream = _made(ctx, _with_cursor(ctx, stream, incremental), merged)
     return Draft(resource=resource, bindings=bindings, hints=table, path=path), stream
+
+
+def _made(ctx: Context, stream: Stream, merged: Node) -> Stream:
+    """The stream, with its rows made by a function of the script's where they are."""
+    found = rows_of(ctx, merged)
+    if found is None:
+        return stream
+    retrieve, items = found
+    return msgspec.structs.replace(
+        stream,
+        retrieve=retrieve,
+        partition=items,
+        pagination=SinglePage(),
+        records=Records(path=Keys(), steps=stream.records.steps),
+    )
 
 
 def _with_cursor(ctx: Context, stream: Stream, found: Found | None) -> Stream:
@@ -209,7 +225,7 @@ def _with_cursor(ctx: Context, stream: Stream, found: Found | None) -> Stream:
 
 def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> Stream:
     """The stream with its parent, and with what its records carry from it."""
-    parent = partition(ctx, draft, names)
+    parent = stream.partition or partition(ctx, draft, names)
     steps = (
         *included(draft.columns),
         *carried(n for n in draft.bindings.carried if n not in draft.columns),

@@ -21,12 +21,34 @@ def assemble(sources: Iterable[DltSource]) -> Mapping[str, Any]:
         Refusal: their clients say things that only a whole source can have.
     """
     listed = [(resource, source) for source in sources for resource in source.listed]
+    listed = _with_parents(listed)
     if not listed:
         return Marked({"resources": [], "client": {"base_url": ""}})
-    configs = _configs(resource for resource, _ in listed)
+    configs = _configs(resource for resource, _ in listed if resource.config is not None)
+    configs = configs or [Marked({"client": {"base_url": ""}, "resources": []})]
     if len(configs) == 1:
         return _single(configs[0], listed)
     return _several(configs, listed)
+
+
+def _with_parents(
+    listed: list[tuple[DltResource, DltSource]],
+) -> list[tuple[DltResource, DltSource]]:
+    """The resources, and those that feed transformers among them: these are read, not loaded."""
+    found = list(listed)
+    names = {resource.name for resource, _ in found}
+    for resource, source in found:
+        parent = resource.parent
+        if resource.rows is not None and resource.rows.takes_items and parent is None:
+            message = f"the transformer {resource.name!r} has no resource to take items from"
+            spot = resource.item.spot
+            raise Refusal(message, f"write RESOURCE | {resource.name}", spot=spot)
+        if parent is not None and parent.name not in names:
+            fed = parent.copied()
+            fed.selected = False
+            names.add(fed.name)
+            found.append((fed, source))
+    return found
 
 
 def _configs(resources: Iterable[DltResource]) -> list[Any]:
@@ -106,7 +128,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     item, hints = resource.item, dict(resource.hints)
     for key, value in source.settings.items():
         held = item if isinstance(item, Mapping) else {}
-        defaults = resource.config.get("resource_defaults") or {}
+        defaults = (resource.config or {}).get("resource_defaults") or {}
         if key not in held and key not in defaults:
             hints.setdefault(key, value)
     if resource.selected is False:
@@ -115,13 +137,15 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         hints["processing_steps"] = [*_steps(resource), *resource.steps]
     if resource.incremental is not None:
         hints["endpoint"] = _with(_endpoint(item), {"incremental": resource.incremental})
+    if resource.parent is not None:
+        hints["fed by"] = resource.parent.name
     if not hints:
         return item
     return _with(item if isinstance(item, Mapping) else {"name": item}, hints)
 
 
 def _steps(resource: DltResource) -> list[Any]:
-    for held in (resource.item, resource.config.get("resource_defaults")):
+    for held in (resource.item, (resource.config or {}).get("resource_defaults")):
         if isinstance(held, Mapping) and "processing_steps" in held:
             return list(held["processing_steps"] or [])
     return []
@@ -162,6 +186,8 @@ def _movable(config: Any) -> None:
 
 def _moved(resource: DltResource, item: Any) -> Marked:
     """A resource that stands on its own: URL, auth, headers and paginator in its endpoint."""
+    if resource.config is None:
+        return _with(item, {})
     client = resource.config["client"]
     defaults = resource.config.get("resource_defaults") or {}
     endpoint = _merged(_endpoint(defaults), _endpoint(item))

@@ -75,7 +75,8 @@ class Choice:
         made = [v for v in self.names.values() if isinstance(v, (SourceFactory, ResourceFactory))]
         made.sort(key=lambda factory: isinstance(factory, ResourceFactory))
         if made:
-            self.others += [None for _ in made[1:]]
+            # Beside a source, resources are what it is made of.
+            self.others += [None for f in made[1:] if isinstance(f, type(made[0]))]
             return self._from(made[0])
         plain = [v for v in self.names.values() if _is_resources(v) or _is_config(v)]
         return self._from(plain[0]) if plain else None

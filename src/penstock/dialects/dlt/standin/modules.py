@@ -130,6 +130,7 @@ def _top() -> dict[str, Any]:
         "source": sources.source,
         "resource": sources.resource,
         "transformer": sources.transformer,
+        "defer": sources.defer,
         "pipeline": pipeline.pipeline,
         "run": pipeline.run,
         "Pipeline": pipeline.Pipeline,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.marks import Spot, caller
+from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
 from penstock.dialects.dlt.standin.record import current, refuse, remark, unknown
+from penstock.dialects.dlt.standin.rows import ROWS, Rows, bound, makes_resources, spot_of
 from penstock.dialects.dlt.standin.settings import filled
 
 # Hints that a resource's own key of the same name says.
@@ -43,6 +44,34 @@ class DltResource:
         self.steps: list[dict[str, Any]] = []
         self.incremental: Any = None
         self.selected: bool | None = None
+        self.parent: DltResource | None = None  # of a transformer
+
+    def __or__(self, other: Any) -> DltResource:
+        """The transformer, fed by this resource."""
+        made = other() if isinstance(other, TransformerFactory) else other
+        if not isinstance(made, DltResource) or made.rows is None or not made.rows.takes_items:
+            hint = "decorate the function with @dlt.transformer, or use add_map"
+            raise refuse(Refusal("only a transformer can stand behind |", hint))
+        piped = made.copied()
+        piped.feed(self)
+        return piped
+
+    def __ror__(self, other: Any) -> DltResource:
+        return python_resource("data", lambda: other) | self
+
+    @property
+    def rows(self) -> Rows | None:
+        """The function that makes its rows, if they are made in Python."""
+        held = self.item.get(ROWS) if isinstance(self.item, Mapping) else None
+        return held if isinstance(held, Rows) else None
+
+    def feed(self, parent: DltResource) -> None:
+        """Take the items of another resource."""
+        self.parent = parent
+
+    def copied(self) -> DltResource:
+        """A copy."""
+        return self._copy()
 
     def __iter__(self) -> Iterator[DltResource]:
         """The records, where dlt reads them; here the resource itself, for whoever yields it."""
@@ -114,6 +143,7 @@ class DltResource:
         copied = DltResource(self.config, self.item, self.name)
         copied.hints, copied.steps = dict(self.hints), list(self.steps)
         copied.incremental, copied.selected = self.incremental, self.selected
+        copied.parent = self.parent
         return copied
 
 
@@ -256,22 +286,57 @@ class SourceFactory(_Factory):
 
 
 class ResourceFactory(_Factory):
-    """A function decorated with `@dlt.resource`; its rows are those of the resources it yields."""
+    """A function decorated with `@dlt.resource`; its rows are those of the resources it yields.
+
+    One that names none of these makes the rows itself.
+    """
+
+    def __or__(self, other: Any) -> DltResource:
+        made = self()
+        if not isinstance(made, DltResource):
+            raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
+        return made | other
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
-        made = filled(self.function, args, named)
-        found = list(flat(made, f"the resource {self.name!r}"))
         hints = {k: v for k, v in self.settings.items() if k in HINTS}
+        if not makes_resources(self.function):
+            made = python_resource(self.name, bound(self.function, args, named))
+            return self._set(made, hints)
+        found = list(flat(filled(self.function, args, named), f"the resource {self.name!r}"))
         for resource in found:
-            resource.apply_hints(**hints)
-            if self.settings.get("selected") is False:
-                resource.selected = False
+            self._set(resource, hints)
         if len(found) != 1:
             return found
         if found[0].name != self.name:
             found[0].hints.setdefault("table_name", self.name)
         return found[0]
+
+    def _set(self, resource: DltResource, hints: dict[str, Any]) -> DltResource:
+        resource.apply_hints(**hints)
+        if self.settings.get("selected") is False:
+            resource.selected = False
+        return resource
+
+
+class TransformerFactory(ResourceFactory):
+    """A function decorated with `@dlt.transformer`; called, it has its arguments but the items."""
+
+    def __call__(self, *args: Any, **named: Any) -> DltResource:
+        """The resource, fed by what the decorator names."""
+        rows = bound(self.function, args, named, skip=1)
+        rows.takes_items = True
+        made = python_resource(self.name, rows)
+        parent = self.settings.get("data_from")
+        if parent is not None:
+            made.feed(parent() if isinstance(parent, ResourceFactory) else parent)
+        return self._set(made, {k: v for k, v in self.settings.items() if k in HINTS})
+
+
+def python_resource(name: str, rows: Any) -> DltResource:
+    """A resource whose rows are made in Python."""
+    held = rows if isinstance(rows, Rows) else Rows(rows, (), {})
+    return DltResource(None, Marked({"name": name, ROWS: held}, spot_of(held.function)), name)
 
 
 def flat(made: Any, what: str) -> Iterator[DltResource]:
@@ -318,14 +383,31 @@ def resource(data: Any = None, /, **settings: Any) -> Any:
         return data.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
     if callable(data) and not inspect.isgenerator(data):
         return ResourceFactory(data, kept)
-    name = kept.get("name", "resource")
+    name = str(kept.get("name", "resource"))
+    hints = {k: v for k, v in kept.items() if k in HINTS}
+    if not _holds_resources(data):
+        return python_resource(name, lambda: data).apply_hints(**hints)
     found = list(flat(data, f"the resource {name!r}"))
     for one in found:
-        one.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
+        one.apply_hints(**hints)
     return found[0] if len(found) == 1 else found
 
 
-def transformer(*_: Any, **__: Any) -> Any:
-    """`@dlt.transformer`, which makes rows in Python."""
-    hint = 'give the child resource a path with "{resources.PARENT.FIELD}" in it'
-    raise unknown("dlt.transformer", hint)
+def _holds_resources(data: Any) -> bool:
+    """Whether data is resources, and no rows; what is read once is left as it is."""
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(one, (DltResource, DltSource, _Factory)) for one in data
+    )
+
+
+def transformer(function: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.transformer`, with or without arguments."""
+    if function is None or not callable(function) or isinstance(function, (DltResource, _Factory)):
+        kept = dict(settings) if function is None else {**settings, "data_from": function}
+        return lambda given: TransformerFactory(given, _without_nulls(kept))
+    return TransformerFactory(function, _without_nulls(settings))
+
+
+def defer(function: Any) -> Any:
+    """`@dlt.defer`: calls are made at once; they are beside one another for each parent."""
+    return function
