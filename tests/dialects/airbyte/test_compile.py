@@ -140,6 +140,7 @@ def test_choice_of_authenticators_follows_the_users_value(make):
                     spelled=True,
                 ),
                 into=_query("p"),
+                whole=True,
             ),
         ),
     ],

@@ -194,7 +194,9 @@ def _refresh_field(
         found, held = at(dict(ctx.values), ("credentials", name))
         if found and held is not None:
             return _kept_at(("credentials", name))
-    value = ctx.expression(component, name, template.CONFIG, "value", spelled=True)
+    if component.value(name) == "":
+        return Const(value="")  # it is sent as it stands
+    value = ctx.expression(component, name, template.CONFIG, spelled=True)
     if value is None or name not in component:
         return Const(value="refresh_token" if name == "grant_type" else None)
     return value

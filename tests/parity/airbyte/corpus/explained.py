@@ -1,0 +1,33 @@
+"""Why the engines differ where they do: the rows of docs/parity.md, by what shows each."""
+
+from __future__ import annotations
+
+import re
+
+from tests.parity.airbyte.corpus.runs import Told
+
+_ROWS = {
+    "a session without `expiration_duration`": r"request only theirs .*POST \S*(token|login)",
+    "the same next token, or the same page, twice": r"ours said: .*(same-page|cycle):",
+    "several lists at a path with a pattern": r"theirs said: .*dictionary update sequence",
+    "a partition that comes again": r"record of .* only theirs \(1x\)",
+    "a schema file that is not there": r"theirs said: OSError: Cannot find file",
+    "no authenticator is selected": r"theirs said: .*`authenticator_selection_path` is not found",
+    "a time that is not in its own format": r"theirs said: .*unconverted data remains",
+    "the reference engine hangs": r"TimeoutError: the reference engine hangs",
+}
+# What may stand beside what shows a row, and means nothing of its own.
+_BESIDE = {
+    "a session without `expiration_duration`": r"request only theirs .*(token|login)",
+    "a partition that comes again": r"record of .* only theirs \(1x\)",
+}
+
+
+def explanation(told: Told) -> str | None:
+    """The row that explains a difference; None where none does."""
+    for row, shown in _ROWS.items():
+        if any(re.search(shown, line) for line in told.lines):
+            beside = _BESIDE.get(row)
+            if beside is None or all(re.search(beside, line) for line in told.lines):
+                return row
+    return None
