@@ -143,27 +143,25 @@ class Follower:
         return msgspec.structs.replace(piece, range=Range(start=start))
 
     def _begun(self, key: str, frame: Frame) -> Progress:
-        lookback = 0
         known = self._entries.get(_name("cursor", key))
         value = msgspec.json.decode(known)["value"] if known else None
-        if value is None and self.partitioned:
-            value, lookback = self.held.value, self.held.lookback if self.held.value else 0
+        reached = None if value is None else self.parsed(value)
+        if reached is None and self.partitioned and self.held.value is not None:
+            reached = self.parsed(self.held.value) - timedelta(seconds=self.held.lookback)
         start = _moment(evaluate(self.cursor.start, frame)) if self.cursor.start else None
         end = _moment(evaluate(self.cursor.end, frame) if self.cursor.end else None) or frame.now
         assert end is not None, "a run has a start"
-        ruler = self._ruler(frame, lookback)
+        ruler = self._ruler(frame)
         spans = self._imported(key)
         if not spans:
-            reached = None if value is None else self.parsed(value)
             first = start or reached
             spans = () if first is None else begun(first, reached)
         return Progress(ruler=ruler, start=start, end=end, spans=spans)
 
-    def _ruler(self, frame: Frame, lookback: int) -> Ruler:
+    def _ruler(self, frame: Frame) -> Ruler:
         cursor = self.cursor
         text = evaluate(cursor.lookback, frame) if cursor.lookback else None
         back = parse_duration(str(text)) if text else Duration()
-        back = Duration(months=back.months, seconds=back.seconds + lookback)
         window = cursor.window
         return Ruler(
             step=parse_duration(str(evaluate(window.step, frame))) if window else None,

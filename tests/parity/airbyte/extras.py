@@ -122,4 +122,56 @@ _STATES = [
     ),
 ]  # fmt: skip
 
-CASES = [*_SCHEMAS, *_STATES]
+# Partitions that a state does not know.
+
+
+def _unknown(name: str, kids: Any, *, lookback: int = 172_800, **parts: Any) -> Any:
+    def api(asked: Asked) -> Any:
+        if asked.path == "/parents":
+            return {"data": [{"id": "a"}, {"id": "b"}]}
+        return kids(asked)
+
+    state = {
+        "use_global_cursor": False,
+        "states": [
+            {"partition": {"pid": "a", "parent_slice": {}}, "cursor": {"at": "2024-01-07"}}
+        ],
+        "state": {"at": "2024-01-06"},
+        "lookback_window": lookback,
+        **parts.pop("state", {}),
+    }
+    made = stream(
+        "kids",
+        path="/p/{{ stream_partition.pid }}",
+        retrieves={"partition_router": substream(parent(_PARENTS))},
+        incremental_sync=cursor(start_time_option=option("since"), **parts),
+    )
+    return case(
+        f"unknown partition, {name}",
+        made,
+        api=lambda: api,
+        state=tuple(as_messages({"kids": state})),
+        shared=("/parents",),
+    )
+
+
+def _none(_asked: Asked) -> Any:
+    return {"data": []}
+
+
+def _early(asked: Asked) -> Any:
+    return {"data": [{"id": asked.path, "at": "2024-01-05"}] if "/b" in asked.path else []}
+
+
+_UNKNOWN = [
+    _unknown("no records", _none),
+    _unknown("an early record", _early),
+    _unknown("records", _kids),
+    _unknown("no lookback", _none, lookback=0),
+    _unknown("a lookback before the start", _none, lookback=864_000),
+    _unknown("a lookback of its own", _none, lookback_window="P1D"),
+    _unknown("cut into windows", _early, step="P2D", cursor_granularity="P1D"),
+    _unknown("no global state", _none, state={"state": {}}),
+]
+
+CASES = [*_SCHEMAS, *_STATES, *_UNKNOWN]
