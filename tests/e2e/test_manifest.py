@@ -133,3 +133,21 @@ def test_a_state_of_an_older_form_is_migrated(call, tmp_path, web: Web, command:
         assert read.return_value == 0, read.output
     (first, *_) = (path for path in web.asked if path.startswith("/orders"))
     assert "since=2024-01-04T00%3A00%3A00Z" in first
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"), [({"size": 2.5}, "type 'integer'"), ({"start": "soon"}, "pattern")]
+)
+def test_values_that_the_spec_does_not_allow_are_refused(call, tmp_path, given, rule):
+    """Nothing is asked with a configuration that breaks the manifest's own spec."""
+    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, **given}))
+    for words in (RUN, ("read", "shop.yaml", "orders", "--config", "config.json")):
+        refused = call(*words)
+        assert refused.return_value == 2
+        [name] = given
+        assert f"{name} does not fit: it breaks {rule}" in refused.stderr
+
+
+def test_a_value_of_the_command_line_may_spell_a_number(call):
+    """A text that spells what the spec asks for fits it."""
+    assert call(*RUN, "--set", "size=4").return_value == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.prepare import MustFit, prepared
@@ -32,20 +34,56 @@ def _refused(said: str | None) -> Diagnostic | None:
     )
 
 
+def fitting(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The values, each of which fits what the document's spec says of it.
+
+    A text is also taken for the number or truth it spells: that is how a command line gives them.
+
+    Raises:
+        PlanError: with every value that does not.
+    """
+    schema = source.spec.schema if source.spec is not None else None
+    parts = schema.get("properties") if isinstance(schema, Mapping) else None
+    wanted = parts.items() if isinstance(parts, Mapping) else ()
+    told = [(name, part) for name, part in wanted if values.get(name) is not None]
+    problems = [_misfit(name, part, values[name]) for name, part in told]
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise PlanError(found)
+    return values
+
+
+def _misfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
+    """What is wrong with one value, however it may be read."""
+    problem = _unfit(name, schema, value)
+    if problem is None or not isinstance(value, str):
+        return problem
+    try:
+        spelled: JsonValue = msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return problem
+    return _unfit(name, schema, spelled)
+
+
 def _problem(check: MustFit, values: Mapping[str, JsonValue]) -> Diagnostic | None:
     """What is wrong with a value, in the words of its schema."""
     value = evaluate(check.value, Frame(source=values))
     if check.passes is not None:
         return _refused(check.passes(value)) if value is not None else None
-    if value is None or not isinstance(check.schema, dict):
+    return None if value is None else _unfit("", check.schema, value)
+
+
+def _unfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
+    if not isinstance(schema, dict):
         return None
     import fastjsonschema  # noqa: PLC0415 (few documents check their values)
 
     try:
-        fastjsonschema.compile(check.schema, use_default=False, use_formats=False)(value)
+        fastjsonschema.compile(schema, use_default=False, use_formats=False)(value)
     except fastjsonschema.JsonSchemaValueException as exc:
         # The value itself may be secret: only the rule it breaks is told.
-        place = ".".join(str(step) for step in exc.path[1:]) or "the configuration"
+        steps = [name] if name else []
+        place = ".".join([*steps, *map(str, exc.path[1:])]) or "the configuration"
         rule = f"{exc.rule} {exc.rule_definition!r}" if exc.rule else "its schema"
         return Diagnostic(
             code="value-invalid",

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from penstock.engine.preparing import prepare
+from penstock.engine.preparing import fitting, prepare
 from penstock.engine.renewing import InFile, Renewing
 from penstock.engine.running import Options, make_asker, selected
 from penstock.errors import Error
@@ -95,7 +95,7 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
-    held = dict(prepare(source, values))
+    held = dict(fitting(source, prepare(source, values)))
     clock, transport = SystemClock(), Http()
     now, options = datetime.fromtimestamp(clock.now(), UTC), Options(base_url=base_url)
     keep = Renewing(held, InFile(values_file, stream, on_event))

@@ -22,7 +22,7 @@ from penstock.engine.dlt import Dlt, carried
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import Edges, Sizes, StreamLoader
 from penstock.engine.nesting import with_nesting
-from penstock.engine.preparing import prepare
+from penstock.engine.preparing import fitting, prepare
 from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
@@ -409,7 +409,7 @@ def execute(
         PlanError: a selected stream does not exist, or a value does not fit the document.
         DestinationError: the destination cannot be opened, or keeps nothing more.
     """
-    held = dict(prepare(source, values))
+    held = dict(fitting(source, prepare(source, values)))
     if not source.discovered:
         selected(source, options.select)
     started = time.monotonic()

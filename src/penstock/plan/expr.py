@@ -352,6 +352,8 @@ def _missing(ref: Ref, depth: int, container: object) -> ExprError:
     step = ref.path[depth]
     keys = ", ".join(map(str, container)) if isinstance(container, Mapping) else ""
     there = f"there are: {keys}" if keys else f"there is a {type(container).__name__}"
+    if isinstance(container, Mapping) and not keys:
+        there = "there is nothing at all"
     return ExprError(f"no value for {path!r}: {step!r} is not there", hint=there)
 
 

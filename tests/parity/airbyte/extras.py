@@ -133,9 +133,7 @@ def _unknown(name: str, kids: Any, *, lookback: int = 172_800, **parts: Any) -> 
 
     state = {
         "use_global_cursor": False,
-        "states": [
-            {"partition": {"pid": "a", "parent_slice": {}}, "cursor": {"at": "2024-01-07"}}
-        ],
+        "states": [{"partition": {"pid": "a", "parent_slice": {}}, "cursor": {"at": "2024-01-07"}}],
         "state": {"at": "2024-01-06"},
         "lookback_window": lookback,
         **parts.pop("state", {}),

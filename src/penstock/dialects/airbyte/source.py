@@ -47,6 +47,8 @@ def compile_document(
 def _compiled(
     document: Document, values: Mapping[str, JsonValue] | None, *, describe: bool
 ) -> Source | None:
+    if any(d.severity == "error" for d in document.diagnostics):
+        return None  # it could not be read whole
     if not document.root.mapping:
         document.say("error", "airbyte-empty", "a manifest is a mapping", document.root.place)
         return None
