@@ -88,3 +88,78 @@ def test_postgres_keeps_json_and_says_so(web):
             assert connection.execute(query).fetchall() == [("a", "x"), ("b", "y")]
     finally:
         drop_database(url)
+
+
+MANIFEST = """
+version: 6.0.0
+type: DeclarativeSource
+check: {type: CheckStream, stream_names: [orders]}
+streams:
+  - type: DeclarativeStream
+    name: orders
+    retriever:
+      type: SimpleRetriever
+      requester: {type: HttpRequester, url_base: "URL", path: /orders}
+      record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}}
+    schema_loader:
+      type: InlineSchemaLoader
+      schema:
+        type: object
+        properties:
+          id: {type: integer}
+          note: {type: [string, "null"]}
+          user: {type: object, properties: {name: {type: string}}}
+          lines: {type: array}
+"""
+
+
+@pytest.mark.parametrize(
+    ("nesting", "kinds"),
+    [
+        (None, {"orders.user": "JSON", "orders.lines": "JSON"}),
+        (
+            "struct",
+            {
+                "orders.user": 'STRUCT("name" VARCHAR, age BIGINT)',
+                "orders.lines": "STRUCT(sku VARCHAR, n DOUBLE, sku__v_bigint BIGINT)[]",
+            },
+        ),
+        (
+            "tables",
+            {
+                "orders.user__name": "VARCHAR",
+                "orders.user__age": "BIGINT",
+                "orders__lines.sku": "VARCHAR",
+                "orders__lines.n": "DOUBLE",
+                "orders__lines.sku__v_bigint": "BIGINT",
+            },
+        ),
+    ],
+)
+def test_a_manifest_is_nested_as_the_call_says(web, tmp_path, nesting, kinds):
+    """A manifest's objects and lists are JSON; the call may say otherwise, its schema apart."""
+    path, manifest = tmp_path / "t.duckdb", tmp_path / "m.yaml"
+    manifest.write_text(MANIFEST.replace("URL", web.url))
+    penstock.run(manifest, path, db_schema="kept", nesting=nesting)
+    assert columns(path) == {"orders.id": "BIGINT", "orders.note": "VARCHAR", **kinds}
+
+
+KINDS = {"n": "bigint", "t": "timestamp", "j": "json", "b": "binary", "d": "date", "x": "double"}
+WRITES: list[dict[str, Any]] = [
+    {}, {"write_disposition": "replace"}, {"write_disposition": "merge", "primary_key": "n"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [[], [{"n": 1, "t": None}]], ids=["nothing", "nulls"])
+@pytest.mark.parametrize("more", WRITES, ids=lambda m: m.get("write_disposition", "append"))
+def test_declared_columns_exist_where_nothing_comes(tmp_path, rows, more):
+    """What the document declares is there, typed, also without a value and without a row."""
+    path = tmp_path / "t.duckdb"
+    declared = {name: {"data_type": kind} for name, kind in KINDS.items()}
+    with serving(lambda _p, _q: (200, rows)) as web:
+        for _ in range(2):
+            penstock.run(document(web.url, columns=declared, **more), path, db_schema="kept")
+    assert columns(path) == {
+        "orders.n": "BIGINT", "orders.t": "TIMESTAMP WITH TIME ZONE", "orders.j": "JSON",
+        "orders.b": "BLOB", "orders.d": "DATE", "orders.x": "DOUBLE",
+    }  # fmt: skip

@@ -480,7 +480,7 @@ class StreamLoader:
             self._since = self._edges.now()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
-        tells = last and (self.replaces or self._ends) and not self._bare
+        tells = last and (self._declares() if self._bare else self.replaces or self._ends)
         if not (lot.batches or lot.state or lot.retract or tells):
             return
         await self._kept()
@@ -489,6 +489,11 @@ class StreamLoader:
         told = self._checkpoint(lot, tells), self._hints, lot.packed
         future = loop.run_in_executor(self._edges.keeping, self._edges.commit, *told)
         self._keeping = (lot.load_id, future)
+
+    def _declares(self) -> bool:
+        """Whether the document says of columns that nothing came for: they exist all the same."""
+        root = self.shaper.schema.root
+        return self._context.loaded and any(column.path for column in root.columns)
 
     async def _settled_below(self) -> bool:
         settled = [await child.settle() for child in self.children]

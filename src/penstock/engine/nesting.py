@@ -18,6 +18,10 @@ def with_nesting(source: Source, nesting: Nesting | None) -> Source:
 
 def _nested(stream: Stream, nesting: Nesting) -> Stream:
     hints = msgspec.structs.replace(stream.hints, nesting=nesting)
+    if stream.hints.nesting == "json" != nesting:
+        # JSON is what objects and lists were declared as only because all of them were to be that
+        columns = tuple(column for column in hints.columns if column.type != "json")
+        hints = msgspec.structs.replace(hints, columns=columns)
     return msgspec.structs.replace(stream, hints=hints)
 
 
