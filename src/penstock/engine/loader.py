@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import msgspec
 
@@ -127,8 +127,8 @@ class Edges(msgspec.Struct, kw_only=True):
     run_id: str
     emit: Callable[[Event], None]
     now: Callable[[], float]
-    shaping: ThreadPoolExecutor
-    keeping: ThreadPoolExecutor
+    shaping: Executor
+    keeping: Executor
     fault: Fault
     sizes: Sizes = Sizes()
     idle: Callable[[], bool] = bool

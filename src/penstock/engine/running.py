@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,12 @@ from penstock.redact import Redactor
 from penstock.shape import warm_up
 
 Emit = Callable[[Event], None]
+Workers = Callable[[str], Executor]
+
+
+def threads(name: str) -> Executor:
+    """A thread of its own, in which blocking work is done in the order in which it came."""
+    return ThreadPoolExecutor(1, name)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +190,7 @@ class Run:
         store: Store | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        workers: Workers = threads,
     ) -> None:
         self._source = source
         self._values = values
@@ -193,6 +200,7 @@ class Run:
         self._emit = emit
         self._transport = transport
         self._clock = clock or SystemClock()
+        self._workers = workers
         self._redactor = redactor
         self._store = store
         self.nested = True  # whether the destination has structs
@@ -213,14 +221,14 @@ class Run:
         previous = self._session.last_receipts()
         transport = self._transport or Http()
         with (
-            ThreadPoolExecutor(1, "shape") as shaping,
-            ThreadPoolExecutor(1, "keep") as keeping,
+            self._workers("shape") as shaping,
+            self._workers("keep") as keeping,
         ):
             edges = Edges(
                 session=self._session,
                 run_id=self._run_id,
                 emit=self._emit,
-                now=time.time,
+                now=self._clock.now,
                 shaping=shaping,
                 keeping=keeping,
                 fault=self._options.fault,
@@ -257,6 +265,7 @@ class Run:
             now=datetime.fromtimestamp(self._clock.now(), UTC),
             loaded=loaded,
             fresh=self._options.full_refresh,
+            seconds=self._clock.monotonic,
         )
         asker = make_asker(
             self._source,

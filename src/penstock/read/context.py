@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -32,8 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a run reads: the values the user gave, and what it was asked to do.
 
     `loaded` names the streams whose records are handed out; others are read only for their
-    children. With `fresh` no state is used. `columns` are those that a
-    platform has chosen, by stream.
+    children. With `fresh` no state is used. `columns` are those that a platform has chosen, by
+    stream. `seconds` counts for how long the run goes on.
     """
 
     values: Mapping[str, JsonValue]
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
     columns: Mapping[str, Mapping[str, JsonValue]] = {}
+    seconds: Callable[[], float] = time.monotonic
 
 
 class StreamContext:
@@ -70,7 +72,11 @@ class StreamContext:
         self.follower: Follower | None = None
         if stream.cursor is not None and stream.cursor.contiguous:
             self.follower = Follower(
-                stream.cursor, self.state, stream.partition, settings.most_partitions
+                stream.cursor,
+                self.state,
+                stream.partition,
+                settings.seconds,
+                settings.most_partitions,
             )
         self.over = asyncio.Event()  # nothing more comes of the stream
         self.names: tuple[str, ...] = ()  # of the properties that its requests ask for

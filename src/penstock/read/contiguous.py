@@ -15,8 +15,7 @@ the run took that found it.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -81,6 +80,7 @@ class Follower:
         cursor: Cursor,
         entries: Entries,
         partition: Partition | None,
+        seconds: Callable[[], float],
         most: int = MOST_PARTITIONS,
     ) -> None:
         self.cursor = cursor
@@ -99,7 +99,8 @@ class Follower:
         # A parent's partitions come once; those that are combined may come again.
         self._taken: set[str] | None = None if isinstance(partition, Parent) else set()
         self._known = sum(name.startswith(("cursor/", "spans/")) for name in entries)
-        self._began = time.monotonic()
+        self._seconds = seconds
+        self._began = seconds()
 
     def windows(self, piece: Slice, frame: Frame) -> Iterator[Slice]:
         """The slices of a partition that this run reads; it is followed from now on."""
@@ -274,7 +275,7 @@ class Follower:
             found = [(name, None) for name in gone]
         held = Held(value=self.held.value, lookback=self.held.lookback, only=self.shared)
         if complete and self.saw_value:
-            took = math.ceil(time.monotonic() - self._began)
+            took = math.ceil(self._seconds() - self._began)
             held = Held(value=self.newest, lookback=took, only=self.shared)
         return [*found, ("global", msgspec.json.encode(held).decode())]
 

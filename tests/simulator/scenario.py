@@ -1,0 +1,311 @@
+"""One seed is one history: rows that come and change, faults, kills, rivals, runs; and its check.
+
+Runs are disturbed, then left in peace. At every moment no row may be there twice, and after a run
+that calls itself done, all that the API held when it began must be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.simulator.store import Hold, Kill, Row, Store, visible
+from tests.simulator.world import VALUES, World
+from tests.support.api import Api
+from tests.support.clock import EPOCH, VirtualClock, run
+
+from penstock.engine import compile_source
+from penstock.engine.loader import Sizes
+from penstock.engine.running import Options, Run, redactor_for
+from penstock.errors import DestinationError, FencedError
+from penstock.events import Event, Receipt, Status
+from penstock.plan.source import Source
+
+DOCUMENTS = Path(__file__).parent / "documents"
+MANIFEST = "world-manifest.yaml"
+MOST_SECONDS = 100_000.0  # of virtual time, for one run
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What is loaded, and what is promised of it.
+
+    `once` has nothing to say what is new: a run after one that was complete appends all again.
+    `above` is the stream of its parents. A `pass` over them that was cut off is gone on with: what
+    is new meanwhile in a partition that was read already is for the pass after it.
+    """
+
+    stream: str
+    write: str
+    document: str = "world.yaml"
+    once: bool = False
+    above: str | None = None
+    passes: bool = False
+
+
+KINDS = (
+    Kind(stream="append_page", write="append", once=True),
+    Kind(stream="append_cursor", write="append", once=True),
+    Kind(stream="append_since", write="append"),
+    Kind(stream="append_windows", write="append"),
+    Kind(stream="merge_offset", write="merge"),
+    Kind(stream="merge_since", write="merge"),
+    Kind(stream="merge_windows", write="merge"),
+    Kind(stream="replace_page", write="replace"),
+    Kind(stream="replace_link", write="replace"),
+    Kind(stream="kids_append", write="append", above="groups"),
+    Kind(stream="kids_merge", write="merge", above="groups", passes=True),
+    Kind(stream="manifest_merge", write="merge", document=MANIFEST),
+    Kind(stream="manifest_kids", write="merge", document=MANIFEST, above="manifest_groups"),
+)
+
+
+@cache
+def plan(kind: Kind, concurrency: int) -> Source:
+    """The plan of one kind, its parents' stream included."""
+    source = compile_source(str(DOCUMENTS / kind.document)).need()
+    names = {kind.stream, kind.above}
+    streams = tuple(s for s in source.streams if s.name in names)
+    limits = msgspec.structs.replace(source.limits, concurrency=concurrency)
+    return msgspec.structs.replace(source, streams=streams, limits=limits)
+
+
+class Later(Executor):
+    """Does blocking work on the virtual loop, each piece some time after it was handed over."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._free = 0.0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
+        """Do it later; in the order in which it came."""
+        done: Future[Any] = Future()
+        loop = asyncio.get_running_loop()
+        self._free = max(self._free, loop.time()) + self._rng.choice([0.0, 0.01, 0.5, 20.0])
+
+        def work() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(fn(*args, **words))
+            except BaseException as exc:  # noqa: BLE001 (whatever it was belongs to the caller)
+                done.set_exception(exc)
+
+        loop.call_at(self._free, work)
+        return done
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """How one run went: its status, or what ended it."""
+
+    status: str
+    receipts: Sequence[Receipt] = ()
+    requests: int = 0
+
+
+class History:
+    """The history of one seed."""
+
+    def __init__(self, seed: int, tell: Callable[[str], None] = lambda _line: None) -> None:
+        self.seed = seed
+        self._tell = tell
+        self.rng = random.Random(seed)
+        self.kind = self.rng.choice(KINDS)
+        self.store = Store()
+        self.world = World(
+            self.rng,
+            rows=self.rng.choice([0, 1, 3, 8, 20, 40]),
+            size=self.rng.choice([1, 3, 5, 50]),
+        )
+        self.plan = plan(self.kind, self.rng.choice([1, 2, 5, 20]))
+        self.sizes = Sizes(
+            block=self.rng.choice([60, 300, 2000]),
+            checkpoint=self.rng.choice([100, 600, 4000]),
+            idle=self.rng.choice([40, 1000]),
+            seconds=self.rng.choice([0.1, 1e9]),
+        )
+        self.latency = self.rng.choice([0.0, 0.05, 1.0])
+        self.time = EPOCH
+        self.runs = 0
+        self.asked = 0
+        self.over = False
+        self.began: dict[int, Row] = {}
+        tell(f"seed {seed}: {self.kind.stream}, {len(self.world.rows)} rows, {self.sizes}")
+
+    def play(self) -> None:
+        """Live it, and check it at every step."""
+        for _ in range(self.rng.randint(1, 3)):
+            for _ in range(self.rng.randint(0, 3)):
+                self._disturbed()
+                if self.over:
+                    return
+                self._mutate()
+            self._calm()
+            if self.over:
+                return
+            self._mutate()
+
+    def _mutate(self) -> None:
+        fresh, changed = self.rng.choice([0, 0, 1, 7]), self.rng.choice([0, 0, 1, 5])
+        self.world.grow(fresh)
+        if not self.kind.once:
+            self.world.change(changed)
+        self._tell(f"  {fresh} new rows, {changed} changed")
+
+    def _disturbed(self) -> None:
+        """A run with faults, or a kill, or a stop, or a rival, or some of these."""
+        self.world.faults = self.rng.choice([0.0, 0.03, 0.2])
+        self.world.growth = self.rng.choice([0.0, 0.0, 0.2])
+        trouble = self.rng.choice(["none", "kill", "kill", "stop", "rival", "full", "request"])
+        number = self.rng.randint(1, self.rng.choice([3, 12]))
+        self._go(trouble, number)
+
+    def _calm(self) -> None:
+        """A run that nothing disturbs completes everything."""
+        self.world.faults = self.world.growth = 0.0
+        ran = self._go("none", 0)
+        assert ran.status == "done", f"a run in peace ended {ran.status}: {ran.receipts}"
+
+    def _go(self, trouble: str, number: int) -> Ran:
+        self.time = max(self.time, self.world.newest_ms / 1000) + self.rng.choice([1, 5000])
+        self.world.now_ms = self.world.began_ms = int(self.time * 1000)
+        began, shown = dict(self.world.rows), len(self.store.ledger)
+        state = self.store.states.get(self.kind.stream, {})
+        if self.kind.passes and any(name.startswith("done/") for name in state):
+            began = self.began
+        self.began = began
+        self.runs += 1
+        ran = run(self._run(trouble, number))
+        self.asked += ran.requests
+        self._tell(f"  run {self.runs}, {trouble} at {number}, with faults {self.world.faults}: ")
+        self._tell(f"    {ran.status}, {ran.requests} requests, {len(self._rows())} rows kept")
+        self._check_always(began, shown)
+        if ran.status == "done":
+            self._check_whole(began)
+        self.over = self.kind.once and (ran.status == "done" or self._was_complete())
+        return ran
+
+    async def _run(self, trouble: str, number: int) -> Ran:
+        """One run, and its rival if it has one."""
+        left = number
+        rival: asyncio.Task[Ran] | None = None
+
+        def at(point: str) -> None:
+            nonlocal left, rival
+            left -= 1
+            if left:
+                return
+            match trouble:
+                case "kill":
+                    raise Kill(point)
+                case "full" if point == "commit:before":
+                    raise DestinationError("no space is left on the device")
+                case "rival" if not (self.kind.once and self._was_complete()):
+                    rival = asyncio.ensure_future(self._one(self.store.open(), Events()))
+
+        def heard(event: Event) -> None:
+            nonlocal left
+            if trouble in {"stop", "request"} and type(event).__name__ == "PageRead":
+                left -= 1
+                if left == 0 and trouble == "stop":
+                    signal.raise_signal(signal.SIGTERM)
+                if left == 0 and trouble == "request":
+                    raise Kill("between two pages")
+
+        # A future whose run was killed is asked by nobody what came of it.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+        first = await self._one(self.store.open(at), heard)
+        if rival is None:
+            return first
+        other = await rival
+        if self.kind.once and other.status == "done":
+            self.over = True
+        return msgspec.structs.replace(first, status=f"{first.status}, its rival {other.status}")
+
+    async def _one(self, hold: Hold, emit: Callable[[Event], None]) -> Ran:
+        api = Api(self.world, latency=lambda _asked: self.latency * self.rng.random(), most=5000)
+        clock = VirtualClock(start=self.time, spread=self.rng.uniform(-1, 1))
+        doing = Run(
+            self.plan,
+            VALUES,
+            Options(sizes=self.sizes, select=()),
+            hold,
+            run_id=f"{self.seed}-{self.runs}-{hold.epoch}",
+            emit=emit,
+            redactor=redactor_for(self.plan, VALUES),
+            transport=api,
+            clock=clock,
+            workers=lambda _name: Later(self.rng),
+        )
+        status: Status | str
+        receipts: Sequence[Receipt] = ()
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                status, receipts = await doing.run()
+        except Kill as exc:
+            hold.dead, status = True, f"killed at {exc}"
+        except FencedError:
+            status = "fenced"
+        return Ran(status=status, receipts=receipts, requests=len(api.requests))
+
+    def _rows(self) -> list[Row]:
+        return visible(self.store.tables, self.kind.stream)
+
+    def _was_complete(self) -> bool:
+        """Whether a killed run had kept all rows: what is appended in full is not run again."""
+        state = self.store.states.get(self.kind.stream, {})
+        left = [name for name in state if name.startswith(("open/", "done/"))]
+        return bool(self._rows()) and not left and len(self._rows()) >= len(self.began)
+
+    def _check_always(self, began: dict[int, Row], shown: int) -> None:
+        """Nothing is there twice, nothing was made up, and readers saw only what was whole."""
+        rows = self._rows()
+        identity = ("id",) if self.kind.write == "merge" else ("id", "v")
+        counted = Counter(tuple(row[k] for k in identity) for row in rows)
+        twice = {k: n for k, n in counted.items() if n > 1}
+        assert not twice, f"rows are there more than once: {twice}"
+        strange = [row for row in rows if row["v"] == self._now(row)["v"] and not self._is_now(row)]
+        assert not strange, f"rows differ from the API's: {strange[:3]}"
+        epochs = [entry.epoch for entry in self.store.ledger]
+        assert epochs == sorted(epochs), f"an older run kept something after a newer one: {epochs}"
+        if self.kind.write == "replace":
+            swapped = any(
+                e.shown and e.stream == self.kind.stream for e in self.store.ledger[shown:]
+            )
+            missing = set(began) - {row["id"] for row in rows} if swapped else set()
+            assert not missing, f"a table was shown that lacks {missing}"
+
+    def _check_whole(self, began: dict[int, Row]) -> None:
+        """Every row that the API had when the run began is there, as it was or newer."""
+        found = {row["id"]: max(row["v"], 0) for row in sorted(self._rows(), key=lambda r: r["v"])}
+        missing = {n: row for n, row in began.items() if found.get(n, 0) < row["v"]}
+        assert not missing, f"rows are lost: {list(missing.values())[:3]}, {len(missing)} in all"
+
+    def _now(self, row: Row) -> Row:
+        return self.world.rows[row["id"]]
+
+    def _is_now(self, row: Row) -> bool:
+        """Whether a kept row is the API's, types apart: a column may be for words by now."""
+        wanted = dict(self._now(row))
+        kept = {k.removesuffix("__v_text").removesuffix("__v_double"): v for k, v in row.items()}
+        for name in ("tags", "late"):  # tables from manifests keep them as JSON
+            if isinstance(kept.get(name), str):
+                kept[name] = msgspec.json.decode(kept[name])
+        if "late__deep" in kept:
+            kept["late"] = {"deep": kept.pop("late__deep")}
+        wanted = {k: v for k, v in wanted.items() if v != [] or k in kept}
+        return {k: str(v) for k, v in kept.items()} == {k: str(v) for k, v in wanted.items()}
+
+
+class Events:
+    """Listens to nothing."""
+
+    def __call__(self, event: Event) -> None:
+        """Hear it."""

@@ -1,0 +1,209 @@
+"""A destination in memory: what a database keeps of checkpoints, and where a run may die at one.
+
+It holds what the destinations promise: a checkpoint is kept whole or not at all, once, and only
+for the run that has the fence. So what is lost or doubled behind it was lost by whoever calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.destinations._evolve import union
+from penstock.destinations.base import Append, Checkpoint, Committed, Merge, Replace
+from penstock.errors import FencedError
+from penstock.shape.schema import LOAD_ID, Schema
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+
+class Kill(BaseException):
+    """The process dies here."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the ledger."""
+
+    stream: str
+    load_id: str
+    epoch: int
+    retracted: tuple[str, ...]
+    shown: bool
+
+
+class Store:
+    """What is kept. It outlives the runs."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.tables: Tables = {}
+        self.states: dict[str, dict[str, str]] = {}
+        self.schemas: dict[str, Schema] = {}
+        self.builds: dict[tuple[str, str], Tables] = {}
+        self.ledger: list[Entry] = []
+        self.receipts: dict[str, str] = {}
+
+    def open(self, at: Callable[[str], None] = lambda _point: None) -> Hold:
+        """Take the fence; whoever had it can keep nothing more."""
+        self.epoch += 1
+        return Hold(self, self.epoch, at)
+
+    def keep(self, checkpoint: Checkpoint, epoch: int) -> Committed:
+        """Apply a checkpoint, whole."""
+        if any(entry.load_id == checkpoint.load_id for entry in self.ledger):
+            return Committed(rows={}, already=True)
+        stream, write = checkpoint.stream, checkpoint.write
+        shown = isinstance(write, Replace) and write.swap
+        if checkpoint.schema is not None:
+            self.schemas[stream] = union(self.schemas.get(stream), checkpoint.schema)
+        self._retract(checkpoint)
+        match write:
+            case Append():
+                rows = _add(self.tables, checkpoint)
+            case Merge(key=key):
+                rows = self._merge(checkpoint, key)
+            case Replace(generation=generation):
+                for other in [k for k in self.builds if k[0] == stream and k[1] != generation]:
+                    del self.builds[other]
+                build = self.builds.setdefault((stream, generation), {})
+                rows = _add(build, checkpoint)
+                if shown:
+                    names = self._names(stream)
+                    self.tables |= {name: build.get(name, []) for name in names}
+                    del self.builds[stream, generation]
+        state = self.states.setdefault(stream, {})
+        for name, text in checkpoint.state:
+            if text is None:
+                state.pop(name, None)
+            else:
+                state[name] = text
+        self.ledger.append(
+            Entry(
+                stream=stream,
+                load_id=checkpoint.load_id,
+                epoch=epoch,
+                retracted=checkpoint.retract,
+                shown=shown,
+            )
+        )
+        return Committed(rows=rows)
+
+    def _names(self, stream: str) -> list[str]:
+        schema = self.schemas.get(stream)
+        return [table.name for table in schema.tables] if schema else []
+
+    def _retract(self, checkpoint: Checkpoint) -> None:
+        gone = set(checkpoint.retract)
+        for name in self._names(checkpoint.stream) if gone else ():
+            rows = self.tables.get(name, [])
+            self.tables[name] = [row for row in rows if row[LOAD_ID] not in gone]
+
+    def _merge(self, checkpoint: Checkpoint, key: tuple[str, ...]) -> dict[str, int]:
+        """Rows take the place of those with their key, children that of their children."""
+        schema = checkpoint.schema
+        rows: dict[str, int] = {}
+        if schema is None:
+            return rows
+        root = schema.tables[0].name
+        for batch in checkpoint.batches:
+            fresh = {name: table.to_pylist() for name, table in batch.tables.items()}
+            keys = {tuple(row[k] for k in key) for row in fresh.get(root, [])}
+            old = self.tables.get(root, [])
+            gone = {r.get("_penstock_id") for r in old if tuple(r[k] for k in key) in keys}
+            self.tables[root] = [r for r in old if tuple(r[k] for k in key) not in keys]
+            for table in schema.tables[1:]:
+                held = self.tables.get(table.name, [])
+                below = [r for r in held if r["_penstock_parent_id"] in gone]
+                gone |= {r["_penstock_id"] for r in below}
+                self.tables[table.name] = [r for r in held if r not in below]
+            for name, found in fresh.items():
+                self.tables.setdefault(name, []).extend(found)
+                rows[name] = rows.get(name, 0) + len(found)
+        return rows
+
+
+def _add(tables: Tables, checkpoint: Checkpoint) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for batch in checkpoint.batches:
+        for name, table in batch.tables.items():
+            tables.setdefault(name, []).extend(table.to_pylist())
+            rows[name] = rows.get(name, 0) + table.num_rows
+    return rows
+
+
+class Hold:
+    """One run's session; `at` is told what is about to happen, and may end the run there."""
+
+    def __init__(self, store: Store, epoch: int, at: Callable[[str], None]) -> None:
+        self.store = store
+        self.epoch = epoch
+        self.dead = False
+        self._at = at
+
+    def state(self, stream: str) -> dict[str, str]:
+        """The stream's state."""
+        return dict(self.store.states.get(stream, {}))
+
+    def schema(self, stream: str) -> Schema | None:
+        """The stream's tables."""
+        return self.store.schemas.get(stream)
+
+    def commit(self, checkpoint: Checkpoint) -> Committed:
+        """Keep the checkpoint."""
+        self._point("commit:before")
+        self._hold()
+        kept = self.store.keep(checkpoint, self.epoch)
+        self._point("commit:after")
+        return kept
+
+    def reset(self, streams: Sequence[str]) -> None:
+        """Forget states."""
+        for stream in streams:
+            self.store.states.pop(stream, None)
+
+    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+        """Keep receipts."""
+        self._point("receipts")
+        self._hold()
+        self.store.receipts |= dict(receipts)
+
+    def last_receipts(self) -> dict[str, str]:
+        """The receipts."""
+        return dict(self.store.receipts)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _point(self, name: str) -> None:
+        try:
+            self._at(name)
+        except Kill:
+            self.dead = True
+            raise
+
+    def _hold(self) -> None:
+        if self.dead:
+            raise Kill
+        if self.epoch != self.store.epoch:
+            raise FencedError("another run took the destination over")
+
+
+def visible(tables: Mapping[str, list[Row]], name: str) -> list[Row]:
+    """The rows of a table and those below it, as records again, without what Penstock adds."""
+    children = sorted(n for n in tables if n.startswith(f"{name}__"))
+    lists: dict[str, dict[str, list[tuple[int, Any]]]] = {}
+    for child in children:
+        field = child.removeprefix(f"{name}__")
+        for row in tables[child]:
+            parent = lists.setdefault(row["_penstock_parent_id"], {})
+            parent.setdefault(field, []).append((row["_penstock_list_idx"], row["value"]))
+    found: list[Row] = []
+    for row in tables.get(name, []):
+        plain = {k: v for k, v in row.items() if not k.startswith("_penstock") and v is not None}
+        own = lists.pop(row["_penstock_id"], {}) if "_penstock_id" in row else {}
+        found.append(plain | {f: [v for _, v in sorted(items)] for f, items in own.items()})
+    assert not lists, f"children of {name} without their parents: {lists}"
+    return found

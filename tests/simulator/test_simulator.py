@@ -1,0 +1,52 @@
+"""The simulator: histories of faults, kills and rivals, each of one seed, lived and checked.
+
+`PENSTOCK_SIMULATOR_SEEDS` says how many are played (2,000 take about two minutes of one core); a
+seed that fails is played again by `python -m tests.simulator --seed N`, which tells what happens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from tests.simulator.scenario import KINDS, History
+
+SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "200"))
+CHUNK = 50
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_no_history_loses_or_doubles_a_row(first: int):
+    """Whatever happens to runs, the last one leaves every row once."""
+    wrong = []
+    for seed in range(first, min(first + CHUNK, SEEDS)):
+        try:
+            History(seed).play()
+        except AssertionError as exc:
+            wrong.append(f"python -m tests.simulator --seed {seed}: {exc}")
+
+    assert wrong == []
+
+
+def test_a_seed_is_one_history():
+    """A seed that failed fails again: the same requests, runs and ends."""
+
+    def told(seed: int) -> list[str]:
+        lines: list[str] = []
+        History(seed, lines.append).play()
+        return lines
+
+    assert all(told(seed) == told(seed) for seed in range(12))
+
+
+def test_the_histories_differ():
+    """Every kind of stream is among the first seeds, and every kind of trouble."""
+    lines: list[str] = []
+    kinds = Counter(History(seed).kind.stream for seed in range(SEEDS))
+    for seed in range(40):
+        History(seed, lines.append).play()
+    text = "\n".join(lines)
+
+    assert set(kinds) == {kind.stream for kind in KINDS}
+    assert all(word in text for word in ("killed at", "fenced", "interrupted", "partial", "done"))

@@ -1,0 +1,156 @@
+"""The simulated API: rows that come and change, behind each way to ask for them, and its faults."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from tests.support.api import BASE, Asked, answer
+from tests.support.clock import EPOCH
+
+from penstock.errors import CapError, TransportError
+from penstock.plan.page import HttpResponse
+
+Row = dict[str, Any]
+VALUES = {"client_id": "me", "client_secret": "s3cret-of-mine"}
+FIRST_MS = int(EPOCH * 1000) - 86_400_000  # a day before the simulation's beginning
+GROUPS = 5
+WRONG = (
+    *("reset", "reset", "hang", "500", "503", "429", "gone"),
+    *("html", "cut", "empty", "bomb", "token"),
+)
+LONG = (0, 1, 1000, 60_000, 1_800_000)  # ms between rows
+
+
+class World:
+    """Rows by id. `size` is a page's; `faults` the chance that a request goes wrong."""
+
+    def __init__(self, rng: random.Random, *, rows: int, size: int) -> None:
+        self._rng = rng
+        self._size = size
+        self.rows: dict[int, Row] = {}
+        self.faults = 0.0
+        self.growth = 0.0
+        self._tokens = 0
+        self._revoked = 0
+        self.now_ms = self.began_ms = FIRST_MS
+        self.newest_ms = FIRST_MS
+        self.grow(rows)
+
+    def grow(self, count: int, steps: Sequence[int] = LONG) -> None:
+        """New rows, the newest of all; some at the same moment."""
+        for _ in range(count):
+            self._pass(steps)
+            number = len(self.rows)
+            self.rows[number] = self._row(number, 1)
+
+    def change(self, count: int) -> None:
+        """Older rows in new versions: they are the newest now."""
+        for _ in range(count if self.rows else 0):
+            self._pass([1, 1000, 60_000])
+            number = self._rng.randrange(len(self.rows))
+            self.rows[number] = self._row(number, self.rows[number]["v"] + 1)
+
+    def _pass(self, steps: Sequence[int]) -> None:
+        """What is new is newer than the last run: rows that come late are another matter."""
+        self.newest_ms = max(self.newest_ms, self.now_ms) + self._rng.choice(steps)
+
+    def _row(self, number: int, version: int) -> Row:
+        row: Row = {"id": number, "at": self.newest_ms, "v": version, "g": number % GROUPS}
+        row["pad"] = "x" * (number * 7 % 40)
+        draw = (number * 31 + version * 17) % 12
+        if draw < 4:
+            row["tags"] = [f"t{number}", f"u{version}"][: draw % 3]
+        if draw == 5:
+            row["odd"] = number + 0.5
+        if draw == 6:
+            row["odd"] = f"word {number}"
+        if draw == 7 and number > 10:
+            row["late"] = {"deep": number}
+        return row
+
+    def __call__(self, asked: Asked) -> HttpResponse | Exception:
+        """The answer to a request, right or wrong."""
+        if asked.path == "/token":
+            self._tokens += 1
+            return answer({"access_token": f"t{self._tokens}", "expires_in": 3600})
+        wrong = self._wrong(asked) if self._rng.random() < self.faults else None
+        if wrong is not None:
+            return wrong
+        if self._token(asked) <= self._revoked:
+            return answer({"error": "no valid token"}, status=401)
+        if self.growth and self._rng.random() < self.growth:
+            self.now_ms = self.began_ms + int(asked.at * 1000)
+            self.grow(1, (0, 1))
+        return answer(self._page(asked))
+
+    def _token(self, asked: Asked) -> int:
+        return int(asked.headers.get("authorization", "Bearer t0").removeprefix("Bearer t"))
+
+    def _wrong(self, asked: Asked) -> HttpResponse | Exception:
+        kind = self._rng.choice(WRONG)
+        match kind:
+            case "reset":
+                return TransportError("the connection was reset")
+            case "hang":
+                return TransportError("no answer came in 60 s", code="timeout")
+            case "bomb":
+                return CapError("the answer is larger than a run can take", code="body-too-large")
+            case "500" | "503":
+                return answer({"error": "no"}, status=int(kind))
+            case "gone":
+                return answer({"error": "no"}, status=404)
+            case "429":
+                return answer({}, status=429, headers={"Retry-After": str(self._rng.randint(0, 9))})
+            case "html":
+                return answer(body=b"<html>down for maintenance</html>")
+            case "empty":
+                return answer(body=b"")
+            case "token":
+                self._revoked = self._tokens
+                return answer({"error": "no valid token"}, status=401)
+            case _:
+                body = msgspec.json.encode(self._page(asked))
+                return answer(body=body[: self._rng.randrange(len(body))])
+
+    def _page(self, asked: Asked) -> dict[str, Any]:
+        rows, name = self._listed(asked), asked.path.split("/")[1]
+        size = asked.number("size", self._size)
+        if name == "window":
+            return {"data": rows}
+        if name == "page":
+            start, size = (asked.number("page", 1) - 1) * self._size, self._size
+        elif name == "cursor":
+            start = int(asked.query.get("cursor", "c0").removeprefix("c") or 0)
+        else:
+            start = asked.number("offset")
+        after = start + size
+        more = after < len(rows)
+        return {
+            "data": rows[start:after],
+            "total": len(rows),
+            "total_pages": -(-len(rows) // size),
+            "next_cursor": f"c{after}" if more else None,
+            "next": f"{BASE}/link?offset={after}" if more else None,
+        }
+
+    def _listed(self, asked: Asked) -> list[Row]:
+        """What a request lists, in an order in which new rows come last."""
+        parts = asked.path.strip("/").split("/")
+        if parts == ["groups"]:
+            return [
+                {"id": g, "name": f"g{g}"} for g in sorted({r["g"] for r in self.rows.values()})
+            ]
+        rows = list(self.rows.values())
+        if parts[0] == "groups":
+            rows = [row for row in rows if row["g"] == int(parts[1])]
+        if since := asked.query.get("since"):
+            rows = [row for row in rows if row["at"] >= int(since)]
+        if until := asked.query.get("until"):
+            # A window of a manifest holds its end; one that is no page of its own does not.
+            over = 0 if parts[0] == "window" else 1
+            rows = [row for row in rows if row["at"] < int(until) + over]
+        timely = parts[0] in {"since", "window", "range", "groups"}
+        return sorted(rows, key=lambda r: (r["at"], r["id"]) if timely else (0, r["id"]))
