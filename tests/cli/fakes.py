@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -126,6 +127,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     keep_pages: str | None = None
     allow_origins: tuple[str, ...] = ()
     dlt_columns: bool = False
+    deny_private: bool = False
+    max_body: int | None = None
+    keep_bad_pages: Path | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import duckdb
 import msgspec
@@ -45,6 +46,7 @@ def test_options_reach_the_engine(call):
             "--set",
             "n:=[1]",
         ),
+        *("--deny-private", "--max-body", "2", "--keep-bad-pages", "bad"),
     )
     assert result.exit_code == 0, result.output
     _, name, values, destination, options = engine.call("execute")
@@ -63,6 +65,9 @@ def test_options_reach_the_engine(call):
         keep_pages="kept",
         allow_origins=("https://a", "https://b"),
         dlt_columns=True,
+        deny_private=True,
+        max_body=2 * 1024 * 1024,
+        keep_bad_pages=Path("bad"),
     )
 
 

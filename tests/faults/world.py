@@ -48,6 +48,10 @@ def _bomb(_hit: Hit) -> Exception:
     return CapError("the answer unpacks to more than 200 times its size", code="body-ratio")
 
 
+def _fat(_hit: Hit) -> Exception:
+    return CapError("the answer has 100,158 bytes of headers", code="headers-too-large")
+
+
 # What becomes of the faults below the answer, as tests over sockets show.
 _SOCKET: dict[str, tuple[Make, float]] = {
     "reset": (_broken("transport", "the connection was reset"), 0),
@@ -59,6 +63,7 @@ _SOCKET: dict[str, tuple[Make, float]] = {
     "hang": (_broken("timeout", "no answer came in 60 s"), TIMEOUT),
     "gzip-broken": (_broken("transport", "the gzip stream is damaged"), 0),
     "gzip-unsaid": (_broken("transport", "the gzip stream is damaged"), 0),
+    "fat-header": (_fat, 0),
     "gzip-bomb": (_bomb, 0),
     "deflate-bomb": (_bomb, 0),
 }

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
-from penstock.emulator import EmulatorServer
-from penstock.plan.page import HttpRequest
-from penstock.read.transport import Http
+import pytest
+
+from penstock.emulator import EmulatorServer, Settings
+from penstock.errors import CapError, OriginError, TransportError
+from penstock.plan.page import HttpRequest, HttpResponse
+from penstock.read.addresses import is_public
+from penstock.read.transport import Bounds, Http
 
 
 def test_a_request_whose_answer_is_there_can_still_be_cancelled() -> None:
@@ -31,3 +36,88 @@ def test_a_request_whose_answer_is_there_can_still_be_cancelled() -> None:
 
     with EmulatorServer("chat") as server:
         assert all(asyncio.run(ask(server)) for _ in range(10))
+
+
+def sent(rule: str, bounds: Bounds, **words: Any) -> HttpResponse:
+    """The answer of a server that goes wrong, to a client of these bounds."""
+
+    async def ask(url: str) -> HttpResponse:
+        http = Http(bounds, **words)
+        try:
+            return await http.send(HttpRequest(method="GET", url=f"{url}/v1/messages"))
+        finally:
+            await http.close()
+
+    settings = Settings(rules=(rule,) if rule else (), slow_s=0.05, bomb_mb=8)
+    with EmulatorServer("chat", settings) as server:
+        return asyncio.run(ask(server.url))
+
+
+@pytest.mark.parametrize("kind", ["gzip-bomb", "deflate-bomb"])
+def test_a_bomb_without_a_length_is_stopped_by_its_ratio(kind: str) -> None:
+    """What a chunked body unpacks to is set against what came over the wire."""
+    with pytest.raises(CapError, match="unpacks to more than 200 times") as caught:
+        sent(f"{kind}@1", Bounds())
+    assert caught.value.code == "body-ratio"
+
+
+def test_a_body_is_as_large_as_it_may_be() -> None:
+    """The bound can be set; what is unpacked counts."""
+    with pytest.raises(CapError, match="larger than 90 bytes"):
+        sent("", Bounds(body=90))
+    assert sent("", Bounds(body=5000)).status == 401
+
+
+def test_a_byte_at_a_time_is_given_up() -> None:
+    """A server that sends, but hardly, does not hold a run up until its longest wait."""
+    with pytest.raises(TransportError, match="comes too slowly") as caught:
+        sent("slow@1", Bounds(patience=0.2, least_rate=1e6))
+    assert caught.value.code == "timeout"
+
+
+def test_headers_have_a_largest_size() -> None:
+    """A header of 100,000 bytes is no header."""
+    with pytest.raises(CapError, match="bytes of headers, more than 65,536") as caught:
+        sent("fat-header@1", Bounds())
+    assert caught.value.code == "headers-too-large"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
+        *("169.254.169.254", "100.100.100.200", "168.63.129.16", "224.0.0.1", "255.255.255.255"),
+        *("::1", "::", "fe80::1%eth0", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1"),
+        *("::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2001:db8::1"),
+    ],
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    """Private, loopback, link-local, shared and wrapped addresses are told from public ones."""
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1"])
+def test_addresses_that_are_public(address: str) -> None:
+    """What is public may be asked."""
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+def test_private_addresses_are_denied_where_that_is_asked_for(host: str) -> None:
+    """However the address is written, it is looked at before anything is sent."""
+
+    async def ask(url: str) -> None:
+        http = Http(deny_private=True)
+        try:
+            await http.send(HttpRequest(method="GET", url=url))
+        finally:
+            await http.close()
+
+    with EmulatorServer("chat") as server:
+        port = server.url.rpartition(":")[2]
+        with pytest.raises(OriginError, match="not a public address") as caught:
+            asyncio.run(ask(f"http://{host}:{port}/v1/messages"))
+        assert caught.value.code == "private-address"
+        assert server.log == []

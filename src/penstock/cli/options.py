@@ -24,6 +24,11 @@ base_url_option = click.option(
     metavar="URL",
     help="Ask this origin instead of the document's: an emulator, a proxy.",
 )
+deny_private_option = click.option(
+    "--deny-private",
+    is_flag=True,
+    help="Ask no private, loopback or link-local address, wherever a document or an answer leads.",
+)
 takeover_option = click.option(
     "--takeover", is_flag=True, help="Take the destination over from a run that is dead."
 )

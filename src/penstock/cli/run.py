@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from penstock.cli.engine import Result
 from penstock.cli.options import (
     allow_code_option,
     base_url_option,
+    deny_private_option,
     destination_options,
     json_option,
     nesting_option,
@@ -30,6 +32,8 @@ from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
 from penstock.plan.target import Target
+
+MEGABYTE = 1024 * 1024
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     keep_pages: str | None
     allow_origins: tuple[str, ...]
     dlt_columns: bool
+    deny_private: bool
+    max_body: int | None
+    keep_bad_pages: Path | None
     as_json: bool
     quiet: bool
 
@@ -99,6 +106,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     is_flag=True,
     help="Own columns and tables as dlt has them; goes on with a dataset that dlt made.",
 )
+@deny_private_option
+@click.option(
+    "--max-body",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    help="Take no answer larger than this, unpacked. [default: 256]",
+)
+@click.option(
+    "--keep-bad-pages",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep answers that cannot be read in this folder, secrets masked.",
+)
 @json_option
 @allow_code_option
 @click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong.")
@@ -138,6 +158,9 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         keep_pages=wanted.keep_pages,
         allow_origins=wanted.allow_origins,
         dlt_columns=wanted.dlt_columns,
+        deny_private=wanted.deny_private,
+        max_body=wanted.max_body * MEGABYTE if wanted.max_body else None,
+        keep_bad_pages=wanted.keep_bad_pages,
     )
 
     def on_event(event: Event) -> None:

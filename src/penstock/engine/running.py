@@ -18,6 +18,7 @@ import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
+from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, carried
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import Edges, Sizes, StreamLoader
@@ -45,7 +46,7 @@ from penstock.plan.check import check_streams
 from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
-from penstock.read.ask import Asker, Keep
+from penstock.read.ask import Asker, Keep, PutBy
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
 from penstock.read.origins import Origins
@@ -53,7 +54,7 @@ from penstock.read.parts import StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.schemas import incomplete
 from penstock.read.state import without_old_pass
-from penstock.read.transport import Http, Transport
+from penstock.read.transport import MAX_BODY, Bounds, Http, Transport
 from penstock.redact import Redactor
 from penstock.shape import warm_up
 
@@ -88,6 +89,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     keep_pages: str | None = None
     allow_origins: tuple[str, ...] = ()
     dlt_columns: bool = False
+    deny_private: bool = False
+    max_body: int | None = None  # bytes
+    keep_bad_pages: Path | None = None
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
 
@@ -116,6 +120,12 @@ def selected(source: Source, select: tuple[str, ...]) -> frozenset[str]:
     return frozenset(select)
 
 
+def make_transport(options: Options) -> Http:
+    """What talks to the network, within the bounds of the options."""
+    bounds = Bounds(body=options.max_body or MAX_BODY)
+    return Http(bounds, deny_private=options.deny_private)
+
+
 def make_asker(  # noqa: PLR0913 (the edges of a run)
     source: Source,
     values: Mapping[str, JsonValue],
@@ -126,10 +136,12 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     emit: Emit,
     obtained: Callable[[str], None] = lambda _token: None,
     keep: Keep | None = None,
+    put_by: PutBy | None = None,
 ) -> Asker:
     """What sends a run's requests; `obtained` is told every token that an API hands out.
 
     `keep` keeps those that take the place of the user's own.
+    `put_by` is handed the answers that cannot be read.
     """
     frame = Frame(source=values)
     base = evaluate_text(source.base_url, frame) if source.base_url else None
@@ -150,6 +162,7 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
         emit=emit,
         obtained=obtained,
         keep=keep,
+        put_by=put_by,
     )
 
 
@@ -219,7 +232,7 @@ class Run:
         held = {name: self._session.state(name) for name in names}
         stored = carried(self._source, self._session, dlt, held)
         previous = self._session.last_receipts()
-        transport = self._transport or Http()
+        transport = self._transport or make_transport(self._options)
         with (
             self._workers("shape") as shaping,
             self._workers("keep") as keeping,
@@ -276,6 +289,7 @@ class Run:
             emit=self._emit,
             obtained=self._redactor.add,
             keep=self._store and Renewing(self._values, self._store, edges.keeping),
+            put_by=self._bad_pages(),
         )
         now = edges.now()
         states = {
@@ -293,6 +307,10 @@ class Run:
             if context.name in self._loaders:
                 self._loaders[context.name].children = self._below(context)
         return reader
+
+    def _bad_pages(self) -> PutBy | None:
+        folder = self._options.keep_bad_pages
+        return None if folder is None else BadPages(folder, self._redactor).keep
 
     def _below(self, context: StreamContext) -> list[StreamLoader]:
         """The nearest streams below that are loaded."""
@@ -488,7 +506,7 @@ async def _completed(
     """The source with what has to be asked for before its streams can be read."""
     from penstock.read.schemas import completed  # noqa: PLC0415 (few sources need it)
 
-    transport, clock = Http(), SystemClock()
+    transport, clock = make_transport(options), SystemClock()
     asker = make_asker(
         source, values, options, transport=transport, clock=clock, emit=emit, keep=keep
     )

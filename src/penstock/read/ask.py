@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from penstock.errors import AuthError, OriginError, ReadError, StatusError
+from penstock.errors import AuthError, BodyError, OriginError, ReadError, StatusError
 from penstock.events import Event, Waiting
 from penstock.plan import auth as auths
 from penstock.plan import policy as policies
@@ -37,6 +37,7 @@ from penstock.read.transport import Transport
 T = TypeVar("T")
 # Keeps values of the user's that an endpoint has replaced.
 Keep: TypeAlias = Callable[[Kept], Awaitable[None]]
+PutBy: TypeAlias = "Callable[[str, HttpResponse, ReadError], None]"
 MAX_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
@@ -98,7 +99,9 @@ class Asker:
         emit: Callable[[Event], None],
         obtained: Callable[[str], None] = lambda _token: None,
         keep: Keep | None = None,
+        put_by: PutBy | None = None,
     ) -> None:
+        self._put_by = put_by
         self._obtained = obtained
         self._keep = keep
         self._transport = transport
@@ -164,17 +167,24 @@ class Asker:
             except ReadError as exc:
                 exc.request = exc.request or f"{request.method} {request.full_url}"
                 if not exc.retriable:
+                    self._aside(stream, response, exc)
                     raise
                 verdict, error = Verdict(action="retry"), exc
             attempt += 1
             again = verdict.action in {"retry", "rate-limited"}
             if not again or attempt > await _retries(stream.policy, door):
+                self._aside(stream, response, error)
                 raise error
             tally.retries += 1
             own = await _own_wait(stream.policy, door, response, attempt)
             if turns is not None and verdict.action == "rate-limited" and turns.others(signed):
                 own = _OTHER_TOKEN
             await self._pause(stream, attempt, _failed(verdict, response, error, own, frame), tally)
+
+    def _aside(self, stream: Stream, response: HttpResponse | None, error: ReadError) -> None:
+        """Have an answer kept that could not be read."""
+        if self._put_by is not None and response is not None and isinstance(error, BodyError):
+            self._put_by(stream.name, response, error)
 
     async def rest(self, stream: str, seconds: float, reason: str) -> None:
         """Wait before something is asked for in another way."""

@@ -129,6 +129,8 @@ def _mending(
 def undecodable(body: bytes, why: str) -> BodyError:
     """The error for a body that is not what it should be."""
     text = body[:_EXCERPT].decode("utf-8", "replace").strip()
+    if "(byte " not in why:
+        why = f"{why} (byte {len(body)})"  # what is cut ends where it is cut
     kind = "an HTML page" if text[:1] == "<" else "not JSON"
     seen = f"; it begins {text!r}" if text else ""
     error = BodyError(f"the answer is {kind}: {why}{seen}", code="undecodable")

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
 
 from penstock.errors import CapError, ReadError, TransportError
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
+from penstock.read.addresses import public_address
+from penstock.read.unpack import UNPACKERS, Unpacker
 
 MAX_BODY = 256 * 1024 * 1024  # bytes after decompression
 MAX_RATIO = 200  # decompressed bytes per byte on the wire, beyond the first megabyte
+MAX_HEADERS = 64 * 1024  # bytes
 if TYPE_CHECKING:
+    from pyreqwest.client import Client, ClientBuilder
     from typing_extensions import Buffer
 
 _CHUNK = 1024 * 1024
 _ACCEPT = "*/*"  # where a document says nothing: what both reference tools send
+_PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
+_ACCEPT_CODING = "gzip, deflate"
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long an answer may take, in seconds, and how large it may be, in bytes.
+
+    A body that comes with less than `least_rate` bytes a second after `patience` is given up.
+    """
+
+    connect: float = 20.0
+    read: float = 60.0
+    total: float = 600.0
+    patience: float = 30.0
+    least_rate: float = 20.0
+    body: int = MAX_BODY
 
 
 class Transport(Protocol):
@@ -46,26 +71,50 @@ class Http:
 
     def __init__(
         self,
+        bounds: Bounds | None = None,
         *,
-        connect_timeout: float = 20.0,
-        read_timeout: float = 60.0,
-        total_timeout: float = 600.0,
-        max_body: int = MAX_BODY,
+        deny_private: bool = False,
         user_agent: str = "penstock",
     ) -> None:
+        self._bounds = bounds or Bounds()
+        self._deny_private = deny_private
+        self._user_agent = user_agent
+        self._client = self._builder().build()
+        self._pinned: dict[tuple[str, int], Client] = {}
+
+    def _builder(self) -> ClientBuilder:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 (only a run needs it)
 
-        self._max_body = max_body
-        self._client = (
+        bounds = self._bounds
+        return (
             ClientBuilder()
             .follow_redirects(enable=False)
             .referer(enable=False)
-            .user_agent(user_agent)
-            .connect_timeout(timedelta(seconds=connect_timeout))
-            .read_timeout(timedelta(seconds=read_timeout))
-            .timeout(timedelta(seconds=total_timeout))
-            .build()
+            # Bodies are unpacked here, where both sizes are known: see `_Taking`.
+            .gzip(enable=False)
+            .deflate(enable=False)
+            .brotli(enable=False)
+            .zstd(enable=False)
+            .user_agent(self._user_agent)
+            .connect_timeout(timedelta(seconds=bounds.connect))
+            .read_timeout(timedelta(seconds=bounds.read))
+            .timeout(timedelta(seconds=bounds.total))
         )
+
+    async def _client_for(self, request: HttpRequest) -> Client:
+        """The client; where private addresses are denied, one that asks just the address seen.
+
+        A name that leads to another address when it is looked up again leads nowhere new.
+        """
+        if not self._deny_private:
+            return self._client
+        parts = urlsplit(request.url)
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        if (host, port) not in self._pinned:
+            where = f"{request.method} {request.full_url}"
+            address = await public_address(host, port, where)
+            self._pinned[host, port] = self._builder().resolve(host, address, port).build()
+        return self._pinned[host, port]
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """The answer, whatever its status.
@@ -91,65 +140,48 @@ class Http:
         return response
 
     async def _send(self, request: HttpRequest, started: float) -> HttpResponse:
-        builder = self._client.request(request.method, request.full_url)
+        client = await self._client_for(request)
+        builder = client.request(request.method, request.full_url)
         names = {name.lower() for name, _ in request.headers}
         if "accept" not in names:
             builder = builder.header("Accept", _ACCEPT)
+        if "accept-encoding" not in names:
+            builder = builder.header("Accept-Encoding", _ACCEPT_CODING)
         for name, value in request.headers:
             builder = builder.header(name, value)
         if request.body is not None:
             builder = builder.body_bytes(request.body)
         if request.read_timeout is not None:
             builder = builder.timeout(timedelta(seconds=request.read_timeout))
-        async with builder.build_streamed() as response:
-            headers = Headers(tuple((str(k), str(v)) for k, v in response.headers.items()))
-            body = await self._body(request, response.body_reader, headers)
+        # Nothing is read ahead: what comes too slowly is to be seen while it comes.
+        async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
+            headers = self._headers(request, response.headers.items())
+            taking = _Taking(request, headers, self._bounds)
+            body = await taking.all(response.body_reader)
             return HttpResponse(
                 status=response.status,
                 url=request.full_url,
                 headers=headers,
                 body=body,
-                wire_bytes=_length(headers) or len(body),
+                wire_bytes=taking.wire,
                 elapsed=time.perf_counter() - started,
             )
 
-    async def _body(self, request: HttpRequest, reader: _Reader, headers: Headers) -> bytes:
-        """The whole body, read in pieces so that a bomb is stopped before it fills the memory."""
-        length = _length(headers)
-        packed = "content-encoding" in headers
-        if length is not None and not packed:
-            self._check(request, length, None)
-            return bytes(await reader.bytes())
-        pieces: list[bytes] = []
-        size = 0
-        while (read := await reader.read(_CHUNK)) is not None:
-            piece = bytes(read)
-            if not piece:
-                break
-            size += len(piece)
-            self._check(request, size, length if packed else None)
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    def _check(self, request: HttpRequest, size: int, wire: int | None) -> None:
-        where = f"{request.method} {request.full_url}"
-        if size > self._max_body:
+    def _headers(self, request: HttpRequest, items: Iterable[tuple[object, object]]) -> Headers:
+        pairs = tuple((str(k), str(v)) for k, v in items)
+        size = sum(len(name) + len(value) for name, value in pairs)
+        if size > MAX_HEADERS:
             raise CapError(
-                f"the answer is larger than {self._max_body:,} bytes",
-                code="body-too-large",
-                hint="ask for smaller pages",
-                request=where,
+                f"the answer has {size:,} bytes of headers, more than {MAX_HEADERS:,}",
+                code="headers-too-large",
+                request=f"{request.method} {request.full_url}",
             )
-        if wire is not None and size > _CHUNK and size > wire * MAX_RATIO:
-            raise CapError(
-                f"the answer unpacks to more than {MAX_RATIO} times its size",
-                code="body-ratio",
-                request=where,
-            )
+        return Headers(pairs)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for client in (self._client, *self._pinned.values()):
+            await client.close()
 
 
 def _heed_cancel() -> None:
@@ -162,11 +194,79 @@ def _heed_cancel() -> None:
         raise asyncio.CancelledError
 
 
+class _Taking:
+    """Takes one body: unpacked piece by piece, within its bounds of size, ratio and time."""
+
+    def __init__(self, request: HttpRequest, headers: Headers, bounds: Bounds) -> None:
+        self._where = f"{request.method} {request.full_url}"
+        self._coding = headers.get("content-encoding", "").strip().lower()
+        self._length = _length(headers)
+        self._bounds = bounds
+        self.wire = 0
+
+    async def all(self, reader: _Reader) -> bytes:
+        """The whole body.
+
+        Raises:
+            CapError: it is too large, or unpacks to too much.
+            TransportError: it cannot be unpacked, or comes too slowly.
+        """
+        unpacker = self._unpacker()
+        pieces: list[bytes] = []
+        size, began = 0, time.monotonic()
+        while (read := await reader.read_chunk()) is not None:
+            packed = bytes(read)
+            if not packed:
+                break
+            self.wire += len(packed)
+            self._check_rate(time.monotonic() - began)
+            for piece in unpacker.pieces(packed):
+                size += len(piece)
+                self._check_size(size)
+                pieces.append(piece)
+        unpacker.end()
+        return b"".join(pieces)
+
+    def _unpacker(self) -> Unpacker:
+        if self._length is not None:
+            self._check_size(self._length if not self._coding else 0)
+        try:
+            return UNPACKERS[self._coding](self._where)
+        except KeyError:
+            raise TransportError(
+                f"the answer is packed in {self._coding!r}, which was not asked for",
+                code="content-encoding",
+                request=self._where,
+            ) from None
+
+    def _check_size(self, size: int) -> None:
+        if size > self._bounds.body:
+            raise CapError(
+                f"the answer is larger than {self._bounds.body:,} bytes",
+                code="body-too-large",
+                hint="ask for smaller pages",
+                request=self._where,
+            )
+        if self._coding and size > _CHUNK and size > self.wire * MAX_RATIO:
+            raise CapError(
+                f"the answer unpacks to more than {MAX_RATIO} times its size",
+                code="body-ratio",
+                request=self._where,
+            )
+
+    def _check_rate(self, seconds: float) -> None:
+        if seconds > self._bounds.patience and self.wire < seconds * self._bounds.least_rate:
+            raise TransportError(
+                f"the answer comes too slowly: {self.wire:,} bytes in {seconds:.0f} s",
+                code="timeout",
+                request=self._where,
+            )
+
+
 class _Reader(Protocol):
     """What is used of pyreqwest's body reader."""
 
-    async def bytes(self) -> Buffer: ...
-    async def read(self, amount: int) -> Buffer | None: ...
+    async def read_chunk(self) -> Buffer | None: ...
 
 
 def _length(headers: Headers) -> int | None:

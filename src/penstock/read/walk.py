@@ -152,6 +152,9 @@ class Walk:
                 except Recovering as exc:
                     position = await self._recovered(exc, position)
                     continue
+                except BodyError as exc:
+                    exc.message = f"page {position.index + 1}: {exc.message}"
+                    raise
                 if answer.nothing:
                     self._check_nothing(position)
                     yield self._end(position, "no-content")
