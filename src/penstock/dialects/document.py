@@ -21,6 +21,7 @@ Key: TypeAlias = "str | int"
 
 MAX_DEPTH = 200
 MAX_NODES = 1_000_000
+_UNFOLDED = 50_000  # nodes that a document may have beyond what its text can hold without aliases
 _SHOWN_LINE = 400
 
 
@@ -250,7 +251,8 @@ class Document:
     def count(self) -> bool:
         """Count one more node; false once there are too many."""
         self.nodes += 1
-        return self.nodes <= MAX_NODES
+        written = len(self.text) if self.text else MAX_NODES
+        return self.nodes <= min(MAX_NODES, written + _UNFOLDED)
 
 
 def source_name(file: str) -> str:

@@ -26,7 +26,8 @@ from penstock.plan.macros import CLOCK, FILTERS, FUNCTIONS
 from penstock.plan.page import link_params
 
 MAX_TEXT = 10_000_000  # characters a template may build
-MAX_STEPS = 1_000_000  # turns of loops and calls of one rendering
+MAX_STEPS = 200_000  # turns of loops and calls of one rendering
+_MOST_HELD = 1_000_000  # values in a list that becomes a text, those inside others counted too
 _MAX_POWER = 100_000  # bits of a number
 
 _steps: ContextVar[list[int]] = ContextVar("penstock_template_steps")
@@ -61,6 +62,8 @@ def rendered(expr: Jinja, values: dict[str, object], frame: Frame) -> JsonValue:
         text = ""
     except CapError:
         raise
+    except RecursionError as exc:
+        raise CapError(f"{_short(expr.source)} calls itself without an end") from exc
     except (TemplateError, ArithmeticError, AttributeError, LookupError, ValueError) as exc:
         raise ExprError(f"{_short(expr.source)} cannot be rendered: {exc}") from exc
     return _valued(text, expr)
@@ -225,11 +228,31 @@ def _concat(parts: Iterable[str]) -> str:
 
 
 def _tilde(parts: list[object]) -> str:
-    return _concat(str(part) for part in parts)
+    return _concat(str(_shown(part)) for part in parts)
 
 
 def _size(value: object) -> int:
-    return len(value) if isinstance(value, (str, list, tuple, bytes)) else 1
+    """How large a value is, with all it holds: no further than to where it is too large."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    size, held, left = 0, [value], _MOST_HELD
+    while held and size <= MAX_TEXT:
+        one, left = held.pop(), left - 1
+        if left < 0:
+            return MAX_TEXT + 1
+        if isinstance(one, (list, tuple)):
+            held += one
+        elif isinstance(one, dict):
+            held += one.values()
+        size += len(one) if isinstance(one, (str, bytes, list, tuple, dict)) else 1
+    return size
+
+
+def _shown(value: object) -> object:
+    """A value that is about to become a text, unless that would be too large."""
+    if isinstance(value, (list, tuple, dict)):
+        _check(_size(value))
+    return value
 
 
 def _guard_operator(operator: str, left: object, right: object) -> None:
@@ -286,13 +309,15 @@ class _Sandbox(SandboxedEnvironment):
 
 
 def _environment() -> _Sandbox:
-    env = _Sandbox(cache_size=0)
+    env = _Sandbox(cache_size=0, finalize=_shown)
     env.globals.pop("range")
     env.globals.pop("lipsum")
     env.globals.update(FUNCTIONS)
     env.filters.update(FILTERS)
     for name in ("center", "indent", "batch", "slice", "wordwrap", "truncate"):
         env.filters[name] = _bounded(env.filters[name])
+    for name in ("string", "tojson", "pprint", "urlencode", "format"):
+        env.filters[name] = _bounded_text(env.filters[name])
     env.filters["replace"] = _bounded_replace(env.filters["replace"])
     env.filters.update(_penstock_counted=_counted, _penstock_tilde=_tilde)
     return env
@@ -304,6 +329,17 @@ def _bounded(plain: Callable[..., object]) -> Callable[..., object]:
     def bounded(*args: object, **kwargs: object) -> object:
         for size in (*args[1:], *kwargs.values()):
             _check(size if isinstance(size, int) else 0)
+        return plain(*args, **kwargs)
+
+    return _marked(bounded, plain)
+
+
+def _bounded_text(plain: Callable[..., object]) -> Callable[..., object]:
+    """A filter that makes a text of no enormous value."""
+
+    def bounded(*args: object, **kwargs: object) -> object:
+        for value in (*args, *kwargs.values()):
+            _shown(value)
         return plain(*args, **kwargs)
 
     return _marked(bounded, plain)

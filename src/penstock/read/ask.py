@@ -167,24 +167,23 @@ class Asker:
             except ReadError as exc:
                 exc.request = exc.request or f"{request.method} {request.full_url}"
                 if not exc.retriable:
-                    self._aside(stream, response, exc)
-                    raise
+                    raise self._aside(stream, response, exc) from exc.__cause__
                 verdict, error = Verdict(action="retry"), exc
             attempt += 1
             again = verdict.action in {"retry", "rate-limited"}
             if not again or attempt > await _retries(stream.policy, door):
-                self._aside(stream, response, error)
-                raise error
+                raise self._aside(stream, response, error)
             tally.retries += 1
             own = await _own_wait(stream.policy, door, response, attempt)
             if turns is not None and verdict.action == "rate-limited" and turns.others(signed):
                 own = _OTHER_TOKEN
             await self._pause(stream, attempt, _failed(verdict, response, error, own, frame), tally)
 
-    def _aside(self, stream: Stream, response: HttpResponse | None, error: ReadError) -> None:
-        """Have an answer kept that could not be read."""
+    def _aside(self, stream: Stream, response: HttpResponse | None, error: ReadError) -> ReadError:
+        """The error, with the answer kept that could not be read."""
         if self._put_by is not None and response is not None and isinstance(error, BodyError):
             self._put_by(stream.name, response, error)
+        return error
 
     async def rest(self, stream: str, seconds: float, reason: str) -> None:
         """Wait before something is asked for in another way."""
@@ -202,6 +201,12 @@ class Asker:
 
     def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
         """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
+        if not request.url.lower().startswith(("http://", "https://")):
+            raise ReadError(
+                f"{request.url!r} is no URL of the web",
+                code="url",
+                request=f"{request.method} {request.full_url}",
+            )
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
         based = leads(stream.request.url, request.url, frame)
         if carries and not based and not self._origins.allows(request.url):
