@@ -295,7 +295,7 @@ class ResourceFactory(_Factory):
         made = self()
         if not isinstance(made, DltResource):
             raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
-        return made | other
+        return made.__or__(other)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
