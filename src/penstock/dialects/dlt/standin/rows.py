@@ -15,7 +15,7 @@ from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Spot
 from penstock.dialects.dlt.standin.parts import Incremental
 from penstock.dialects.dlt.standin.record import refuse
-from penstock.dialects.dlt.standin.references import Unnamed, injected
+from penstock.dialects.dlt.standin.references import Reference, Unnamed, injected
 
 # The key of a resource under which a configuration holds its rows; nobody writes it by hand.
 ROWS = "rows made by a function"
@@ -55,6 +55,8 @@ def bound(
             raise refuse(Refusal(message, hint))
         if isinstance(given, Unnamed):
             filled[name] = injected(name, given, parameter.annotation)
+        elif isinstance(given, Reference):
+            filled[name] = given
     return Rows(function, args, filled)
 
 
