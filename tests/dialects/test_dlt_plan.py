@@ -474,6 +474,19 @@ def test_gaps_are_said():
     ]
 
 
+def test_hints_of_ones_own_change_nothing():
+    """A hint that begins with `x-` is known to be somebody's own, and said to have no effect."""
+    columns = {"n": {"data_type": "wei", "x-owner": "me", "nullable": False}}
+    config = {"client": {"base_url": BASE}, "resources": [{"name": "a", "columns": columns}]}
+    found = compile_document(Document.from_object(config, "s"))
+    assert [(d.code, d.message) for d in found.diagnostics] == [
+        ("gap", "the hint 'x-owner' of the column 'n' is not honoured")
+    ]
+    assert found.need().streams[0].hints.columns == (
+        Column(name="n", type="decimal", scale=0, nullable=False),
+    )
+
+
 def test_the_input_is_left_as_it_was():
     """Compiling changes nothing in the configuration it is given."""
     config = {"client": {"base_url": BASE}, "resources": [{"name": "a", "endpoint": "x/{{y}}"}]}
