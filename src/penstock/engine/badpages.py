@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.errors import DestinationError, ReadError
+from penstock.plan.expr import JsonValue
 from penstock.plan.page import HttpResponse
 from penstock.redact import Redactor
 
@@ -36,7 +37,7 @@ class BadPages:
     def keep(self, stream: str, response: HttpResponse, error: ReadError) -> None:
         """Keep a page, and say so in the error."""
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", stream)[:_LONGEST] or "_"
-        told = {
+        told: dict[str, JsonValue] = {
             "stream": stream,
             "error": error.message,
             "code": error.code,
