@@ -110,6 +110,9 @@ def _joined(base: str, path: str) -> str:
 def request_lines(stream: Stream) -> Iterator[str]:
     """The request of a page, and what slices and pagination add to it."""
     request = stream.request
+    if stream.retrieve is not None:
+        yield f"made by {stream.retrieve.name}"
+        return
     yield f"{request.method} {expr(request.url)}"
     added = [p for leaf in _leaves(stream.partition) for p in leaf.params]
     added += stream.cursor.params if stream.cursor else ()

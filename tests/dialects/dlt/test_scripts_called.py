@@ -467,3 +467,11 @@ def test_a_resource_that_yields_resources_is_read_by_the_plan(tmp_path):
     """
     found = stream(tmp_path, script)
     assert (found.name, found.hints.table, found.retrieve) == ("x", "renamed", None)
+
+
+def test_a_plan_says_which_function_makes_the_rows(tmp_path):
+    """Nothing is asked for such a stream by the plan, so no request is shown."""
+    from penstock.cli.describe import request_lines  # noqa: PLC0415 (one use)
+
+    doubled, _ = compiled(tmp_path, ROWS).need().streams
+    assert list(request_lines(doubled)) == ["made by doubled"]
