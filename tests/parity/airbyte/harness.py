@@ -491,7 +491,7 @@ def _described(asked: Asked, case: Case) -> str:
     headers = [f"{k}: {v}" for k, v in sorted(asked.headers) if k in wanted or k.startswith("x-")]
     headers = [h for h in headers if not h.startswith("x-asked-url")]
     body = asked.body
-    if any(h.startswith("content-type: application/json") for h in headers):
+    if any(h.startswith("content-type:") and "json" in h for h in headers):
         body = _text(asked.json)
     for name in case.unlike:
         body = re.sub(rf"\b{name}=[^&]*", f"{name}=…", body)

@@ -91,6 +91,7 @@ def _pattern(requester: dict[str, Any], values: dict[str, Any]) -> list[Any]:
     path = str(requester.get("path") or "")
     whole = path if path.startswith("http") else f"{base.rstrip('/')}/{path.lstrip('/')}"
     literal = _TEMPLATE.sub(lambda found: _put_in(found[0], values), whole)
+    literal = re.sub(r"\s*\0[\s\0]*", "\0", literal)
     literal = re.sub(r"^https?://[^/]*", "", literal).split("?")[0].rstrip("/")
     if literal.startswith("\0") and not whole.startswith("http"):
         literal = "\0" + literal.lstrip("\0")
