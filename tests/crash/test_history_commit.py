@@ -16,7 +16,9 @@ from tests.destinations.places import PLACES, SCHEMA
 from penstock.destinations import open_destination
 
 # all of them with PENSTOCK_TEST_KILLS=all
-COUNTS = range(1, CHECKPOINTS + 1) if os.environ.get("PENSTOCK_TEST_KILLS") == "all" else (8,)
+ALL = os.environ.get("PENSTOCK_TEST_KILLS") == "all"
+COUNTS = range(1, CHECKPOINTS + 1) if ALL else (8,)
+POINTS = REPEATED if ALL else ("commit:rows", "commit:before", "commit:after")
 KINDS = ("duckdb", "postgres")
 
 
@@ -52,7 +54,7 @@ def check(place, mode: str) -> int:
 
 @pytest.mark.parametrize("mode", HINTS)
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("point", REPEATED)
+@pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_fault_point(forge, place, mode, point, count):
     """Killed at a named point, a reading's rows and marks are whole up to a checkpoint."""
     assert forge(place.url, mode, point=point, count=count) == -signal.SIGKILL
@@ -71,7 +73,7 @@ def test_killed_at_random_times(forge, tmp_path, mode, kind):
     seconds = time.monotonic() - started
     assert check(whole, mode) == CHECKPOINTS
     whole.close()
-    for trial in range(2):
+    for trial in range(8 if ALL else 1):
         directory = tmp_path / str(trial)
         directory.mkdir()
         place = PLACES[kind](directory)
