@@ -218,6 +218,7 @@ def main() -> None:
     """Take jobs until the other side closes."""
     global PORT  # noqa: PLW0603 (in the process that has the reference engine)
     out = os.fdopen(os.dup(1), "w")
+    os.chdir(tempfile.mkdtemp())  # the engine leaves files of its downloads where it stands
     os.dup2(2, 1)
     logging.disable(logging.CRITICAL)
     first = json.loads(sys.stdin.readline())
