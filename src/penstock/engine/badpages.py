@@ -43,7 +43,7 @@ class BadPages:
             "code": error.code,
             "request": error.request or "",
             "status": response.status,
-            "headers": dict(response.headers.items()),
+            "headers": {**response.headers},
         }
         try:
             body = self._new(name, ".body", self._masked(response.body))
