@@ -1,10 +1,13 @@
-"""What loading costs: rows that are Arrow already, into DuckDB and Postgres, by every write mode.
+"""What loading costs: rows that are Arrow already, into a destination, by every write mode.
 
 The baseline is the destination's own fastest path written by hand for the same rows: `INSERT …
-SELECT * FROM arrow` for DuckDB, `COPY … FROM STDIN (FORMAT csv)` of the same CSV for Postgres.
+SELECT * FROM arrow` for DuckDB, `COPY … FROM STDIN (FORMAT csv)` of the same CSV for Postgres,
+`pyarrow.parquet.write_table` for Parquet and `write_deltalake` for Delta, a file a checkpoint.
 Flat rows are messages of 22 columns; nested ones have four child tables.
 
     python bench/load.py duckdb [--rows 1000000] [--nested 100000] [--only append]
+    python bench/load.py parquet
+    python bench/load.py delta
     python bench/load.py postgresql://postgres@localhost/bench
 """
 
@@ -91,7 +94,7 @@ def penstock(url, made, loads, work, server):
 
 def by_hand(url, made, rows, server):
     with Clock(server) as clock:
-        (hand_postgres if "://" in url else hand_duckdb)(url, made, rows)
+        HANDS.get(url.partition(":")[0], hand_duckdb)(url, made, rows)
     return clock
 
 
@@ -109,7 +112,7 @@ def create(execute, made):
 
 
 def hand_duckdb(url, made, rows):
-    import duckdb  # noqa: PLC0415 (one of two)
+    import duckdb  # noqa: PLC0415 (one of several)
 
     connection = duckdb.connect(f"{url}.hand", config={"threads": 1})
     KINDS["double"] = "double"
@@ -125,8 +128,35 @@ def hand_duckdb(url, made, rows):
     connection.close()
 
 
+def pages(made, rows):
+    """The rows of each checkpoint, by table."""
+    for start in range(0, rows, CHECKPOINT):
+        found = list(batches(made, start, min(CHECKPOINT, rows - start), "hand"))
+        for table in made.tables:
+            yield table.name, pa.concat_tables([batch.tables[table.name] for batch in found])
+
+
+def hand_parquet(url, made, rows):
+    import pyarrow.parquet as pq  # noqa: PLC0415 (one of several)
+
+    folder = Path(url.partition(":")[2]) / "hand"
+    for number, (name, data) in enumerate(pages(made, rows)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        with (folder / name / f"{number}.parquet").open("wb") as file:
+            pq.write_table(data, file)
+            os.fsync(file.fileno())
+
+
+def hand_delta(url, made, rows):
+    from deltalake import write_deltalake  # noqa: PLC0415 (one of several)
+
+    folder = Path(url.partition(":")[2]) / "hand"
+    for name, data in pages(made, rows):
+        write_deltalake(str(folder / name), data, mode="append")
+
+
 def hand_postgres(url, made, rows):
-    import psycopg  # noqa: PLC0415 (one of two)
+    import psycopg  # noqa: PLC0415 (one of several)
 
     options = csv.WriteOptions(include_header=False)
     with psycopg.connect(url) as connection:
@@ -140,6 +170,14 @@ def hand_postgres(url, made, rows):
                             csv.write_csv(data.slice(first, 8192), sink, options)
                             copy.write(sink.getvalue().to_pybytes())
             connection.commit()
+
+
+HANDS = {
+    "parquet": hand_parquet,
+    "delta": hand_delta,
+    "postgresql": hand_postgres,
+    "postgres": hand_postgres,
+}
 
 
 def report(name, clock, rows, made_in, base=None):
@@ -174,7 +212,7 @@ def compare(url, shape, rows, only):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("destination", help="duckdb, or the URL of a Postgres database")
+    parser.add_argument("destination", help="duckdb, parquet, delta, or a Postgres URL")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--nested", type=int, default=100_000)
     parser.add_argument("--only", default="")
@@ -185,14 +223,18 @@ def main():
         if not rows:
             continue
         with tempfile.TemporaryDirectory() as directory:
-            url = arguments.destination if postgres else f"{directory}/bench_{shape}.duckdb"
+            url = f"{directory}/bench_{shape}.duckdb"
+            if postgres:
+                url = arguments.destination
+            elif arguments.destination != "duckdb":
+                url = f"{arguments.destination}:{directory}"
             if postgres:
                 wipe(url)
             compare(url, shape, rows, arguments.only)
 
 
 def wipe(url):
-    import psycopg  # noqa: PLC0415 (one of two)
+    import psycopg  # noqa: PLC0415 (one of several)
 
     with psycopg.connect(url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS bench CASCADE")

@@ -13,6 +13,7 @@ import penstock
 # Everything a user may import from `penstock`. A name is added or removed here on purpose.
 PUBLIC = [
     "Compiled",
+    "Dataset",
     "DestinationError",
     "Diagnostic",
     "Error",
@@ -26,6 +27,7 @@ PUBLIC = [
     "Source",
     "as_dlt_source",
     "compile_source",
+    "dataset",
     "execute",
     "load",
     "read_stream",

@@ -48,6 +48,8 @@ ONLY_IN = {
     "pyreqwest": ("penstock.read.transport",),
     "aiohttp": ("penstock.emulator",),
     "duckdb": ("penstock.destinations.duckdb", "penstock.destinations._duckdb_"),
+    "deltalake": ("penstock.destinations.delta", "penstock.destinations._delta_"),
+    "obstore": ("penstock.destinations._lake_store",),
     "psycopg": ("penstock.destinations.postgres",),
     "pyarrow": ("penstock.shape", "penstock.destinations"),
     "rich": ("penstock.cli",),

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.api import Source, as_dlt_source, load, run
     from penstock.dialects import Compiled
-    from penstock.engine import Options, Result, compile_source, execute, read_stream
+    from penstock.engine import (
+        Dataset,
+        Options,
+        Result,
+        compile_source,
+        dataset,
+        execute,
+        read_stream,
+    )
     from penstock.errors import (
         DestinationError,
         Diagnostic,
@@ -23,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compiled",
+    "Dataset",
     "DestinationError",
     "Diagnostic",
     "Error",
@@ -36,6 +45,7 @@ __all__ = [
     "Source",
     "as_dlt_source",
     "compile_source",
+    "dataset",
     "execute",
     "load",
     "read_stream",
@@ -46,7 +56,8 @@ _HOMES = {
     **dict.fromkeys(("Source", "as_dlt_source", "load", "run"), "api"),
     "Compiled": "dialects",
     "Receipt": "events",
-    **dict.fromkeys(("Options", "Result", "compile_source", "execute", "read_stream"), "engine"),
+    **dict.fromkeys(("Dataset", "Options", "Result", "compile_source"), "engine"),
+    **dict.fromkeys(("dataset", "execute", "read_stream"), "engine"),
 }
 
 

@@ -141,6 +141,8 @@ CODES: dict[str, str] = {
     "drift": "A loaded table or column is gone or was changed by hand.",
     "generation": "A replacement was shown or given up already.",
     "empty": "The destination holds nothing of this source.",
+    "store": "A store cannot tell two runs apart, so nothing is written there.",
+    "damaged": "The log of a dataset has a hole, or cannot be read.",
     "dlt-columns": "The destination or the tables there cannot have the columns of dlt.",
     "dlt-naming": "A dataset of dlt names its tables by another convention.",
     # In the components.py of a manifest.

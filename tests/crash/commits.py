@@ -101,6 +101,7 @@ def serve() -> None:
     """Fork a run for each line of standard input, see it end, and say how it ended."""
     import duckdb  # noqa: F401, PLC0415 (loaded once, before any fork)
     import psycopg  # noqa: F401, PLC0415 (the same)
+    import pyarrow.parquet  # noqa: F401, PLC0415 (the same)
 
     for line in sys.stdin:
         trial = json.loads(line)
@@ -140,7 +141,7 @@ class Forge:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": root},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])},
         )
 
     def __call__(self, url, mode, *, point="", count=1, delay=None) -> int:

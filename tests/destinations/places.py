@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.destinations.lake_places import DeltaPlace, ParquetPlace
 from tests.destinations.postgres_server import drop_database, fresh_database
 
 from penstock.destinations import open_destination
@@ -135,7 +136,12 @@ class PostgresPlace:
         return f'"{SCHEMA}"."{quoted}"'
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"duckdb": DuckDBPlace, "postgres": PostgresPlace}
+PLACES: dict[str, Callable[[Path], Place]] = {
+    "duckdb": DuckDBPlace,
+    "postgres": PostgresPlace,
+    "parquet": ParquetPlace,
+    "delta": DeltaPlace,
+}
 
 
 class Opener:

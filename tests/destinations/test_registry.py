@@ -48,7 +48,7 @@ def test_unknown_destination_lists_the_known_ones(url, what, near):
     with pytest.raises(DestinationError) as caught:
         open_destination(url)
     assert str(caught.value).startswith(
-        f"no destination answers to {what} ({near}known are duckdb: chat.duckdb, "
+        f"no destination answers to {what} ({near}known are delta: delta:lake, "
     )
     assert "secret" not in str(caught.value)
 

@@ -96,6 +96,8 @@ def test_values_come_back_as_they_went(opened, place, kind):
     rows = [{"v": value, LOAD_ID: "a"} for value in [*values, None]]
     keep(opened(), "a", one_column(kind), rows, v=arrow)
     found = [row["v"] for row in place.rows("values")]
+    if kind == "time" and never(place, "time of day, to the microsecond"):
+        values = [value.isoformat("microseconds") for value in values]
     assert found.count(None) == 1
     assert sorted(map(repr, found)) == sorted(map(repr, [*values, None]))
 

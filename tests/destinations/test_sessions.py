@@ -231,6 +231,9 @@ def test_readers_see_all_or_nothing(opened, place, write):
     views = {}
 
     def look(point):
+        apart = never(place, "readers see all tables of a checkpoint at one instant")
+        if apart and point in {"commit:said", "commit:shown"}:
+            return
         if place.tables() >= {t.name for t in NESTED.tables}:
             try:
                 views.setdefault(point, []).append(seen(place))

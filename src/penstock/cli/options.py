@@ -97,7 +97,9 @@ def value_options(command: F) -> F:
 def destination_options(command: F) -> F:
     """`--to` and `--db-schema`."""
     add_to = click.option(
-        "--to", metavar="DEST", help="Where to: x.duckdb or a URL. [default: <source>.duckdb]"
+        "--to",
+        metavar="DEST",
+        help="Where to: x.duckdb, parquet:DIR, a URL. [default: <source>.duckdb]",
     )
     add_schema = click.option(
         "--db-schema", metavar="NAME", help="The schema of the tables. [default: <source>]"

@@ -12,13 +12,25 @@ import importlib
 import pkgutil
 import re
 from pathlib import PurePath
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from penstock.destinations._spool import GONE, ROOT_ID, Spool
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError
 
-__all__ = ["GONE", "ROOT_ID", "Spool", "describe", "kind_of", "open_destination"]
+if TYPE_CHECKING:
+    from penstock.destinations._lake_dataset import Dataset
+
+__all__ = [
+    "GONE",
+    "ROOT_ID",
+    "Dataset",
+    "Spool",
+    "describe",
+    "kind_of",
+    "open_dataset",
+    "open_destination",
+]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
@@ -54,6 +66,24 @@ def _module(url_or_path: str) -> _Module:
         if word in (module.KIND.schemes if scheme else module.KIND.extensions):
             return module
     raise _unknown(word, is_scheme=scheme is not None)
+
+
+def open_dataset(place: str, db_schema: str | None = None) -> Dataset:
+    """Open a dataset of files for reading.
+
+    Raises:
+        DestinationError: there is none at `place`, or several schemas and none named.
+    """
+    from penstock.destinations import _lake_dataset  # noqa: PLC0415 (loaded when it is used)
+
+    return _lake_dataset.open_dataset(place, db_schema)
+
+
+def __getattr__(name: str) -> object:
+    """The reader's class is loaded when it is used."""
+    if name != "Dataset":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}._lake_dataset").Dataset
 
 
 def describe() -> tuple[Kind, ...]:

@@ -140,13 +140,7 @@ class Merger:
 
     def _told_apart(self, data: pa.Table, columns: Sequence[str]) -> pa.Table:
         """The rows by some of their columns, each with its position."""
-        missing = [c for c in columns if c not in data.column_names]
-        if missing:
-            raise DestinationError(
-                f"rows of {self._schema.root.name!r} lack {', '.join(missing)}, by which they are "
-                "merged",
-                code="key-missing",
-            )
+        check_key(self._schema.root, data, columns)
         return numbered(data.select(list(dict.fromkeys(columns))))
 
     def _positions(
@@ -267,3 +261,13 @@ class Merger:
             [self._at.isoformat(), self._mine, stream, self._checkpoint.run_id],
         )
         self._engine.rows(f"DELETE FROM {seen} WHERE stream = ?", [stream])
+
+
+def check_key(table: Table, data: pa.Table, columns: Sequence[str]) -> None:
+    """Make sure that rows have the columns they are merged by."""
+    missing = [c for c in columns if c not in data.column_names]
+    if missing:
+        raise DestinationError(
+            f"rows of {table.name!r} lack {', '.join(missing)}, by which they are merged",
+            code="key-missing",
+        )

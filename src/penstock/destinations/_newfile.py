@@ -82,7 +82,7 @@ def _leftovers(path: Path) -> Iterator[Path]:
 
 def _dead(leftover: Path) -> bool:
     mark = _MARK.search(leftover.name)
-    if mark is not None and mark["host"] == _host() and not _running(int(mark["pid"])):
+    if mark is not None and mark["host"] == _host() and not running(int(mark["pid"])):
         return True
     try:
         return time.time() - leftover.stat().st_mtime > OLD
@@ -90,7 +90,8 @@ def _dead(leftover: Path) -> bool:
         return False
 
 
-def _running(pid: int) -> bool:
+def running(pid: int) -> bool:
+    """Whether a process of this machine goes on."""
     if os.name != "posix":  # elsewhere, asking would end the process
         return True
     try:

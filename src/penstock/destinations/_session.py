@@ -104,7 +104,7 @@ class SqlSession:
         What fails in a way that may pass is tried again: nothing of it was kept, or the ledger
         says that all of it was.
         """
-        _check(checkpoint)
+        check_rows(checkpoint)
         attempt = 0
         while True:
             try:
@@ -257,7 +257,7 @@ class SqlSession:
             return known
         if known and any(swapped for _, swapped in found):
             return True
-        raise _over(generation, shown=any(swapped for _, swapped in found))
+        raise generation_over(generation, shown=any(swapped for _, swapped in found))
 
     def _building(self, stream: str, generation: str) -> Build | None:
         build = self._builds.get(stream)
@@ -427,12 +427,14 @@ _LISTS = {
 }
 
 
-def _check(checkpoint: Checkpoint) -> None:
+def check_rows(checkpoint: Checkpoint) -> None:
+    """Make sure that rows come with what describes them."""
     if checkpoint.schema is None and any(b.rows for b in checkpoint.batches):
         raise DestinationError(f"checkpoint {checkpoint.load_id!r} has rows but no schema")
 
 
-def _over(generation: str, *, shown: bool) -> DestinationError:
+def generation_over(generation: str, *, shown: bool) -> DestinationError:
+    """Say why a generation takes no more rows."""
     what = "is shown already" if shown else "was given up when the run that built it ended"
     return DestinationError(
         f"generation {generation!r} {what}, so no rows can be added to it",

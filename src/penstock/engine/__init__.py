@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.dialects.repairing import Fixed
+    from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
     from penstock.engine.reshaping import reshape
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from penstock.plan.expr import JsonValue
 
 __all__ = [
+    "Dataset",
     "Options",
     "Result",
     "compile_built",
     "compile_source",
     "compile_value",
+    "dataset",
     "execute",
     "fix_source",
     "import_state",
@@ -35,8 +38,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Dataset": "datasets",
     "Options": "running",
     "Result": "running",
+    "dataset": "datasets",
     "execute": "running",
     "import_state": "importing",
     "read_pages": "reading",

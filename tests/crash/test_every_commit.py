@@ -1,0 +1,211 @@
+"""Every destination in every write mode, killed everywhere; by default a bounded share of it.
+
+`PENSTOCK_CRASH=all python -m pytest tests/crash/test_every_commit.py` kills each destination at 40
+places and more in each mode: at every point of every round, and at random times. While a run works
+and dies, a reader looks again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+from tests.crash import commits, history
+from tests.crash.commits import MODES, REPEATED, Forge, expected, run
+from tests.destinations.conformance import never
+from tests.destinations.lake_places import DeltaPlace, ParquetPlace
+from tests.destinations.orders import STREAM, as_seen, seen
+from tests.destinations.places import PLACES, SCHEMA, ReaderWaits
+
+from penstock.destinations import describe, open_destination
+
+EVERY_MODE = (*MODES, *history.HINTS)
+ALL = os.environ.get("PENSTOCK_CRASH") == "all"
+AT_RANDOM = 10 if ALL else 1
+LAKES = {"delta", "parquet"}
+"""Destinations whose points are killed nowhere else."""
+
+
+class CarefulDelta(DeltaPlace):
+    """Reads Delta tables as `penstock.dataset` does: by the log, which is never half."""
+
+    def rows(self, table):
+        return ParquetPlace.rows(self, table)
+
+    def tables(self):
+        return ParquetPlace.tables(self)
+
+    def _read(self, paths):
+        return ParquetPlace._read(self, paths)
+
+
+CAREFUL = {**PLACES, "delta": CarefulDelta}
+
+
+def points(kind):
+    """The points of a destination, and how often each is passed before the kill."""
+    for point in kind.faults:
+        if point in REPEATED or point in {"commit:said", "commit:shown"}:
+            times = range(1, commits.ROUNDS + 1)
+        else:
+            times = (1, 2) if "swap" in point else (1,)
+        yield from ((point, n) for n in times)
+
+
+def trials():
+    for number, kind in enumerate(describe()):
+        if not ALL and kind.name not in LAKES:
+            continue
+        for m, mode in enumerate(EVERY_MODE):
+            found = [p for p in points(kind) if "swap" not in p[0] or mode == "replace"]
+            if not ALL:
+                found = [found[(5 * m + 3 * number) % len(found)]]
+            for point, count in found:
+                yield kind.name, mode, point, count
+
+
+@pytest.fixture(scope="module")
+def forge():
+    made = Forge()
+    yield made
+    made.close()
+
+
+class Reader:
+    """Looks at a destination again and again; what it sees is what some checkpoint left."""
+
+    def __init__(self, place, mode):
+        self._place = place
+        self._mode = mode
+        self._over = threading.Event()
+        self.looks = 0
+        self.wrong = []
+        if mode in history.HINTS:
+            rounds = range(history.CHECKPOINTS + 1)
+            self._right = [history.expected(mode, n) for n in rounds]
+        else:
+            self._right = [as_seen(expected(mode, n)) for n in range(commits.ROUNDS + 1)]
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self):
+        if not never(self._place, "readers at any moment, from any process"):
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(30)
+        assert self.wrong == []
+
+    def _look(self):
+        while not self._over.wait(0.03):
+            before = self._place.number()
+            try:
+                found = self._see()
+            except ReaderWaits:
+                continue
+            except (AssertionError, FileNotFoundError) as error:
+                found = repr(error)
+            if self._place.number() != before:
+                continue  # two looks, at two checkpoints
+            self.looks += 1
+            if found not in self._right:
+                self.wrong.append(found)
+                return
+
+    def _see(self):
+        tables = self._place.tables()
+        if self._mode in history.HINTS:
+            return history.found(self._place, self._mode) if "orders" in tables else []
+        # the first round has no children yet
+        return seen(self._place) if {"orders__lines__notes", "orders"} <= tables else []
+
+
+@pytest.mark.parametrize("trial", list(trials()), ids=lambda t: "-".join(map(str, t)))
+def test_killed_at_a_point(forge, tmp_path, trial):
+    """Killed at a point, the work is whole up to a checkpoint, and a second run completes it."""
+    kind, mode, point, count = trial
+    place = CAREFUL[kind](tmp_path)
+    try:
+        with looking(place, mode):
+            assert forge(place.url, mode, point=point, count=count) == -signal.SIGKILL
+        done = check_after_kill(place, mode)
+        if point in REPEATED:
+            assert done == (count if point == "commit:after" else count - 1)
+        complete(place, mode, tmp_path)
+    finally:
+        place.close()
+
+
+def check_after_kill(place, mode):
+    """What was committed is there, rows and state of one checkpoint; how many those were."""
+    if mode not in history.HINTS:
+        return commits.check_after_kill(place, mode)
+    peek = open_destination(place.url).peek(SCHEMA)
+    if peek is None:
+        return 0
+    done = int(peek.state.get(STREAM, {}).get("done", "0"))
+    assert peek.sequences.get(STREAM, 0) == done
+    if done:
+        assert history.found(place, mode) == history.expected(mode, done)
+    return done
+
+
+def check_after_rerun(place, mode):
+    """A second run ends with everything once."""
+    if mode not in history.HINTS:
+        commits.check_after_rerun(place, mode)
+        return
+    run(place.url, mode, "second", lambda _: None)
+    assert history.found(place, mode) == history.expected(mode, history.CHECKPOINTS)
+    ledger = place.rows("_penstock_loads")
+    assert sorted(r["sequence"] for r in ledger) == list(range(1, history.CHECKPOINTS + 1))
+
+
+def looking(place, mode):
+    """A reader, where its looks can be told apart."""
+    return Reader(place, mode) if hasattr(place, "number") else threading.Lock()
+
+
+def complete(place, mode, tmp_path):
+    """A second run ends with everything once; what the Delta tables show is the same."""
+    check_after_rerun(place, mode)
+    if place.kind == "delta":
+        check_after_rerun(DeltaPlace(tmp_path), mode)
+
+
+def at_random():
+    kinds = [k.name for k in describe() if ALL or k.name in LAKES]
+    modes = EVERY_MODE if ALL else ("replace", "scd2")
+    return [(kind, mode) for kind in kinds for mode in modes]
+
+
+@pytest.mark.parametrize(("kind", "mode"), at_random())
+def test_killed_at_random_times(forge, tmp_path, kind, mode):
+    """Killed at any time, the work is whole up to a checkpoint and can be completed."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    started = time.monotonic()
+    whole = CAREFUL[kind](folder)
+    assert forge(whole.url, mode) == 0
+    whole.close()
+    seconds = time.monotonic() - started
+    chance = random.Random(f"{kind} {mode}")
+    for trial in range(AT_RANDOM):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        place = CAREFUL[kind](folder)
+        try:
+            with looking(place, mode):
+                ended = forge(place.url, mode, delay=chance.uniform(0.02, seconds))
+            assert ended in {0, -signal.SIGKILL}
+            if kind != "duckdb" or place.path.exists():
+                check_after_kill(place, mode)
+            complete(place, mode, folder)
+        finally:
+            place.close()
