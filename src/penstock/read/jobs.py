@@ -11,7 +11,7 @@ import msgspec
 from penstock.errors import ReadError
 from penstock.plan.expr import JsonValue
 from penstock.plan.jobs import Call, Job, JobStatus
-from penstock.plan.page import HttpResponse, Position, Stopped
+from penstock.plan.page import HttpRequest, HttpResponse, Position, Stopped
 from penstock.plan.python import Extract
 from penstock.plan.records import RecordPath
 from penstock.plan.request import build
@@ -96,14 +96,13 @@ class JobWalk:
 
     async def _run(self) -> _Polled:
         job = self._job
-        created = await self._ask(job.create, {})
-        page: Page = {"creation_response": _seen(created)}
+        page: Page = {"creation_response": _seen(*await self._exchange(job.create, {}))}
         patience, waited = job.patience(self._frame), 0.0
         while True:
-            polled = await self._ask(job.poll, page)
+            asked, polled = await self._exchange(job.poll, page)
             status = await self._judged(polled)
             if status != "running":
-                page["polling_response"] = _seen(polled)
+                page["polling_response"] = _seen(asked, polled)
                 return _Polled(status=status, page=page, response=polled)
             if waited >= patience:
                 return _Polled(status="timeout", page=page)
@@ -139,15 +138,19 @@ class JobWalk:
         return [msgspec.json.decode(record) for record in decoded.records]
 
     async def _ask(self, call: Call, page: Page) -> HttpResponse:
+        return (await self._exchange(call, page))[1]
+
+    async def _exchange(self, call: Call, page: Page) -> tuple[HttpRequest | None, HttpResponse]:
+        """A request, unsigned, and its answer; one that a class sends is not known."""
         stream = msgspec.structs.replace(
             self._context.stream, auth=call.auth, policy=call.policy, recovery=None
         )
         frame = seeing(self._frame, page)
         if call.request.send is not None:
             door = needed(self._context.door)
-            return await called(call.request.send.function, door, frame, None, [])
+            return None, await called(call.request.send.function, door, frame, None, [])
         request = build(call.request, (), frame)
-        return await self._asker.ask(
+        return request, await self._asker.ask(
             stream, request, frame, self._context.tally, _itself, door=self._context.door
         )
 
@@ -178,14 +181,25 @@ def _downloading(context: StreamContext) -> StreamContext:
     return made
 
 
-def _seen(response: HttpResponse) -> JsonValue:
-    """An answer as the templates of later requests see it."""
+def _seen(request: HttpRequest | None, response: HttpResponse) -> JsonValue:
+    """An answer as the templates of later requests see it, with what asked for it.
+
+    A credential is no part of the request here: it is added where the request is sent.
+    """
     try:
         body = msgspec.json.decode(response.body)
     except msgspec.DecodeError:
         body = {}
     held = dict(body) if isinstance(body, dict) else {}
     held.setdefault("headers", dict(response.headers))
+    if request is not None:
+        seen: JsonValue = {
+            "method": request.method,
+            "url": request.full_url,
+            "headers": dict(request.headers),
+            "body": (request.body or b"").decode("utf-8", "replace"),
+        }
+        held.setdefault("request", seen)
     return held
 
 

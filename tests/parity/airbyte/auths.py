@@ -302,6 +302,21 @@ _JOBS = [
     _job("later", ["run", "run", "done"]),
     _job("fails once", ["bad", "done"]),
     _job(
+        "asks for with what began it",
+        ["run", "done"],
+        creation_requester={
+            **requester("/jobs", request_headers={"X-Scope": "{{ 40 + 2 }}"}),
+            "http_method": "POST",
+        },
+        polling_requester=requester(
+            "/jobs/{{ creation_response['id'] }}",
+            request_headers={
+                "X-Scope": "{{ stream_slice.extra_fields['creation_response']"
+                ".request.headers['X-Scope'] }}"
+            },
+        ),
+    ),
+    _job(
         "deleted",
         ["done"],
         delete_requester={
