@@ -136,9 +136,11 @@ class Source:
             PlanError: there is no such stream, or a value is missing.
             ReadError: the API did not give what the plan asks for.
         """
-        from penstock.engine.reading import pages  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine import Options  # noqa: PLC0415 (`import penstock` stays fast)
+        from penstock.engine.reading import pages  # noqa: PLC0415 (the same)
 
-        found = pages(self.plan, self.values, stream, base_url=self.base_url, on_event=on_event)
+        options = Options(base_url=self.base_url)
+        found = pages(self.plan, self.values, stream, options=options, on_event=on_event)
         async with aclosing(found) as taken:
             async for page in taken:
                 yield _decoded(page)

@@ -177,9 +177,9 @@ class FakeEngine:
         return self.result
 
     def read_stream(
-        self, source, values, stream, *, limit, base_url, on_event, values_file=None
+        self, source, values, stream, *, limit, base_url, deny_private, on_event, values_file=None
     ) -> Iterator[bytes]:
-        self.asked.append(("read", stream, values, limit, base_url))
+        self.asked.append(("read", stream, values, limit, base_url, deny_private))
         try:
             yield from self.records[:limit]
             self._play(on_event)

@@ -59,7 +59,7 @@ def call(tmp_path, web: Web):
         given.setdefault("manifest_path", manifest(web.url))
         if command != "spec":
             given.setdefault("config", CONFIG)
-        words = ["airbyte", command]
+        words = ["airbyte", command, *given.pop("words", ())]
         for name, value in given.items():
             if value is None:
                 continue
@@ -90,6 +90,17 @@ def test_check_reads_no_more_than_it_needs(call, web: Web):
     assert (said.code, told["connectionStatus"]) == (0, {"status": "SUCCEEDED"})
     assert web.asked
     assert all(path.startswith("/orders") for path in web.asked)
+
+
+def test_no_private_address_is_asked_where_those_are_denied(call, web: Web):
+    """Neither a check nor a read asks a server of this machine; each says why."""
+    (told,) = call("check", words=["--deny-private"]).of("CONNECTION_STATUS")
+    assert told["connectionStatus"]["status"] == "FAILED"
+    assert "127.0.0.1" in told["connectionStatus"]["message"]
+    said = call("read", words=["--deny-private"], catalog=catalog("shops"))
+    assert said.code == 1
+    assert said.statuses("shops")[-1] == "INCOMPLETE"
+    assert web.asked == []
 
 
 def test_check_of_what_may_not_be_read_fails(call):

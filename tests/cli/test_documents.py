@@ -170,7 +170,13 @@ def test_read_prints_json_lines_verbatim(call):
     result = call(engine, "read", "d", "users", "--limit", "2", "--base-url", "http://x")
     assert result.exit_code == 0, result.output
     assert result.stdout_bytes == b"\n".join(records[:2]) + b"\n"
-    assert engine.call("read")[1:] == ("users", {"api_key": SECRET, "region": "eu"}, 2, "http://x")
+    assert engine.call("read")[1:] == (
+        "users",
+        {"api_key": SECRET, "region": "eu"},
+        2,
+        "http://x",
+        False,
+    )
     assert engine.closed
 
 

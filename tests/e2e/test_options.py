@@ -11,7 +11,7 @@ from tests.e2e.test_incremental import without_retries
 
 from penstock.emulator import EmulatorServer, Settings
 from penstock.engine import read_stream, reset_state, show_state
-from penstock.errors import PlanError
+from penstock.errors import Error, PlanError
 from penstock.plan.records import Keys
 from penstock.plan.source import Source
 
@@ -189,6 +189,18 @@ def test_reading_a_stream_stops_at_the_limit() -> None:
         small = plan("append_pass.yaml")
         children = read_stream(small, values, "conversation_messages", limit=3, base_url=server.url)
         assert len(list(children)) == 3
+
+
+def test_reading_asks_no_private_address_where_those_are_denied() -> None:
+    """A server of this machine is not asked."""
+    source = plan("replace_flat.yaml")
+    with EmulatorServer("chat", Settings(records=10)) as server:
+        found = read_stream(
+            *(source, given(source, {}), "chat_messages"), base_url=server.url, deny_private=True
+        )
+        with pytest.raises(Error, match=r"127\.0\.0\.1"):
+            list(found)
+        assert server.log == []
 
 
 def test_all_of_a_stream_can_be_read() -> None:

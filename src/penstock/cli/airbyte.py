@@ -10,7 +10,7 @@ import click
 
 from penstock.cli.app import Group
 from penstock.cli.context import App
-from penstock.cli.options import base_url_option, pass_app
+from penstock.cli.options import base_url_option, deny_private_option, pass_app
 
 if TYPE_CHECKING:
     from penstock.engine.protocol import Call
@@ -55,6 +55,7 @@ def spec(app: App, manifest: Path | None) -> int:
 @_manifest
 @_components
 @base_url_option
+@deny_private_option
 @pass_app
 def check(app: App, /, **given: Any) -> int:
     """Try the connection with the streams that the manifest names for it."""
@@ -66,6 +67,7 @@ def check(app: App, /, **given: Any) -> int:
 @_manifest
 @_components
 @base_url_option
+@deny_private_option
 @pass_app
 def discover(app: App, /, **given: Any) -> int:
     """Tell which streams there are, with their schemas."""
@@ -79,6 +81,7 @@ def discover(app: App, /, **given: Any) -> int:
 @_manifest
 @_components
 @base_url_option
+@deny_private_option
 @pass_app
 def read(app: App, /, **given: Any) -> int:
     """Read the streams of a catalog: records, and the state behind them."""

@@ -177,6 +177,7 @@ class Engine(Protocol):
         *,
         limit: int | None,
         base_url: str | None,
+        deny_private: bool,
         on_event: Callable[[Event], None],
         values_file: Path | None,
     ) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from penstock.cli.display import Quiet
 from penstock.cli.options import (
     allow_code_option,
     base_url_option,
+    deny_private_option,
     pass_app,
     source_argument,
     value_options,
@@ -30,6 +31,7 @@ from penstock.plan.expr import JsonValue
 )
 @value_options
 @base_url_option
+@deny_private_option
 @allow_code_option
 @pass_app
 def read(  # noqa: PLR0913 (one argument for each option)
@@ -41,6 +43,7 @@ def read(  # noqa: PLR0913 (one argument for each option)
     sets: Mapping[str, JsonValue],
     config: Mapping[str, JsonValue] | None,
     base_url: str | None,
+    deny_private: bool,
 ) -> int:
     """Print the records of STREAM as JSON lines, as the API gives them.
 
@@ -61,6 +64,7 @@ def read(  # noqa: PLR0913 (one argument for each option)
         *(opened.source, opened.values, stream),
         limit=limit,
         base_url=base_url,
+        deny_private=deny_private,
         on_event=on_event,
         values_file=app.values_file,
     )

@@ -25,7 +25,7 @@ import msgspec
 
 from penstock.engine.preparing import fitting, prepare
 from penstock.engine.renewing import InFile, Renewing
-from penstock.engine.running import Options, make_asker, selected
+from penstock.engine.running import Options, make_asker, make_transport, selected
 from penstock.errors import Error
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
@@ -35,7 +35,7 @@ from penstock.read.context import Settings
 from penstock.read.parts import PagePart, SliceLost
 from penstock.read.reader import Reader
 from penstock.read.schemas import completed
-from penstock.read.transport import Http, warm
+from penstock.read.transport import warm
 
 _WAITING = 1_000  # records that wait for whoever reads them
 _PAGES_WAITING = 4
@@ -55,12 +55,15 @@ def _nothing(event: Event) -> None:
     del event
 
 
+_PLAIN = Options()
+
+
 async def pages(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
     stream: str,
     *,
-    base_url: str | None = None,
+    options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> AsyncGenerator[list[bytes], None]:
@@ -71,7 +74,7 @@ async def pages(  # noqa: PLR0913 (the same words as the command line's)
         ReadError: a slice could not be read.
     """
     found = parts(
-        source, values, stream, base_url=base_url, on_event=on_event, values_file=values_file
+        source, values, stream, options=options, on_event=on_event, values_file=values_file
     )
     async with aclosing(found) as taken:
         async for part in taken:
@@ -83,7 +86,7 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
     values: Mapping[str, JsonValue],
     stream: str,
     *,
-    base_url: str | None = None,
+    options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> AsyncGenerator[PagePart, None]:
@@ -96,8 +99,8 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
         ReadError: a slice could not be read.
     """
     held = dict(fitting(source, prepare(source, values)))
-    clock, transport = SystemClock(), Http()
-    now, options = datetime.fromtimestamp(clock.now(), UTC), Options(base_url=base_url)
+    clock, transport = SystemClock(), make_transport(options)
+    now = datetime.fromtimestamp(clock.now(), UTC)
     keep = Renewing(held, InFile(values_file, stream, on_event))
     asker = make_asker(
         source, held, options, transport=transport, clock=clock, emit=on_event, keep=keep
@@ -142,7 +145,8 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     *,
     limit: int | None = None,
     base_url: str | None = None,
-    on_event: Callable[[Event], None] = lambda _event: None,
+    deny_private: bool = False,
+    on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> Iterator[bytes]:
     """The records of one stream, each as JSON, read while they are taken.
@@ -155,8 +159,9 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     """
     if not source.discovered:
         selected(source, (stream,))
+    options = Options(base_url=base_url, deny_private=deny_private)
     found = pages(
-        source, values, stream, base_url=base_url, on_event=on_event, values_file=values_file
+        source, values, stream, options=options, on_event=on_event, values_file=values_file
     )
     with closing(_in_thread(_one_by_one(found), _WAITING)) as taken:
         yield from islice(taken, limit)
@@ -178,7 +183,8 @@ def read_pages(
     """
     if not source.discovered:
         selected(source, (stream,))
-    found = pages(source, values, stream, base_url=base_url, on_event=on_event)
+    options = Options(base_url=base_url)
+    found = pages(source, values, stream, options=options, on_event=on_event)
     return _in_thread(found, _PAGES_WAITING)
 
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from penstock.engine.reading import parts
-from penstock.engine.running import selected
+from penstock.engine.running import Options, selected
 from penstock.errors import PlanError
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
@@ -43,7 +43,8 @@ async def read_tables(
     if plan is None:
         raise PlanError(())
     shaping = _Shaping(Shaper(stream, plan.hints, None))
-    found = parts(source, values, stream, base_url=base_url, on_event=on_event)
+    options = Options(base_url=base_url)
+    found = parts(source, values, stream, options=options, on_event=on_event)
     async with aclosing(found) as taken:
         async for part in taken:
             segment = Segment(records=part.records, extras=part.slice.extras, origin=part.origin)

@@ -12,6 +12,7 @@ from penstock.engine.protocol.messages import Messages, said
 from penstock.engine.protocol.opening import INJECTED, Call, Opened, compiled, opened, read_json
 from penstock.engine.protocol.reading import Telling, completed, unavailable
 from penstock.engine.protocol.states import entries_of
+from penstock.engine.running import Options
 from penstock.errors import Error, PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Check, Source, Spec
@@ -91,7 +92,7 @@ def check(call: Call, messages: Messages) -> int:
         found = opened(call, messages)
         if found.source.check is not None and found.source.check.values:
             found = _overlaid(call, found, messages)
-        problem = _problem(_whole(found, call), call.base_url)
+        problem = _problem(_whole(found, call), call.options)
     except PlanError as exc:
         problem = said(exc)
     status: dict[str, JsonValue] = {"status": "SUCCEEDED"}
@@ -105,7 +106,7 @@ def check(call: Call, messages: Messages) -> int:
 
 def _whole(found: Opened, call: Call, *, describe: bool = False) -> Opened:
     """The source with every stream, those that only its API names included."""
-    return asyncio.run(completed(found, call.base_url, describe=describe))
+    return asyncio.run(completed(found, call.options, describe=describe))
 
 
 def _overlaid(call: Call, found: Opened, messages: Messages) -> Opened:
@@ -115,7 +116,7 @@ def _overlaid(call: Call, found: Opened, messages: Messages) -> Opened:
     return opened(call, quiet, dict(check.values if check is not None else ()))
 
 
-def _problem(found: Opened, base_url: str | None) -> str | None:
+def _problem(found: Opened, options: Options) -> str | None:
     """Why the connection does not work, if it does not."""
     source = found.source
     whole = [s.name for s in source.streams if s.selected]
@@ -129,15 +130,15 @@ def _problem(found: Opened, base_url: str | None) -> str | None:
         if maker not in source.dynamic:
             return f"Dynamic stream {maker} is not found in manifest."
         names += [s.name for s in source.streams if s.made_by == maker][:count]
-    problems = (_unavailable(found, name, whole, base_url) for name in names)
+    problems = (_unavailable(found, name, whole, options) for name in names)
     return next((problem for problem in problems if problem is not None), None)
 
 
-def _unavailable(found: Opened, name: str, whole: list[str], base_url: str | None) -> str | None:
+def _unavailable(found: Opened, name: str, whole: list[str], options: Options) -> str | None:
     """Why a stream cannot be read, if it cannot."""
     if found.source.stream(name) is None:
         return f"there is no stream {name!r} to check; there are: {', '.join(whole)}"
-    error = _unreadable(found.source, name) or asyncio.run(unavailable(found, name, base_url))
+    error = _unreadable(found.source, name) or asyncio.run(unavailable(found, name, options))
     return None if error is None else f"Stream {name} is not available: {error}"
 
 
@@ -167,7 +168,7 @@ def read(call: Call, messages: Messages) -> int:
     given = read_json(call.state, "--state") if call.state is not None else None
     found = replace(found, source=catalogs.with_cursors(found.source, wanted))
     states = entries_of(found.source, given, found.values)
-    telling = Telling(messages, states, call.base_url)
+    telling = Telling(messages, states, call.options)
     loaded = tuple(name for name in wanted if _readable(found.source, name, telling, messages))
     if loaded:
         columns = {name: one.columns for name, one in wanted.items()}

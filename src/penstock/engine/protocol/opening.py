@@ -14,6 +14,7 @@ from penstock.engine.preparing import prepare
 from penstock.engine.protocol.catalog import wrong
 from penstock.engine.protocol.messages import Messages
 from penstock.engine.renewing import Renewing, Values, renew, rewrite
+from penstock.engine.running import Options
 from penstock.errors import PlanError
 from penstock.plan.auth import Kept
 from penstock.plan.expr import JsonValue, Ref, Scope
@@ -35,6 +36,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Path | None = None
     state: Path | None = None
     base_url: str | None = None
+    deny_private: bool = False
+
+    @property
+    def options(self) -> Options:
+        """The same as a run is told it."""
+        return Options(base_url=self.base_url, deny_private=self.deny_private)
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):

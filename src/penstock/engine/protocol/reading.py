@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from penstock.engine.protocol.messages import Messages
 from penstock.engine.protocol.opening import Opened
-from penstock.engine.running import Options, make_asker
+from penstock.engine.running import Options, make_asker, make_transport
 from penstock.errors import Error
 from penstock.events import Event, Waiting, Warned
 from penstock.plan.expr import JsonValue
@@ -31,7 +31,6 @@ from penstock.read.parts import (
     StreamClosed,
 )
 from penstock.read.reader import Reader
-from penstock.read.transport import Http
 
 STATE_SECONDS = 600.0  # between two states of a stream with many partitions
 LONG_WAIT = 5.0  # seconds: a shorter wait is not worth a message
@@ -51,7 +50,7 @@ async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
 ) -> AsyncIterator[Reader]:
     """A reader of these streams, with what it needs around it."""
     source, values = opened.source, opened.values
-    clock, transport = SystemClock(), Http()
+    clock, transport = SystemClock(), make_transport(options)
     now = datetime.fromtimestamp(clock.now(), UTC)
     settings = Settings(values=values, now=now, loaded=loaded, columns=columns or {})
     try:
@@ -71,7 +70,7 @@ async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
         await transport.close()
 
 
-async def completed(opened: Opened, base_url: str | None, *, describe: bool = False) -> Opened:
+async def completed(opened: Opened, options: Options, *, describe: bool = False) -> Opened:
     """The source with the streams that its API names among the others.
 
     With `describe` each stream also has its schema, else only those that cannot be read without.
@@ -79,8 +78,7 @@ async def completed(opened: Opened, base_url: str | None, *, describe: bool = Fa
     if not describe and not schemas.incomplete(opened.source):
         return opened
     source, values = opened.source, opened.values
-    clock, transport = SystemClock(), Http()
-    options = Options(base_url=base_url)
+    clock, transport = SystemClock(), make_transport(options)
     try:
         asker = make_asker(
             *(source, values, options),
@@ -113,10 +111,10 @@ class Telling:
     `states` are the entries the streams began with; they are kept up to date.
     """
 
-    def __init__(self, messages: Messages, states: Entries, base_url: str | None) -> None:
+    def __init__(self, messages: Messages, states: Entries, options: Options) -> None:
         self._messages = messages
         self._states = states
-        self._options = Options(base_url=base_url)
+        self._options = options
         self._told: dict[str, _Told] = {}
         self._contexts: dict[str, StreamContext] = {}
         self.failed: dict[str, str] = {}
@@ -229,9 +227,9 @@ def _ancestors(context: StreamContext) -> list[StreamContext]:
     return list(found.values())
 
 
-async def unavailable(opened: Opened, name: str, base_url: str | None) -> Error | None:
+async def unavailable(opened: Opened, name: str, options: Options) -> Error | None:
     """Why a stream cannot be read: it has no slice, or the first record of one does not come."""
-    options = Options(base_url=base_url, concurrency=1)
+    options = replace(options, concurrency=1)
     async with (
         reader_of(opened, frozenset({name}), {}, options, _unheard) as reader,
         aclosing(reader.parts()) as parts,
