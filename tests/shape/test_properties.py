@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.plan.hints import Hints
@@ -248,6 +248,7 @@ def test_json_columns_are_verbatim(records):
 
 @settings(max_examples=100, deadline=None)
 @given(RECORDS, st.integers(1, 4), HINTS)
+@example([{"a": False}, {"a": [], "b": []}], 2, Hints(nesting="json"))
 def test_a_schema_survives_being_stored(records, cut, hints):
     """A shaper that starts from the stored schema goes on exactly where the first one stopped."""
     lines = raws(records)

@@ -42,8 +42,8 @@ def _restore(tree: Tree, known: Schema) -> None:
         states[table.name] = state
         state.rooted |= tree.own.root_id in {column.name for column in table.columns}
         held = [column for column in table.columns if column.name not in tree.own.all]
-        # a variant belongs to the node of its main column
-        for column in sorted(held, key=lambda column: column.variant):
+        # a variant that is known by its name alone belongs to the node of its main column
+        for column in sorted(held, key=lambda column: column.variant and not column.placed):
             _restore_column(tree, state, column)
 
 

@@ -163,7 +163,7 @@ def _handler(outer: Server) -> type[BaseHTTPRequestHandler]:
             size = int(self.headers.get("content-length") or 0)
             body = self.rfile.read(size).decode("utf-8", "replace") if size else ""
             if self.path == "/__mark":
-                outer.asked.clear()
+                outer.asked = [asked for asked in outer.asked if asked.path in outer.shared]
                 self._send(Reply(body={}))
                 return
             parts = urlsplit(self.path)
@@ -217,6 +217,7 @@ class Server:
         self._most = most
         self.api: Api = lambda _asked: Reply(status=404)
         self.asked: list[Asked] = []
+        self.shared: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._seen: Counter[Any] = Counter()
         self._server = _Sockets(("127.0.0.1", 0), _handler(self))
@@ -243,10 +244,11 @@ class Server:
         """Whether more was asked for than any case needs."""
         return len(self.asked) > self._most
 
-    def begin(self, api: Api) -> None:
-        """Serve another API, nothing asked for yet."""
+    def begin(self, case: Case) -> None:
+        """Serve the API of a case, nothing asked for yet."""
         with self._lock:
-            self.api = api
+            self.api = case.api()
+            self.shared = case.shared
             self.asked = []
             self._seen = Counter()
 
@@ -303,7 +305,7 @@ class Reference:
 
     def run(self, case: Case, state: Sequence[dict[str, Any]]) -> Seen:
         """What the reference engine makes of a case."""
-        self._server.begin(case.api())
+        self._server.begin(case)
         job = {
             "manifest": case.manifest,
             "config": case.config,
@@ -444,7 +446,7 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
 
 def ours(case: Case, state: Sequence[dict[str, Any]], server: Server) -> Seen:
     """What Penstock makes of a case."""
-    server.begin(case.api())
+    server.begin(case)
     try:
         done = asyncio.run(_read(case, state, server.port))
     except Error as exc:

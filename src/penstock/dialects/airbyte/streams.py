@@ -235,7 +235,7 @@ def _migration(
     match migration.kind:
         case "CustomStateMigration":
             return custom.migrate(ctx, migration, stream)
-        case "LegacyToPerPartitionStateMigration":
+        case "LegacyToPerPartitionStateMigration" | None:  # the only one that needs no type
             field, cursor = slices.sole_field(ctx, retriever), stream.child("incremental_sync")
             if field is None or cursor is None:
                 message = "a state is migrated only with a cursor and one parent: this does nothing"
