@@ -40,7 +40,8 @@ LEAVES = st.sampled_from(
         "record", "record.a", "record['a']", "record.a.b", "record['a']['b']", "record.items",
         "record['items']", "record.a[0]", "record.missing", "record['missing'].deeper", "config.k",
         "config['n']", "stream_slice.a", "stream_slice['part']", "1", "-2", "2.5", "'x'", "''",
-        "true", "none", "[1, 'a']", "{'a': 1}", "now_utc()", "record.get('a')", "record.a.lower()",
+        "true", "none", "[1, 'a']", "{'a': 1}", "day_delta(0, format='%Y')",
+        "record.get('a')", "record.a.lower()",
     ]
 )  # fmt: skip
 BINARY = ["==", "!=", "<", "<=", ">", "in", "not in", "and", "or", "+", "-", "*", "~", "/", "%"]
