@@ -15,8 +15,8 @@ from tests.destinations.places import PLACES, SCHEMA
 
 from penstock.destinations import open_destination
 
-# all of them with PENSTOCK_TEST_KILLS=all
-ALL = os.environ.get("PENSTOCK_TEST_KILLS") == "all"
+# all of them with PENSTOCK_CRASH=all
+ALL = os.environ.get("PENSTOCK_CRASH") == "all"
 COUNTS = range(1, CHECKPOINTS + 1) if ALL else (8,)
 POINTS = REPEATED if ALL else ("commit:rows", "commit:before", "commit:after")
 KINDS = ("duckdb", "postgres")
