@@ -78,17 +78,17 @@ def plan(kind: Kind, concurrency: int) -> Source:
 
 
 class Later(Executor):
-    """Does blocking work on the virtual loop, each piece some time after it was handed over."""
+    """Does blocking work on the virtual loop, each piece `delay` seconds after it can begin."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
+    def __init__(self, delay: Callable[[], float]) -> None:
+        self._delay = delay
         self._free = 0.0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
         """Do it later; in the order in which it came."""
         done: Future[Any] = Future()
         loop = asyncio.get_running_loop()
-        self._free = max(self._free, loop.time()) + self._rng.choice([0.0, 0.01, 0.5, 20.0])
+        self._free = max(self._free, loop.time()) + self._delay()
 
         def work() -> None:
             if not done.set_running_or_notify_cancel():
@@ -242,7 +242,7 @@ class History:
             redactor=redactor_for(self.plan, VALUES),
             transport=api,
             clock=clock,
-            workers=lambda _name: Later(self.rng),
+            workers=lambda _name: Later(lambda: self.rng.choice([0.0, 0.01, 0.5, 20.0])),
         )
         status: Status | str
         receipts: Sequence[Receipt] = ()

@@ -55,12 +55,15 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """How much is done at once: bytes of JSON text that are shaped, and committed, together.
 
     While the reader waits for the API, less is taken: `idle` bytes are shaped, and a block's worth
-    is committed. After `seconds` what is ready is committed, however little it is.
+    is committed. After `seconds` what is ready is committed, however little it is. Slices of an
+    appended stream that are not complete may hold `open` bytes together: above that the largest of
+    them is committed as far as it came.
     """
 
     block: int = 4 * 1024 * 1024
     checkpoint: int = 16 * 1024 * 1024
     idle: int = 1024 * 1024
+    open: int = 128 * 1024 * 1024
     seconds: float = 10.0
 
 
@@ -304,6 +307,8 @@ class StreamLoader:
             await self._keep_if_due()
         elif self._is_full(lot):
             await self._keep_open(part.slice.key, lot)
+        elif sum(held.bytes for held in self._open.values()) > self._edges.sizes.open:
+            await self._keep_open(*max(self._open.items(), key=lambda held: held[1].bytes))
 
     def _slice_lot(self, piece: Slice) -> Lot:
         """The lot of a slice of an appended stream."""

@@ -52,9 +52,10 @@ from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
 from penstock.read.threads import called
 from penstock.read.turns import Lane, Turn
-from penstock.read.walk import Admitted, Walk, Walked
+from penstock.read.walk import AHEAD_BYTES, Admitted, Walk, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
+_AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all slices
 MOST_HALVINGS = 10
 
 
@@ -102,6 +103,7 @@ class Reader:
         self._reading = False
         self._fault: BaseException | None = None
         self._stopped = False
+        self._walks = 0
 
     @property
     def contexts(self) -> list[StreamContext]:
@@ -176,7 +178,7 @@ class Reader:
         except BaseExceptionGroup as exc:
             self._fault = _first(exc)
         finally:
-            await self._out.close()
+            self._out.close()
 
     def _spawn(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
         """A task whose result may never be asked for."""
@@ -339,6 +341,7 @@ class Reader:
         """The pages of a slice, or of a part of it; gives the reason why there are no more."""
         walk = self._walking(context, part, going, start)
         tracker, reason = going.tracker, "stopped"
+        self._walks += 1
         try:
             async with aclosing(walk.pages()) as pages:
                 async for page in pages:
@@ -352,7 +355,13 @@ class Reader:
         except Recovering as exc:
             for half in _cut(context, part, exc, depth):
                 reason = await self._pages(context, half, going, None, depth + 1)
+        finally:
+            self._walks -= 1
         return reason
+
+    def _ahead_bytes(self) -> int:
+        """The share of one slice in what may wait for its turn."""
+        return min(AHEAD_BYTES, _AHEAD_IN_ALL // max(1, self._walks))
 
     def _walking(
         self, context: StreamContext, part: Slice, going: Going, start: Position | None
@@ -373,6 +382,7 @@ class Reader:
             return Walk(
                 of, part, self._asker, self._spawn,
                 width=width, start=start, admit=admit, newest=newest, page=page,
+                ahead_bytes=self._ahead_bytes,
             )  # fmt: skip
 
         width = 2 * self._concurrency if context.stream.partition is None else self._concurrency

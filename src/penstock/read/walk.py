@@ -26,7 +26,7 @@ from penstock.read.repeats import Known, overlapping
 from penstock.read.threads import called
 
 _GONE = frozenset({404, 416})
-_AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
+AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
 
 Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
 
@@ -73,7 +73,8 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
 class Walk:
     """The pages of one slice. `width` is how many may be under way ahead of the one waited for.
 
-    `admit` hands records out, `newest` is the cursor's newest value among them.
+    `admit` hands records out, `newest` is the cursor's newest value among them. `ahead_bytes` is
+    how much the pages may hold that wait for their turn.
     """
 
     def __init__(  # noqa: PLR0913 (a slice, and the edges it is read through)
@@ -88,6 +89,7 @@ class Walk:
         admit: Admit | None = None,
         newest: Callable[[], str | None] = lambda: None,
         page: Mapping[str, JsonValue] | None = None,
+        ahead_bytes: Callable[[], int] = lambda: AHEAD_BYTES,
     ) -> None:
         self._context = context
         self._fetcher = Fetcher(context, piece, asker, page or {})
@@ -97,6 +99,7 @@ class Walk:
         self._spawn = spawn
         self._ahead: dict[object, Ahead] = {}
         self._width = width
+        self._ahead_bytes = ahead_bytes
         self._seen_at = ""
         self._start = start
         self._count: int | None = None
@@ -272,8 +275,7 @@ class Walk:
         counter = pagination if isinstance(pagination, Counter) else None
         left = self._left = counter.remaining(position, facts) if counter else None
         if counter and following is not None:
-            look = _fitting(look, answer.size)
-            look = self._look_ahead(look, counter, facts, following, left)
+            look = self._look_ahead(look, counter, facts, following, (left, answer.size))
         self._claim(pagination, position, facts)
         self._past(facts, answer, admitted)
         return (
@@ -442,12 +444,18 @@ class Walk:
         pagination: Counter,
         facts: Facts,
         following: Position,
-        left: int | None,
+        weight: tuple[int | None, int],
     ) -> Lookahead:
-        """The pages behind the following one are asked for, as many as the law allows."""
+        """The pages behind the following one are asked for, as many as the law allows.
+
+        `weight` is how many pages are left, where that is known, and the bytes of one: no more are
+        asked for than may wait in memory.
+        """
         if look.most == 0:
             return look
+        left, size = weight
         look, width = after_page(look, pagination, facts, left)
+        width = min(width, max(1, self._ahead_bytes() // max(size, 1)))
         if not self._ahead:
             guessed = pagination.ahead(following, 1, facts.law)
             if guessed is None or facts.count != (facts.law.page or facts.count):
@@ -554,11 +562,6 @@ def _looks_back(context: StreamContext) -> bool:
     reads = found.reads() if found is not None and not isinstance(found, (Told, Led)) else ()
     names = {ref.path[0] for expr in reads for ref in refs(expr, Scope.PAGE) if ref.path}
     return not names.isdisjoint({"last_record", "last_page_size"})
-
-
-def _fitting(look: Lookahead, size: int) -> Lookahead:
-    """The window, with no more pages of this size than may wait in memory."""
-    return msgspec.structs.replace(look, most=min(look.most, max(1, _AHEAD_BYTES // max(size, 1))))
 
 
 def _with_last(facts: Facts, admitted: Admitted) -> Facts:
