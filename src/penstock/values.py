@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
@@ -177,7 +176,7 @@ class _Files:
         return self._once(".env", parse_dotenv)
 
     def toml(self, name: str) -> Mapping[str, object]:
-        return self._once(name, tomllib.loads)
+        return self._once(name, _parse_toml)
 
     def _once(self, name: str, parse: _Parse) -> Mapping[str, object]:
         if name not in self._read:
@@ -188,8 +187,14 @@ class _Files:
         path = self.folder / name
         try:
             return parse(path.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        except (OSError, ValueError) as exc:  # among them what is no UTF-8, or no TOML
             raise PlanError([_unreadable(path, exc)]) from exc
+
+
+def _parse_toml(text: str) -> Mapping[str, object]:
+    import tomllib  # noqa: PLC0415 (few have such a file)
+
+    return tomllib.loads(text)
 
 
 def _unreadable(path: Path, exc: Exception) -> Diagnostic:

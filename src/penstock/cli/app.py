@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -86,6 +85,8 @@ class Group(click.Group):
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
             known = self.list_commands(ctx)
+            import difflib  # noqa: PLC0415 (only a wrong name needs it)
+
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise click.UsageError(f"no command is called {name!r}; {hint}", ctx)

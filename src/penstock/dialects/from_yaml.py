@@ -14,15 +14,50 @@ from penstock.dialects.document import (
     Node,
     Unreadable,
     Value,
+    at_one_go,
     scalar,
 )
 
 if TYPE_CHECKING:
     from yaml.error import Mark
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Plain = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
+_TEXT, _LIST, _MAPPING = f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map"
+
+
+_UNREAD = Unreadable()
+
+
+class _Loader(_Plain):  # type: ignore[misc, valid-type]  # in C where it was built so
+    """The safe loader, which works out once what each text stands for: most come again and again.
+
+    It is asked for every node, and does the same as the one it stands for.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._tags: dict[str, str] = {}
+
+    def resolve(
+        self, kind: type[yaml.Node], value: str | None, implicit: tuple[bool, bool] | bool
+    ) -> str:
+        """The tag of a node that has none."""
+        if kind is not yaml.ScalarNode:
+            return _MAPPING if kind is yaml.MappingNode else _LIST
+        if not isinstance(implicit, tuple) or not implicit[0] or value is None:
+            return _TEXT
+        found = self._tags.get(value)
+        if found is None:
+            found = self._tags[value] = str(super().resolve(kind, value, implicit))
+        return found
+
+    def descend_resolver(self, current_node: object, current_index: object) -> None:
+        """Nothing: no tag depends on where a node stands."""
+
+    def ascend_resolver(self) -> None:
+        """Nothing, as above."""
 
 
 def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 0) -> Node:
@@ -30,13 +65,17 @@ def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 
 
     In the document it is `indent` columns further in.
     """
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        return _failed(document, exc, first_line, indent)
-    if root is None:
-        return Node(None, document, line=first_line, column=1)
-    return _Reader(document, first_line, indent).read(root, (), None, 0)
+    with at_one_go():
+        try:
+            root = yaml.compose(text, Loader=_Loader)
+        except (yaml.YAMLError, RecursionError, ValueError) as exc:
+            return _failed(document, exc, first_line, indent)
+        if root is None:
+            return Node(None, document, line=first_line, column=1)
+        reader = _Reader(document, first_line, indent)
+        found = reader.read(root, (), None, 0)
+    document.nodes += reader.used
+    return found
 
 
 def composed(text: str) -> object:
@@ -50,7 +89,7 @@ def composed(text: str) -> object:
 def plain_value(text: str) -> object:
     """What a text is as YAML, without places; the text itself where it is none."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, in C where there is one)
+        return yaml.load(text, Loader=_Plain)  # noqa: S506 (a safe loader, in C where there is one)
     except (yaml.YAMLError, RecursionError, ValueError):
         return text
 
@@ -71,6 +110,8 @@ class _Reader:
         self.indent = indent
         self.constructor = SafeConstructor()
         self.full = False
+        self.used = 0
+        self.room = document.room - document.nodes
 
     def at(self, mark: Mark) -> tuple[int, int]:
         return mark.line + self.first_line, mark.column + 1 + self.indent
@@ -78,34 +119,40 @@ class _Reader:
     def read(
         self, source: yaml.Node, path: tuple[Key, ...], key: yaml.Node | None, depth: int
     ) -> Node:
-        line, column = self.at(source.start_mark)
-        key_line, key_column = self.at(key.start_mark) if key is not None else (0, 0)
+        mark = source.start_mark
         node = Node(
-            Unreadable(),
+            _UNREAD,
             self.document,
-            line=line,
-            column=column,
-            key_line=key_line,
-            key_column=key_column,
+            line=mark.line + self.first_line,
+            column=mark.column + 1 + self.indent,
             path=path,
         )
-        if depth > MAX_DEPTH or not self.document.count():
-            if not self.full:
-                message = "the document is too deep or too large once its aliases are followed"
-                self.document.say("error", "too-large", message, node.place)
-            self.full = True
+        if key is not None:
+            mark = key.start_mark
+            node.key_line = mark.line + self.first_line
+            node.key_column = mark.column + 1 + self.indent
+        self.used += 1
+        if depth > MAX_DEPTH or self.used > self.room:
+            self.refuse(node)
         if not self.full:
             node.value = self.value(source, node, depth)
         return node
 
+    def refuse(self, node: Node) -> None:
+        if not self.full:
+            message = "the document is too deep or too large once its aliases are followed"
+            self.document.say("error", "too-large", message, node.place)
+        self.full = True
+
     def value(self, source: yaml.Node, node: Node, depth: int) -> Value:
-        if isinstance(source, yaml.MappingNode) and source.tag == f"{_TAG}map":
+        tag = source.tag
+        if isinstance(source, yaml.ScalarNode):
+            return scalar(source.value) if tag == _TEXT else self.scalar(source, node)
+        if tag == _MAPPING and isinstance(source, yaml.MappingNode):
             return self.mapping(source, node, depth)
-        if isinstance(source, yaml.SequenceNode) and source.tag == f"{_TAG}seq":
+        if tag == _LIST and isinstance(source, yaml.SequenceNode):
             items = enumerate(source.value)
             return [self.read(item, (*node.path, nth), None, depth + 1) for nth, item in items]
-        if isinstance(source, yaml.ScalarNode):
-            return self.scalar(source, node)
         return self.unsafe(source, node)
 
     def unsafe(self, source: yaml.Node, node: Node) -> Unreadable:
@@ -115,11 +162,8 @@ class _Reader:
         return Unreadable()
 
     def scalar(self, source: yaml.ScalarNode, node: Node) -> Value:
-        kind = source.tag.removeprefix(_TAG)
-        if kind == "str":
-            return scalar(source.value)
         try:
-            match kind:
+            match source.tag.removeprefix(_TAG):
                 case "null":
                     return None
                 case "bool":

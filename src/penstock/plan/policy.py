@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias, assert_never
 
 import msgspec
@@ -302,6 +301,8 @@ def retry_after(headers: Headers, now: float) -> float | None:
 def http_date(text: str) -> float | None:
     """The date of a header in epoch seconds, or None; without a zone it is UTC."""
     try:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 (start-up stays fast)
+
         moment = parsedate_to_datetime(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.timestamp()

@@ -17,6 +17,9 @@ _TYPES: dict[str, ColumnType] = {
     "array": "json",
 }
 
+_READ = ("type", "format", "description")
+_UNSURE = frozenset({"oneOf", "anyOf", "allOf"})
+
 
 def hints(ctx: Context, stream: Component, declared: list[Node], *, incremental: bool) -> Hints:
     """What a stream says about its table.
@@ -57,12 +60,9 @@ def _columns(ctx: Context, declared: list[Node]) -> tuple[Column, ...]:
 
 
 def _column(ctx: Context, name: str, node: Node) -> Column:
-    spec = {
-        key: plain(ctx.references, inner)
-        for key, inner in node.mapping.items()
-        if key in {"type", "format", "description"}
-    }
-    unsure = {"oneOf", "anyOf", "allOf"} & node.mapping.keys()
+    held = node.mapping
+    spec = {key: plain(ctx.references, held[key]) for key in _READ if key in held}
+    unsure = not _UNSURE.isdisjoint(held)
     return Column(name=name, type=None if unsure else _type(spec), description=_said(spec))
 
 

@@ -110,6 +110,9 @@ def replaced(node: Node, value: dict[str, Node]) -> Node:
     )
 
 
+_LEADING = (str, dict, list)  # what may be a reference, or hold one
+
+
 class _Checker:
     """Walks everything once and reports references that cannot be followed."""
 
@@ -125,15 +128,17 @@ class _Checker:
 
     def walk(self, node: Node) -> None:
         value = node.value
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            if value.startswith("#/"):
+                self.follow(node, value)
+        elif isinstance(value, dict):
             for key, child in value.items():
-                if key not in _VERBATIM:
+                if key not in _VERBATIM and isinstance(child.value, _LEADING):
                     self.walk(child)
         elif isinstance(value, list):
             for child in value:
-                self.walk(child)
-        elif isinstance(value, str) and is_reference(value):
-            self.follow(node, value)
+                if isinstance(child.value, _LEADING):
+                    self.walk(child)
 
     def follow(self, node: Node, text: str) -> None:
         if text in self.done:

@@ -19,7 +19,7 @@ from penstock.dialects.airbyte.manifest import (
 from penstock.dialects.airbyte.request import base_url
 from penstock.dialects.airbyte.streams import Streams
 from penstock.dialects.compiled import Compiled
-from penstock.dialects.document import Document, Node
+from penstock.dialects.document import Document, Node, at_one_go
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.prepare import prepared
 from penstock.plan.source import Check, Discovered, Source, Stream
@@ -33,7 +33,8 @@ def compile_document(
     With `describe` the plan also holds the schemas of streams as they are declared, which platforms
     ask for.
     """
-    source = _compiled(document, values, describe=describe)
+    with at_one_go():
+        source = _compiled(document, values, describe=describe)
     failed = any(d.severity == "error" for d in document.diagnostics)
     return Compiled(
         source=None if failed else source,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -16,6 +17,8 @@ from penstock.engine.running import Options
 from penstock.errors import Error, PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Check, Source, Spec
+
+T = TypeVar("T")
 
 DONE, FAILED = 0, 1
 _CHECKED = "__airbyte_check_stream_names"  # a key of the values: other streams to try
@@ -106,7 +109,22 @@ def check(call: Call, messages: Messages) -> int:
 
 def _whole(found: Opened, call: Call, *, describe: bool = False) -> Opened:
     """The source with every stream, those that only its API names included."""
-    return asyncio.run(completed(found, call.options, describe=describe))
+    return _given(completed(found, call.options, describe=describe))
+
+
+def _given(asked: Coroutine[Any, Any, T]) -> T:
+    """What is awaited.
+
+    The task that asyncio runs gives nothing: what one gives is written out as text, several times,
+    when signals are handed back, and for a whole plan that takes a while.
+    """
+    found: list[T] = []
+
+    async def keep() -> None:
+        found.append(await asked)
+
+    asyncio.run(keep())
+    return found[0]
 
 
 def _overlaid(call: Call, found: Opened, messages: Messages) -> Opened:
