@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from penstock.cli import main
+from penstock.cli import program
 
-sys.exit(main())
+sys.exit(program())

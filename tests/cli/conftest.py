@@ -36,7 +36,8 @@ def call(tmp_path, monkeypatch):
 def environ():
     """The environment of a process of its own: the fake source's key, and no terminal's wishes."""
     kept = {n: v for n, v in os.environ.items() if n not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}}
-    return {**kept, "PENSTOCK__API_KEY": SECRET, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    found = os.pathsep.join((str(ROOT), str(ROOT / "src")))
+    return {**kept, "PENSTOCK__API_KEY": SECRET, "PYTHONPATH": found, "TERM": "xterm"}
 
 
 @pytest.fixture

@@ -155,3 +155,24 @@ def test_version_with_options_and_python_m(process):
     for arguments in (["--version"], ["version", "--debug"]):
         result = process("penstock", *arguments)
         assert (result.returncode, result.stdout) == (0, f"{penstock.__version__}\n")
+
+
+def test_a_process_ends_with_its_code_and_is_not_taken_to_pieces(environ, tmp_path):
+    """What is to be done at its end is done, all that was written comes out, and no more runs."""
+    probe = (
+        "import atexit, sys; sys.argv = ['penstock', 'check', 'none.yaml']\n"
+        "from penstock.cli import program\n"
+        "class Piece:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "sys.modules['piece'] = Piece()\n"
+        "program(); atexit.register(print, 'done'); print('left', end=' ')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "left done\n")

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+
+_UNWRITTEN = 120  # what Python itself ends with where output could not be written
+
+
+def program() -> int:
+    """Run the command line as this whole process, which ends with the exit code."""
+    codes: list[int] = []
+    atexit.register(_leave, codes)  # the first to be told is the last to be called
+    codes.append(main())
+    return codes[0]
 
 
 def main() -> int:
@@ -17,3 +29,19 @@ def main() -> int:
     from penstock.cli.app import launch  # noqa: PLC0415 (everything else needs it)
 
     return launch(arguments)
+
+
+def _leave(codes: list[int]) -> None:
+    """End the process, all in it being done, without taking everything in it to pieces.
+
+    That takes as long as a small command, and a thread of the HTTP client that still holds on to
+    Python then ends the process as a failure.
+    """
+    if not codes:
+        return  # something was raised, which Python tells
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        os._exit(_UNWRITTEN)
+    os._exit(codes[0])
