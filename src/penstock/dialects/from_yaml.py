@@ -40,9 +40,7 @@ class _Loader(_Plain):  # type: ignore[misc, valid-type]  # in C where it was bu
         super().__init__(stream)
         self._tags: dict[str, str] = {}
 
-    def resolve(
-        self, kind: type[yaml.Node], value: str | None, implicit: tuple[bool, bool] | bool
-    ) -> str:
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: object) -> str:
         """The tag of a node that has none."""
         if kind is not yaml.ScalarNode:
             return _MAPPING if kind is yaml.MappingNode else _LIST
