@@ -77,6 +77,8 @@ def spell(column: TableColumn) -> str:
 
 def fold(name: str) -> str:
     """Fold a name as DuckDB compares names: ASCII letters only, quoted or not."""
+    if name.isascii():
+        return name.lower()
     return "".join(c.lower() if c.isascii() else c for c in name)
 
 
@@ -112,11 +114,13 @@ class DuckDBEngine(Engine):
 
     spelling: ClassVar[Spelling] = SPELLING
     row_order: ClassVar[str] = "rowid"
+    catalog: ClassVar[str | None] = None
+    """The name of the database, where it is known without asking."""
 
     def __init__(self, connection: Connection, db_schema: str) -> None:
         super().__init__(db_schema)
         self.connection = connection
-        [(catalog,)] = self.rows("SELECT current_database()")
+        catalog = self.catalog or self.rows("SELECT current_database()")[0][0]
         # Three parts: with two, a schema named like its file would be ambiguous.
         self._prefix = f"{sql.quote(catalog)}.{sql.quote(db_schema)}"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 
 from penstock.destinations import _sql as sql
-from penstock.destinations._duckdb_engine import DuckDBEngine, fold, spell
+from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, fold, spell
 from penstock.destinations._evolve import Spelling
 from penstock.shape.schema import TableColumn
 
@@ -40,10 +41,50 @@ def _without_json(column: TableColumn) -> TableColumn:
 SPELLING = Spelling(type=spell_in_file, fold=fold)
 
 
+class LateConnection:
+    """A database in memory that is opened when something is first asked of it."""
+
+    @cached_property
+    def _opened(self) -> Connection:
+        import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
+
+        connection = cast("Connection", duckdb.connect(":memory:"))
+        for name, value in SETTINGS.items():
+            connection.execute(f"SET {name} = '{value}'")
+        connection.execute(f"CREATE SCHEMA {sql.quote(SCHEMA)}")
+        return connection
+
+    def execute(self, query: str, parameters: object = (), /) -> Any:
+        """Run a statement."""
+        return self._opened.execute(query, parameters)
+
+    def fetchall(self) -> list[Any]:
+        """The rows of the statement that ran last."""
+        return self._opened.fetchall()
+
+    def sql(self, query: str, /, *, params: object = None) -> Any:
+        """A query as a relation."""
+        return self._opened.sql(query, params=params)
+
+    def register(self, view_name: str, python_object: object) -> Any:
+        """Make an object readable under a name."""
+        return self._opened.register(view_name, python_object)
+
+    def unregister(self, view_name: str) -> Any:
+        """Forget a name."""
+        return self._opened.unregister(view_name)
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if "_opened" in self.__dict__:
+            self._opened.close()
+
+
 class Scratch(DuckDBEngine):
     """A database in memory, whose tables last until `clear`."""
 
     spelling: ClassVar[Spelling] = SPELLING
+    catalog: ClassVar[str | None] = "memory"
 
     def reader(self, query: str, parameters: Sequence[object], rows: int) -> Any:
         """Run a query, and give its rows as Arrow batches of so many rows."""
@@ -58,15 +99,8 @@ class Scratch(DuckDBEngine):
 
 
 def scratch() -> Scratch:
-    """Open a database in memory."""
-    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
-    connection = duckdb.connect(":memory:")
-    for name, value in SETTINGS.items():
-        connection.execute(f"SET {name} = '{value}'")
-    engine = Scratch(connection, SCHEMA)
-    engine.clear()
-    return engine
+    """A database in memory, for what cannot be done without one."""
+    return Scratch(LateConnection(), SCHEMA)
 
 
 def text(value: str) -> str:

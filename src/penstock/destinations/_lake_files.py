@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ OURS = re.compile(r"(?P<epoch>\d+)-[0-9a-f]{12}\.parquet")
 """The name of a file that Penstock wrote; `epoch` says in which run."""
 
 GROUP_ROWS = 128 * 1024
+GROUP_BYTES = 64 * 1024 * 1024
 MOST_LOADS = 8
 MOST_NAME = 120
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
@@ -100,7 +101,7 @@ class Files:
         found: list[Any] = []
         with self._store.output(path) as sink:
             with pq.ParquetWriter(sink, schema, metadata_collector=found) as writer:
-                for chunk in chunks:
+                for chunk in _groups(chunks):
                     writer.write_table(chunk, row_group_size=GROUP_ROWS)
             size = sink.tell()
         return File(
@@ -134,6 +135,33 @@ class Files:
                 with suppress(Exception):  # it is swept by a later run
                     self._store.delete(path)
         self._staged.clear()
+
+
+def all_loads(files: Sequence[File]) -> tuple[str, ...] | None:
+    """The loads whose rows are in one of the files, or None if there are too many to list."""
+    known: set[str] = set()
+    for file in files:
+        if file.loads is None:
+            return None
+        known.update(file.loads)
+    return tuple(sorted(known)) if len(known) <= MOST_LOADS else None
+
+
+def _groups(chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Put rows together until they are worth a group of their own in a file."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    held: list[pa.Table] = []
+    rows = size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        rows += chunk.num_rows
+        size += chunk.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield pa.concat_tables(held)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _ranges(

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._duckdb_scratch import Scratch, parquet
 from penstock.destinations._lake_draft import Draft
+from penstock.destinations._lake_keys import Keys
 from penstock.destinations._lake_log import File, Head
 from penstock.destinations._lake_rework import Rework, changed_since
+from penstock.destinations._lake_sieve import Sieve, suits
 from penstock.destinations._lake_store import Store
 from penstock.destinations._lake_system import SEEN, system_table
 from penstock.destinations._merge import Merger, check_key
@@ -38,8 +39,8 @@ LOADS = system_table(sql.LOADS, load_id="text", stream="text", run_id="text")
 class Merging:
     """Merges the rows of one checkpoint into the files in `draft`.
 
-    The merge itself is that of every SQL destination. What is new here is which rows it sees: those
-    of the parts that have a row it may touch.
+    Most merges need no SQL (`Sieve`). The others are those of every SQL destination; what is new
+    here is which rows they see: those of the parts that have a row they may touch.
     """
 
     def __init__(
@@ -56,6 +57,12 @@ class Merging:
 
     def run(self, head: Head, before: Schema | None) -> dict[str, int]:
         """Merge; count rows by table. `before` is the schema that the files were written by."""
+        if suits(self._schema, self._write):
+            known = self._has(before, self._write.key)
+            sieve = Sieve(self._store, self._draft, self._schema, self._checkpoint, self._write)
+            rows = sieve.run(known=known)
+            if rows is not None:
+                return rows
         self._rework.load(())
         self._begin(head)
         touched = self._touched(before)
@@ -128,18 +135,23 @@ class Merging:
 
     def _touched(self, before: Schema | None) -> list[str]:
         """The parts with a row that a row of this checkpoint meets, or the end of a reading."""
-        if before is None or before.root.name != self._schema.root.name:
+        if not self._has(before, ()):
             return []
         files = [f for f in self._draft.of(self._schema.root.name) if f.rows]
-        known = {c.name for c in before.root.columns}
         found: set[str] = set()
         for columns in self._meetings():
             keys = self._keys(columns) if files else None
-            if keys is not None and set(columns) <= known:
+            if keys is not None and self._has(before, columns):
                 found |= self._meeting(files, columns, keys)
         if self._write.ends and files:
             found |= self._ending(files)
         return sorted(found)
+
+    def _has(self, before: Schema | None, columns: Sequence[str]) -> bool:
+        """Whether the files were written with a root table that had these columns."""
+        if before is None or before.root.name != self._schema.root.name:
+            return False
+        return set(columns) <= {c.name for c in before.root.columns}
 
     def _meetings(self) -> Iterator[tuple[str, ...]]:
         write = self._write
@@ -154,8 +166,8 @@ class Merging:
 
     def _meeting(self, files: Sequence[File], columns: tuple[str, ...], keys: pa.Table) -> set[str]:
         """The parts that have a row of which these columns are those of a new row."""
-        values = _sorted(keys)
-        near = [f for f in files if _may_have(f, values)]
+        came = Keys.of(self._schema.root, keys, columns)
+        near = [f for f in files if came.may_be_in(f)]
         if not near:
             return set()
         with self._engine.source(keys, columns_of(self._schema.root)) as source:
@@ -236,20 +248,3 @@ class Deferred(Scratch):
         """Hand out the rows that are in no table yet."""
         taken, self._waiting = self._waiting, {}
         return taken
-
-
-def _may_have(file: File, values: Mapping[str, list[Any]]) -> bool:
-    """Whether the ranges of a file leave room for one of the values that come, which are sorted."""
-    for column, (low, high) in file.ranges.items():
-        if column in values:
-            place = bisect_left(values[column], low)
-            if place == len(values[column]) or values[column][place] > high:
-                return False
-    return True
-
-
-def _sorted(keys: pa.Table) -> dict[str, list[Any]]:
-    return {
-        name: sorted(v for v in keys.column(name).unique().to_pylist() if v is not None)
-        for name in keys.column_names
-    }

@@ -6,8 +6,8 @@ What holds, and how:
   and count from then on. Who loses the race for a number was fenced.
 - A local run shows that it lives by a lock on a file, which the system drops with the process. In
   an object store a run on another machine counts as alive until it ends or is taken over.
-- Rows are merged by reading the parts that have a row of the same key into a DuckDB in memory, and
-  writing these parts anew. Files are never changed in place.
+- Rows are merged by writing the parts anew that have a row of the same key, without that row; what
+  needs SQL for it goes through a DuckDB in memory. Files are never changed in place.
 - Files that went out of use stay for an hour, for whoever reads an earlier commit, and are then
   removed by the next run. So are files of runs that died, at once: nobody ever saw them.
 - A file that somebody deleted or changed is found by its size before rows are added to its table.
