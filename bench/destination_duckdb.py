@@ -18,76 +18,12 @@ import time
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from penstock.destinations import duckdb as kept
 from penstock.destinations import open_destination
 from penstock.destinations.base import Append, Checkpoint, Merge, Owner
-from penstock.shape.schema import LIST_INDEX, LOAD_ID, PARENT_ID, ROW_ID, Batch, Schema, Table
-from penstock.shape.schema import TableColumn as Column
-
-BLOCK = 25_000  # rows of one batch: about 16 MB of JSON
-CHILDREN = ("parts", "tags", "properties", "links")
-KEY = ("id",)
-
-
-def columns(table, *, child=False):
-    own = (ROW_ID, PARENT_ID, LIST_INDEX) if child else (ROW_ID,)
-    names = [Column(name=LOAD_ID, type="text")]
-    names += [Column(name=n, type="bigint" if n == LIST_INDEX else "text") for n in own]
-    body = {"bigint": 7, "text": 10, "double": 2, "bool": 1, "timestamp": 1} if not child else {
-        "bigint": 1, "text": 2,
-    }  # fmt: skip
-    found = [Column(name="id", type="bigint")] if not child else []
-    found += [
-        Column(name=f"{table}_{kind}_{i}", type=kind) for kind, n in body.items() for i in range(n)
-    ]
-    return (*found, *names)
-
-
-def schema(*, nested):
-    tables = [Table(name="messages", columns=columns("messages"), key=KEY)]
-    if nested:
-        tables += [
-            Table(name=f"messages__{c}", parent="messages", columns=columns(c, child=True))
-            for c in CHILDREN
-        ]
-    return Schema(stream="messages", tables=tuple(tables))
-
-
-def values(column, ids, load_id):
-    """Values like those of an API: numbers that grow, texts of which some repeat."""
-    fixed = {
-        "id": lambda: pa.array(ids, pa.int64()),
-        LOAD_ID: lambda: pa.array([load_id] * len(ids)),
-        ROW_ID: lambda: pa.array([f"{i:016x}" for i in ids]),
-        PARENT_ID: lambda: pa.array([f"{i:016x}" for i in ids]),
-        LIST_INDEX: lambda: pa.array([0] * len(ids), pa.int64()),
-    }
-    if make := fixed.get(column.name):
-        return make()
-    match column.type:
-        case "bigint":
-            return pa.array([i * 7919 % 1_000_003 for i in ids], pa.int64())
-        case "double":
-            return pa.array([i / 7 for i in ids])
-        case "bool":
-            return pa.array([i % 3 == 0 for i in ids])
-        case "timestamp":
-            return pa.array([1_700_000_000_000_000 + i for i in ids], pa.timestamp("us", "UTC"))
-        case _:
-            return pa.array([f"{column.name} {i * 31 % 50_021} of it" for i in ids])
-
-
-def batches(made, first, rows, load_id):
-    for start in range(first, first + rows, BLOCK):
-        ids = range(start, min(start + BLOCK, first + rows))
-        yield Batch(
-            tables={
-                t.name: pa.table({c.name: values(c, ids, load_id) for c in t.columns})
-                for t in made.tables
-            }
-        )
+from penstock.shape.schema import PARENT_ID, ROW_ID
+from rows import KEY, batches, schema
 
 
 def by_penstock(path, made, loads, write, threads):
@@ -154,8 +90,9 @@ def compare(arguments):
         if arguments.only not in {"", shape}:
             continue
         made = schema(nested=nested)
-        loads = [("a", list(batches(made, 0, arguments.rows, "a")))]
-        again = [*loads, ("b", list(batches(made, arguments.rows // 2, arguments.rows, "b")))]
+        again_ids = range(arguments.rows // 2, arguments.rows * 3 // 2)
+        loads = [("a", list(batches(made, range(arguments.rows), "a")))]
+        again = [*loads, ("b", list(batches(made, again_ids, "b")))]
         for name, write, work in (("append", Append(), loads), ("merge", Merge(key=KEY), again)):
             rows = arguments.rows * len(work)
             pairs = [
@@ -179,7 +116,7 @@ def flat_memory(arguments):
         kept.SETTINGS["memory_limit"] = arguments.memory
         session = open_destination(f"{directory}/x.duckdb").open(owner=owner, db_schema="bench")
         for n in range(10):
-            load = batches(made, n * 100_000, 100_000, str(n))
+            load = batches(made, range(n * 100_000, (n + 1) * 100_000), str(n))
             session.commit(
                 Checkpoint(
                     load_id=str(n), run_id="bench", stream="messages",
