@@ -172,6 +172,8 @@ def zendesk(ask: Ask) -> Any:
 
 
 ZENDESK = """
+import base64
+
 from dlt.common.configuration import configspec
 from dlt.common.typing import TSecretStrValue
 from dlt.sources.helpers.rest_client.auth import AuthConfigBase

@@ -42,8 +42,11 @@ def signed(auth: Any, cls: type) -> dict[str, Any] | None:
         Probe("GET", "https://one.invalid/a", None),
         Probe("POST", "https://two.invalid/b", b"{}"),
     )
-    for probe in probes:
-        auth(probe)
+    try:
+        for probe in probes:
+            auth(probe)
+    except Exception:  # noqa: BLE001 (whatever the script's class raises; a run tells of it)
+        return None
     first, second = probes
     untouched = first.url == "https://one.invalid/a" and second.url == "https://two.invalid/b"
     same = (_texts(first.headers), _texts(first.params)) == (
