@@ -72,6 +72,7 @@ RUNS_A_LOOP = {
     "penstock.engine.protocol.commands": "a command of the protocol is a loop of its own",
     "penstock.engine.reading": "reading without keeping is a loop of its own",
     "penstock.emulator.server": "a server is a loop of its own",
+    "penstock.dialects.dlt.standin.making": "an asynchronous function of a script has its own",
 }
 
 

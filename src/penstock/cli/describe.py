@@ -221,6 +221,8 @@ def partition(kind: Partition | None) -> str | None:
             return None
         case Values():
             return f"once for each {kind.name} of {expr(kind.values)}"
+        case Parent(whole=True):
+            return f"once for each page of {kind.stream}"
         case Parent():
             fields = ", ".join(f"{f.name}={_path(f.path)}" for f in kind.fields)
             return f"once for each record of {kind.stream} ({fields})"

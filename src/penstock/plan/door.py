@@ -45,6 +45,10 @@ class Door(Protocol):
         """The records of another stream of the source, each with its slice."""
         ...
 
+    def allows(self, url: str) -> bool:
+        """Whether the document, or the user, names the origin of a URL."""
+        ...
+
     def seconds(self) -> float:
         """Seconds on the run's clock, from no particular moment."""
         ...

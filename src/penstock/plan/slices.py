@@ -43,7 +43,9 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     says the same for a field that is not there at all. `extras` are values that only templates
     see. With `repeat` the same values come as often as there are parents. `incremental` reads only
     the parents that changed. `lazy` leads to the child's first page inside the parent's record.
-    With `within` a partition also holds that of its parent, as `parent_slice`.
+    With `within` a partition also holds that of its parent, as `parent_slice`. With `whole` there
+    is a partition for each page instead, or for each record that came on its own: what came is seen
+    as the extra value `item`, and its digest, called `page`, names the partition.
     """
 
     stream: str
@@ -56,6 +58,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     incremental: bool = False
     lazy: tuple[str, ...] = ()
     within: bool = False
+    whole: bool = False
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -89,6 +89,25 @@ class ByPartition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cursor: str
 
 
+class Most(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a stream a run reads: it ends with the page that reaches one of these.
+
+    `seconds` count from the first page on.
+    """
+
+    pages: int | None = None
+    rows: int | None = None
+    seconds: float | None = None
+
+    def reached(self, pages: int, rows: int, seconds: float) -> bool:
+        """Whether this is enough."""
+        return (
+            (self.pages is not None and pages >= self.pages)
+            or (self.rows is not None and rows >= self.rows)
+            or (self.seconds is not None and seconds > self.seconds)
+        )
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint's records and the table they go to.
 
@@ -102,7 +121,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     slice in place of all that is said of requests and pages. `schemas` are where the schema comes
     from if the document does not hold it: the first of them, or with `combines` all of them.
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
-    that made it.
+    that made it. `most` ends the reading early.
     """
 
     name: str
@@ -131,6 +150,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     combines: bool = False
     migrations: tuple[Migrate | ByPartition, ...] = ()
     made_by: str | None = None
+    most: Most | None = None
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

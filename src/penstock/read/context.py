@@ -84,6 +84,7 @@ class StreamContext:
         self.children: list[StreamContext] = []
         self.tally = Tally()
         self.lost = 0
+        self._began: float | None = None  # the first page, on the run's clock
         self.door: Door | None = None
         self.steps = Steps(stream.records.steps[self.spreads :])
         self._laws: dict[int | None, Law] = {}
@@ -120,6 +121,14 @@ class StreamContext:
         marks = stream.partition is not None or stream.cursor is not None
         kept = self.keeps_state and stream.hints.write != "replace"
         return kept and marks and not self.itemwise
+
+    def enough(self, now: float) -> bool:
+        """Whether as much has been read as the stream asks for."""
+        most = self.stream.most
+        if most is None:
+            return False
+        self._began = now if self._began is None else self._began
+        return most.reached(self.tally.pages, self.tally.rows_read, now - self._began)
 
     def keep(self, entries: Iterable[tuple[str, str | None]]) -> None:
         """The state changes."""

@@ -39,6 +39,11 @@ class Closed:
         """Refuses."""
         raise ReadError(f"a state is taken over without reading {stream!r}", code="state-offline")
 
+    def allows(self, url: str) -> bool:
+        """Nothing is asked, wherever it is."""
+        del url
+        return False
+
     def seconds(self) -> float:
         """There is no run whose clock could go on."""
         return 0.0

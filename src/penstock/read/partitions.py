@@ -33,6 +33,7 @@ from penstock.read.slices import Lineage
 from penstock.read.threads import called
 
 FEED = 1_000  # partitions that wait between a parent and its child
+FEED_WHOLE = 10  # those that are whole pages
 
 
 class Gate:
@@ -87,7 +88,8 @@ class Feed:
         # meanwhile, for another may be waiting for it.
         # The same goes for one that may have to wait for another stream of its group.
         alone = len(parents_of(child.stream.partition)) == 1 and child.stream.group is None
-        self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(FEED if alone else 0)
+        most = FEED_WHOLE if parent.whole else FEED
+        self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(most if alone else 0)
         self._over = False
 
     async def put(self, piece: Slice, gate: Gate) -> None:

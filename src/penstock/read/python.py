@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import islice
+from itertools import chain
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
@@ -102,6 +102,10 @@ class Doorway:
         finally:
             self._wait(parts.aclose())
 
+    def allows(self, url: str) -> bool:
+        """Whether the document, or the user, names the origin of a URL."""
+        return self._asker.origins.allows(url)
+
     def seconds(self) -> float:
         """Seconds on the run's clock."""
         return self._asker.clock.monotonic()
@@ -120,12 +124,20 @@ async def _next(parts: AsyncGenerator[Part, None]) -> Part | None:
 
 
 class Retrieval:
-    """The pages of a slice that a class reads; like those of a walk, but in a worker thread."""
+    """The pages of a slice that a class reads; like those of a walk, but in a worker thread.
 
-    def __init__(self, retrieve: Retrieve, door: Door, frame: Frame) -> None:
+    A list is a page; records that come one at a time are taken together, as are small pages, unless
+    they are to be kept `apart` for whoever is fed with them.
+    """
+
+    def __init__(
+        self, retrieve: Retrieve, door: Door, frame: Frame, *, apart: bool = False
+    ) -> None:
         self._retrieve = retrieve
         self._door = door
         self._frame = frame
+        self._apart = apart
+        self._ahead: list[JsonValue] = []  # what was taken and belongs to the next page
         self.stop_asked = False
 
     async def pages(self) -> AsyncGenerator[Walked]:
@@ -137,26 +149,42 @@ class Retrieval:
         records = await called(self._begin)
         index = 0
         while True:
-            batch = await called(_batch, records)
-            more = len(batch) == BATCH
+            batch, loose, ended = await called(self._batch, records)
             yield Walked(
                 position=Position(index=index),
                 records=batch,
                 url=self._retrieve.name,
                 size=sum(len(bytes(record)) for record in batch),
-                following=Position(index=index + 1) if more else None,
-                stopped=None if more else Stopped(reason="read-by-class"),
+                following=None if ended else Position(index=index + 1),
+                stopped=Stopped(reason="read-by-class") if ended else None,
+                loose=loose,
             )
             index += 1
-            if not more or self.stop_asked:
+            if ended or self.stop_asked:
                 return
 
     def _begin(self) -> Iterator[JsonValue]:
         return iter(self._retrieve.function(self._door, self._frame))
 
+    def _batch(self, records: Iterator[JsonValue]) -> tuple[list[msgspec.Raw], bool, bool]:
+        """The next page, whether its records came one at a time, and whether it is the last."""
+        found: list[msgspec.Raw] = []
+        ahead, self._ahead = self._ahead, []
+        for one in chain(ahead, records):
+            page = isinstance(one, (list, tuple))
+            if page and self._apart and found:
+                self._ahead = [one]
+                return found, True, False
+            found += map(_raw, one) if isinstance(one, (list, tuple)) else [_raw(one)]
+            if page and self._apart:
+                return found, False, False
+            if len(found) >= BATCH:
+                return found, True, False
+        return found, True, True
 
-def _batch(records: Iterator[JsonValue]) -> list[msgspec.Raw]:
-    return [msgspec.Raw(msgspec.json.encode(record)) for record in islice(records, BATCH)]
+
+def _raw(record: JsonValue) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(record))
 
 
 def needed(door: Door | None) -> Door:

@@ -352,6 +352,9 @@ class Reader:
                     if tracker is not None and tracker.out_of_range and not page.stopped:
                         reason, walk.stop_asked = "out-of-range", True
                         context.tally.claimed = None
+                    if not page.stopped and context.enough(self._asker.clock.monotonic()):
+                        reason, walk.stop_asked = "limit", True
+                        context.tally.claimed = None
         except Recovering as exc:
             for half in _cut(context, part, exc, depth):
                 reason = await self._pages(context, half, going, None, depth + 1)
@@ -368,7 +371,8 @@ class Reader:
     ) -> Walk | Retrieval | JobWalk:
         """What asks for the pages of a slice."""
         if context.stream.retrieve is not None and context.door is not None:
-            return Retrieval(context.stream.retrieve, context.door, context.frame(part))
+            frame, fed = context.frame(part), bool(context.children)
+            return Retrieval(context.stream.retrieve, context.door, frame, apart=fed)
 
         async def admit(records: Sequence[RawRecord], token: JsonValue) -> Admitted:
             return await self._admit(context, going, records, token)
@@ -436,7 +440,7 @@ class Reader:
             )
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
-            for made in feed.lineage.partitions(records, going.piece):
+            for made in feed.lineage.partitions(records, going.piece, loose=page.loose):
                 await feed.put(made, going.own)
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"

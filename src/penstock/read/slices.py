@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -33,16 +35,22 @@ class Lineage:
         self._child = child
         self._reader = FieldReader([f.path for f in (*parent.fields, *parent.extras)])
         self._seen: set[str] = set()
+        self._pages: Counter[str] = Counter()
         self.skipped = 0
 
     def partitions(
-        self, records: Sequence[RawRecord], above: Slice | None = None
+        self, records: Sequence[RawRecord], above: Slice | None = None, *, loose: bool = False
     ) -> Iterator[Slice]:
         """The partitions of these records, read in the slice `above`, that were not made before.
+
+        `loose` says that they came one at a time, and are no page.
 
         Raises:
             BodyError: a record lacks a field, and the document does not say to skip it.
         """
+        if self._parent.whole:
+            yield from self._wholes(records, loose=loose)
+            return
         for record, found in zip(records, self._reader.read(records), strict=True):
             values = self._values(record, found)
             if values is None:
@@ -55,6 +63,17 @@ class Lineage:
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
                 yield piece
+
+    def _wholes(self, records: Sequence[RawRecord], *, loose: bool) -> Iterator[Slice]:
+        """A partition for all of these records, or for each of them."""
+        for held in ([record] for record in records) if loose else [records] if records else []:
+            digest = hashlib.sha256(b",".join(bytes(record) for record in held)).hexdigest()[:32]
+            self._pages[digest] += 1
+            again = self._pages[digest]
+            name = digest if again == 1 else f"{digest}-{again}"
+            items: list[JsonValue] = [msgspec.json.decode(record) for record in held]
+            item = items[0] if loose else items
+            yield Slice(partition=(("page", name),), seen=(("item", item),))
 
     def _first(self, record: RawRecord) -> bytes | None:
         """The first page of the child, where the parent's record holds it and no state cuts it."""

@@ -56,7 +56,8 @@ Admit: TypeAlias = "Callable[[Sequence[RawRecord], JsonValue], Awaitable[Admitte
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a slice, in order: its records, and what is behind it or why nothing is.
 
-    `admitted` is what is handed out of it, where pagination had to know that.
+    `admitted` is what is handed out of it, where pagination had to know that. `loose` says that its
+    records came one at a time.
     """
 
     position: Position
@@ -68,6 +69,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     left: int | None = None
     admitted: Admitted | None = None
     token: JsonValue = None
+    loose: bool = False
 
 
 class Walk:

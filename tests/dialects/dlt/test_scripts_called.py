@@ -433,11 +433,11 @@ def test_rows_are_made_when_the_run_asks_for_them(tmp_path):
     doubled, users = source.streams
     assert (users.name, users.selected, users.hints.write) == ("users", False, "replace")
     assert (doubled.name, doubled.hints.primary_key) == ("doubled", ("id",))
-    assert doubled.partition.of.stream == "users"
+    assert (doubled.partition.stream, doubled.partition.whole) == ("users", True)
     door = Alone({"k": "secret"})
     made = users.retrieve.function(door, Frame())
-    assert list(made) == [{"id": n, "key": "secret"} for n in range(3)]
-    frame = Frame(slice={"partition": {"item": [{"id": 1}, {"id": 2}]}})
+    assert list(made) == [[{"id": n, "key": "secret"}] for n in range(3)]
+    frame = Frame(slice={"extra": {"item": [{"id": 1}, {"id": 2}]}})
     assert list(doubled.retrieve.function(door, frame)) == [{"id": 2}, {"id": 4}]
 
 

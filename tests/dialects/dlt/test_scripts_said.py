@@ -57,26 +57,6 @@ SAID = {
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",
         [("error[unsupported] 1: the transformer 'details' has no resource to take items from")],
     ),
-    "a client of its own": (
-        (
-            "from dlt.sources.helpers.rest_client import RESTClient\n"
-            "@dlt.resource\ndef users():\n    yield from RESTClient('https://a').paginate('/u')\n"
-        ),
-        ["error[unsupported] 4: Penstock has no dlt.sources.helpers.rest_client.RESTClient"],
-    ),
-    "rows made in Python": (
-        "dlt.pipeline('p').run([{'id': 1}], table_name='users')\n",
-        ["error[unsupported] 1: the run makes its rows in Python, which is not run"],
-    ),
-    "an incremental of rows made in Python": (
-        (
-            "@dlt.resource\n"
-            "def users(at=dlt.sources.incremental('at')):\n"
-            "    yield {'id': 1}\n"
-            "dlt.pipeline('p').run(users())\n"
-        ),
-        ["error[unsupported] 4: at is an incremental of rows that are made in Python"],
-    ),
     "a pipe into no transformer": (
         "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.run(users | print)\n",
         ["error[unsupported] 4: only a transformer can stand behind |"],
@@ -151,10 +131,6 @@ SAID = {
         ),
         ["error[unknown-key] 3: the configuration has no key 'resource_default'"],
     ),
-    "a limit": (
-        SOURCE + "source.add_limit(10)\n",
-        ["warning[gap] 3: add_limit is not honoured: everything is read"],
-    ),
     "rows that are asked for": (
         SOURCE + "p = dlt.pipeline('p', destination='duckdb')\nprint(p.run(source))\n"
         "print(p.dataset().users.df())\n",
@@ -184,6 +160,35 @@ SAID = {
         [
             "warning[gap] 3: table_name is a function of each item, which is not called",
         ],
+    ),
+    "a client that asks at once": (
+        (
+            "from dlt.sources.helpers.rest_client import RESTClient\n"
+            "client = RESTClient('https://a.example.com')\n"
+            "rows = list(client.paginate('users'))\n"
+        ),
+        [
+            (
+                "error[unsupported] 3: an API is asked while the script is executed; "
+                "Penstock reads when a run begins"
+            )
+        ],
+    ),
+    "rows without a table": (
+        "p = dlt.pipeline('p', destination='duckdb')\np.run([{'id': 1}])\n",
+        ["error[unsupported] 2: a run is given rows, and nothing names their table"],
+    ),
+    "something that holds no rows": (
+        "p = dlt.pipeline('p', destination='duckdb')\np.run(7, table_name='x')\n",
+        ["error[unsupported] 2: a run is given int, which holds no rows"],
+    ),
+    "an incremental of a transformer": (
+        (
+            "@dlt.transformer\ndef more(items, at=dlt.sources.incremental('at')):\n"
+            "    yield items\n"
+            "dlt.run([{'id': 1}] | more())\n"
+        ),
+        ["error[unsupported] 1: at is an incremental of a transformer, which keeps no state here"],
     ),
     "nothing": ("x = dlt.secrets['a']\n", ["error[no-source] -1: this script builds no source"]),
 }

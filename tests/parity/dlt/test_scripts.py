@@ -11,6 +11,7 @@ from tests.parity.dlt import dump
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_more import SCRIPTS
+from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.server import Stage
 
 from penstock.engine import Options, compile_source, execute
@@ -19,7 +20,8 @@ from penstock.values import gather
 
 # Every fourth one, as all of them take a minute or more; PENSTOCK_PARITY=all leaves none out.
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
-NAMES = [name for nth, name in enumerate(SCRIPTS) if ALL or nth % 4 == 0]
+WRITTEN = {**SCRIPTS, **PYTHON}
+NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 4 == 0]
 HEAD = """\
 import os
 import dlt
@@ -69,7 +71,7 @@ def test_a_script_loads_the_same(
     name: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
 ):
     """What dlt asks and stores in two runs of a script, Penstock asks and stores."""
-    written = SCRIPTS[name]
+    written = WRITTEN[name]
     their_stage, our_stage = stages
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for folder, stage in ((theirs, their_stage), (ours, our_stage)):

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.resources import FED, ROWS
+from penstock.dialects.dlt.resources import FED, LIMIT, ROWS
 from penstock.dialects.document import Node, Opaque
 from penstock.plan.auth import Auth
 from penstock.plan.expr import Converted, Expr, JsonValue
 from penstock.plan.pagination import Led, Pagination
 from penstock.plan.python import Amend, Retrieve
-from penstock.plan.records import JsonPath
-from penstock.plan.slices import Field, Grouped, Parent
+from penstock.plan.slices import Parent
+from penstock.plan.source import Most
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.parts import Part
-    from penstock.dialects.dlt.standin.rows import Rows
-
-_ITEMS = 100  # of a parent that a transformer is given at once
+    from penstock.dialects.dlt.standin.rows import Limit, Rows
 
 
 class Convert(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,19 +110,25 @@ def _functions(item: Node) -> tuple[Callable[..., object], ...]:
     return tuple(function for function in found if function is not None)
 
 
-def rows_of(ctx: Context, resource: Node) -> tuple[Retrieve, Grouped | None] | None:
+def most_of(resource: Node) -> Most | None:
+    """How much of a resource a script reads, if it says so."""
+    node = resource.get(LIMIT)
+    if node is None or not isinstance(node.value, Opaque):
+        return None
+    limit = cast("Limit", node.value.value)
+    of = "rows" if limit.by_rows else "pages"
+    return msgspec.structs.replace(Most(seconds=limit.seconds), **{of: limit.most})
+
+
+def rows_of(ctx: Context, resource: Node) -> tuple[Retrieve, Parent | None] | None:
     """What makes the rows of a resource, and the items of another that it makes them of."""
     node, fed = resource.get(ROWS), resource.get(FED)
     if node is None or not isinstance(node.value, Opaque):
         return None
-    from penstock.dialects.dlt.standin.calling import retrieve, row_references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.making import retrieve, row_references  # noqa: PLC0415 (few documents)
 
     rows = cast("Rows", node.value.value)
     for reference in row_references(rows):
         ctx.input(reference)
-    items: Grouped | None = None
-    if fed is not None:
-        field = Field(name="item", path=JsonPath(text="$"))
-        parent = Parent(stream=ctx.text(fed, "") or "", fields=(field,), repeat=True)
-        items = Grouped(of=parent, size=_ITEMS, distinct=False)
-    return retrieve(rows), items
+    parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
+    return retrieve(rows), parent

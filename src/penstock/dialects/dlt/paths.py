@@ -71,17 +71,28 @@ def _finder(text: str) -> Callable[[Any], list[Any]]:
 
 def found_at(text: str, value: Any) -> Any:
     """The first value at a JSONPath of a decoded answer, or None."""
-    keys = steps(text)
-    if keys is None:
-        return next(iter(_finder(text)(value)), None)
-    for key in keys:
+    return next(iter(all_at(text, value)), None)
+
+
+def all_at(text: str, value: Any) -> list[Any]:
+    """All values at a JSONPath of a decoded answer."""
+    if steps(text) is None:
+        return _finder(text)(value)
+    absent = object()
+    found = _followed(value, text, absent)
+    return [] if found is absent else [found]
+
+
+def _followed(value: Any, text: str, absent: object) -> Any:
+    """What stands at a path of plain steps."""
+    for key in steps(text) or ():
         held = isinstance(value, list) if isinstance(key, int) else isinstance(value, dict)
         if not held:
-            return None
+            return absent
         try:
             value = value[key]
         except (KeyError, IndexError):
-            return None
+            return absent
     return value
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
-from penstock.dialects.dlt.called import rows_of
+from penstock.dialects.dlt.called import most_of, rows_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.expr import Bindings, cursor_value
@@ -232,7 +232,8 @@ def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> St
         *stream.records.steps,
     )
     records = msgspec.structs.replace(stream.records, steps=steps)
-    return msgspec.structs.replace(stream, partition=parent, records=records)
+    most = most_of(draft.resource.merged) if parent is None else None  # as dlt has it
+    return msgspec.structs.replace(stream, partition=parent, records=records, most=most)
 
 
 def _auth(ctx: Context, endpoint: Node, client: Node | None) -> Auth:

@@ -82,6 +82,11 @@ class Alone:
         """Refused."""
         raise ReadError(f"{stream} cannot be read before the run begins")
 
+    def allows(self, url: str) -> bool:
+        """Nothing is named."""
+        del url
+        return False
+
     def seconds(self) -> float:
         """Time does not pass."""
         return 0.0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
+from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 
 _PUSHED = {"base_url", "auth", "headers", "paginator"}
@@ -137,11 +139,27 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         hints["processing_steps"] = [*_steps(resource), *resource.steps]
     if resource.incremental is not None:
         hints["endpoint"] = _with(_endpoint(item), {"incremental": resource.incremental})
+    if resource.limit is not None:
+        hints.update(_limited(resource, resource.limit))
     if resource.parent is not None:
         hints["fed by"] = resource.parent.name
     if not hints:
         return item
     return _with(item if isinstance(item, Mapping) else {"name": item}, hints)
+
+
+def _limited(resource: DltResource, limit: Limit) -> dict[str, Any]:
+    """The entries by which only a part of a resource is read; a transformer is never limited."""
+    if limit.most == 0:
+        return {"selected": False}
+    rows = resource.rows
+    if rows is None:
+        return {LIMIT: limit}
+    if rows.takes_items:
+        return {}
+    held = copy.copy(rows)
+    held.limit = limit
+    return {ROWS: held}
 
 
 def _steps(resource: DltResource) -> list[Any]:

@@ -11,17 +11,15 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from penstock.dialects.airbyte.standin import web
-from penstock.dialects.airbyte.standin.calling import plain
+from penstock.dialects.airbyte.standin import running, web
 from penstock.dialects.airbyte.standin.loading import calling
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.references import Reference, Unnamed, read_text
-from penstock.dialects.dlt.standin.rows import Rows
 from penstock.dialects.document import Joined, SecretRef
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.expr import JsonValue
 from penstock.plan.page import HttpRequest, HttpResponse
-from penstock.plan.python import Amend, Lead, Retrieve, Sign, Turn
+from penstock.plan.python import Amend, Lead, Sign, Turn
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -36,16 +34,17 @@ class IgnoreResponseException(Exception):  # noqa: N818 (its name in dlt)
 def references(part: Part) -> Iterator[SecretRef]:
     """The values of the user's that an object was given."""
     for value in (*part.given.values(), *vars(part).values()):
-        yield from _references(value)
+        yield from references_in(value)
 
 
-def _references(value: Any) -> Iterator[SecretRef]:
+def references_in(value: Any) -> Iterator[SecretRef]:
+    """The values of the user's that stand in a value."""
     if isinstance(value, Mapping):
         for inner in value.values():
-            yield from _references(inner)
+            yield from references_in(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _references(inner)
+            yield from references_in(inner)
     elif isinstance(value, str):
         found = read_text(value)
         parts = found.parts if isinstance(found, Joined) else (found,)
@@ -80,6 +79,25 @@ def _instance(part: Part, door: Door) -> Any:
     for name, value in vars(part).items():
         vars(made)[name] = value if name in {"made_at", _SIGNER} else real(value, door.values)
     return made
+
+
+def run_values() -> Mapping[str, JsonValue]:
+    """The user's values in the run that is calling; none where no run is."""
+    try:
+        return running.current().values
+    except running.NoRunError:
+        return {}
+
+
+def live(thing: Any, door: Door) -> Any:
+    """What a script gave, with the values of the run; an auth is one and the same in all of it."""
+    if not isinstance(thing, Part):
+        return real(thing, door.values)
+    if type(thing).what != "auth":
+        return copy.deepcopy(_instance(thing, door))
+    if thing not in door.kept:
+        door.kept[thing] = _instance(thing, door)
+    return door.kept[thing]
 
 
 def file_of(thing: Any) -> str:
@@ -282,59 +300,3 @@ def _looked(actions: Sequence[Action], response: HttpResponse) -> HttpResponse |
     return msgspec.structs.replace(
         response, status=int(answer.status_code), body=bytes(answer.content)
     )
-
-
-# Rows.
-
-_END = object()
-
-
-def row_references(rows: Rows) -> Iterator[SecretRef]:
-    """The values of the user's that a function is called with."""
-    yield from _references([*rows.args, *rows.named.values()])
-
-
-def retrieve(rows: Rows) -> Retrieve:
-    """What makes the rows of a resource when the run asks for them."""
-
-    def made(door: Door, frame: Frame) -> Iterator[JsonValue]:
-        with calling(door, file_of(rows.function), rows.name):
-            args = [real(a, door.values) for a in rows.args]
-            named = {k: real(v, door.values) for k, v in rows.named.items()}
-            partition: Any = frame.slice.get("partition") or {}
-            items = [partition["item"]] if rows.takes_items else []
-            found = _rows(rows.function(*items, *args, **named))
-        return _Guarded(found, door, file_of(rows.function), rows.name)
-
-    return Retrieve(function=made, name=rows.name)
-
-
-class _Guarded:
-    """Rows one by one, each made inside the run: what fails names its line."""
-
-    def __init__(self, found: Iterator[Any], door: Door, file: str, name: str) -> None:
-        self._found, self._door, self._file, self._name = found, door, file, name
-
-    def __iter__(self) -> Iterator[JsonValue]:
-        return self
-
-    def __next__(self) -> JsonValue:
-        with calling(self._door, self._file, self._name):
-            row = next(self._found, _END)
-            value = None if row is _END else plain(row)
-        if row is _END:
-            raise StopIteration
-        return value
-
-
-def _rows(made: Any) -> Iterator[Any]:
-    """The rows among what a function gave: one, a list, or whatever is yielded; null is none."""
-    if made is None:
-        return
-    if isinstance(made, (list, tuple)) or inspect.isgenerator(made) or hasattr(made, "__next__"):
-        for one in made:
-            yield from _rows(one)
-    elif callable(made) and not isinstance(made, type):
-        yield from _rows(made())
-    else:
-        yield made

@@ -19,7 +19,7 @@ from penstock.dialects.dlt.standin.assemble import assemble
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
-from penstock.dialects.dlt.standin.modules import installed
+from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
 from penstock.dialects.dlt.standin.sources import DltSource
@@ -109,8 +109,12 @@ class _Execution:
         module = ModuleType("__main__" if script.main else Path(script.file).stem)
         compiled = compile_marked(text, script.text, script.file)
         folder = Path(script.file).resolve().parent
-        with installed(folder, module if script.main else None), _arguments(script.file):
-            vars(module).update(helpers(text), __file__=script.file)
+        with (
+            installed(folder, module if script.main else None) as made,
+            _arguments(script.file),
+        ):
+            known = {"__file__": script.file, "__builtins__": importing(made)}
+            vars(module).update(helpers(text), **known)
             self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
             return self._built(module)
 

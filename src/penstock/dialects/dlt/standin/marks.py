@@ -258,11 +258,12 @@ def _convert(text: Text, number: int, made: Any) -> Any:
 
 def _env(environ: Any, key: Any) -> Any:
     """A variable; one that is not set is a value the user is asked for."""
-    if environ is not os.environ or not isinstance(key, str):
+    if environ is not os.environ or not isinstance(key, str) or not _texts:
         return environ[key]
     return EnvText(os.environ[key], key) if key in os.environ else Missing(key)
 
 
 def _env_call(key: str, value: Any) -> Any:
     """What asking for a variable gave, with the variable's name where it was set."""
-    return EnvText(value, key) if isinstance(value, str) and key in os.environ else value
+    known = isinstance(value, str) and key in os.environ and _texts
+    return EnvText(value, key) if known else value

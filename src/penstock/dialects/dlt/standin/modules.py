@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import importlib.machinery
 import importlib.util
@@ -14,9 +15,11 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from penstock.dialects.dlt.standin import (
+    client,
     paginators,
     parts,
     pipeline,
+    requesting,
     rest_api,
     signers,
     sources,
@@ -46,7 +49,10 @@ _DESTINATIONS = (
 
 
 # Libraries that dlt hands on to scripts.
-_HANDED_ON = {"dlt.common.pendulum": "pendulum", "dlt.sources.helpers.requests": "requests"}
+_HANDED_ON = {"dlt.common.pendulum": "pendulum"}
+
+
+_TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
 
 
 class AnyType:
@@ -73,23 +79,6 @@ class StandinModule(ModuleType):
         if self.__typing and name[:1].isupper():
             return AnyType
         raise unknown(f"{self.__name__}.{name}")
-
-
-class _RestClient:
-    """`RESTClient`, with which a script reads an API by itself."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        raise unknown(
-            "dlt.sources.helpers.rest_client.RESTClient",
-            "describe what it reads as a resource of rest_api_source",
-        )
-
-
-def _paginate(*_: Any, **__: Any) -> Any:
-    raise unknown(
-        "dlt.sources.helpers.rest_client.paginate",
-        "describe what it reads as a resource of rest_api_source",
-    )
 
 
 def _configspec(given: Any = None, **_: Any) -> Any:
@@ -143,8 +132,10 @@ def _top() -> dict[str, Any]:
 
 
 def _sources() -> _Table:
-    rest_client = {**_PAGINATORS, **_AUTH, "RESTClient": _RestClient, "paginate": _paginate}
+    made = {"RESTClient": client.RESTClient, "PageData": client.PageData}
+    rest_client = {**_PAGINATORS, **_AUTH, **made, "paginate": client.paginate}
     rest_names = {**rest_api.public(), **_PAGINATORS, **_AUTH}
+    asking = requesting.public()
     names = {**_INCREMENTAL, **_TYPES, "TDataItem": AnyType, "TDataItems": AnyType}
     return {
         "dlt.sources": (names, False),
@@ -152,6 +143,9 @@ def _sources() -> _Table:
         "dlt.sources.rest_api.typing": (rest_names, True),
         "dlt.sources.rest_api.config_setup": ({}, False),
         "dlt.sources.helpers": ({}, False),
+        "dlt.sources.helpers.requests": (asking, False),
+        "dlt.sources.helpers.requests.retry": (asking, False),
+        "dlt.sources.helpers.requests.session": (asking, False),
         "dlt.sources.helpers.rest_client": (rest_client, False),
         "dlt.sources.helpers.rest_client.client": (rest_client, True),
         "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, False),
@@ -191,8 +185,9 @@ def _extract() -> _Table:
 class _Finder:
     """Finds the modules of the stand-in, and the script's own beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made: Mapping[str, StandinModule]) -> None:
         self.folder = str(folder)
+        self.made = made
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: object = None
@@ -203,8 +198,7 @@ class _Finder:
             sys.modules[name] = importlib.import_module(_HANDED_ON[name])
             return sys.modules[name].__spec__
         if name == "dlt" or name.startswith("dlt."):
-            hint = "Penstock runs rest_api sources; take out what needs more of dlt"
-            raise refuse(UnknownModule(f"Penstock has no {name}", hint))
+            raise refuse(UnknownModule(f"Penstock has no {name}", _TAKE_OUT))
         places = [self.folder] if path is None else path
         found = importlib.machinery.PathFinder.find_spec(name, places)
         if found is None or not isinstance(found.loader, importlib.machinery.SourceFileLoader):
@@ -212,6 +206,7 @@ class _Finder:
         if not Path(str(found.origin)).is_relative_to(self.folder):
             return None
         found.loader = _Loader(name, str(found.origin))
+        found.loader.builtins = importing(self.made)
         return found
 
 
@@ -219,6 +214,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
     """Loads a file beside the script with literals that remember their places."""
 
     _text: Text
+    builtins: Mapping[str, Any]
 
     def get_code(self, fullname: str) -> CodeType:
         """The code, made anew and not kept."""
@@ -230,8 +226,29 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Execute it with the helpers that its code calls."""
         code = self.get_code(module.__name__)
-        vars(module).update(helpers(self._text))
+        vars(module).update(helpers(self._text), __builtins__=self.builtins)
         exec(code, vars(module))  # noqa: S102 (the user's own file)
+
+
+def importing(made: Mapping[str, StandinModule]) -> dict[str, Any]:
+    """The builtins of a script: what it imports of dlt is the stand-in, in a run too.
+
+    A function that a run calls may import only then, when the stand-in is no longer installed.
+    """
+    own = builtins.__import__
+
+    def imported(name: str, *rest: Any, **more: Any) -> Any:
+        named = dict(zip(("globals", "locals", "fromlist", "level"), rest, strict=False)) | more
+        ours = not named.get("level") and (name == "dlt" or name.startswith("dlt."))
+        if not ours or sys.modules.get("dlt") is made["dlt"]:
+            return own(name, *rest, **more)
+        if name in _HANDED_ON:
+            return importlib.import_module(_HANDED_ON[name])
+        if name not in made:
+            raise UnknownModule(f"Penstock has no {name}", _TAKE_OUT)
+        return made[name] if named.get("fromlist") else made["dlt"]
+
+    return {**vars(builtins), "__import__": imported}
 
 
 @contextmanager
@@ -243,7 +260,7 @@ def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, St
     """
     made = _package()
     before = dict(sys.modules)
-    path, finder = list(sys.path), _Finder(folder)
+    path, finder = list(sys.path), _Finder(folder, made)
     for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:
         del sys.modules[name]
     sys.modules.update(made)

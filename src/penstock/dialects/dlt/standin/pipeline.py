@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from penstock.dialects.dlt.standin.errors import Unfinished
+from penstock.dialects.dlt.standin.errors import Refusal, Unfinished
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.record import AskedRun, current, refuse, remark, unknown
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference
@@ -17,6 +18,7 @@ from penstock.dialects.dlt.standin.sources import (
     ResourceFactory,
     SourceFactory,
     flat,
+    python_resource,
 )
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
@@ -144,7 +146,7 @@ class Pipeline:
             where = _destination_of(said, settings.get("credentials"))
             if where is not None and settings.get("credentials") is not None:
                 where = Destination(where.kind, settings["credentials"], where.place)
-        sources = _sources(data)
+        sources = _sources(data, settings.get("table_name"))
         _hint(sources, {k: settings[k] for k in _HINTS if settings.get(k) is not None})
         dataset = (
             settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
@@ -202,8 +204,8 @@ def schema_name(dataset: str) -> str:
     return re.sub(r"_$", "x", name)
 
 
-def _sources(data: Any) -> list[DltSource]:
-    """What is to be loaded, as sources; loose resources make one."""
+def _sources(data: Any, table: Any = None) -> list[DltSource]:
+    """What is to be loaded, as sources; loose resources make one, and so do rows."""
     match data:
         case DltSource():
             return [data]
@@ -215,8 +217,31 @@ def _sources(data: Any) -> list[DltSource]:
             return [DltSource(data.name, flat(data, "the run"))]
         case list() | tuple() if any(isinstance(d, (DltSource, SourceFactory)) for d in data):
             return [one for item in data for one in _sources(item)]
-        case _:
+        case list() | tuple() if any(isinstance(d, (DltResource, ResourceFactory)) for d in data):
             return [DltSource(None, flat(data, "the run"))]
+        case _:
+            return [DltSource(None, [_handed_over(data, table)])]
+
+
+def _handed_over(data: Any, table: Any) -> DltResource:
+    """Rows that are handed to a run: a list, whatever is iterated, or a function that gives them.
+
+    Raises:
+        Refusal: they are in a form that is not read, or nothing names their table.
+    """
+    name = table or getattr(data, "__name__", None)
+    kind = type(data)
+    if not isinstance(data, Iterable) and not callable(data):
+        hint = "hand over a list of dicts, or a function that yields them"
+        raise refuse(Refusal(f"a run is given {kind.__name__}, which holds no rows", hint))
+    if kind.__module__.startswith(("pandas", "pyarrow", "polars")):
+        hint = 'hand over dicts: frame.to_dict("records") or table.to_pylist()'
+        raise refuse(Refusal(f"a run is given a {kind.__name__}, which is not read", hint))
+    if not isinstance(name, str):
+        hint = 'give run a table_name: pipeline.run(data, table_name="NAME")'
+        raise refuse(Refusal("a run is given rows, and nothing names their table", hint))
+    rows = [data] if isinstance(data, Mapping) else data
+    return python_resource(name, rows if callable(rows) else lambda: rows)
 
 
 def _hint(sources: list[DltSource], hints: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def refuse(refusal: Refusal) -> Refusal:
 
 def unknown(name: str, hint: str | None = None) -> Refusal:
     """Something of dlt that has no stand-in."""
-    said = hint or "Penstock runs rest_api sources; take out what needs more of dlt"
+    said = hint or "Penstock runs rest_api sources and functions; take out what needs more of dlt"
     return refuse(Refusal(f"Penstock has no {name}", said))
 
 

@@ -11,21 +11,35 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Spot
 from penstock.dialects.dlt.standin.parts import Incremental
 from penstock.dialects.dlt.standin.record import refuse
 from penstock.dialects.dlt.standin.references import Reference, Unnamed, injected
 
-# The key of a resource under which a configuration holds its rows; nobody writes it by hand.
+# Keys of a resource that hold what a script says; nobody writes them by hand.
 ROWS = "rows made by a function"
+LIMIT = "limit of a script"
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BUILDERS = {"rest_api_resources", "rest_api_source", "rest_api"}
-_CLIENTS = {"RESTClient", "paginate"}  # of dlt; each asks APIs by itself
 _DEPTH = 4
 
 
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is read: so many pages or yields, with `by_rows` so many rows, so many seconds."""
+
+    most: int | None = None
+    seconds: float | None = None
+    by_rows: bool = False
+
+
 class Rows:
-    """A function that makes rows, with its arguments; a transformer takes items of its parent."""
+    """A function that makes rows, with its arguments; a transformer takes items of its parent.
+
+    `cursor` is the parameter that is given the incremental while rows are made.
+    """
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
@@ -34,7 +48,15 @@ class Rows:
         self.args = args
         self.named = dict(named)
         self.takes_items = False
+        self.cursor: str | None = None
+        self.limit: Limit | None = None
         self.name = str(getattr(function, "__name__", "rows"))
+
+    @property
+    def incremental(self) -> Incremental | None:
+        """The incremental that the function is given."""
+        held = self.named.get(self.cursor) if self.cursor is not None else None
+        return held if isinstance(held, Incremental) else None
 
 
 def bound(
@@ -44,20 +66,29 @@ def bound(
 
     The first `skip` parameters are filled in for each call.
     """
-    _refuse_clients(inspect.unwrap(function), _DEPTH)
     filled = dict(named)
-    parameters = list(inspect.signature(function).parameters.items())[skip + len(args) :]
-    for name, parameter in parameters:
+    parameters = list(inspect.signature(function).parameters.items())[skip:]
+    places = sum(p.kind in _POSITIONAL for _, p in parameters)
+    if any(isinstance(arg, Incremental) for arg in args) and len(args) <= places:
+        filled.update(zip((name for name, _ in parameters), args, strict=False))
+        args = ()
+    cursor: str | None = None
+    for name, parameter in parameters[len(args) :]:
         given = filled.get(name, parameter.default)
         if isinstance(given, Incremental):
-            message = f"{name} is an incremental of rows that are made in Python"
-            hint = "describe the resource in the configuration, with an incremental of its endpoint"
-            raise refuse(Refusal(message, hint))
-        if isinstance(given, Unnamed):
+            cursor = name
+            filled[name] = given
+        elif isinstance(given, Unnamed):
             filled[name] = injected(name, given, parameter.annotation)
         elif isinstance(given, Reference):
             filled[name] = given
-    return Rows(function, args, filled)
+    if cursor is not None and skip:
+        message = f"{cursor} is an incremental of a transformer, which keeps no state here"
+        hint = "give the incremental to the resource that feeds it"
+        raise refuse(Refusal(message, hint, spot=spot_of(function)))
+    made = Rows(function, args, filled)
+    made.cursor = cursor
+    return made
 
 
 def makes_resources(function: Callable[..., Any]) -> bool:
@@ -75,7 +106,7 @@ def _names(function: Any, depth: int) -> bool:
     known = getattr(function, "__globals__", {})
     held = [known.get(name) for name in found]
     return any(
-        hasattr(one, "listed") or hasattr(one, "settings") or _names_of(one, depth) for one in held
+        getattr(type(one), "makes_resources", False) or _names_of(one, depth) for one in held
     )
 
 
@@ -89,32 +120,46 @@ def spot_of(function: Callable[..., Any]) -> Spot | None:
     return Spot(code.co_filename, code.co_firstlineno, 1) if code is not None else None
 
 
-def _refuse_clients(function: Any, depth: int) -> None:
-    """Refuse a function that reads an API with a client of dlt's own, before it is called."""
+def held_by(function: Callable[..., Any]) -> Iterator[object]:
+    """What a function finds outside of itself: globals and closures, its own helpers' included."""
+    seen: set[int] = set()
+    yield from _held(inspect.unwrap(function), seen, _DEPTH)
+
+
+def _held(function: Any, seen: set[int], depth: int) -> Iterator[object]:
     code = getattr(function, "__code__", None)
-    if code is None or depth == 0:
+    if code is None or depth == 0 or id(function) in seen:
         return
+    seen.add(id(function))
+    yield from _asked(code)
     known = getattr(function, "__globals__", {})
-    for name, line in _loaded(code):
-        held = known.get(name)
-        home = getattr(held, "__module__", "") or ""
-        if name in _CLIENTS and home.startswith("penstock.dialects.dlt.standin"):
-            message = f"Penstock has no dlt.sources.helpers.rest_client.{name}"
-            hint = "describe what it reads as a resource of rest_api_source"
-            raise refuse(Refusal(message, hint, spot=Spot(code.co_filename, line, 1)))
-        if isinstance(held, types.FunctionType):
-            _refuse_clients(held, depth - 1)
+    found = [known[name] for name in _in(code) if name in known]
+    cells = getattr(function, "__closure__", None) or ()
+    for value in (*found, *(_content(cell) for cell in cells)):
+        if isinstance(value, types.FunctionType):
+            yield from _held(value, seen, depth - 1)
+        else:
+            yield value
 
 
-def _loaded(code: types.CodeType) -> Iterator[tuple[str, int]]:
-    """The global names that code takes, and the line of each."""
-    for step in dis.get_instructions(code):
-        line = step.positions.lineno if step.positions is not None else None
-        if step.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
-            yield str(step.argval), line or code.co_firstlineno
+def _content(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _asked(code: types.CodeType) -> Iterator[Reference]:
+    """The values that code takes by name, as `dlt.secrets["name"]`."""
+    steps = list(dis.get_instructions(code))
+    for kind, name, taken in zip(steps, steps[1:], steps[2:], strict=False):
+        of = kind.argval if kind.opname == "LOAD_ATTR" else None
+        subscript = taken.opname.startswith(("BINARY_SUBSCR", "BINARY_OP"))
+        if of in {"secrets", "config"} and isinstance(name.argval, str) and subscript:
+            yield Reference(name.argval, secret=of == "secrets")
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            yield from _loaded(inner)
+            yield from _asked(inner)
 
 
 def _in(code: types.CodeType) -> set[str]:

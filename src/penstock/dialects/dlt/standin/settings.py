@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from penstock.dialects.dlt.standin.calling import run_values
+from penstock.dialects.dlt.standin.record import executing
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Unnamed, injected
 
 
@@ -15,10 +17,22 @@ class Accessor:
     def __init__(self, *, secret: bool) -> None:
         self._secret = secret
         self._set: dict[str, Any] = {}
+        self._lookup = Known.lookup
         self.value = Unnamed(secret=secret)
 
     def __getitem__(self, name: str) -> Any:
-        return self._set[name] if name in self._set else Reference(name, secret=self._secret)
+        if name in self._set:
+            return self._set[name]
+        reference = Reference(name, secret=self._secret)
+        return reference if executing() else self._value(reference)
+
+    def _value(self, reference: Reference) -> Any:
+        """What a reference stands for, for a function that a run calls."""
+        values = run_values()
+        if reference.name in values:
+            return values[reference.name]
+        found = self._lookup(reference.name)
+        return reference.resolved() if found is ABSENT else found
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._set[name] = value
@@ -32,6 +46,9 @@ class Accessor:
             return self._set[name]
         plain = isinstance(expected_type, (str, int, float))
         default = expected_type if plain else None
+        if not executing():
+            found = run_values().get(name, self._lookup(name))
+            return default if found is ABSENT else found
         return Reference(name, secret=self._secret, default=default)
 
 

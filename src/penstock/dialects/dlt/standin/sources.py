@@ -9,8 +9,8 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
-from penstock.dialects.dlt.standin.record import current, refuse, remark, unknown
-from penstock.dialects.dlt.standin.rows import ROWS, Rows, bound, makes_resources, spot_of
+from penstock.dialects.dlt.standin.record import current, refuse, unknown
+from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, makes_resources, spot_of
 from penstock.dialects.dlt.standin.settings import filled
 
 # Hints that a resource's own key of the same name says.
@@ -36,6 +36,8 @@ class DltResource:
     `item` is None where the configuration has no list of resources, which is told later.
     """
 
+    makes_resources = True
+
     def __init__(self, config: Any, item: Any, name: str) -> None:
         self.config = config
         self.item = item
@@ -44,6 +46,7 @@ class DltResource:
         self.steps: list[dict[str, Any]] = []
         self.incremental: Any = None
         self.selected: bool | None = None
+        self.limit: Limit | None = None
         self.parent: DltResource | None = None  # of a transformer
 
     def __or__(self, other: Any) -> DltResource:
@@ -122,11 +125,14 @@ class DltResource:
         self.steps.append(step)
         return self
 
-    def add_limit(self, *_: Any, **__: Any) -> DltResource:
-        """Read a part only, which a run does not."""
-        remark(
-            "add_limit is not honoured: everything is read", "penstock read SOURCE STREAM --limit N"
-        )
+    def add_limit(
+        self,
+        max_items: int | None = None,
+        max_time: float | None = None,
+        count_rows: bool | None = False,  # noqa: FBT001, FBT002 (as dlt has it)
+    ) -> DltResource:
+        """Read a part only: so many pages, rows or seconds."""
+        self.limit = Limit(most=max_items, seconds=max_time, by_rows=bool(count_rows))
         return self
 
     def parallelize(self) -> DltResource:
@@ -143,7 +149,7 @@ class DltResource:
         copied = DltResource(self.config, self.item, self.name)
         copied.hints, copied.steps = dict(self.hints), list(self.steps)
         copied.incremental, copied.selected = self.incremental, self.selected
-        copied.parent = self.parent
+        copied.parent, copied.limit = self.parent, self.limit
         return copied
 
 
@@ -171,6 +177,8 @@ class Resources(dict[str, DltResource]):
 
 class DltSource:
     """Resources that are loaded together."""
+
+    makes_resources = True
 
     def __init__(self, name: str | None, resources: Iterable[DltResource], **settings: Any) -> None:
         self.__dict__["name"] = name
@@ -223,11 +231,15 @@ class DltSource:
         copies = [r._copy() for r in self.listed]  # noqa: SLF001 (its own kind)
         return DltSource(with_name or self.name, copies, **self.settings)
 
-    def add_limit(self, *_: Any, **__: Any) -> DltSource:
-        """Read a part only, which a run does not."""
-        remark(
-            "add_limit is not honoured: everything is read", "penstock read SOURCE STREAM --limit N"
-        )
+    def add_limit(
+        self,
+        max_items: int | None = None,
+        max_time: float | None = None,
+        count_rows: bool | None = False,  # noqa: FBT001, FBT002 (as dlt has it)
+    ) -> DltSource:
+        """Read a part of each resource only: so many pages, rows or seconds."""
+        for one in self.listed:
+            one.add_limit(max_items, max_time, count_rows)
         return self
 
     def parallelize(self) -> DltSource:
@@ -249,6 +261,8 @@ def replace(old: DltSource, new: DltSource | None) -> None:
 
 class _Factory:
     """A function that makes a source or resources, with its parameters filled in."""
+
+    makes_resources = True
 
     def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, function)
@@ -336,7 +350,10 @@ class TransformerFactory(ResourceFactory):
 def python_resource(name: str, rows: Any) -> DltResource:
     """A resource whose rows are made in Python."""
     held = rows if isinstance(rows, Rows) else Rows(rows, (), {})
-    return DltResource(None, Marked({"name": name, ROWS: held}, spot_of(held.function)), name)
+    item = Marked({"name": name, ROWS: held}, spot_of(held.function))
+    if held.incremental is not None:
+        dict.__setitem__(item, "endpoint", Marked({"incremental": held.incremental}, item.spot))
+    return DltResource(None, item, name)
 
 
 def flat(made: Any, what: str) -> Iterator[DltResource]:

@@ -1,0 +1,233 @@
+"""Rows that functions of a script make → the callables of the plan, for when a run wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from penstock.dialects.airbyte.standin.calling import plain
+from penstock.dialects.airbyte.standin.loading import calling
+from penstock.dialects.dlt.paths import found_at
+from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
+from penstock.dialects.dlt.standin.client import RESTClient
+from penstock.dialects.dlt.standin.parts import Incremental, Part
+from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
+from penstock.dialects.document import SecretRef
+from penstock.plan.door import Door
+from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.python import Retrieve
+
+_END = object()
+
+
+def row_references(rows: Rows) -> Iterator[SecretRef]:
+    """The values of the user's that a function is called with, or finds outside of itself."""
+    for value in (*rows.args, *rows.named.values(), *held_by(rows.function)):
+        if isinstance(value, Part):
+            yield from references(value)
+        elif isinstance(value, RESTClient):
+            for held in vars(value).values():
+                yield from references(held) if isinstance(held, Part) else references_in(held)
+        else:
+            yield from references_in(value)
+
+
+def retrieve(rows: Rows) -> Retrieve:
+    """What makes the rows of a resource when the run asks for them."""
+
+    def made(door: Door, frame: Frame) -> Iterator[JsonValue]:
+        with calling(door, file_of(rows.function), rows.name):
+            args = [live(a, door) for a in rows.args]
+            named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
+            following: Following | None = None
+            if rows.cursor is not None and rows.incremental is not None:
+                following = named[rows.cursor] = Following(rows.incremental, frame)
+            seen: Any = frame.slice.get("extra") or {}
+            items = [seen["item"]] if rows.takes_items else []
+            found = rows.function(*items, *args, **named)
+            found = found if rows.limit is None else _limited(found, rows.limit, door)
+            found = _given(found if following is None else _followed(found, following))
+        return _Guarded(found, door, file_of(rows.function), rows.name)
+
+    return Retrieve(function=made, name=rows.name)
+
+
+class Following:
+    """An incremental as a function sees it while it makes rows: where they begin, and where it is.
+
+    Which rows are kept the run decides; this is for functions that ask for no more than they need.
+    """
+
+    def __init__(self, said: Incremental, frame: Frame) -> None:
+        bounds: Any = frame.slice.get("cursor") or {}
+        initial = said.initial_value
+        self.cursor_path = said.cursor_path
+        self.initial_value = initial
+        self.start_value = self.last_value = _as(bounds.get("start"), initial)
+        self.end_value = said.end_value
+        self.row_order = said.row_order
+        self.lag = said.lag
+        self.last_value_func = said.last_value_func or max
+        self.start_out_of_range = self.end_out_of_range = False
+        self._opens, self._closes = said.range_start == "open", said.range_end == "closed"
+
+    def see(self, made: Any) -> None:
+        """Learn from what the function gave."""
+        for row in made if isinstance(made, (list, tuple)) else [made]:
+            value = found_at(self.cursor_path, row) if isinstance(row, Mapping) else None
+            if value is not None:
+                self._learn(value)
+
+    def _learn(self, value: Any) -> None:
+        start, end, pick = self.start_value, self.end_value, self.last_value_func
+        if start is not None:
+            out = self._opens if value == start else pick((value, start)) == start
+            self.start_out_of_range = self.start_out_of_range or out
+        if end is not None:
+            out = not self._closes if value == end else pick((value, end)) == value
+            self.end_out_of_range = self.end_out_of_range or out
+        self.last_value = value if self.last_value is None else pick((self.last_value, value))
+
+
+def _followed(found: Any, following: Following) -> Iterator[Any]:
+    """What a function gives, shown to its incremental before the function goes on."""
+    found = _in_turn(found)
+    for one in found if _is_many(found) else [found]:
+        following.see(one)
+        yield one
+
+
+def _as(value: Any, like: Any) -> Any:
+    """A value of the state as what the first one is: a moment, a day, or what it is."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(like, datetime):
+        moment = datetime.fromisoformat(value)
+        instance = getattr(type(like), "instance", None)  # of pendulum
+        return instance(moment) if instance is not None else moment
+    return date.fromisoformat(value) if isinstance(like, date) else value
+
+
+def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:
+    """What a function gives, up to the limit; what a list holds counts one by one, as in dlt."""
+    began, count, found = door.seconds(), 0, _in_turn(found)
+    for one in found if _is_many(found) else [found]:
+        if one is None:
+            continue
+        if limit.most != 0:
+            yield one
+        count += (len(one) if isinstance(one, (list, tuple)) else 1) if limit.by_rows else 1
+        late = limit.seconds is not None and door.seconds() - began > limit.seconds
+        if late or (limit.most is not None and count >= limit.most):
+            return
+
+
+class _Guarded:
+    """Rows one by one, each made inside the run: what fails names its line."""
+
+    def __init__(self, found: Iterator[Any], door: Door, file: str, name: str) -> None:
+        self._found, self._door, self._file, self._name = found, door, file, name
+
+    def __iter__(self) -> Iterator[JsonValue]:
+        return self
+
+    def __next__(self) -> JsonValue:
+        with calling(self._door, self._file, self._name):
+            row = next(self._found, _END)
+            value = None if row is _END else _plain(row)
+        if row is _END:
+            raise StopIteration
+        return value
+
+
+def _is_many(made: Any) -> bool:
+    return isinstance(made, (list, tuple)) or hasattr(made, "__next__")
+
+
+def _given(made: Any) -> Iterator[Any]:
+    """What a function gave, piece by piece: rows, and lists of rows as they were yielded."""
+    made = _in_turn(made)
+    if made is None:
+        return
+    if not _is_many(made):
+        yield from _pieces(made)
+        return
+    for one in made:
+        yield from _pieces(one)
+
+
+def _pieces(one: Any) -> Iterator[Any]:
+    """A piece of what a function gave; one that is still to be made is made."""
+    one = _in_turn(one)
+    if isinstance(one, (list, tuple)):
+        yield list(_flat(one))
+    elif hasattr(one, "__next__"):
+        yield from _given(one)
+    elif callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump"):
+        yield from _pieces(one())
+    elif one is not None:
+        yield one
+
+
+def _flat(made: Any) -> Iterator[Any]:
+    """The rows of a list, those of lists in it included; null is none."""
+    for one in made:
+        if _is_many(one):
+            yield from _flat(one)
+        elif callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump"):
+            yield from _flat([one()])
+        elif one is not None:
+            yield one
+
+
+def _in_turn(made: Any) -> Any:
+    """What is asynchronous, waited for; what is a frame of columns, as its rows."""
+    if inspect.isasyncgen(made):
+        return _waited(made)
+    if inspect.iscoroutine(made):
+        return asyncio.run(made)
+    kind = type(made).__module__.partition(".")[0]
+    if kind == "pyarrow" and hasattr(made, "to_pylist"):
+        return made.to_pylist()
+    if kind == "pandas" and hasattr(made, "to_dict"):
+        return made.to_dict("records")
+    return made
+
+
+def _waited(made: AsyncIterator[Any]) -> Iterator[Any]:
+    """What an asynchronous function yields, one after the other."""
+    with asyncio.Runner() as runner:
+        while True:
+            one = runner.run(_following(made))
+            if one is _END:
+                return
+            yield one
+
+
+async def _following(made: AsyncIterator[Any]) -> Any:
+    return await anext(made, _END)
+
+
+def _plain(value: Any) -> JsonValue:
+    """A row as JSON: times as texts, exact decimals as they are, models as what they hold."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        exact: Any = msgspec.Raw(str(value).encode()) if value.is_finite() else None
+        return cast("JsonValue", exact)
+    dumped = getattr(value, "model_dump", None)  # of pydantic
+    return _plain(dumped()) if dumped is not None else plain(value)

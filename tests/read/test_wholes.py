@@ -1,0 +1,101 @@
+"""Streams made in Python: their pages, who is fed with them, and where reading ends early."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.api import Api, query, read_all, response, rows, source, stream
+
+from penstock.plan.pagination import NextToken, SinglePage
+from penstock.plan.python import Retrieve
+from penstock.plan.records import Call, Keys, Records
+from penstock.plan.slices import Parent
+from penstock.plan.source import Most
+from penstock.read import python
+
+DATA = Records(path=Keys(path=("data",)))
+TOKENS = NextToken(token=response("next"), into=query("cursor"))
+
+
+@pytest.fixture(autouse=True)
+def _in_the_loop(monkeypatch):
+    """What would be called in a thread is called at once: a virtual clock sees no threads."""
+
+    async def called(function, *args):
+        return function(*args)
+
+    monkeypatch.setattr(python, "called", called)
+
+
+def made(name, give, **parts):
+    """A stream of the rows that a function gives, which is shown the frame."""
+    function = Retrieve(function=lambda _door, frame: iter(give(frame)), name=name)
+    parts.setdefault("records", Records(path=Keys()))
+    return stream(name, pagination=SinglePage(), retrieve=function, **parts)
+
+
+def fed(frame):
+    """What a stream below was given."""
+    return [{"got": frame.slice["extra"]["item"]}]
+
+
+def got(found, name="below"):
+    return [record["got"] for record in found.rows(name)]
+
+
+def paged(count):
+    """Pages of two records each, by number."""
+
+    def handle(asked):
+        at = asked.number("cursor")
+        return {"data": rows(2, 2 * at), "next": at + 1 if at + 1 < count else None}
+
+    return handle
+
+
+def test_pages_are_handed_on_whole():
+    """A stream below is given each page of the API, and no page of one that a step emptied."""
+    steps = (Call(does="filter", function=lambda r: r["id"] not in {2, 3}, name="some"),)
+    top = stream("users", records=Records(path=DATA.path, steps=steps), pagination=TOKENS)
+    below = made("below", fed, partition=Parent(stream="users", fields=(), whole=True))
+    found = read_all(source(top, below), Api(paged(3)))
+    assert sorted(got(found), key=str) == [[{"id": 0}, {"id": 1}], [{"id": 4}, {"id": 5}]]
+
+
+def test_records_that_come_alone_are_handed_on_alone():
+    """What a function yields is what the next one is given: rows as rows, lists as lists."""
+    top = made(
+        "top", lambda _: [{"n": 1}, [{"n": 2}, {"n": 3}], {"n": 4}, [], [{"n": 2}, {"n": 3}]]
+    )
+    below = made("below", fed, partition=Parent(stream="top", fields=(), whole=True))
+    found = read_all(source(top, below), Api(lambda _: {}))
+    assert sorted(got(found), key=str) == [
+        [{"n": 2}, {"n": 3}], [{"n": 2}, {"n": 3}], {"n": 1}, {"n": 4},
+    ]  # fmt: skip
+    assert [r["n"] for r in found.rows("top")] == [1, 2, 3, 4, 2, 3]
+
+
+def test_rows_for_nobody_else_come_in_batches():
+    """Small pages are taken together where nothing stands below."""
+    top = made("top", lambda _: ([{"n": n}] for n in range(1_200)))
+    found = read_all(source(top), Api(lambda _: {}))
+    assert found.tally("top").pages == 3
+    assert len(found.rows("top")) == 1_200
+
+
+@pytest.mark.parametrize(
+    ("most", "pages"),
+    [(Most(pages=2), 2), (Most(rows=3), 2), (Most(rows=2), 1), (Most(pages=9, seconds=60), 4)],
+)
+def test_reading_ends_early_where_a_stream_says_so(most, pages):
+    """The page that reaches the limit is whole, and the slice is complete."""
+    api = Api(paged(4))
+    found = read_all(source(stream(records=DATA, pagination=TOKENS, most=most)), api)
+    assert [r["id"] for r in found.rows()] == list(range(2 * pages))
+    assert found.ended() == ({"limit": 1} if pages < 4 else {"no-next": 1})
+
+
+def test_time_is_a_limit_too():
+    """Seconds count from the first page on."""
+    api = Api(paged(9), latency=10.0)
+    found = read_all(source(stream(records=DATA, pagination=TOKENS, most=Most(seconds=15))), api)
+    assert found.tally().pages == 3
