@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -44,6 +45,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
     columns: Mapping[str, Mapping[str, JsonValue]] = {}
     seconds: Callable[[], float] = time.monotonic
+
+
+class Leaving(Protocol):
+    """What follows a cursor, and sees when records have left its range."""
+
+    @property
+    def out_of_range(self) -> bool:
+        """Whether they have."""
+        ...
 
 
 class StreamContext:
@@ -122,13 +132,17 @@ class StreamContext:
         kept = self.keeps_state and stream.hints.write != "replace"
         return kept and marks and not self.itemwise
 
-    def enough(self, now: float) -> bool:
-        """Whether as much has been read as the stream asks for."""
-        most = self.stream.most
-        if most is None:
-            return False
-        self._began = now if self._began is None else self._began
-        return most.reached(self.tally.pages, self.tally.rows_read, now - self._began)
+    def ends_early(self, tracker: Leaving | None, now: float) -> str | None:
+        """The reason why a slice is over though its pages are not, if there is one."""
+        reason: str | None = None
+        if tracker is not None and tracker.out_of_range:
+            reason = "out-of-range"
+        elif self.stream.most is not None:
+            self._began = now if self._began is None else self._began
+            tally, seconds = self.tally, now - self._began
+            if self.stream.most.reached(tally.pages, tally.rows_read, seconds):
+                reason = "limit"
+        return reason
 
     def keep(self, entries: Iterable[tuple[str, str | None]]) -> None:
         """The state changes."""

@@ -127,16 +127,16 @@ class Retrieval:
     """The pages of a slice that a class reads; like those of a walk, but in a worker thread.
 
     A list is a page; records that come one at a time are taken together, as are small pages, unless
-    they are to be kept `apart` for whoever is fed with them.
+    they are to be kept apart for the streams that are fed with them.
     """
 
     def __init__(
-        self, retrieve: Retrieve, door: Door, frame: Frame, *, apart: bool = False
+        self, context: StreamContext, retrieve: Retrieve, door: Door, piece: Slice
     ) -> None:
         self._retrieve = retrieve
         self._door = door
-        self._frame = frame
-        self._apart = apart
+        self._frame = context.frame(piece)
+        self._apart = bool(context.children)
         self._ahead: list[JsonValue] = []  # what was taken and belongs to the next page
         self.stop_asked = False
 

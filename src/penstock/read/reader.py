@@ -349,11 +349,9 @@ class Reader:
                     going.turn.pages += 1
                     await self._take(context, page, going)
                     reason = page.stopped.reason if page.stopped else reason
-                    if tracker is not None and tracker.out_of_range and not page.stopped:
-                        reason, walk.stop_asked = "out-of-range", True
-                        context.tally.claimed = None
-                    if not page.stopped and context.enough(self._asker.clock.monotonic()):
-                        reason, walk.stop_asked = "limit", True
+                    early = context.ends_early(tracker, self._asker.clock.monotonic())
+                    if early is not None and not page.stopped:
+                        reason, walk.stop_asked = early, True
                         context.tally.claimed = None
         except Recovering as exc:
             for half in _cut(context, part, exc, depth):
@@ -371,8 +369,7 @@ class Reader:
     ) -> Walk | Retrieval | JobWalk:
         """What asks for the pages of a slice."""
         if context.stream.retrieve is not None and context.door is not None:
-            frame, fed = context.frame(part), bool(context.children)
-            return Retrieval(context.stream.retrieve, context.door, frame, apart=fed)
+            return Retrieval(context, context.stream.retrieve, context.door, part)
 
         async def admit(records: Sequence[RawRecord], token: JsonValue) -> Admitted:
             return await self._admit(context, going, records, token)
