@@ -81,12 +81,12 @@ def _instance(part: Part, door: Door) -> Any:
     return made
 
 
-def run_values() -> Mapping[str, JsonValue]:
-    """The user's values in the run that is calling; none where no run is."""
+def run_values() -> Mapping[str, JsonValue] | None:
+    """The user's values in the run that is calling; None where no run is."""
     try:
         return running.current().values
     except running.NoRunError:
-        return {}
+        return None
 
 
 def live(thing: Any, door: Door) -> Any:

@@ -24,11 +24,11 @@ class Accessor:
         if name in self._set:
             return self._set[name]
         reference = Reference(name, secret=self._secret)
-        return reference if executing() else self._value(reference)
+        return reference if executing() or run_values() is None else self._value(reference)
 
     def _value(self, reference: Reference) -> Any:
         """What a reference stands for, for a function that a run calls."""
-        values = run_values()
+        values = run_values() or {}
         if reference.name in values:
             return values[reference.name]
         found = self._lookup(reference.name)
@@ -46,8 +46,9 @@ class Accessor:
             return self._set[name]
         plain = isinstance(expected_type, (str, int, float))
         default = expected_type if plain else None
-        if not executing():
-            found = run_values().get(name, self._lookup(name))
+        values = None if executing() else run_values()
+        if values is not None:
+            found = values.get(name, self._lookup(name))
             return default if found is ABSENT else found
         return Reference(name, secret=self._secret, default=default)
 
