@@ -14,7 +14,7 @@ from tests.destinations.orders import as_seen, checkpoint, column, order, seen
 from tests.destinations.places import SCHEMA, DuckDBPlace
 
 from penstock.destinations import _newfile, open_destination
-from penstock.destinations.base import Owner, no_fault
+from penstock.destinations.base import Append, Checkpoint, Merge, Owner, no_fault
 from penstock.destinations.duckdb import SETTINGS, DuckDB
 from penstock.errors import DestinationError, LockedError
 from penstock.shape.schema import LOAD_ID, Batch, Schema, Table, TableColumn
@@ -374,3 +374,35 @@ def test_memory_has_an_end(tmp_path, monkeypatch):
     session.commit(checkpoint("b", [order(1)]))
     session.close()
     assert seen(place) == as_seen([order(1)])
+
+
+def test_gaps_are_closed_when_they_are_large(tmp_path):
+    """Rows that were replaced take room until they are a third of a table, and not for longer."""
+    path, rows, some = tmp_path / "t.duckdb", 160_000, 32_000
+    table = Table(name="t", columns=(TableColumn(name="id", type="bigint"),), key=("id",))
+    schema = Schema(stream="t", tables=(table,))
+    sizes = []
+    for number in range(5):
+        ids = range(number * some, number * some + some) if number else range(rows)
+        session = open_destination(str(path)).open(
+            owner=Owner(run_id=f"{number}", pid=1, host="here"), db_schema="s"
+        )
+        session.commit(
+            Checkpoint(
+                load_id=f"{number}",
+                run_id=f"{number}",
+                stream="t",
+                write=Merge(key=("id",)) if number else Append(),
+                schema=schema,
+                batches=(Batch(tables={"t": pa.table({"id": pa.array(ids, pa.int64())})}),),
+            )
+        )
+        session.close()
+        with duckdb.connect(str(path), read_only=True) as connection:
+            query = "SELECT estimated_size, (SELECT count(*) FROM t.s.t) FROM duckdb_tables() "
+            [(size, count)] = connection.execute(f"{query} WHERE table_name = 't'").fetchall()
+        sizes.append(size)
+        assert count == rows
+    assert sizes[:3] == [rows, rows + some, rows + 2 * some]  # not closed at once
+    assert min(sizes[3:]) < rows + some
+    assert max(sizes) <= rows * 1.5 + some

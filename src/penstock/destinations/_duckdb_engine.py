@@ -105,6 +105,9 @@ def is_conflict(error: BaseException | None) -> bool:
     return type(error).__name__ == "TransactionException"
 
 
+GROUP_ROWS = 122_880
+"""Rows that DuckDB keeps together; a smaller table is written anew as a whole anyway."""
+
 GROWTH = 4
 """How many times the memory a commit gets anew that did not get by with what it had."""
 
@@ -225,6 +228,20 @@ class DuckDBEngine(Engine):
     def flush(self) -> None:
         """Write the log into the file."""
         self.rows("CHECKPOINT")
+
+    def has_gaps(self) -> bool:
+        """Whether a third of the rows that some table takes room for were deleted."""
+        sizes = self.rows(
+            "SELECT table_name, estimated_size FROM duckdb_tables() "
+            "WHERE database_name = current_database() AND lower(schema_name) = lower(?)",
+            [self.db_schema],
+        )
+        for table, size in sizes:
+            if size > GROUP_ROWS:
+                [(rows,)] = self.rows(f"SELECT count(*) FROM {self.at(table)}")
+                if (size - rows) * 3 > size:
+                    return True
+        return False
 
     def close(self) -> None:
         """Let go of the connection."""

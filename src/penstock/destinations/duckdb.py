@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -32,9 +32,12 @@ from penstock.destinations._newfile import create
 from penstock.destinations._place import Place
 from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
+    Checkpoint,
+    Committed,
     Destination,
     Fault,
     Kind,
+    Merge,
     Owner,
     Peek,
     Session,
@@ -62,11 +65,14 @@ KIND = Kind(
 # Memory is mostly a cache of blocks just written, which a load never reads again; a commit for
 # which it is too little gets more (see `DuckDBEngine.recover`).
 # Folding the log into the file costs more the larger the file is: it is done seldom.
+# Rows that were deleted leave gaps; closing them writes nearly the whole table anew, so it is done
+# at the end of a run, and only where the gaps are large (see `DuckDBSession.fold`).
 # A progress bar would go to stdout, which is for data.
 SETTINGS = {
     "threads": 1,
     "memory_limit": "64MB",
     "checkpoint_threshold": "256MB",
+    "max_vacuum_tasks": 0,
     "enable_progress_bar": "false",
 }
 
@@ -83,6 +89,22 @@ class DuckDBSession(SqlSession):
     """A session that can show others a copy of its file."""
 
     path: Path
+    tasks: int
+    """How many gaps DuckDB itself would close at once."""
+
+    _engine: DuckDBEngine
+    _removes = False
+
+    def commit(self, checkpoint: Checkpoint) -> Committed:
+        """Keep the checkpoint; see `base.Session`."""
+        self._removes |= isinstance(checkpoint.write, Merge) or bool(checkpoint.retract)
+        return super().commit(checkpoint)
+
+    def fold(self) -> None:
+        """Write the log into the file, and close the gaps in it that are large."""
+        if self._removes and self._engine.has_gaps():
+            self._engine.read(f"SET max_vacuum_tasks = {self.tasks}")
+        self._engine.flush()
 
     def publish(self, target: Path) -> None:
         """Put a copy of the file as it is now in the place of `target`; see `base.Publishes`."""
@@ -172,11 +194,13 @@ class DuckDB(Place):
                 raise LockedError("a session of this process is committing") from error
             raise
         self._fault("open:taken")
-        restore = _set(engine)
+        before = {name: engine.read(f"SELECT current_setting('{name}')")[0][0] for name in SETTINGS}
+        _set(engine, SETTINGS)
         session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
         session.path = self.path
-        session.on_close(engine.flush)
-        session.on_close(restore)
+        session.tasks = before["max_vacuum_tasks"]
+        session.on_close(session.fold)
+        session.on_close(lambda: _set(engine, before))
         _LIVE[mark] = session
         return session
 
@@ -186,20 +210,14 @@ def _alive(mark: tuple[str, str]) -> bool:
     return session is not None and not session.closed
 
 
-def _set(engine: DuckDBEngine) -> Callable[[], None]:
-    """Apply `SETTINGS`, and return what puts back the values from before.
+def _set(engine: DuckDBEngine, values: Mapping[str, Any]) -> None:
+    """Apply settings.
 
     They are set, not given to `connect`: that would keep a notebook that loads from opening the
     file a second time with its own settings. They hold for all connections of the process.
     """
-    before = {name: engine.read(f"SELECT current_setting('{name}')")[0][0] for name in SETTINGS}
-
-    def put(values: Mapping[str, object]) -> None:
-        for name, value in values.items():
-            engine.read(f"SET {name} = '{value}'")
-
-    put(SETTINGS)
-    return lambda: put(before)
+    for name, value in values.items():
+        engine.read(f"SET {name} = '{value}'")
 
 
 def _connect(path: Path, *, read_only: bool) -> Connection:
