@@ -22,6 +22,7 @@ PUBLIC = [
     "PlanError",
     "ReadError",
     "Receipt",
+    "Reshaped",
     "Result",
     "ShapeError",
     "Source",
@@ -31,6 +32,7 @@ PUBLIC = [
     "execute",
     "load",
     "read_stream",
+    "reshape",
     "run",
 ]
 

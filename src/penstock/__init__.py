@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from penstock.api import Source, as_dlt_source, load, run
+    from penstock.api import Source, as_dlt_source, load, reshape, run
     from penstock.dialects import Compiled
     from penstock.engine import (
         Dataset,
         Options,
+        Reshaped,
         Result,
         compile_source,
         dataset,
@@ -40,6 +41,7 @@ __all__ = [
     "PlanError",
     "ReadError",
     "Receipt",
+    "Reshaped",
     "Result",
     "ShapeError",
     "Source",
@@ -49,14 +51,15 @@ __all__ = [
     "execute",
     "load",
     "read_stream",
+    "reshape",
     "run",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Source", "as_dlt_source", "load", "run"), "api"),
+    **dict.fromkeys(("Source", "as_dlt_source", "load", "reshape", "run"), "api"),
     "Compiled": "dialects",
     "Receipt": "events",
-    **dict.fromkeys(("Dataset", "Options", "Result", "compile_source"), "engine"),
+    **dict.fromkeys(("Dataset", "Options", "Reshaped", "Result", "compile_source"), "engine"),
     **dict.fromkeys(("dataset", "execute", "read_stream"), "engine"),
 }
 

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from penstock.dialects import Compiled
-    from penstock.engine import Result
+    from penstock.engine import Reshaped, Result
 
-__all__ = ["Page", "Source", "as_dlt_source", "load", "run"]
+__all__ = ["Page", "Source", "as_dlt_source", "load", "reshape", "run"]
 
 Page = list[JsonValue]
 """The records of one page, as the API gives them."""
@@ -261,6 +261,35 @@ def run(
     """
     loaded = source if isinstance(source, Source) else load(source)
     return loaded.run(to, **options)
+
+
+def reshape(
+    folder: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    source: Source | str | os.PathLike[str] | Mapping[str, object] | None = None,
+    **options: Any,
+) -> Reshaped:
+    """Build the tables again from pages that runs kept with `keep_pages`, without a request.
+
+    Args:
+        folder: where the pages are.
+        to: the destination, as `--to` of the command line takes it.
+        source: a document whose nesting, columns and contracts the tables get. Without it they
+            are as they were.
+        options: `nesting` ("tables", "json" or "struct", of all streams), `select` (names of
+            streams), `db_schema`, `takeover`, and `on_event`, which is called with each event.
+
+    Raises:
+        PlanError: the document has errors, or a selected stream is not among the pages.
+        Error: the folder holds no pages, or pages of several schemas.
+        DestinationError: the destination cannot be opened, or keeps nothing more.
+        ShapeError: a record cannot be shaped as it is asked for now.
+    """
+    from penstock.engine.reshaping import reshape as build  # noqa: PLC0415 (`import` stays fast)
+
+    if source is not None and not isinstance(source, Source):
+        source = load(source)
+    return build(Path(folder), os.fspath(to), source=source.plan if source else None, **options)
 
 
 def as_dlt_source(source: Source | str | os.PathLike[str] | Mapping[str, object]) -> Any:

@@ -267,3 +267,13 @@ def test_peek_sees_state_and_owner(opened):
     session.close()
     assert destination.peek(SCHEMA).released
     assert destination.peek("elsewhere") is None
+
+
+def test_a_session_knows_what_was_committed(opened):
+    """The ledger is asked by load ids, also for a generation that is not shown yet."""
+    session = opened()
+    session.commit(checkpoint("a", [order(1)]))
+    session.commit(checkpoint("b", [order(2)], write=Replace(generation="g")))
+    session.close()
+    again = opened("run2")
+    assert [again.knows(load_id) for load_id in ("a", "b", "c")] == [True, True, False]

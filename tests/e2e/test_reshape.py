@@ -127,8 +127,8 @@ def test_nesting_may_be_another(tmp_path):
     with serving(Api()) as web:
         run(web.url, tmp_path / "a.duckdb", pages)
         now = penstock.load(document(web.url, nesting="json", columns={"n": {"data_type": "text"}}))
-    reshape(pages, str(tmp_path / "s.duckdb"), nesting="struct")
-    reshape(pages, str(tmp_path / "j.duckdb"), source=now.plan)
+    penstock.reshape(pages, tmp_path / "s.duckdb", nesting="struct")
+    assert penstock.reshape(pages, tmp_path / "j.duckdb", now).rows == {"things": 20}
     with duckdb.connect(str(tmp_path / "s.duckdb")) as connection:
         found = connection.execute("SELECT u.a, l[1].x, len(l) FROM kept.things WHERE id = 7")
         assert found.fetchall() == [(7, 7, 2)]
@@ -181,6 +181,44 @@ def test_a_run_that_died_is_settled_by_the_next(tmp_path, point):
         assert list(pages.glob("*/*.new")) == []
     reshape(pages, str(second))
     assert everything(second) == everything(first)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "delta"])
+@pytest.mark.parametrize("point", ["commit:before", "commit:after"])
+def test_pages_of_a_run_into_files_are_settled(tmp_path, kind, point):
+    """A dataset of files is asked as well, and is built from pages like any other."""
+    pages, points = tmp_path / "pages", []
+    first, second = f"{kind}:{tmp_path / 'first'}", f"{kind}:{tmp_path / 'second'}"
+
+    def die(at: str) -> None:
+        points.append(at)
+        if points.count(point) == 2 and at == point:
+            raise KeyboardInterrupt
+
+    with serving(Api()) as web:
+        with pytest.raises(KeyboardInterrupt):
+            run(web.url, first, pages, fault=die)
+        assert len(list(pages.glob("*/*.new"))) == 1
+        run(web.url, first, pages)
+        assert list(pages.glob("*/*.new")) == []
+    built = penstock.reshape(pages, second)
+    assert set(built.rows) == {"things", "things__l"}
+    assert penstock.reshape(pages, second).again == built.checkpoints
+    found = [in_files(place) for place in (first, second)]
+    assert found[0] == found[1]
+    assert len(found[0]["things"]) == 20
+
+
+def in_files(place: str) -> dict[str, list[str]]:
+    """The rows of a dataset by table, but for their load ids."""
+    dataset = penstock.dataset(place, db_schema="kept")
+    return {
+        name: sorted(
+            repr({k: v for k, v in row.items() if k != "_penstock_load_id"})
+            for row in dataset.table(name).to_pylist()
+        )
+        for name in dataset.tables
+    }
 
 
 def test_secrets_are_masked_and_records_are_to_the_letter(tmp_path):

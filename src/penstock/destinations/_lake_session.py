@@ -162,6 +162,10 @@ class LakeSession:
         assert kept.load is not None
         return Committed(rows=kept.load.rows)
 
+    def knows(self, load_id: str) -> bool:
+        """Say whether the checkpoint of that name is committed."""
+        return any(load.load_id == load_id for load in self._head.loads)
+
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the streams' state, and what the schema says of tables that are gone."""
         with self._working():

@@ -64,6 +64,10 @@ class Spool:
         self._put(checkpoint.stream, checkpoint.state)
         return Committed(rows=rows)
 
+    def knows(self, load_id: str) -> bool:
+        """Whether the rows of that load are kept."""
+        return any(load_id == load for loads in self._loads.values() for load, _ in loads)
+
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the state of `streams`."""
         for stream in streams:

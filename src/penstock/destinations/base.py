@@ -174,6 +174,10 @@ class Session(Protocol):
         """
         ...
 
+    def knows(self, load_id: str) -> bool:
+        """Whether the ledger has the checkpoint of that name."""
+        ...
+
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the state of `streams`, in one transaction; their tables stay."""
         ...
@@ -224,15 +228,6 @@ class DltPlace(Protocol):
         Raises:
             DestinationError: the dataset cannot be read.
         """
-        ...
-
-
-@runtime_checkable
-class Ledger(Protocol):
-    """What a session can be asked besides, where checkpoints are replayed from elsewhere."""
-
-    def knows(self, load_id: str) -> bool:
-        """Whether the checkpoint of that name is committed."""
         ...
 
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
-    from penstock.engine.reshaping import reshape
+    from penstock.engine.reshaping import Reshaped, reshape
     from penstock.engine.running import Options, Result, execute, reset_state, show_state
     from penstock.plan.expr import JsonValue
 
 __all__ = [
     "Dataset",
     "Options",
+    "Reshaped",
     "Result",
     "compile_built",
     "compile_source",
@@ -40,6 +41,7 @@ __all__ = [
 _HOMES = {
     "Dataset": "datasets",
     "Options": "running",
+    "Reshaped": "reshaping",
     "Result": "running",
     "dataset": "datasets",
     "execute": "running",

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from penstock.destinations.base import Checkpoint, Ledger, Replace, Session
+from penstock.destinations.base import Checkpoint, Replace, Session
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.read.parts import PagePart
@@ -150,33 +150,13 @@ def confirm(path: Path) -> None:
 
 
 def settle(folder: Path, session: Session) -> None:
-    """Ask the destination which of the checkpoints that earlier runs left open it has.
-
-    Raises:
-        DestinationError: it is none that can be asked.
-    """
-    ledger = ledger_of(session)
+    """Ask the destination which of the checkpoints that earlier runs left open it has."""
     for path in folder.glob(f"*/*{_ENDING}{_UNSURE}"):
         head = read_head(path)
-        if head is not None and ledger.knows(head.load_id):
+        if head is not None and session.knows(head.load_id):
             confirm(path)
         else:
             path.unlink()
-
-
-def ledger_of(session: Session) -> Ledger:
-    """The session as one that can be asked for what it has committed.
-
-    Raises:
-        DestinationError: it cannot.
-    """
-    if isinstance(session, Ledger):
-        return session
-    raise DestinationError(
-        "this destination cannot say what it has committed",
-        code="keep-pages",
-        hint="keep pages of a run into DuckDB or Postgres, and reshape into these",
-    )
 
 
 def kept(folder: Path) -> tuple[list[tuple[Path, Head]], int]:

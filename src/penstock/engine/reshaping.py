@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Append, Checkpoint, Owner, Replace, Session, Write
-from penstock.engine.keeping import Head, kept, ledger_of, read_segments
+from penstock.engine.keeping import Head, kept, read_segments
 from penstock.engine.loader import merging
 from penstock.engine.nesting import without_structs
 from penstock.engine.running import new_run_id
@@ -127,7 +127,6 @@ class _Stream:
 
     def __init__(self, session: Session, run_id: str, hints: Callable[[Head], Hints]) -> None:
         self._session = session
-        self._ledger = ledger_of(session)
         self._run_id = run_id
         self._hints = hints
         self._shaper: Shaper | None = None
@@ -136,12 +135,12 @@ class _Stream:
     def replay(self, found: Sequence[Kept], on_event: Callable[[Event], None]) -> int:
         """Commit them in order; says how many were there already."""
         shown = {head.generation for _, head in found if head.generation and head.last}
-        there = {h.generation for _, h in found if h.last and self._ledger.knows(h.load_id)}
+        there = {h.generation for _, h in found if h.last and self._session.knows(h.load_id)}
         again = 0
         for path, head in found:
             if head.generation is not None and head.generation not in shown:
                 continue  # a replacement that was never complete
-            if head.generation in there - {None} or self._ledger.knows(head.load_id):
+            if head.generation in there - {None} or self._session.knows(head.load_id):
                 again += 1
                 continue
             self._commit(path, head, on_event)
