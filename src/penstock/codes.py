@@ -66,6 +66,7 @@ CODES: dict[str, str] = {
     "port-taken": "The port that an emulator was to listen on cannot be had.",
     "os": "The operating system refused something: a file, a disk, a connection.",
     "interrupted": "The user stopped the command; what was committed stays.",
+    "memory": "The machine has too little memory, or starts no more threads.",
     "bug": "Something happened that Penstock does not expect; please report it.",
     # While values are gathered and commands are called.
     "fault-rule": "A fault rule of the emulator cannot be read.",

@@ -23,6 +23,7 @@ The tree::
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Literal
 
@@ -214,3 +215,38 @@ class Interrupted(Error):  # noqa: N818 (it is not a fault)
     """The user stopped the run; everything up to the last checkpoint is kept."""
 
     code = "interrupted"
+
+
+_AGAIN = "what was committed is intact, run again"
+_MEMORY = f"give the process more memory, or less to do at once (--concurrency); {_AGAIN}"
+_ADVICE: dict[int, str] = {
+    errno.ENOSPC: f"free disk space; {_AGAIN}",
+    errno.EDQUOT: f"free disk space; {_AGAIN}",
+    errno.EFBIG: f"free disk space, or allow larger files (ulimit -f); {_AGAIN}",
+    errno.EMFILE: f"allow more open files (ulimit -n), or less at once (--concurrency); {_AGAIN}",
+    errno.ENFILE: f"let other programs close files; {_AGAIN}",
+    errno.EACCES: "make the file and its directory accessible",
+    errno.EPERM: "make the file and its directory accessible",
+    errno.EROFS: "name a place that can be written to",
+    errno.EIO: f"look at the disk, or what it is connected by; {_AGAIN}",
+}
+# What libraries say where the machine had too little: they have no type of their own for it.
+_TOO_LITTLE = (
+    *("can't start new thread", "failed to spawn", "failed to map segment"),
+    *("cannot allocate memory", "can't allocate", "out of memory"),
+)
+_SAID = {"too many open files": errno.EMFILE, "no space left": errno.ENOSPC}
+_SAID |= {"file too large": errno.EFBIG, "disk quota exceeded": errno.EDQUOT}
+
+
+def of_machine(error: BaseException) -> Error | None:
+    """What an error means that is the machine's, not Penstock's; None where it is another."""
+    text = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    told = [found for words, found in _SAID.items() if words in text.lower()]
+    if number != errno.ENOMEM and (told or isinstance(error, OSError)):
+        return Error(text, code="os", hint=_ADVICE.get(number or (told or [0])[0]))
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _TOO_LITTLE):
+        said = f"the machine gives too little: {text}" if text else "there is not enough memory"
+        return Error(said, code="memory", hint=_MEMORY)
+    return None

@@ -19,12 +19,17 @@ def program() -> int:
 
 def main() -> int:
     """Run the command line on this process's arguments and give the exit code."""
+    _open_what_is_closed()
     arguments = sys.argv[1:]
     if arguments in (["version"], ["--version"]):
         # Answered before anything is imported: scripts ask often, and wait for it.
         from penstock import __version__  # noqa: PLC0415 (nothing more is needed)
 
-        print(__version__)
+        try:
+            print(__version__, flush=True)
+        except OSError as exc:
+            print(f"error[os]: {exc}", file=sys.stderr)
+            os._exit(1)  # what is left in the buffer would fail again
         return 0
     from penstock.cli.app import launch  # noqa: PLC0415 (everything else needs it)
 
@@ -45,3 +50,20 @@ def _leave(codes: list[int]) -> None:
     except OSError:
         os._exit(_UNWRITTEN)
     os._exit(codes[0])
+
+
+def _open_what_is_closed() -> None:
+    """Let the standard streams that are closed lead nowhere.
+
+    Otherwise the first files that are opened, a database among them, would take their numbers, and
+    get what libraries write to the standard streams.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 (it stays open)
+            setattr(sys, name, stream)

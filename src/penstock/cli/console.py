@@ -70,7 +70,7 @@ class Console:
         try:
             stream.write(line)
             stream.flush()
-        except BrokenPipeError:
+        except OSError:  # nobody listens any more, or a full disk: no reason to fail
             _discard(stream)
 
     def style(self, text: str, *styles: Style) -> str:

@@ -40,10 +40,11 @@ def _shown(app: App, raised: BaseException) -> int:
             return _failed(app, INTERRUPTED, exc.message, hint=exc.hint, code="interrupted")
         case errors.Error():
             return _failed(app, FAILED, _said(exc), hint=exc.hint, code=exc.code)
-        case OSError():
-            return _failed(app, FAILED, str(exc), code="os")
         case _:
-            return _bug(app, exc)
+            known = errors.of_machine(exc)
+            if known is None:
+                return _bug(app, exc)
+            return _failed(app, FAILED, known.message, hint=known.hint, code=known.code)
 
 
 def _first_cause(exc: BaseException) -> BaseException:

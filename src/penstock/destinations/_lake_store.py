@@ -77,6 +77,7 @@ def explain(error: Exception, root: str) -> Error:
     """Say what a failure of a store means and what to do about it."""
     if isinstance(error, Error):
         return error
+    error = _cause(error)
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL:
         advice = "free disk space"
@@ -88,6 +89,16 @@ def explain(error: Exception, root: str) -> Error:
         advice = ""
     hint = f"{advice}; what was committed is intact, run again" if advice else None
     return DestinationError(f"{root}: {str(error).strip()}", hint=hint)
+
+
+def _cause(error: Exception) -> Exception:
+    """What the system refused, where a writer failed once more when it was closed after that."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno in _FULL:
+            return found
+        found = found.__context__
+    return error
 
 
 class LocalStore:

@@ -166,7 +166,7 @@ class DuckDB(Place):
         try:
             with engine.transaction():
                 engine.create_system()
-            engine.rows("CHECKPOINT")
+            engine.read("CHECKPOINT")
         finally:
             engine.connection.close()
         self._fault("create:made")

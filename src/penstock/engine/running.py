@@ -27,7 +27,7 @@ from penstock.engine.preparing import fitting, prepare
 from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
-from penstock.errors import DestinationError
+from penstock.errors import DestinationError, FencedError
 from penstock.events import (
     Event,
     Receipt,
@@ -263,8 +263,24 @@ class Run:
             finally:
                 await transport.close()
         receipts = tuple(self._receipts[name] for name in names if name in self._receipts)
-        self._session.keep_receipts([(r.stream, msgspec.json.encode(r).decode()) for r in receipts])
+        self._keep(receipts)
         return self._status(), receipts
+
+    def _keep(self, receipts: tuple[Receipt, ...]) -> None:
+        """Store the receipts; a destination that failed a stream before needs not fail the run.
+
+        Raises:
+            DestinationError: they are all that cannot be kept.
+        """
+        try:
+            self._session.keep_receipts(
+                [(r.stream, msgspec.json.encode(r).decode()) for r in receipts]
+            )
+        except FencedError:
+            raise
+        except DestinationError:
+            if not any(loader.broken for loader in self._loaders.values()):
+                raise
 
     def _reader(
         self,

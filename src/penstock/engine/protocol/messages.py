@@ -20,6 +20,7 @@ from penstock.errors import (
     ReadError,
     StatusError,
     TransportError,
+    of_machine,
 )
 from penstock.plan.expr import JsonValue
 from penstock.read.decode import RawRecord
@@ -156,9 +157,8 @@ def said(error: Exception) -> str:
     if isinstance(error, PlanError):
         found = [_told(d) for d in error.diagnostics if d.severity == "error"]
         return "; ".join(found) or error.message
-    if isinstance(error, Error):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    known = error if isinstance(error, Error) else of_machine(error)
+    return f"{type(error).__name__}: {error}" if known is None else str(known)
 
 
 def _told(diagnostic: Diagnostic) -> str:
@@ -168,7 +168,8 @@ def _told(diagnostic: Diagnostic) -> str:
 
 
 def _detail(error: Exception, note: str) -> str:
-    code = error.code if isinstance(error, Error) else "bug"
+    known = error if isinstance(error, Error) else of_machine(error)
+    code = "bug" if known is None else known.code
     request = getattr(error, "request", None)
     return " ".join(part for part in (f"[{code}]", note, request or "") if part)
 

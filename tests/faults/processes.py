@@ -1,0 +1,139 @@
+"""The command line in processes of their own, with less of the machine than it is used to.
+
+Run as a script it is the warm process from which each command is forked: a JSON line says the
+arguments, the folder, the environment and the limits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+WARM = (
+    *("duckdb", "pyarrow.json", "pyreqwest.client", "penstock.engine", "penstock.shape.lanes"),
+    *("penstock.cli.run", "penstock.destinations.duckdb", "penstock.destinations.parquet"),
+)
+LIMITS = {
+    "file": resource.RLIMIT_FSIZE,
+    "descriptors": resource.RLIMIT_NOFILE,
+}
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended: its exit code, or minus the signal; and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def serve() -> None:
+    """Run a command for each line of standard input, and say how it ended."""
+    for name in WARM:  # loaded once, before any fork
+        importlib.import_module(name)
+
+    for line in sys.stdin:
+        told = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            _become(told)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(told: dict[str, Any]) -> None:
+    """Be the command, in this forked process."""
+    from penstock.cli.app import launch  # noqa: PLC0415 (imported before the fork)
+
+    os.chdir(told["folder"])
+    os.environ.update(told["environ"])
+    for number, name in enumerate(("in", "out", "err")):
+        os.close(number)
+        path = os.devnull if name == "in" else name
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        assert made == number
+    for name, most in told["limits"].items():
+        resource.setrlimit(LIMITS[name], (most, most))
+    code = 1
+    try:
+        code = launch(told["arguments"])
+    finally:
+        os._exit(code)
+
+
+class Shell:
+    """The warm process, as the tests talk to it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        )
+        self._folder = Path()
+
+    def start(
+        self,
+        folder: Path,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        **limits: int,
+    ) -> int:
+        """Begin a command in a folder; gives the id of its process."""
+        self._folder = folder
+        for name in ("out", "err"):
+            (folder / name).unlink(missing_ok=True)
+        told = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "environ": dict(environ or {}),
+            "limits": limits,
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self) -> Ended:
+        """Wait for the command that was begun."""
+        assert self._process.stdout is not None
+        code = int(self._process.stdout.readline())
+        out, err = (self._folder / "out", self._folder / "err")
+        return Ended(
+            code=code,
+            out=out.read_text("utf-8") if out.exists() else "",
+            err=err.read_text("utf-8") if err.exists() else "",
+        )
+
+    def __call__(self, folder: Path, *arguments: str, **options: Any) -> Ended:
+        """Run a command to its end."""
+        self.start(folder, *arguments, **options)
+        return self.end()
+
+    def close(self) -> None:
+        """Let the process end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(10)
+
+
+if __name__ == "__main__":
+    serve()
