@@ -485,15 +485,24 @@ class StreamLoader:
             self._since = self._edges.now()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
+        settles = last and self._settles()
         tells = last and (self._declares() if self._bare else self.replaces or self._ends)
-        if not (lot.batches or lot.state or lot.retract or tells):
+        if not (lot.batches or lot.state or lot.retract or tells or settles):
             return
         await self._kept()
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
-        told = self._checkpoint(lot, tells), self._hints, lot.packed
+        checkpoint = self._checkpoint(lot, tells=tells, settles=settles)
+        told = checkpoint, self._hints, lot.packed
         future = loop.run_in_executor(self._edges.keeping, self._edges.commit, *told)
         self._keeping = (lot.load_id, future)
+
+    def _settles(self) -> bool:
+        """Whether there are declared columns that no value of all there was gave a type."""
+        settles = self._context.loaded and self.shaper.settle()
+        if settles:
+            self._report()
+        return settles
 
     def _declares(self) -> bool:
         """Whether the document says of columns that nothing came for: they exist all the same."""
@@ -513,13 +522,13 @@ class StreamLoader:
             lot.batches, lot.packed = [], []
         lot.state = dict.fromkeys(lot.freed)
 
-    def _checkpoint(self, lot: Lot, tells: bool) -> Checkpoint:  # noqa: FBT001 (told by _keep)
+    def _checkpoint(self, lot: Lot, *, tells: bool, settles: bool) -> Checkpoint:
         return Checkpoint(
             load_id=lot.load_id,
             run_id=self._edges.run_id,
             stream=self._context.name,
             write=self._write(last=tells),
-            schema=self.shaper.schema if lot.batches or tells else None,
+            schema=self.shaper.schema if lot.batches or tells or settles else None,
             batches=lot.batches,
             retract=lot.retract,
             state=tuple(lot.state.items()),

@@ -29,11 +29,14 @@ ColumnType = Literal[
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column declared by the document: its name as records spell it, and what is known of it.
 
-    `type` None leaves the type to the data. `precision` and `scale` are for decimals, in digits.
+    `type` None leaves the type to the data; `otherwise` is the type of such a column where a
+    stream was read to its end and no value had said one. `precision` and `scale` are for decimals,
+    in digits.
     """
 
     name: str
     type: ColumnType | None = None
+    otherwise: ColumnType | None = None
     nullable: bool = True
     precision: int | None = None
     scale: int | None = None

@@ -126,6 +126,19 @@ def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
         )
 
 
+def settle(tree: Tree, hints: Hints) -> bool:
+    """Make the declared columns to which no value gave a type; say whether there are such."""
+    found = False
+    for column in hints.columns:
+        if column.type is not None or column.otherwise is None:
+            continue
+        node = _declared_node(tree, column.name)
+        if node.main is None and node.fields is None and node.items is None:
+            tree.column(node, column.otherwise)
+            found = True
+    return found
+
+
 def _declared_node(tree: Tree, name: str) -> Node:
     """The node a document means by `name`: a field, or a nested field by its column's name."""
     record = tree.root.record

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from penstock.plan.hints import ColumnType, Hints
-from penstock.shape.grow import plant
+from penstock.shape.grow import plant, settle
 from penstock.shape.report import Statistics, Tally
 from penstock.shape.roles import Roles, roles
 from penstock.shape.schema import Batch, Block, Schema, SystemStyle
@@ -55,6 +55,13 @@ class Shaper:
     def roles(self) -> Roles:
         """The columns that decide how rows are merged, as far as blocks have shown them."""
         return roles(self._tree, self._hints)
+
+    def settle(self) -> bool:
+        """When all has come, make the declared columns to which no value gave a type.
+
+        Says whether there are such, so that the schema is another one now.
+        """
+        return settle(self._tree, self._hints)
 
     def statistics(self) -> Statistics:
         """What has been done so far."""

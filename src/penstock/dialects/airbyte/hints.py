@@ -17,7 +17,7 @@ _TYPES: dict[str, ColumnType] = {
     "array": "json",
 }
 
-_READ = ("type", "format", "description")
+_READ = ("type", "format", "airbyte_type", "description")
 _UNSURE = frozenset({"oneOf", "anyOf", "allOf"})
 
 
@@ -63,7 +63,8 @@ def _column(ctx: Context, name: str, node: Node) -> Column:
     held = node.mapping
     spec = {key: plain(ctx.references, held[key]) for key in _READ if key in held}
     unsure = not _UNSURE.isdisjoint(held)
-    return Column(name=name, type=None if unsure else _type(spec), description=_said(spec))
+    kind, dated = (None, None) if unsure else _type(spec)
+    return Column(name=name, type=kind, otherwise=dated, description=_said(spec))
 
 
 def _said(spec: dict[str, JsonValue]) -> str | None:
@@ -71,13 +72,21 @@ def _said(spec: dict[str, JsonValue]) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _type(spec: dict[str, JsonValue]) -> ColumnType | None:
-    """The type of a column that a schema leaves no doubt about; dates are told by the data."""
+def _type(spec: dict[str, JsonValue]) -> tuple[ColumnType | None, ColumnType | None]:
+    """The type of a column that a schema leaves no doubt about; dates are told by the data.
+
+    With it comes the type that dates have where there is no data: the one it would have told.
+    """
     kinds = spec.get("type")
     names = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     real = [name for name in names if name != "null"]
     if len(real) != 1 or not isinstance(real[0], str):
-        return None
-    if real[0] == "string" and spec.get("format"):
-        return None
-    return _TYPES.get(real[0])
+        return None, None
+    if real[0] == "string" and (said := spec.get("format")):
+        return None, _dated(spec) if said == "date-time" else "text"
+    return _TYPES.get(real[0]), None
+
+
+def _dated(spec: dict[str, JsonValue]) -> ColumnType:
+    zoned = spec.get("airbyte_type") != "timestamp_without_timezone"
+    return "timestamp" if zoned else "timestamp_ntz"
