@@ -196,6 +196,7 @@ def _hints(source: Source | None, nesting: Nesting | None, head: Head, *, nested
             nesting_at=now.hints.nesting_at,
             max_nesting=now.hints.max_nesting,
             columns=now.hints.columns,
+            nested=now.hints.nested,
             contract=now.hints.contract,
         )
     if nesting:

@@ -45,6 +45,13 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
+class Nested(msgspec.Struct, frozen=True, kw_only=True):
+    """Declared columns of a child table: `path` are the names that its own name is made of."""
+
+    path: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """How a stream's schema may change, separately for tables, columns and data types."""
 
@@ -57,7 +64,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a stream says about the tables its records go to.
 
     `primary_key` and `merge_key` name record fields. `key_inherited` marks a primary key that
-    came from the document's defaults, so that it may fall back to `<singular>_id`. `keyless`
+    came from the document's defaults, so that it may fall back to `<singular>_id`. `nested` are
+    columns of child tables, which come to be when records show them. `keyless`
     marks a merge that appends for want of a key. `max_nesting` is the number of levels of lists
     below the root (None: no limit); deeper lists become JSON. `nesting` says what becomes of
     objects and lists, `nesting_at` what of those at some paths, and below. `soft_delete` marks
@@ -73,6 +81,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     strategy: MergeStrategy = "delete-insert"
     soft_delete: bool = False
     columns: tuple[Column, ...] = ()
+    nested: tuple[Nested, ...] = ()
     nesting: Nesting = "tables"
     nesting_at: tuple[tuple[str, Nesting], ...] = ()
     max_nesting: int | None = None

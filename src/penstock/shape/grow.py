@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from penstock.plan.hints import Column, ColumnType, Hints
+from penstock.shape import names
 from penstock.shape.report import Tally
 from penstock.shape.schema import Schema, SystemStyle, Table, TableColumn
 from penstock.shape.tree import VALUE, ColumnState, Node, TableState, Tree
@@ -27,10 +28,30 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
         _restore(tree, known)
     for column in hints.columns:
         if column.type is not None:
-            _declare(tree, column, column.type)
+            _declare(tree, tree.root, column, column.type)
     for name, kind in extras.items():
-        _declare(tree, Column(name=name, type=kind), kind)
+        _declare(tree, tree.root, Column(name=name, type=kind), kind)
+    _declare_nested(tree, hints)
     return tree
+
+
+def _declare_nested(tree: Tree, hints: Hints) -> None:
+    """Declare columns of the child tables that are known, and of others as soon as they are."""
+    declared: dict[str, tuple[Column, ...]] = {}
+    for nested in hints.nested:
+        name = tree.root.name
+        for part in nested.path:
+            name = names.join(name, names.identifier(part))
+        declared[name] = (*declared.get(name, ()), *nested.columns)
+
+    def begun(table: TableState) -> None:
+        for column in declared.get(table.name, ()):
+            if column.type is not None:
+                _declare(tree, table, column, column.type)
+
+    tree.begun = begun
+    for table in tree.tables[1:]:
+        begun(table)
 
 
 def _restore(tree: Tree, known: Schema) -> None:
@@ -109,8 +130,8 @@ def _node(tree: Tree, node: Node, path: tuple[str, ...]) -> Node:
     return node
 
 
-def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
-    node = _declared_node(tree, column.name)
+def _declare(tree: Tree, table: TableState, column: Column, kind: ColumnType) -> None:
+    node = _declared_node(tree, table, column.name)
     state = node.main
     if state is None:
         state = tree.column(node, kind)
@@ -121,7 +142,7 @@ def _declare(tree: Tree, column: Column, kind: ColumnType) -> None:
     else:
         tree.tally.warn(
             "declared-type",
-            f"{tree.root.name}: column {state.name} is declared {kind} and stored as {state.type}",
+            f"{table.name}: column {state.name} is declared {kind} and stored as {state.type}",
             hint="it stays as it is stored; reset the stream and drop its tables to change it",
         )
 
@@ -132,19 +153,21 @@ def settle(tree: Tree, hints: Hints) -> bool:
     for column in hints.columns:
         if column.type is not None or column.otherwise is None:
             continue
-        node = _declared_node(tree, column.name)
+        node = _declared_node(tree, tree.root, column.name)
         if node.main is None and node.fields is None and node.items is None:
             tree.column(node, column.otherwise)
             found = True
     return found
 
 
-def _declared_node(tree: Tree, name: str) -> Node:
+def _declared_node(tree: Tree, table: TableState, name: str) -> Node:
     """The node a document means by `name`: a field, or a nested field by its column's name."""
-    record = tree.root.record
+    record = table.record
+    if table.parent is not None and name == VALUE:
+        return record
     if record.fields and name in record.fields:
         return record.fields[name]
-    for column in tree.root.columns:
+    for column in table.columns:
         if column.name == name and not column.variant:
             return column.node
     return tree.field(record, name)

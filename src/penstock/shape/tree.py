@@ -7,7 +7,7 @@ these in different records; each then has its own place. `Schema` is the tree se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.plan.hints import ColumnType, Hints, Nesting
@@ -216,6 +216,8 @@ class Tree:
         self.table_names = names.Names()
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
+        self.begun: Callable[[TableState], None] = lambda _table: None
+        """Called with each child table that records show for the first time."""
         self.root = self._new_table(
             self.table_names.take(names.identifier(hints.table or stream), ""),
             None,
@@ -387,6 +389,8 @@ class Tree:
             table.folded, table.home = True, node.table.home
             table.record.top = node.top or node
         node.items = table
+        if not fold and name is None:
+            self.begun(table)
         return table
 
     def _bind(self, known: TableState, node: Node) -> TableState:

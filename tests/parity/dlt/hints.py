@@ -214,4 +214,28 @@ def _tables() -> Iterator[Case]:
     yield _case("file_format", held, held, file_format="parquet")
 
 
-CASES = [*_typed(), *_nulls(), *_columns(), *_models(), *_contracts(), *_tables()]
+def _nested() -> Iterator[Case]:
+    """Hints of child tables: of a list, of plain values, of one that is not there yet."""
+    held = [
+        {"id": 1, "lineItems": [{"n": 1, "o": {"a": 1}, "at": 1704164645, "parts": [{"m": 1}]},
+                                {"n": 2, "o": {"b": [2]}, "parts": [{"m": 2, "own": [3]}]}],
+         "in": {"side": [{"k": 5}]}, "tags": [1, 2]},
+        {"id": 2, "lineItems": []},
+    ]  # fmt: skip
+    columns = {
+        "lineItems": {"n": "double", "o": "json", "at": "timestamp", "never": "date"},
+        "tags": {"value": "double"},
+        "absent": {"x": "text"},
+    }
+    hints = {
+        key: {"columns": {n: {"name": n, "data_type": kind} for n, kind in named.items()}}
+        for key, named in columns.items()
+    }
+    more = [{"id": 3, "lineItems": [{"n": 2.5, "never": "2024-01-02"}], "absent": [{"x": "y"}]}]
+    yield _case("nested columns", held, more, nested_hints=hints)
+    yield _case("nested columns of a merge", held, [*held, *more], nested_hints=hints,
+                write_disposition="merge", primary_key="id")  # fmt: skip
+    yield _case("nested columns behind a run without", held[1:], held, nested_hints=hints)
+
+
+CASES = [*_typed(), *_nulls(), *_columns(), *_models(), *_contracts(), *_tables(), *_nested()]

@@ -523,6 +523,16 @@ def family():
 """
 
 
+NESTED = """
+@dlt.resource(write_disposition="append", nested_hints={
+    "lines": dlt.mark.make_nested_hints(columns=[{"name": "n", "data_type": "double"}]),
+    ("lines", "parts"): {"columns": {"m": {"name": "m", "data_type": "decimal"},
+                                     "own": {"name": "own", "data_type": "json"}}},
+})
+def things():
+    yield {"id": 1, "lines": [{"n": 1, "parts": [{"m": 1, "own": {"a": 1}}]}]}
+"""
+
 PYTHON: dict[str, Written] = {
     "a client and links in a header": Written(text=CLIENT, api=issues, source="issues()"),
     "a client and numbered pages": Written(text=NUMBERED, api=shop, source="rides"),
@@ -550,4 +560,5 @@ PYTHON: dict[str, Written] = {
     "runs in a loop": Written(text=RUNS, api=shop),
     "models": Written(text=MODELLED, api=shop, source="source"),
     "data as resources": Written(text=DATA, api=shop, source="family()"),
+    "hints of tables inside tables": Written(text=NESTED, api=shop, source="things"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import get_args
 
 from penstock.dialects.dlt.context import Context
@@ -14,6 +15,7 @@ from penstock.plan.hints import (
     ContractMode,
     Hints,
     MergeStrategy,
+    Nested,
     Nesting,
     WriteMode,
 )
@@ -74,6 +76,7 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         strategy=strategy,
         soft_delete=_soft_delete(ctx, node, write, strategy),
         columns=columns,
+        nested=_nested(ctx, node.get("nested_hints"), write),
         nesting=nesting,
         nesting_at=nesting_at,
         max_nesting=ctx.whole(node.get("max_table_nesting")),
@@ -105,6 +108,45 @@ def _soft_delete(ctx: Context, node: Node, write: WriteMode, strategy: MergeStra
         )
         return False
     return said
+
+
+_NESTED = ("columns", "write_disposition", "primary_key", "merge_key", "schema_contract",
+           "parent_table_name", "table_format", "file_format", "references")  # fmt: skip
+
+
+def _nested(ctx: Context, node: Node | None, write: WriteMode) -> tuple[Nested, ...]:
+    """The hints of child tables, by the names below the root that each table's name is made of."""
+    if node is None or node.value is None:
+        return ()
+    if not ctx.mapping(node):
+        return ()
+    found: list[Nested] = []
+    for key in node.mapping:
+        child = node.get(key)
+        if child is None or not ctx.mapping(child):
+            continue
+        ctx.keys(child, _NESTED, f"the hints of {key!r}")
+        for name in _NESTED[1:]:
+            held = child.get(name)
+            if held is None or held.value is None or (name, held.value) == (_NESTED[1], write):
+                continue
+            table = "the table stays one of the resource, written and read with it"
+            ctx.gap(held, f"{name} of nested_hints is not honoured", table)
+        columns = _columns(ctx, child.get("columns"))
+        for column in columns:
+            if not column.nullable or column.hard_delete or column.dedup_sort:
+                ctx.gap(child, f"only the type of the column {column.name!r} is honoured here")
+        found.append(Nested(path=_path_of(key), columns=columns))
+    return tuple(found)
+
+
+def _path_of(key: str) -> tuple[str, ...]:
+    """The names of a key, which a script may write as a tuple of them."""
+    try:
+        found = ast.literal_eval(key) if key.startswith("(") else key
+    except (SyntaxError, ValueError):
+        found = key
+    return tuple(map(str, found)) if isinstance(found, tuple) else (key,)
 
 
 _Nestings = tuple[Nesting, tuple[tuple[str, Nesting], ...]]

@@ -18,7 +18,7 @@ RESOURCE_KEYS = (
 )  # fmt: skip
 # Keys of resources that a script's own functions make; nobody writes them by hand.
 ROWS, FED, LIMIT = "rows made by a function", "fed by", "limit of a script"
-_NOT_HONOURED = ("table_format", "file_format", "parent_table_name", "references", "nested_hints")
+_NOT_HONOURED = ("table_format", "file_format", "parent_table_name", "references")
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):

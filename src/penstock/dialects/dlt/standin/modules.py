@@ -123,6 +123,7 @@ def _top() -> dict[str, Any]:
         "pipeline": pipeline.pipeline,
         "run": pipeline.run,
         "Pipeline": pipeline.Pipeline,
+        "mark": StandinModule("dlt.mark", {"make_nested_hints": dict, "make_hints": dict}),
         "TSecretValue": AnyType,
         "TSecretStrValue": AnyType,
         "TCredentials": AnyType,
