@@ -7,7 +7,7 @@ they say differently is a method.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -147,7 +147,14 @@ class Engine(ABC):
         """Whether anything was ever loaded into this schema."""
         return self.spelling.fold(sql.FENCE) in self.actual()
 
-    def create_table(self, name: str, columns: Sequence[TableColumn]) -> None:
-        """Make a table."""
-        body = ", ".join(f"{sql.quote(c.name)} {self.spelling.type(c)}" for c in columns)
+    def create_table(
+        self, name: str, columns: Sequence[TableColumn], ids: Container[str] = ()
+    ) -> None:
+        """Make a table; `ids` names its columns of ids."""
+        body = ", ".join(self.definition(c, is_id=c.name in ids) for c in columns)
         self.rows(f"CREATE TABLE {self.at(name)} ({body})")
+
+    def definition(self, column: TableColumn, *, is_id: bool) -> str:
+        """Write a column of a new table; ids may be stored in a way that suits texts all unlike."""
+        del is_id
+        return f"{sql.quote(column.name)} {self.spelling.type(column)}"

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 
 from penstock.destinations import _sql as sql
@@ -70,11 +71,10 @@ class Writer:
     ) -> dict[str, int]:
         """Add the rows of `batches`, to the tables of `generation` if one is given."""
         rows: dict[str, int] = {}
-        for batch in batches:
-            for table, data in parts(schema, batch):
-                name = sql.build_name(table.name, generation) if generation else table.name
-                self._engine.insert(name, data, columns_of(table))
-                rows[table.name] = rows.get(table.name, 0) + data.num_rows
+        for table, data in together(schema, batches):
+            name = sql.build_name(table.name, generation) if generation else table.name
+            self._engine.insert(name, data, columns_of(table))
+            rows[table.name] = rows.get(table.name, 0) + data.num_rows
         return rows
 
     def swap(self, schema: Schema, generation: str) -> None:
@@ -86,7 +86,7 @@ class Writer:
     def _change(self, change: Change) -> None:
         match change:
             case Create(table=table):
-                self._engine.create_table(table.name, table.columns)
+                self._engine.create_table(table.name, table.columns, table.own.ids)
             case Add(table=name, column=column):
                 kind = f"{sql.quote(column.name)} {self._engine.spelling.type(column)}"
                 self._engine.rows(f"ALTER TABLE {self._engine.at(name)} ADD COLUMN {kind}")
@@ -122,6 +122,19 @@ def parts(schema: Schema, batch: Batch) -> list[tuple[Table, pa.Table]]:
             raise DestinationError(f"rows came for table {name!r}, which the schema does not have")
     tables: Mapping[str, pa.Table] = batch.tables
     return [(t, fitted(tables[t.name], t)) for t in schema.tables if t.name in tables]
+
+
+def together(schema: Schema, batches: Iterable[Batch]) -> Iterator[tuple[Table, pa.Table]]:
+    """The rows of all batches, parents first; those alike in one piece, as each insert costs."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    found: dict[str, list[pa.Table]] = {}
+    for batch in batches:
+        for table, data in parts(schema, batch):
+            found.setdefault(table.name, []).append(data)
+    for table in schema.tables:
+        for _, alike in groupby(found.get(table.name, ()), key=lambda data: data.schema):
+            yield table, pa.concat_tables(alike)
 
 
 def columns_of(table: Table) -> dict[str, TableColumn]:

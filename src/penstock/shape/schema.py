@@ -45,6 +45,11 @@ class SystemColumns(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(named))
 
     @property
+    def ids(self) -> frozenset[str]:
+        """Those that hold ids of rows."""
+        return frozenset({self.row_id, self.parent_id, self.root_id or self.row_id})
+
+    @property
     def instants(self) -> frozenset[str]:
         """Those that hold an instant, which the destination fills in."""
         return frozenset({self.valid_from, self.valid_to, self.deleted_at})
