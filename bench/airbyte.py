@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import yaml
 
-from common import Measured, cpus, environment, medians, penstock
+from common import Measured, cpus, environment, medians, penstock, watched
 
 PAGE = 1_000
 PARTITIONS = 3_000
@@ -276,12 +276,13 @@ def once(load: Load, command: list[str]) -> Measured:
         started = time.perf_counter()
         with (folder / "out").open("wb") as out:
             process = subprocess.Popen(words, cwd=folder, stdout=out, env=environment())
-            _, status, used = os.wait4(process.pid, 0)
+            with watched(process.pid) as peak:
+                _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         found = sum(line.startswith(b'{"type":"RECORD"') for line in (folder / "out").open("rb"))
     if status or found != load.records:
         raise SystemExit(f"{load.name}: {command[0]} ended with {status}, {found} records")
-    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, "")
+    return Measured(wall, used.ru_utime + used.ru_stime, peak[0], "")
 
 
 def compare(load: Load, repeat: int) -> None:

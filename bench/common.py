@@ -9,11 +9,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+PENSTOCK = os.environ.get("PENSTOCK_PYTHON", sys.executable)
+"""The interpreter that has Penstock: best one that has nothing else, as a user's would."""
 
 _SERVE = """
 import json, sys
@@ -37,7 +41,10 @@ def emulator(name: str, **settings: Any) -> Iterator[str]:
 
 
 class Measured:
-    """One run of a process: seconds of wall and CPU, and the peak of its memory in MB."""
+    """One run of a process: seconds of wall and CPU, and the peak of its memory in MB.
+
+    The processes that it starts are counted in, memory that several of them share once.
+    """
 
     def __init__(self, wall: float, cpu: float, peak: float, output: str) -> None:
         self.wall, self.cpu, self.peak, self.output = wall, cpu, peak, output
@@ -55,12 +62,53 @@ def run(command: list[str], folder: Path) -> Measured:
         command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment()
     )
     assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
+    with watched(process.pid) as peak:
+        output = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
     if status:
         raise SystemExit(f"{command} ended with {status}")
-    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+    return Measured(wall, used.ru_utime + used.ru_stime, peak[0], output)
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[list[float]]:
+    """Look at the memory of a process and of those it starts, 10 times a second; gives the peak."""
+    peak, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            peak[0] = max(peak[0], sum(_held(each) for each in _family(pid)))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            number = int(folder.name)
+            parents[number] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for above in found:
+        found += [number for number, parent in parents.items() if parent == above]
+    return found
+
+
+def _held(pid: int) -> float:
+    """MB that a process holds, its part of what is shared; nothing once it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def repeat(count: int, once: Callable[[Path], Measured]) -> list[Measured]:
@@ -88,8 +136,8 @@ def _span(values: list[float]) -> str:
 
 
 def penstock(*words: str) -> list[str]:
-    """A command line of Penstock's, run by this interpreter."""
-    return [sys.executable, "-m", "penstock", *words]
+    """A command line of Penstock's."""
+    return [PENSTOCK, "-m", "penstock", *words]
 
 
 def document(folder: Path, name: str, config: dict[str, Any]) -> Path:

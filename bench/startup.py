@@ -30,9 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
-    script = str(Path(sys.executable).with_name("penstock"))
+    script = str(Path(PENSTOCK).with_name("penstock"))
     commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
+        "python -c pass": [PENSTOCK, "-c", "pass"],
         "penstock version": [script, "version"],
         "penstock check chat": [script, "check", "chat"],
     }
