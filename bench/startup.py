@@ -6,10 +6,9 @@ Run it with `python bench/startup.py [--runs N]`.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from common import Measured, cpus, document, emulator, medians, penstock, repeat, run
+from common import PENSTOCK, Measured, cpus, document, emulator, medians, penstock, repeat, run
 from documents import messages
 
 NEW = {

@@ -161,6 +161,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
         deny_private=wanted.deny_private,
         max_body=wanted.max_body * MEGABYTE if wanted.max_body else None,
         keep_bad_pages=wanted.keep_bad_pages,
+        alone=True,
     )
 
     def on_event(event: Event) -> None:

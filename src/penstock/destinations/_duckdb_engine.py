@@ -48,6 +48,10 @@ _HINTS = (
 )
 
 
+SHARED = "Unique file handle conflict"
+"""What DuckDB says of a file that this process has open in another way."""
+
+
 class Connection(Protocol):
     """What is used of a `duckdb.DuckDBPyConnection`, in every major version of it."""
 
@@ -94,6 +98,10 @@ def explain(error: Exception) -> Error:
         return LockedError(
             f"the database is in use by another process (PID {holder[1]})",
             hint="wait for it to end, or stop it",
+        )
+    if SHARED in text:
+        return LockedError(
+            "the database is open for a run of this process", hint="wait for that run to end"
         )
     hint = next((h for pattern, h in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     advice = f"{hint}; what was committed is intact, run again" if hint else None

@@ -103,14 +103,9 @@ def scratch() -> Scratch:
     return Scratch(LateConnection(), SCHEMA)
 
 
-def text(value: str) -> str:
-    """Quote a text."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def parquet(urls: Sequence[str], *, more: str = "") -> str:
     """Name the rows of files as SQL does; columns may differ."""
-    listed = ", ".join(text(url) for url in urls)
+    listed = ", ".join(sql.text(url) for url in urls)
     return f"read_parquet([{listed}], union_by_name = true{more})"
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 (identifiers go through quote(), paths through text())
+# ruff: noqa: S608 (identifiers go through quote(), paths through sql.text())
 """Rows merged into the files of a dataset: the parts they concern are found, read and rewritten."""
 
 from __future__ import annotations

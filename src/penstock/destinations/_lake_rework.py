@@ -1,4 +1,4 @@
-# ruff: noqa: S608 (identifiers go through quote(), paths through text())
+# ruff: noqa: S608 (identifiers go through quote(), paths through sql.text())
 """Parts of a dataset, changed by SQL: read into a scratch database, and written as files again.
 
 Only parts in which something may change are read. A part holds everything below its root rows, so
@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations import _sql as sql
-from penstock.destinations._duckdb_scratch import Scratch, parquet, text
+from penstock.destinations._duckdb_scratch import Scratch, parquet
 from penstock.destinations._evolve import Widen
 from penstock.destinations._lake_draft import Draft
 from penstock.destinations._lake_files import MOST_LOADS, aligned, file_schema, new_part
@@ -55,7 +55,7 @@ class Rework:
             for file in files:
                 self._engine.rows(
                     f"INSERT INTO {self._engine.at(table.name)} BY NAME SELECT *, "
-                    f"{text(file.part)} AS {sql.quote(PART)} FROM {self.rows_of([file])}"
+                    f"{sql.text(file.part)} AS {sql.quote(PART)} FROM {self.rows_of([file])}"
                 )
 
     def rows_of(self, files: Iterable[File], *, more: str = "") -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 (identifiers go through quote(), paths through text())
+# ruff: noqa: S608 (identifiers go through quote(), paths through sql.text())
 """What people see of the tables of a dataset, and what they may have changed by hand."""
 
 from __future__ import annotations

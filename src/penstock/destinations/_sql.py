@@ -64,6 +64,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def text(value: str) -> str:
+    """Quote a text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def names(columns: Iterable[str]) -> str:
     """Quote identifiers, separated by commas."""
     return ", ".join(quote(c) for c in columns)

@@ -132,11 +132,15 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """Who runs: stored with the fence, and named to whoever else wants the destination."""
+    """Who runs: stored with the fence, and named to whoever else wants the destination.
+
+    `alone` says that nothing else in its process looks at the destination while it is open.
+    """
 
     run_id: str
     pid: int
     host: str
+    alone: bool = False
 
 
 class Peek(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,88 @@
+"""A DuckDB file that a run has to itself: smaller row groups, and nobody beside it."""
+
+import duckdb
+import pytest
+from tests.destinations.orders import checkpoint, order
+from tests.destinations.places import SCHEMA
+
+from penstock.destinations.base import Owner
+from penstock.destinations.duckdb import ROW_GROUP, DuckDB
+from penstock.errors import LockedError
+
+ALONE = Owner(run_id="run1", pid=1, host="h", alone=True)
+SOCIABLE = Owner(run_id="run2", pid=1, host="h")
+
+pytestmark = pytest.mark.skipif(
+    duckdb.__version__.startswith("1."), reason="DuckDB 1 lets two open one file in two ways"
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A path that has to be quoted in SQL."""
+    return tmp_path / "it's a file.duckdb"
+
+
+def take(path, owner=ALONE):
+    return DuckDB(str(path)).open(owner=owner, db_schema=SCHEMA)
+
+
+def ask(path, query):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_rows_are_stored_in_small_groups(path):
+    """A checkpoint's rows fill whole groups, which go into the file without the log."""
+    session = take(path)
+    rows = [order(number) for number in range(ROW_GROUP + 10)]
+    session.commit(checkpoint("a", rows))
+    log = path.with_name(path.name + ".wal")
+    logged = log.stat().st_size
+    session.close()
+    groups = ask(
+        path,
+        f"SELECT row_group_id, max(count) FROM pragma_storage_info('{SCHEMA}.orders') "
+        "GROUP BY 1 ORDER BY 1",
+    )
+    assert groups == [(0, ROW_GROUP), (1, 10)]
+    assert logged < path.stat().st_size / 4
+    assert not log.exists()
+
+
+def test_file_goes_on_with_and_without(path):
+    """A file may be loaded by the one way and then by the other; all rows are there."""
+    for number, owner in enumerate((ALONE, SOCIABLE, ALONE)):
+        session = take(path, owner)
+        rows = [order(number * 50_000 + k) for k in range(50_000)]
+        session.commit(checkpoint(f"load{number}", rows))
+        session.close()
+    counted = ask(path, f"SELECT count(*), count(DISTINCT id) FROM {SCHEMA}.orders")
+    assert counted == [(150_000, 150_000)]
+
+
+def test_file_that_the_process_has_open_is_shared(path):
+    """A run that would be alone makes do where a notebook holds the file already."""
+    with duckdb.connect(str(path)) as connection:
+        session = take(path)
+        session.commit(checkpoint("a", [order(1)]))
+        counted = connection.execute(f"SELECT count(*) FROM {SCHEMA}.orders").fetchall()
+        session.close()
+    assert counted == [(1,)]
+
+
+def test_second_session_is_told(path):
+    """While a run has the file to itself, another of the process is refused with a reason."""
+    session = take(path)
+    with pytest.raises(LockedError, match=r"open for a run of this process.*wait for that run"):
+        take(path, SOCIABLE)
+    session.close()
+    take(path, SOCIABLE).close()
+
+
+def test_what_does_not_fit_into_memory_is_put_beside_the_file(path):
+    """Where rows are too many for the memory given, they go to a folder next to the file."""
+    session = take(path)
+    [(folder,)] = session._engine.read("SELECT current_setting('temp_directory')")
+    session.close()
+    assert folder == f"{path}.tmp"
