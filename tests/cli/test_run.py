@@ -68,6 +68,7 @@ def test_options_reach_the_engine(call):
         deny_private=True,
         max_body=2 * 1024 * 1024,
         keep_bad_pages=Path("bad"),
+        alone=True,
     )
 
 
@@ -75,7 +76,7 @@ def test_default_destination_is_named_after_the_source(call):
     """Without `--to` rows go to `<source>.duckdb`, and the engine chooses the schema."""
     engine = FakeEngine()
     call(engine, "run", "doc.yaml")
-    assert engine.call("execute")[3:] == ("fake.duckdb", Options())
+    assert engine.call("execute")[3:] == ("fake.duckdb", Options(alone=True))
 
 
 def test_config_file_gives_values_and_set_wins(call, tmp_path):
