@@ -74,6 +74,32 @@ def test_a_number_is_masked_only_as_a_whole_number():
     assert Redactor(["123456"]).text("n=123456 1234567 id123456x") == "n=*** 1234567 id***x"
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("d.yaml:5:3: error: line 5", "d.yaml:5:3: error: line 5"),
+        ("5 rows, 5 requests in 1.5 s, 5/10", "5 rows, 5 requests in 1.5 s, 5/10"),
+        ("the API's 5 pages aren't 5", "the API's 5 pages aren't 5"),
+        ("the key '5' and \"no 5 there\"", "the key '***' and \"no *** there\""),
+        ("GET https://a.test/5/x?k=5&n=15", "GET https://a.test/***/x?k=***&n=15"),
+        ("GET /v1/5 failed, key=5", "GET /v1/*** failed, key=***"),
+        ("X-Key: 5", "X-Key: ***"),
+        ("Authorization: Bearer 5", "Authorization: ***"),
+        ("postgres://me:5@host/db", "postgres://me:***@host/db"),
+    ],
+)
+def test_a_secret_of_one_digit_is_masked_where_texts_are_cited(text, masked):
+    """Numbers of Penstock's own stay; in quotes, URLs and behind names it may be the secret."""
+    assert Redactor(["5"]).text(text) == masked
+
+
+def test_a_text_from_outside_is_masked_whole():
+    """There any number may be the secret; in data a text that is nothing else is it."""
+    redactor = Redactor(["5"])
+    assert redactor.foreign("row 5 of 15") == "row *** of 15"
+    assert redactor.data({"a": "5", "b": 5, "c": "5 rows"}) == {"a": "***", "b": 5, "c": "5 rows"}
+
+
 def test_whitespace_around_a_secret_does_not_hide_it():
     """A key pasted with its line break is masked without it too."""
     assert Redactor(["abcd1234\n"]).text("key abcd1234.") == "key ***."

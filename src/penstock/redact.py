@@ -3,6 +3,10 @@
 The command line passes everything it prints through one `Redactor`. Values are the stronger rule: a
 secret is masked wherever it stands. Names catch what no one declared, such as a token that an API
 handed out during the run.
+
+A secret of three digits or fewer is the exception: Penstock's own words are full of such numbers,
+of lines, rows and seconds. It is masked where a text from outside is cited, which is always in
+quotes, in a URL or behind a name, and in all of a text that is known to be from outside.
 """
 
 from __future__ import annotations
@@ -43,6 +47,11 @@ _IN_OBJECT = re.compile(
 )
 _IN_SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+(?=[\w.~+/-]*[\d_.~+/=-])[\w.~+/-]{8,}=*")
 _IN_USERINFO = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*:)[^\s/@\"']+@")
+# Where words of Penstock's own cite somebody else's: quoted, in a URL, or as the value of a name.
+_CITED = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*\"|(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)"
+    r"|\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"']+|(?<=\w=)[^\s,;)\"']+|(?<![\w./])/[^\s\"']+"
+)
 _IN_LINE = re.compile(
     rf"(?i)(?<![\w-])([\"']?(?P<name>{_NAME})[\"']?\s*(?::|=(?!=))\s*)"
     r"(?P<value>\"(?!\{)[^\"\n]+\"|'(?!\{)[^'\n]+'|(?![\s\[{(\"'$!&*|>])[^\s,#}\])]+)"
@@ -66,6 +75,8 @@ class Redactor:
         self._secrets: set[str] = set()
         self._numbers: set[str] = set()
         self._values: re.Pattern[str] | None = None
+        self._sure: re.Pattern[str] | None = None
+        self._few: re.Pattern[str] | None = None
         self._long: re.Pattern[str] | None = None
         self.add(*secrets)
 
@@ -77,12 +88,24 @@ class Redactor:
             return
         self._secrets |= fresh
         self._numbers |= {s for s in fresh if s.isdecimal() and len(s) >= _SURE_NUMBER}
+        few = {s for s in self._secrets if s.isdecimal() and len(s) < _SHORT}
         self._values = _pattern(self._secrets)
+        self._few, self._sure = _pattern(few), _pattern(self._secrets - few)
         self._long = _pattern({s for s in self._secrets if len(s) >= _LONG})
 
     def text(self, text: str) -> str:
-        """The text with every secret replaced by `***`."""
-        masked = self._values.sub(MASK, text) if self._values else text
+        """A text of Penstock's own with every secret replaced by `***`."""
+        few = self._few
+        masked = self._sure.sub(MASK, text) if self._sure else text
+        if few is not None:
+            masked = _CITED.sub(lambda cited: few.sub(MASK, cited[0]), masked)
+        return self._by_name(masked)
+
+    def foreign(self, text: str) -> str:
+        """A text from outside with every secret replaced, also one that may be any number."""
+        return self._by_name(self._values.sub(MASK, text) if self._values else text)
+
+    def _by_name(self, masked: str) -> str:
         masked = _IN_HEADER.sub(_keep_harmless, masked)
         masked = _IN_QUERY.sub(_keep_harmless_query, masked)
         masked = _IN_OBJECT.sub(_keep_quotes, masked)
@@ -97,7 +120,7 @@ class Redactor:
     def data(self, value: JsonValue) -> JsonValue:
         """The value with every secret in it masked; its shape stays."""
         if isinstance(value, str):
-            return self.text(value)
+            return MASK if value.strip() in self._secrets else self.text(value)
         if isinstance(value, Mapping):
             return {self._key(k): self._member(str(k), v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):

@@ -56,7 +56,7 @@ class BadPages:
         error.hint = f"{error.hint}; {said}" if error.hint else said
 
     def _masked(self, body: bytes) -> bytes:
-        text = self._redactor.text(body.decode("utf-8", _SURROGATES))
+        text = self._redactor.foreign(body.decode("utf-8", _SURROGATES))
         return text.encode("utf-8", _SURROGATES)
 
     def _new(self, name: str, ending: str, content: bytes) -> Path:
