@@ -6,13 +6,15 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
 from penstock.cli.demo import QUERIES, one_line
 from penstock.cli.emulate import credentials
 from penstock.connectors import names
-from penstock.emulator import EMULATORS, Settings
+from penstock.emulator import EMULATORS, FAULTS, Settings
 
 
 @pytest.fixture
@@ -147,6 +149,31 @@ def test_emulate_ends_cleanly_on_ctrl_c(emulator):
     assert "Traceback" not in rest
 
 
+def test_every_kind_of_fault_may_stand_in_a_file(emulator, tmp_path):
+    """`--faults FILE` strikes as the lines of the file say; all kinds there are may stand there."""
+    kinds = [f"{kind}@#{number + 2}@/oauth" for number, kind in enumerate(FAULTS)]
+    path = tmp_path / "faults.txt"
+    path.write_text("\n".join(["# a bad day", "", *kinds, "403@#2@/v1", "  500@#1+@/v1 "]), "utf-8")
+    _, url = emulator("chat", "--faults", str(path))
+    seen = []
+    for _ in range(3):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{url}/v1/messages")
+        seen.append(caught.value.code)
+        caught.value.close()
+    assert seen == [500, 403, 500]
+
+
+def test_a_line_of_a_file_that_is_no_fault_is_marked(process, tmp_path):
+    """The file, the line, and the nearest kind are named; nothing listens."""
+    (tmp_path / "faults.txt").write_text("# a bad day\n503@0.1\ntruncatd@0.1\n", "utf-8")
+    result = process("penstock", "emulate", "chat", "--faults", "faults.txt")
+    assert result.returncode == 2
+    assert "faults.txt:3:1" in result.stderr
+    assert "error[fault-rule]" in result.stderr
+    assert "did you mean truncated?" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -154,6 +181,7 @@ def test_emulate_ends_cleanly_on_ctrl_c(emulator):
         (["--rate", "0/s"], "'0/s' is no rate"),
         (["--faults", "2"], "'2' is neither a probability from 0 to 1 nor KIND@RATE"),
         (["--faults", "x"], "'x' is neither"),
+        (["--faults", "no-such.txt"], "nor a file of such rules"),
         (["--faults", "nope@0.1"], "error[fault-rule]"),
         (["--records", "-1"], "--records"),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ from penstock.cli.context import DONE, App
 from penstock.cli.options import json_option, names, pass_app
 from penstock.cli.session import compile_source
 from penstock.cli.summary import table
-from penstock.errors import Error
+from penstock.errors import Error, Place, PlanError
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 
@@ -55,6 +56,8 @@ def _read_faults(
     ctx: click.Context, param: click.Parameter, text: str
 ) -> tuple[float, tuple[str, ...]]:
     """The probability of an everyday fault, and rules that say which strikes which request."""
+    if Path(text).is_file():
+        return 0.0, tuple(_rules(Path(text)))
     if "@" in text:
         return 0.0, names((text,))
     try:
@@ -62,9 +65,32 @@ def _read_faults(
     except ValueError:
         chance = -1.0
     if not 0 <= chance <= 1:
-        said = f"{text!r} is neither a probability from 0 to 1 nor KIND@RATE"
+        said = (
+            f"{text!r} is neither a probability from 0 to 1 nor KIND@RATE nor a file of such rules"
+        )
         raise click.BadParameter(said, ctx, param)
     return chance, ()
+
+
+def _rules(path: Path) -> Iterator[str]:
+    """The rules of a file, one a line; a line that begins with `#` is a remark.
+
+    Raises:
+        PlanError: a line is no rule; the message names it.
+    """
+    from penstock.emulator.faults import parse_rule  # noqa: PLC0415 (only the emulator has rules)
+
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        try:
+            parse_rule(text)
+        except PlanError as exc:
+            (told,) = exc.diagnostics
+            place = Place(file=str(path), line=number, column=1, text=line)
+            raise PlanError([msgspec.structs.replace(told, place=place)]) from None
+        yield text
 
 
 @click.command(cls=Command)
@@ -90,7 +116,8 @@ def _read_faults(
     callback=_read_faults,
     default="0",
     metavar="P",
-    help="The probability of a fault, or rules: KIND@0.05, KIND@#3 (the third), KIND@#3+.",
+    help="The probability of a fault, or rules: KIND@0.05, KIND@#3 (the third), KIND@#3+; or a "
+    "file of such rules, one a line.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides every record.")
 @pass_app
