@@ -531,3 +531,10 @@ def test_everything_wrong_is_said_at_once(text, said):
     compiled = compile_document(read_text(text, file="d.yaml", suffix=".yaml"))
     assert [str(d) for d in compiled.diagnostics] == said
     assert compiled.source is None
+
+
+def test_a_misspelled_name_is_recognised():
+    """A resource without a name may have one under another word."""
+    text = HEAD + "resources:\n  - {nme: a, endpoint: b}\n"
+    [said] = compile_document(read_text(text, file="d.yaml", suffix=".yaml")).diagnostics
+    assert (said.code, said.hint) == ("missing-key", "'nme' is no key; did you mean 'name'?")

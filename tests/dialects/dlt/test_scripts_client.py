@@ -302,3 +302,23 @@ def test_threads_of_a_function_ask_through_the_run(tmp_path):
     """
     api = Api(lambda r: {"path": urlsplit(r.url).path})
     assert rows(tmp_path, script, api) == [{"path": "/1"}, {"path": "/2"}]
+
+
+def test_rows_of_one_name_follow_one_another(tmp_path):
+    """A function that is run for several things is one stream; a table is never replaced twice."""
+    script = """
+    @dlt.resource(MORE)
+    def things(n, key=dlt.secrets["k"]):
+        yield {"n": n, "key": key}
+    for n in (1, 2):
+        dlt.pipeline("p").run(things(n))
+    dlt.pipeline("p").run([things(3)])
+    """
+    appended = script.replace("MORE", "write_disposition='append'")
+    assert [i.name for i in source(tmp_path, appended).inputs] == ["k"]
+    found = rows(tmp_path, appended, Api(None, k="v"))
+    assert found == [{"n": n, "key": "v"} for n in (1, 2, 3)]
+    path = tmp_path / "pipeline.py"
+    path.write_text(HEAD + textwrap.dedent(script.replace("MORE", "write_disposition='replace'")))
+    said = compile_document(load(str(path), Code())).diagnostics
+    assert {d.code for d in said} == {"duplicate-name"}

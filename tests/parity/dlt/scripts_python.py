@@ -533,6 +533,20 @@ def things():
     yield {"id": 1, "lines": [{"n": 1, "parts": [{"m": 1, "own": {"a": 1}}]}]}
 """
 
+LOOPED = """
+from dlt.sources.helpers import requests
+
+@dlt.resource(name="units", primary_key="unit", write_disposition="merge")
+def unit(name):
+    yield requests.get(f"BASE/{name}").json()
+
+if __name__ == "__main__":
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    for name in ("kg", "m"):
+        pipeline.run(unit(name))
+    pipeline.run([unit("s"), unit("t")])
+"""
+
 PYTHON: dict[str, Written] = {
     "a client and links in a header": Written(text=CLIENT, api=issues, source="issues()"),
     "a client and numbered pages": Written(text=NUMBERED, api=shop, source="rides"),
@@ -561,4 +575,5 @@ PYTHON: dict[str, Written] = {
     "models": Written(text=MODELLED, api=shop, source="source"),
     "data as resources": Written(text=DATA, api=shop, source="family()"),
     "hints of tables inside tables": Written(text=NESTED, api=shop, source="things"),
+    "one resource in a loop": Written(text=LOOPED, api=shop),
 }

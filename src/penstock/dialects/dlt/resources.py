@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import msgspec
 
 from penstock.dialects.dlt.context import Context
@@ -68,7 +70,9 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
         found = ctx.text(item.get("name"))
         if found is None:
             if item.mapping.get("name") is None:
-                ctx.missing(item, "name", "a resource")
+                near = get_close_matches("name", set(item.mapping) - set(RESOURCE_KEYS), n=1)
+                hint = f"{near[0]!r} is no key; did you mean 'name'?" if near else None
+                ctx.missing(item, "name", "a resource", hint)
             return None
         name, own = found, _shaped(ctx, item, item.mapping["name"])
         default = None if item.has(ROWS) else default  # as dlt has it

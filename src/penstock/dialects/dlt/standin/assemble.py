@@ -23,7 +23,7 @@ def assemble(sources: Iterable[DltSource]) -> Mapping[str, Any]:
         Refusal: their clients say things that only a whole source can have.
     """
     listed = [(resource, source) for source in sources for resource in source.listed]
-    listed = _with_parents(listed)
+    listed = _with_parents(_together(listed))
     if not listed:
         return Marked({"resources": [], "client": {"base_url": ""}})
     configs = _configs(resource for resource, _ in listed if resource.config is not None)
@@ -31,6 +31,35 @@ def assemble(sources: Iterable[DltSource]) -> Mapping[str, Any]:
     if len(configs) == 1:
         return _single(configs[0], listed)
     return _several(configs, listed)
+
+
+def _together(
+    listed: list[tuple[DltResource, DltSource]],
+) -> list[tuple[DltResource, DltSource]]:
+    """The resources, those that are made in Python and called the same as one that has all rows.
+
+    One that replaces its table would drop the rows of those before; it stays apart, and is told of.
+    """
+    found: dict[str, tuple[DltResource, DltSource]] = {}
+    others: list[tuple[DltResource, DltSource]] = []
+    for resource, source in listed:
+        first = found.setdefault(resource.name, (resource, source))[0]
+        if first is resource:
+            continue
+        rows, more = first.rows, resource.rows
+        alike = (first.hints, first.steps, first.incremental, first.parent, first.selected) == (
+            resource.hints, resource.steps, resource.incremental, resource.parent,
+            resource.selected,
+        )  # fmt: skip
+        append = first.hints.get("write_disposition") != "replace"
+        if rows is None or more is None or not (alike and append and rows.joins(more)):
+            others.append((resource, source))
+            continue
+        joined, held = first.copied(), copy.copy(rows)
+        held.more = (*rows.more, more)
+        joined.item = _with(first.item, {ROWS: held})
+        found[resource.name] = (joined, found[resource.name][1])
+    return [*found.values(), *others]
 
 
 def _with_parents(

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -28,6 +29,8 @@ _END = object()
 
 def row_references(rows: Rows) -> Iterator[SecretRef]:
     """The values of the user's that a function is called with, or finds outside of itself."""
+    for one in rows.more:
+        yield from row_references(one)
     for value in (*rows.args, *rows.named.values(), *held_by(rows.function)):
         if isinstance(value, Part):
             yield from references(value)
@@ -53,7 +56,8 @@ def retrieve(rows: Rows) -> Retrieve:
             found = rows.function(*items, *args, **named)
             found = found if rows.limit is None else _limited(found, rows.limit, door)
             found = _given(found if following is None else _followed(found, following))
-        return _Guarded(found, door, file_of(rows.function), rows.name)
+        guarded = _Guarded(found, door, file_of(rows.function), rows.name)
+        return chain(guarded, *(retrieve(one).function(door, frame) for one in rows.more))
 
     return Retrieve(function=made, name=rows.name)
 

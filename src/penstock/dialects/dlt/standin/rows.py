@@ -50,7 +50,12 @@ class Rows:
         self.takes_items = False
         self.cursor: str | None = None
         self.limit: Limit | None = None
+        self.more: tuple[Rows, ...] = ()  # of further resources that are called the same
         self.name = str(getattr(function, "__name__", "rows"))
+
+    def joins(self, other: Rows) -> bool:
+        """Whether rows of another resource can simply follow these."""
+        return not any(r.takes_items or r.cursor or r.limit for r in (self, other))
 
     @property
     def incremental(self) -> Incremental | None:
