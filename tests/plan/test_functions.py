@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -83,7 +85,12 @@ def _outcome(work, *given):
         found = work(*given)
     except ExprError as error:
         return "fails", str(error)
-    return type(found).__name__, repr(found)
+    return type(found).__name__, _written(found)
+
+
+def _written(value):
+    """A value as text, but for where it lies in memory, which is never the same twice."""
+    return re.sub(r"0x[0-9a-f]+", "0x", repr(value))
 
 
 @settings(deadline=None, max_examples=300)
@@ -166,4 +173,4 @@ def test_a_prepared_change_is_made_to_every_record(fields):
     for number in (1, 2):
         first, second = {"a": {"b": number}}, {"a": {"b": number}}
         assert _outcome(make, first, _frame(None)) == _outcome(apply, change, second, _frame(None))
-        assert repr(first) == repr(second)  # a record may hold itself by now
+        assert _written(first) == _written(second)  # a record may hold itself by now
