@@ -108,6 +108,19 @@ def test_a_value_in_a_path_stays_one_segment(value):
     assert parts.path.count("/") == 3
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://api.test/x[1]/y?q[a]=1", "https://api.test/x%5B1%5D/y?q%5Ba%5D=1"),
+        ("http://[::1]:80/a[b]", "http://[::1]:80/a%5Bb%5D"),
+        ("http://[::1]", "http://[::1]"),
+    ],
+)
+def test_brackets_stand_in_hosts_alone(url, asked):
+    """They are written as `requests` writes them; the number of a host keeps its own."""
+    assert HttpRequest(method="GET", url=url).full_url == asked
+
+
 @pytest.mark.parametrize("value", ["", ".", ".."])
 def test_a_value_that_is_another_path_is_an_error(value):
     """Dots and nothing would address something else."""

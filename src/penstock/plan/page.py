@@ -14,6 +14,8 @@ from penstock.plan.expr import JsonValue
 
 # What `requests`, under both reference engines, leaves as it is in a URL.
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+# Where brackets hold the number of a host; anywhere else they are written otherwise.
+_HOSTED = re.compile(r"[A-Za-z][\w+.-]*://[^/?#]*")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -31,6 +33,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def full_url(self) -> str:
         """The URL with the query, percent-encoded."""
         url = quote(self.url, safe=_URL_SAFE)
+        if "[" in url or "]" in url:
+            url = _without_brackets(url)
         if not self.query:
             return url
         joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
@@ -49,6 +53,12 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         kept = [pair for pair in self.query if pair[0] != name]
         kept.insert(at, (name, value))
         return msgspec.structs.replace(self, query=tuple(kept))
+
+
+def _without_brackets(url: str) -> str:
+    authority = _HOSTED.match(url)
+    end = authority.end() if authority else 0
+    return url[:end] + url[end:].replace("[", "%5B").replace("]", "%5D")
 
 
 class Headers(Mapping[str, str]):
