@@ -448,6 +448,11 @@ def undeclared(source: str) -> frozenset[str]:
         ExprError: it is not written as Jinja is.
     """
     try:
-        return frozenset(find_undeclared_variables(_tree(source)))
+        tree = _tree(source)
+        if all(isinstance(one, (nodes.Output, nodes.If)) for one in tree.find_all(nodes.Stmt)):
+            # Nothing in it gives a name to anything: every name is one that it needs.
+            named = {name.name for name in tree.find_all(nodes.Name)}
+            return frozenset(named - _ENV.globals.keys())
+        return frozenset(find_undeclared_variables(tree))
     except TemplateSyntaxError as exc:
         raise ExprError(f"{_short(source)} is not a template: {exc}") from exc

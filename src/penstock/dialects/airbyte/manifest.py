@@ -33,7 +33,8 @@ class References:
     def __init__(self, document: Document) -> None:
         self.document = document
         self._resolved: dict[int, Node] = {}
-        self._kept: list[Node] = []  # keeps the ids of `_resolved` from being given twice
+        self._plain: dict[int, JsonValue] = {}
+        self._kept: list[Node] = []  # keeps the ids of both from being given twice
 
     def check(self) -> bool:
         """Report every reference that leads nowhere or to itself; false if there is one."""
@@ -50,6 +51,15 @@ class References:
             self._resolved[id(node)] = found
             self._kept.append(node)
         return found
+
+    def parameter(self, node: Node) -> JsonValue:
+        """A parameter's value as plain data: it is handed down to many, who leave it as it is."""
+        if isinstance(node.value, str) and not node.value.startswith("#/"):
+            return node.value
+        if id(node) not in self._plain:
+            self._plain[id(node)] = plain(self, node)
+            self._kept.append(node)
+        return self._plain[id(node)]
 
     def _follow(self, node: Node, depth: int) -> Node:
         if depth > 100:  # noqa: PLR2004 (longer than any chain anyone writes; cycles are reported)
@@ -304,7 +314,8 @@ class Component:
 
     def parameters_now(self) -> dict[str, JsonValue]:
         """What templates see as `parameters`."""
-        return {k: plain(self.references, v) for k, v in self.handed.items()}
+        known = self.references.parameter
+        return {k: known(v) for k, v in self.handed.items()}
 
     def place_of(self, name: str) -> Node:
         """The node to point at when speaking of a field: the field, else the component."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.errors import ExprError
 from penstock.plan import literals
@@ -28,6 +30,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     bounds: tuple[str, str] | None = None
     extras: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
+
+    @property
+    def everywhere(self) -> Site:
+        """The same without parameters: that of all texts which do not speak of any."""
+        return replace(self, parameters=dict)
 
 
 SLICE_NAMES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
@@ -91,6 +98,20 @@ def expression(
     Raises:
         TemplateError: the template is not written as Jinja is.
     """
+    if "parameters" in text and is_template(text):
+        return _expression(text, site, kind, types, spelled=spelled)
+    return _known(text, site.everywhere, kind, types, spelled)
+
+
+@lru_cache(maxsize=4096)
+def _known(text: str, site: Site, kind: Kind, types: tuple[str, ...], spelled: bool) -> Expr:  # noqa: FBT001 (as above)
+    """The expression of a text that says the same wherever it stands: many stand in many places."""
+    return _expression(text, site, kind, types, spelled=spelled)
+
+
+def _expression(
+    text: str, site: Site, kind: Kind, types: tuple[str, ...], *, spelled: bool
+) -> Expr:
     if not is_template(text):
         return Const(value=_constant(text, kind, types, spelled=spelled))
     parts = _parts(text, site, kind)
@@ -271,11 +292,14 @@ def _jinja(  # noqa: PLR0913 (what a slot is)
 
 def unknown_names(expr: Expr) -> tuple[str, ...]:
     """The variables of a template that are not there where it stands."""
-    from penstock.plan import jinja  # noqa: PLC0415 (only templates come here)
-
     if not isinstance(expr, Jinja):
         return ()
-    return tuple(sorted(jinja.undeclared(expr.source) - {name for name, _ in expr.names}))
+    from penstock.plan import jinja  # noqa: PLC0415 (jinja2 takes a while to import)
+
+    wanted = jinja.undeclared(expr.source)
+    if len(wanted) == len(expr.names):  # what is known of what is wanted
+        return ()
+    return tuple(sorted(wanted - {name for name, _ in expr.names}))
 
 
 def _bound(name: str, site: Site) -> Expr:
