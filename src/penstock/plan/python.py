@@ -104,12 +104,14 @@ class Amend(msgspec.Struct, frozen=True, kw_only=True):
 class Compute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Makes the partitions of a stream, and what each sends with its requests.
 
-    `parents` are the streams whose records it reads through the door.
+    `parents` are the streams whose records it reads through the door. With `below` its partitions
+    are those of a stream below others, whose state speaks of them.
     """
 
     function: Callable[[Door], Iterable[Slice]]
     values: Callable[[Door, Frame, JsonValue], list[Value]]
     parents: tuple[str, ...] = ()
+    below: bool = False
     name: str = ""
 
 

@@ -23,7 +23,7 @@ from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position
 from penstock.plan.records import Glob, Keys
-from penstock.plan.slices import Product, Slice, parents_of
+from penstock.plan.slices import Product, Slice, computed, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
 from penstock.read.airbyte_state import exported
@@ -507,7 +507,8 @@ class Reader:
         """The states that the parents had, those a stream depends on; None where nothing is new."""
         parents = parents_of(context.stream.partition)
         depends = any(parent.incremental for parent in parents)
-        if not parents or isinstance(context.stream.partition, Product):
+        told = any(router.below for router in computed(context.stream.partition))
+        if not (parents or told) or isinstance(context.stream.partition, Product):
             return None
         if context.lost and depends:
             return None

@@ -480,6 +480,12 @@ _DATED = [
         shared=("/parents",),
     ),
     _case(
+        "parent alone in a list",
+        _child([substream(parent(_UPDATED))], incremental_sync=cursor()),
+        api=_api(_AGED, _dated),
+        twice=True,
+    ),
+    _case(
         "parent with a cursor, both read",
         _UPDATED,
         _child(substream(parent(_UPDATED)), incremental_sync=cursor()),

@@ -261,8 +261,19 @@ def partitions(ctx: Context, component: Component, parent: MakeParent) -> Comput
         function=caller.partitions,
         values=caller.options,
         parents=tuple(dict.fromkeys(inner.reads)),
+        below=_below(ctx, component),
         name=caller.name,
     )
+
+
+def _below(ctx: Context, component: Component) -> bool:
+    """Whether a router that is a class makes partitions of parents, as the usual one does."""
+    from penstock.dialects.airbyte.standin.routers import (  # noqa: PLC0415 (start-up stays fast)
+        SubstreamPartitionRouter,
+    )
+
+    made = ctx.classes.components().named(str(component.value("class_name")))
+    return issubclass(made, SubstreamPartitionRouter)
 
 
 def send(ctx: Context, component: Component) -> Send | None:

@@ -25,6 +25,8 @@ from penstock.plan.slices import (
     Product,
     Values,
     Window,
+    computed,
+    parents_of,
     parse_duration,
 )
 
@@ -189,12 +191,24 @@ _ROUTERS = (
 
 
 def partition(ctx: Context, retriever: Component, parent: MakeParent) -> Partition | None:
-    """The partition of a retriever; several routers are combined, the last varying fastest."""
+    """The partition of a retriever; several routers are combined, the last varying fastest.
+
+    A list of one router is a combination too, whose state does not speak of parents, unless the
+    stream depends on what they had: without it, parents that changed would be missed.
+    """
     made = [_router(ctx, child, parent) for child in retriever.children("partition_router")]
     found = tuple(p for p in made if p is not None)
-    if len(found) > 1:
+    node = retriever.get("partition_router")
+    listed = node is not None and isinstance(node.value, list)
+    if len(found) > 1 or (listed and any(map(_unbound, found))):
         return Product(members=found)
     return found[0] if found else None
+
+
+def _unbound(found: Partition) -> bool:
+    """Whether partitions are below parents, and do not depend on what those had before."""
+    parents = parents_of(found)
+    return bool(parents or computed(found)) and not any(one.incremental for one in parents)
 
 
 def _router(ctx: Context, component: Component, parent: MakeParent) -> Partition | None:

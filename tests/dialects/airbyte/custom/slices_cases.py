@@ -44,6 +44,38 @@ def _posted(asked: Any) -> Any:
     return rows(int(asked.path.rpartition("/")[2]))
 
 
+def _below() -> dict[str, Any]:
+    """A stream that asks for its parent by the parent's own parent."""
+    above = {
+        "type": "ParentStreamConfig",
+        "stream": _details(
+            {
+                "type": "SubstreamPartitionRouter",
+                "parent_stream_configs": _router("Plain")["parent_stream_configs"],
+            }
+        ),
+        "parent_key": "child",
+        "partition_field": "child",
+    }
+    return stream(
+        "below",
+        requester={
+            "path": "of/{{ stream_partition.parent_slice.ident }}/{{ stream_slice['child'] }}"
+        },
+        retriever={
+            "partition_router": custom("PartitionRouter", "Plain", parent_stream_configs=[above])
+        },
+    )
+
+
+def _kin(asked: Any) -> Any:
+    if asked.path.startswith("/of/"):
+        return {"data": [{"of": asked.path.removeprefix("/of/")}]}
+    if asked.path.startswith("/detail/"):
+        return {"data": [{"child": f"{asked.path.rpartition('/')[2]}0"}]}
+    return children(asked)
+
+
 CASES = [
     Case(
         name="router-over-some-parents",
@@ -64,6 +96,23 @@ class Odd(SubstreamPartitionRouter):
         streams=[_details(_router("Odd", request_option=option("of")))],
         route=children,
         expected={"details": [{"child": f"c{i}", "of": str(i)} for i in (1, 3)]},
+    ),
+    Case(
+        name="router-over-parents-of-parents",
+        code=IMPORTS
+        + """
+from airbyte_cdk.sources.declarative.partition_routers.substream_partition_router import (
+    SubstreamPartitionRouter,
+)
+
+
+@dataclass
+class Plain(SubstreamPartitionRouter):
+    pass
+""",
+        streams=[_below()],
+        route=_kin,
+        expected={"below": [{"of": f"{i}/{i}0"} for i in (1, 2, 3)]},
     ),
     Case(
         name="router-reading-a-parent-itself",

@@ -34,8 +34,6 @@ def slice_of(frame: Frame, bounds: Bounds) -> StreamSlice:
     window: Any = frame.slice.get("cursor") or {}
     partition: dict[str, Any] = dict(frame.slice.get("partition") or {})  # type: ignore[arg-type]  # a mapping
     extra: dict[str, Any] = dict(frame.slice.get("extra") or {})  # type: ignore[arg-type]  # a mapping
-    if "parent_slice" in extra:
-        partition["parent_slice"] = extra.pop("parent_slice")
     names = bounds or ("start_time", "end_time")
     named = {n: window[k] for n, k in zip(names, ("start", "end"), strict=True) if k in window}
     named = {n: v for n, v in named.items() if n not in partition and v is not None}
@@ -443,15 +441,16 @@ def _answered(answer: Any) -> HttpResponse:
 
 
 def _planned(piece: Any) -> Slice:
-    """A slice that a router gave: its partition and window name it, the rest is only seen."""
+    """A slice that a router gave: its partition and window name it, the rest is only seen.
+
+    The partition above is part of it, in requests and in its state alike.
+    """
     if not isinstance(piece, StreamSlice):
         piece = StreamSlice(partition=dict(piece or {}), cursor_slice={})
     named = {**piece.partition, **piece.cursor_slice}
-    above = {"parent_slice": named.pop("parent_slice")} if "parent_slice" in named else {}
-    extra = {**piece.extra_fields, **above}
     return Slice(
         partition=tuple((str(k), plain(v)) for k, v in named.items()),
-        seen=tuple((str(k), plain(v)) for k, v in extra.items()),
+        seen=tuple((str(k), plain(v)) for k, v in piece.extra_fields.items()),
     )
 
 

@@ -219,8 +219,6 @@ def as_slice(piece: Slice, names: tuple[str, str] = ("start_time", "end_time")) 
         window = {n: b for n, b in zip(names, bounds, strict=True) if b is not None}
     partition: dict[str, Any] = dict(piece.partition)
     extra = dict(piece.seen)
-    if "parent_slice" in extra:
-        partition["parent_slice"] = extra.pop("parent_slice")
     return StreamSlice(
         partition=partition,
         cursor_slice={k: v for k, v in window.items() if k not in partition},
