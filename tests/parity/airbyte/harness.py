@@ -133,6 +133,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     now: str = NOW
     plan: Source | None = None  # where the manifest was compiled before
     file: tuple[str, str] | None = None  # a manifest's file, and the stream of it that is meant
+    classes: tuple[str, tuple[str, ...]] = (
+        "",
+        (),
+    )  # a file of Python, and the modules it stands for
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,6 +318,7 @@ class Reference:
             "now": case.now,
             "most": case.most,
             "file": case.file,
+            "classes": case.classes,
         }
         done = json.loads(self._tell(job))
         status: dict[str, str] = done["status"]

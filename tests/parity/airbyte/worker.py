@@ -119,6 +119,7 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
         ConcurrentDeclarativeSource,
     )
 
+    held_classes(*job.get("classes") or ("", ()))
     out: dict[str, Any] = {"records": {}, "states": {}, "status": {}, "errors": [], "control": []}
     log = logging.getLogger("airbyte")
     config, states = job["config"], job.get("state") or []
@@ -152,6 +153,22 @@ def messages(job: dict[str, Any]) -> dict[str, Any]:
         if not out["status"]:
             out["trace"] = traceback.format_exc()[-1500:]
     return out
+
+
+def held_classes(file: str, names: list[str]) -> None:
+    """Let the classes of a file be found in the modules that a manifest calls them after."""
+    if not file:
+        return
+    with open(file, encoding="utf-8") as text:  # noqa: PTH123 (a script without other imports)
+        code = compile(text.read(), file, "exec")
+    made = types.ModuleType("classes_of_manifest")
+    sys.modules[made.__name__] = made
+    exec(code, vars(made))
+    for name in names:
+        above = name.split(".")[:-1]
+        for end in range(1, len(above) + 1):
+            sys.modules.setdefault(".".join(above[:end]), types.ModuleType(above[end - 1]))
+        sys.modules[name] = made
 
 
 def alone(file: str, stream: str) -> dict[str, Any]:

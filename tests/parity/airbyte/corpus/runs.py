@@ -22,6 +22,7 @@ import msgspec
 import yaml
 from tests.parity.airbyte.corpus.api import answering, described, faults_of
 from tests.parity.airbyte.corpus.reading import walk
+from tests.parity.airbyte.corpus.stubs import custom, known, usual, written
 from tests.parity.airbyte.corpus.values import NOW, Maker, cursors, fixed_start, reach
 from tests.parity.airbyte.harness import (
     Asked,
@@ -75,10 +76,11 @@ def expanded(text: str) -> dict[str, Any]:
 class Manifest:
     """A manifest's file, and what is made of it once."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, folder: Path) -> None:
         self.file = file
         self.text = file.read_text()
         self.whole = expanded(self.text)
+        self.classes = written(self.whole, folder, file.stem)
         self.plain = yaml.load(self.text, Loader=yaml.CSafeLoader)
         self._plans: dict[str, Source | Error] = {}
 
@@ -102,6 +104,7 @@ class Manifest:
             self._plans = dict([*self._plans.items()][-3:])
             try:
                 document = read_text(self.text, file=str(self.file), suffix=".yaml")
+                document.components = Path(self.classes[0]) if self.classes[0] else None
                 self._plans[key] = compile_document(document, values).need()
             except Error as exc:
                 self._plans[key] = exc
@@ -116,7 +119,7 @@ class Engines:
 
     def __init__(self, python: str, kept: Path) -> None:
         self.server = Server(most=MOST)
-        self._kept = kept
+        self.kept = kept
         self._python = python
         self._reference: Reference | None = None
 
@@ -127,10 +130,11 @@ class Engines:
             sort_keys=True,
             default=str,
         )
+        classes = Path(case.classes[0]).read_text() if case.classes[0] else ""
         told = hashlib.sha256(
-            f"{known}{case.file}{json.dumps(case.manifest, default=str)}".encode()
+            f"{known}{case.file}{json.dumps(case.manifest, default=str)}{classes}".encode()
         )
-        file = self._kept / f"{told.hexdigest()[:32]}.json"
+        file = self.kept / f"{told.hexdigest()[:32]}.json"
         if file.exists():
             return _loaded(file.read_bytes())
         if self._reference is None:
@@ -167,9 +171,10 @@ def _loaded(text: bytes) -> Seen:
 
 
 def runs(
-    manifest: Manifest, name: str, stream: dict[str, Any], engines: Engines, kinds: set[str]
+    manifest: Manifest, name: str, own: dict[str, Any], engines: Engines, kinds: set[str]
 ) -> Iterator[Told]:
     """The comparisons of one stream."""
+    stream = usual(own)
     turn = zlib.crc32(f"{manifest.file.stem}/{name}".encode())
     span = reach(stream)
     spec = (manifest.whole.get("spec") or {}).get("connection_specification") or {}
@@ -200,6 +205,7 @@ def runs(
         now=now.isoformat(),
         plan=plan,
         file=(str(manifest.file), name),
+        classes=manifest.classes if any(custom(own)) else ("", ()),
     )
     theirs = engines.theirs(case, [], shape)
     if "fresh" in kinds:
@@ -244,11 +250,6 @@ def _told(case: Case, run: str, theirs: Seen, mine: Seen) -> Told:
     )
 
 
-def custom(stream: dict[str, Any]) -> bool:
-    """Whether a stream needs classes that are not at hand."""
-    return any("class_name" in part for part in walk(stream))
-
-
 def chosen(folder: Path, only: str, part: str) -> list[Path]:
     """The files of a run."""
     files = sorted(folder.glob("*.yaml"))
@@ -267,14 +268,14 @@ def compare_all(
     wanted = {n for n in only.split(",") if "/" in n}
     for file in files:
         try:
-            manifest = Manifest(file)
+            manifest = Manifest(file, engines.kept)
         except Error as exc:
             yield Told(manifest=file.stem, stream="*", run="fresh", lines=[f"ours refuses: {exc}"])
             continue
         for name, stream in manifest.streams():
             if wanted and f"{file.stem}/{name}" not in wanted:
                 continue
-            if custom(stream):
+            if not known(stream):
                 yield Told(manifest=file.stem, stream=name, run="class", lines=[])
                 continue
             try:

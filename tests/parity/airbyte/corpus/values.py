@@ -47,7 +47,10 @@ class Maker:
         self._formats = _formats(stream)
         self._wanted = repr(stream)
         routers = [p for p in walk(stream) if p.get("type") == "ListPartitionRouter"]
-        self._listed = set(re.findall(r"\w+", repr([p.get("values") for p in routers])))
+        # Lists of partitions and choices of an authenticator are nothing without their values.
+        needed = [p.get("values") for p in routers]
+        needed += [p.get("authenticator_selection_path") for p in walk(stream)]
+        self._listed = set(re.findall(r"\w+", repr(needed)))
 
     def all(self, spec: Any) -> dict[str, Any]:
         """Values that fit a connection specification."""
