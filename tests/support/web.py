@@ -24,7 +24,10 @@ class Web:
 
 @contextmanager
 def serving(answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[Web]:
-    """Serve `answer`, which gives a status and a body for a path and its query, or its form."""
+    """Serve `answer`, which gives a status and a body for a path and its query, or its form.
+
+    Where the status is that of a redirect, the body is where it leads.
+    """
     web = Web(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,6 +49,8 @@ def serving(answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[Web]:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
+            if status in {301, 302, 307, 308}:
+                self.send_header("location", str(body))
             self.end_headers()
             self.wfile.write(data)
 
