@@ -21,13 +21,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from penstock.engine.preparing import fitting, prepare
 from penstock.engine.renewing import InFile, Renewing
 from penstock.engine.running import Options, make_asker, make_transport, selected
 from penstock.errors import Error
 from penstock.events import Event
+from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.read.clock import SystemClock
@@ -129,13 +128,13 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
 def _with_extras(record: bytes, part: PagePart) -> bytes:
     if not part.slice.extras:
         return record
-    whole = msgspec.json.decode(record)
+    whole = jsontext.decode(record)
     if not isinstance(whole, dict):
         return record
     for name, value in part.slice.extras:
         if whole.get(name) is None:
             whole[name] = value
-    return msgspec.json.encode(whole)
+    return jsontext.encode(whole)
 
 
 def read_stream(  # noqa: PLR0913 (the same words as the command line's)

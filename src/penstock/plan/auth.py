@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from penstock.errors import AuthError
+from penstock.plan import jsontext
 from penstock.plan.datetimes import moment_of
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import (
@@ -473,11 +474,7 @@ def _kept(rotation: Rotation | None, answer: JsonValue, token: str, ends: float)
 
 
 def _json(response: HttpResponse) -> JsonValue:
-    try:
-        decoded: JsonValue = msgspec.json.decode(response.body)
-    except msgspec.DecodeError:
-        return None
-    return decoded
+    return jsontext.decode_or(response.body, None)
 
 
 def _find(value: JsonValue, name: str, depth: int = 5) -> JsonValue:

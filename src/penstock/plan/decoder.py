@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Literal
 
 import msgspec
@@ -23,3 +24,21 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
     delimiter: str = ","
     items: tuple[str, ...] = ()
     nulls: tuple[str, ...] = ()
+
+    def wrong(self) -> str | None:
+        """What no body can be read with, if there is something."""
+        try:
+            b"?".decode(self.encoding, "replace")
+        except (LookupError, ValueError):
+            return f"there is no encoding called {self.encoding!r}"
+        try:
+            if self.format == "csv":
+                csv.reader((), delimiter=self.separator)
+        except (TypeError, ValueError):
+            return f"a delimiter is one character, and not {self.delimiter!r}"
+        return None
+
+    @property
+    def separator(self) -> str:
+        """The delimiter, which may be written as an escape."""
+        return self.delimiter.encode().decode("unicode_escape")

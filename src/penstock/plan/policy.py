@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from penstock.errors import Blame
+from penstock.plan import jsontext
 from penstock.plan.expr import Expr, Frame, evaluate
 from penstock.plan.page import Headers, HttpResponse
 from penstock.plan.python import Amend, Judge
@@ -185,7 +186,7 @@ _MESSAGE_KEYS = (
 def told(response: HttpResponse) -> str:
     """What an answer says went wrong: the message in its JSON, or the text it is."""
     try:
-        body = msgspec.json.decode(response.body)
+        body = jsontext.decode(response.body)
     except msgspec.DecodeError:
         return response.body.decode("utf-8", "replace")
     return _message(body) or ""

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
+from penstock.plan import jsontext
 from penstock.plan.expr import Expr, Frame, JsonValue, evaluate, evaluate_text
 from penstock.plan.functions import function
 from penstock.plan.paths import Path, at, drop, find, is_pattern, keys, put
@@ -334,7 +335,8 @@ def _with_parent(change: Expand, parent: Record, item: JsonValue) -> JsonValue:
 
 def _without(record: Record, path: Path) -> Record:
     """A copy of `record` without the lists at `path`."""
-    copied: Record = msgspec.json.decode(msgspec.json.encode(record))
+    copied = jsontext.decode(jsontext.encode(record))
+    assert isinstance(copied, dict), "a copy is of its original's type"
     for found in [*_lists(copied, path)]:
         drop(copied, found)
     return copied

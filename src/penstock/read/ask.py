@@ -12,6 +12,7 @@ import msgspec
 from penstock.errors import AuthError, BodyError, OriginError, ReadError, StatusError
 from penstock.events import Event, Waiting
 from penstock.plan import auth as auths
+from penstock.plan import jsontext
 from penstock.plan import policy as policies
 from penstock.plan.auth import Auth, Grant, Kept, NoAuth, SessionToken
 from penstock.plan.decoder import Decoder
@@ -490,11 +491,7 @@ def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonVa
 
 
 def _maybe_json(body: bytes) -> JsonValue:
-    try:
-        value: JsonValue = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return {}
-    return value
+    return jsontext.decode_or(body, {})
 
 
 def _refused(verdict: Verdict, response: HttpResponse, request: HttpRequest) -> StatusError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, assert_never
 import msgspec
 
 from penstock.errors import BodyError
+from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue, Ref
 from penstock.plan.paths import find
@@ -87,7 +89,7 @@ def decode_json(body: bytes, want: Wanted) -> Decoded:
         BodyError: it is not JSON, even where what is odd in it is replaced.
     """
     path = want.records
-    plain = isinstance(path, Keys) and not want.whole
+    plain = isinstance(path, Keys) and not want.whole and _typeable((path.path, *want.paths))
 
     def parse(text: bytes) -> Decoded:
         if isinstance(path, Keys) and plain:
@@ -195,16 +197,8 @@ def whole_json(body: bytes) -> JsonValue:
 
 
 def _whole(body: bytes) -> JsonValue:
-    """A whole text as objects; numbers that no double holds are endless ones."""
-    value: JsonValue
-    try:
-        value = msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        value = _LENIENT.decode(body)
-    return value
-
-
-_LENIENT = msgspec.json.Decoder(float_hook=float)
+    """A whole text as objects."""
+    return jsontext.decode(body)
 
 
 def has_rows(value: JsonValue, depth: int = 3) -> bool:
@@ -269,7 +263,7 @@ def _found(whole: JsonValue, matches: list[JsonValue]) -> Decoded:
         items: Sequence[JsonValue] = ()
     else:
         items = value if isinstance(value, (list, tuple)) else (value,)
-    encode = msgspec.json.encode
+    encode = jsontext.encode
     return Decoded(records=[encode(item) for item in items], envelope=whole, present=bool(matches))
 
 
@@ -302,7 +296,7 @@ def _globbed(whole: JsonValue, path: Glob) -> Decoded:
             items += match
         elif match not in (None, {}):
             items.append(match)
-    encoded = [msgspec.json.encode(item) for item in items]
+    encoded = [jsontext.encode(item) for item in items]
     return Decoded(records=encoded, envelope=whole, present=bool(matches))
 
 
@@ -405,6 +399,15 @@ def _envelope_reader(path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) 
     return _Envelope(path, paths)
 
 
+# What no generated type can call a field.
+_ODD_KEY = re.compile(r'[\\"\x00-\x1f\ud800-\udfff]')
+
+
+def _typeable(paths: Iterable[tuple[str, ...]]) -> bool:
+    """Whether a type can be generated that has these paths."""
+    return not any(_ODD_KEY.search(key) for path in paths for key in path)
+
+
 def _inside_one_another(paths: Iterable[tuple[str, ...]]) -> bool:
     """Whether one of the paths leads into the value of another: no one type can hold both."""
     distinct = sorted(set(paths))
@@ -422,6 +425,7 @@ class FieldReader:
         self._paths = tuple(paths)
         keys = tuple(p.path for p in paths if isinstance(p, Keys) and p.path)
         plain = len(keys) == len(self._paths) and not _inside_one_another(keys)
+        plain = plain and _typeable(keys)
         self._typed = _rows_reader(keys) if plain else None
 
     def read(self, records: Sequence[RawRecord]) -> list[tuple[Found, ...]]:
@@ -434,7 +438,7 @@ class FieldReader:
         return [self._read_whole(record) for record in records]
 
     def _read_whole(self, record: RawRecord) -> tuple[Found, ...]:
-        whole: JsonValue = msgspec.json.decode(record)
+        whole = jsontext.decode(record, str)
         matches = (find_values(path, whole) for path in self._paths)
         return tuple(found[0] if found else msgspec.UNSET for found in matches)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.errors import Diagnostic, PlanError
 from penstock.events import Event
+from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source, Stream
 from penstock.read.ask import Asker
@@ -62,7 +63,7 @@ async def all_records(
     records: list[JsonValue] = []
     async for part in reader.parts():
         if isinstance(part, PagePart):
-            records += [msgspec.json.decode(record) for record in part.records]
+            records += [jsontext.decode(record) for record in part.records]
         elif isinstance(part, SliceLost):
             reader.stop()
             raise part.error
@@ -86,7 +87,7 @@ async def first_record(source: Source, name: str, settings: Settings, asker: Ask
             if isinstance(part, SliceLost):
                 raise part.error
             if isinstance(part, PagePart) and part.records:
-                record: JsonValue = msgspec.json.decode(part.records[0])
+                record: JsonValue = jsontext.decode(part.records[0])
                 return record
     return None
 

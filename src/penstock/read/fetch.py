@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from penstock.errors import BodyError
-from penstock.plan import transforms
+from penstock.plan import jsontext, transforms
 from penstock.plan.auth import ApiKey, chosen
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
@@ -170,7 +170,7 @@ class Fetcher:
         """Make the request of the next page; gives it as text, or nothing at the end."""
         assert self.turn is not None, "there was a page"
         assert answer.response is not None, "its answer is kept for the class"
-        records = [msgspec.json.decode(record) for record in answer.decoded.records]
+        records = [jsontext.decode(record) for record in answer.decoded.records]
         function = pagination.lead.following
         following = await called(function, self.door, self.turn, answer.response, records)
         if following is None:
@@ -253,7 +253,7 @@ class Fetcher:
         if not isinstance(path, Extract) or response.status == _NO_CONTENT:
             return msgspec.structs.replace(self._read(response, position), response=response)
         taken = await called(path.function, self.door, response, self.frame)
-        records = tuple(msgspec.Raw(msgspec.json.encode(record)) for record in taken.records)
+        records = tuple(msgspec.Raw(jsontext.encode(record)) for record in taken.records)
         return Answer(
             decoded=Decoded(records=records, envelope=taken.answer),
             page=self._scope(response, taken.answer, position),
@@ -354,16 +354,16 @@ def _first(decoded: Decoded) -> JsonValue:
         return whole
     if whole:
         return whole[0]
-    return msgspec.json.decode(decoded.records[0]) if decoded.records else {}
+    return jsontext.decode(decoded.records[0]) if decoded.records else {}
 
 
 def _spread(steps: Sequence[object], records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """The records that each record holds."""
-    found: list[JsonValue] = [msgspec.json.decode(record) for record in records]
+    found: list[JsonValue] = [jsontext.decode(record) for record in records]
     for step in steps:
         if isinstance(step, Spread):
             found = [inner for one in found for inner in transforms.expand(step.expand, one)]
-    return [msgspec.json.encode(one) for one in found]
+    return [jsontext.encode(one) for one in found]
 
 
 def _merged(answers: Sequence[Answer], key: tuple[str, ...]) -> Sequence[RawRecord]:
@@ -372,14 +372,14 @@ def _merged(answers: Sequence[Answer], key: tuple[str, ...]) -> Sequence[RawReco
     alone: list[RawRecord] = []
     for answer in answers:
         for raw in answer.decoded.records:
-            record = msgspec.json.decode(raw)
-            values = [record.get(name) for name in key]
-            if None in values:
+            record = jsontext.decode(raw)
+            values = [record.get(name) for name in key] if isinstance(record, dict) else [None]
+            if not isinstance(record, dict) or None in values:
                 alone.append(raw)
                 continue
-            name = msgspec.json.encode(values).decode()
+            name = jsontext.encode(values).decode()
             whole[name] = merged(whole.get(name, {}), record)
-    return [*alone, *map(msgspec.json.encode, whole.values())]
+    return [*alone, *map(jsontext.encode, whole.values())]
 
 
 def _without_doubles(request: HttpRequest) -> HttpRequest:

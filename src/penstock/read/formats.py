@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from penstock.errors import CapError
+from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
 from penstock.plan.paths import at
@@ -76,7 +77,7 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
             envelope, present = decoded.envelope, present and decoded.present
             continue
         for value in _values(part, decoder):
-            taken = walked(msgspec.json.encode(value), want.records)
+            taken = walked(jsontext.encode(value), want.records)
             records += taken.records
         if decoder.format == "xml":
             envelope = next(iter(_values(part, decoder)), {})
@@ -102,7 +103,7 @@ def _json_lines(body: bytes) -> Iterator[JsonValue]:
     for line in body.splitlines():
         if line.strip():
             try:
-                yield msgspec.json.decode(line)
+                yield jsontext.decode(line)
             except msgspec.DecodeError as exc:
                 raise undecodable(line, f"a line is {exc}") from exc
 
@@ -112,8 +113,7 @@ def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
         text = body.decode(decoder.encoding)
     except UnicodeDecodeError as exc:
         raise undecodable(body, str(exc)) from exc
-    delimiter = decoder.delimiter.encode().decode("unicode_escape")
-    for row in csv.DictReader(io.StringIO(text), delimiter=delimiter):
+    for row in csv.DictReader(io.StringIO(text), delimiter=decoder.separator):
         yield {
             str(name): None if value in decoder.nulls else value
             for name, value in row.items()
@@ -135,7 +135,7 @@ def _xml(body: bytes) -> JsonValue:
 
 def _items(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
     try:
-        whole: JsonValue = msgspec.json.decode(body)
+        whole = jsontext.decode(body)
     except msgspec.DecodeError as exc:
         raise undecodable(body, str(exc)) from exc
     found, items = at(whole, decoder.items)

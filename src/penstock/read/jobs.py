@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from penstock.errors import ReadError
+from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue
 from penstock.plan.jobs import Call, Job, JobStatus
 from penstock.plan.page import HttpRequest, HttpResponse, Position, Stopped
@@ -135,7 +136,7 @@ class JobWalk:
             taken = await called(path.function, door, response, self._frame)
             return list(taken.records)
         decoded = decode(response.body, self._job.poll_decoder, Wanted(records=path, whole=True))
-        return [msgspec.json.decode(record) for record in decoded.records]
+        return [jsontext.decode(record) for record in decoded.records]
 
     async def _ask(self, call: Call, page: Page) -> HttpResponse:
         return (await self._exchange(call, page))[1]
@@ -186,10 +187,7 @@ def _seen(request: HttpRequest | None, response: HttpResponse) -> JsonValue:
 
     A credential is no part of the request here: it is added where the request is sent.
     """
-    try:
-        body = msgspec.json.decode(response.body)
-    except msgspec.DecodeError:
-        body = {}
+    body = jsontext.decode_or(response.body, {})
     held = dict(body) if isinstance(body, dict) else {}
     held.setdefault("headers", dict(response.headers))
     if request is not None:

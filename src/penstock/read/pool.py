@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from penstock.errors import ReadError
+from penstock.plan import jsontext
 from penstock.plan.datetimes import moment_of
 from penstock.plan.expr import Frame
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
@@ -83,11 +82,7 @@ class Turns:
             if response.status in self.pool.untracked:
                 found[token] = {q.name: Left(tracked=False) for q in self.pool.quotas}
                 continue
-            try:
-                answer = msgspec.json.decode(response.body)
-            except msgspec.DecodeError:
-                answer = None
-            found[token] = self.pool.read(answer)
+            found[token] = self.pool.read(jsontext.decode_or(response.body, None))
         self._left = found
 
     def _take(self, quota: Quota) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from penstock.errors import ReadError
+from penstock.plan import jsontext
 from penstock.plan.auth import Auth
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
@@ -98,7 +99,7 @@ class Doorway:
                 if isinstance(part, SliceLost):
                     raise part.error
                 if isinstance(part, PagePart):
-                    yield from ((part.slice, msgspec.json.decode(r)) for r in part.records)
+                    yield from ((part.slice, jsontext.decode(r)) for r in part.records)
         finally:
             self._wait(parts.aclose())
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.records import Change, Step
@@ -132,8 +133,8 @@ def _asked(part: AskedSchema, record: JsonValue, frame: Frame, door: Door) -> Js
 def _applied(
     steps: tuple[Step, ...], values: list[JsonValue], frame: Frame, door: Door
 ) -> list[JsonValue]:
-    raw = [msgspec.Raw(msgspec.json.encode(value)) for value in values]
-    return [msgspec.json.decode(bytes(one)) for one in Steps(steps).apply(raw, frame, door)]
+    raw = [msgspec.Raw(jsontext.encode(value)) for value in values]
+    return [jsontext.decode(bytes(one)) for one in Steps(steps).apply(raw, frame, door)]
 
 
 def _joined(parts: list[JsonValue]) -> dict[str, JsonValue]:

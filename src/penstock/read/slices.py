@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from penstock.errors import BodyError
+from penstock.plan import jsontext
 from penstock.plan.expr import Frame, JsonValue, as_text, evaluate
 from penstock.plan.paths import at
 from penstock.plan.records import Keys
@@ -79,7 +80,7 @@ class Lineage:
         """The first page of the child, where the parent's record holds it and no state cuts it."""
         if not self._parent.lazy or self._child.state:
             return None
-        return msgspec.json.encode(at(msgspec.json.decode(record), self._parent.lazy)[1] or [])
+        return jsontext.encode(at(jsontext.decode(record), self._parent.lazy)[1] or [])
 
     def _values(
         self, record: RawRecord, found: Sequence[Found]
@@ -104,7 +105,7 @@ class Lineage:
         )
 
     def _lacking(self, field: Field, record: RawRecord) -> BodyError:
-        whole = msgspec.json.decode(record)
+        whole = jsontext.decode(record)
         keys = ", ".join(whole) if isinstance(whole, Mapping) else type(whole).__name__
         path = ".".join(field.path.path) if isinstance(field.path, Keys) else field.path.text
         return BodyError(

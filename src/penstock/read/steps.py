@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from penstock.errors import ReadError
-from penstock.plan import transforms
+from penstock.plan import jsontext, transforms
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.functions import function
@@ -52,9 +52,9 @@ class Steps:
         through = self._one if self._single else self._several
         kept: list[RawRecord] = []
         for record in records:
-            values = through(_decode(record), frame)
+            values = through(jsontext.decode(record), frame)
             if values:
-                kept += map(_encode, values) if self._changes else [record] * len(values)
+                kept += map(jsontext.encode, values) if self._changes else [record] * len(values)
         return kept
 
     def _one(self, value: JsonValue, frame: Frame) -> Sequence[JsonValue]:
@@ -78,15 +78,13 @@ class Steps:
 
 
 Work: TypeAlias = Callable[[JsonValue, Frame], Sequence[JsonValue]]
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 def _batches(
     steps: Sequence[Step], records: Sequence[RawRecord], frame: Frame, door: Door
 ) -> Sequence[RawRecord]:
     """The records after steps of which some look at a whole page."""
-    values: list[JsonValue] = [_decode(record) for record in records]
+    values: list[JsonValue] = [jsontext.decode(record) for record in records]
     for step in steps:
         if isinstance(step, Batch):
             values = list(step.function(door, values, frame))
@@ -94,7 +92,7 @@ def _batches(
         work = _work(step)
         scopes = [(one, msgspec.structs.replace(frame, record=one)) for one in values]
         values = [after for one, scope in scopes for after in work(one, scope)]
-    return [msgspec.Raw(_encode(value)) for value in values]
+    return [msgspec.Raw(jsontext.encode(value)) for value in values]
 
 
 def _changes(step: Step) -> bool:
@@ -149,7 +147,7 @@ def _called(step: Call, value: JsonValue) -> Sequence[JsonValue]:
             case _:
                 assert_never(step.does)
     except Exception as exc:
-        text = msgspec.json.encode(value)[:200].decode("utf-8", "replace")
+        text = jsontext.encode(value)[:200].decode("utf-8", "replace")
         raise ReadError(
             f"the {step.does} step {step.name or function!r} failed on {text}: {exc!r}",
             code="step-failed",

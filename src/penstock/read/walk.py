@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from penstock.errors import BodyError, CycleError, ReadError, StatusError
+from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
 from penstock.plan.page import Position, Stopped
@@ -324,7 +325,7 @@ class Walk:
         last = LastPage(
             response=answer.response,
             count=facts.count,
-            last_record=msgspec.json.decode(records[-1]) if records else None,
+            last_record=jsontext.decode(records[-1]) if records else None,
             token=position.token,
             frame=facts.frame,
         )
@@ -567,6 +568,6 @@ def _looks_back(context: StreamContext) -> bool:
 
 
 def _with_last(facts: Facts, admitted: Admitted) -> Facts:
-    last = None if admitted.last is None else msgspec.json.decode(admitted.last)
+    last = None if admitted.last is None else jsontext.decode(admitted.last)
     page = {**facts.frame.page, "last_record": last, "last_page_size": admitted.count}
     return msgspec.structs.replace(facts, frame=msgspec.structs.replace(facts.frame, page=page))
