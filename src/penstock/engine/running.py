@@ -27,7 +27,7 @@ from penstock.engine.preparing import fitting, prepare
 from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
-from penstock.errors import DestinationError, FencedError
+from penstock.errors import DestinationError, ExprError, FencedError
 from penstock.events import (
     Event,
     Receipt,
@@ -147,7 +147,7 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     `put_by` is handed the answers that cannot be read.
     """
     frame = Frame(source=values)
-    base = evaluate_text(source.base_url, frame) if source.base_url else None
+    base = _known(source.base_url, frame) if source.base_url else None
     origins = Origins(
         _named_urls(source, frame),
         base=base,
@@ -181,7 +181,16 @@ def _named_urls(source: Source, frame: Frame) -> list[str]:
                 auths += [option for _, option in auth.options]
             elif isinstance(auth, OAuth2):
                 found.append(auth.url)
-    return [evaluate_text(e, frame) for e in found if e.scope is Scope.SOURCE]
+    named = [_known(e, frame) for e in found if e.scope is Scope.SOURCE]
+    return [url for url in named if url is not None]
+
+
+def _known(url: Expr, frame: Frame) -> str | None:
+    """A URL, if it can be told before the run; if not, whoever asks there says why."""
+    try:
+        return evaluate_text(url, frame)
+    except ExprError:
+        return None
 
 
 def redactor_for(source: Source, values: Mapping[str, JsonValue]) -> Redactor:

@@ -405,7 +405,11 @@ def _joined(base: str, path: str) -> str:
     relative = path.lstrip("/")
     if _PLAIN_PATH.fullmatch(relative) and _PLAIN_BASE.fullmatch(folder):
         return folder + relative  # what the reference would be resolved to, for a tenth of the time
-    return urljoin(folder, relative)
+    try:
+        return urljoin(folder, relative)
+    except ValueError as exc:
+        message = f"{path!r} below {base!r} is no URL: {exc}"
+        raise ExprError(message, code="url") from exc
 
 
 def walk(expr: Expr) -> Iterator[Expr]:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from penstock.errors import ReadError
 from penstock.plan.expr import JsonValue
 
 # What `requests`, under both reference engines, leaves as it is in a URL.
@@ -131,7 +132,11 @@ _AUTHORITY = re.compile(r"[A-Za-z]+://[A-Za-z0-9._-]+(?::\d+)?(?=[/?#]|$)")
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of `url`: what credentials are bound to."""
+    """Scheme, host and port of `url`: what credentials are bound to.
+
+    Raises:
+        ReadError: it is no URL that can be asked.
+    """
     plain = _AUTHORITY.match(url)
     # What follows a plain authority does not change it, and few of those come again and again.
     return _origin(plain[0] if plain else url)
@@ -139,9 +144,13 @@ def origin(url: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        stated = parts.port
+    except ValueError as exc:
+        raise ReadError(f"{url!r} is no URL that can be asked: {exc}", code="url") from exc
     scheme = parts.scheme.lower()
-    port = parts.port or {"http": 80, "https": 443}.get(scheme, 0)
+    port = stated or {"http": 80, "https": 443}.get(scheme, 0)
     return f"{scheme}://{(parts.hostname or '').lower()}:{port}"
 
 

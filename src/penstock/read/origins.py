@@ -27,7 +27,7 @@ def joined(base: str, link: str) -> str:
         # A backslash is part of a name to one reader of URLs, and ends it to another.
         usable = parts.scheme in {"http", "https"} and parts.hostname and "\\" not in parts.netloc
         origin(url)
-    except ValueError:
+    except (ValueError, ReadError):
         usable = False
     if not usable:
         raise ReadError(f"{link!r} is not a link that can be followed", code="link")
@@ -49,8 +49,7 @@ def leads(expr: Expr, url: str, frame: Frame) -> bool:
         found = _origin_of(evaluate_text(base, frame))
     except ExprError:
         return False
-    netloc = urlsplit(url).netloc
-    return said is not None and found == origin(url) and fits(said[1], netloc)
+    return said is not None and found == origin(url) and fits(said[1], urlsplit(url).netloc)
 
 
 def fits(said: str, host: str) -> bool:
@@ -78,7 +77,7 @@ def _pattern(base: Expr) -> str:
 def _origin_of(url: str) -> str | None:
     try:
         return origin(url)
-    except ValueError:
+    except ReadError:
         return None
 
 
@@ -93,9 +92,11 @@ class Origins:
         moved_to: str | None = None,
         also: Iterable[str] = (),
     ) -> None:
-        self._base = origin(base) if base else None
+        self._base = _origin_of(base) if base else None
         self._moved_to = moved_to.rstrip("/") if moved_to else None
-        self._allowed = {origin(url) for url in (*named, *also) if url}
+        # Credentials are bound to no origin by what is no URL: whoever asks there is told so.
+        self._allowed = {found for url in named if url and (found := _origin_of(url))}
+        self._allowed |= {origin(url) for url in also if url}
         if self._moved_to:
             self._allowed.add(origin(self._moved_to))
 
