@@ -38,7 +38,7 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
     """Compile a document with the dialect its content shows; problems are in `diagnostics`."""
     from penstock.dialects import dlt  # noqa: PLC0415 (start-up stays fast)
 
-    if not document.root.readable:
+    if not document.root.readable or not document.speakable():
         return _nothing(document, "")
     if _looks_airbyte(document):
         return _airbyte(document, values)

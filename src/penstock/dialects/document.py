@@ -250,6 +250,16 @@ class Document:
             if edits:
                 self.repairs.append((said, edits))
 
+    def speakable(self) -> bool:
+        """Whether no text has half of a surrogate pair, which nobody can send; one is diagnosed."""
+        if self.text and "\\u" not in self.text.lower():
+            return True
+        odd = next((node for node in _nodes(self.root) if _halved(node)), None)
+        if odd is not None:
+            message = "a text holds half of a surrogate pair, which is no character"
+            self.say("error", "not-text", message, odd.place)
+        return odd is None
+
     def count(self) -> bool:
         """Count one more node; false once there are too many."""
         self.nodes += 1
@@ -279,6 +289,21 @@ def at_one_go() -> Iterator[None]:
             gc.unfreeze()
         if wanted:
             gc.enable()
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in (*node.mapping.values(), *node.items):
+        yield from _nodes(child)
+
+
+def _halved(node: Node) -> bool:
+    """Whether a text or a key of a node cannot be written as UTF-8."""
+    texts = [node.value] if isinstance(node.value, str) else list(node.mapping)
+    return any(_HALF.search(text) for text in texts)
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def source_name(file: str) -> str:

@@ -87,8 +87,8 @@ class _Apart:
         waiting = [name for name in self._streams if name in self._loaded]
         while waiting:
             name = waiting.pop(0)
-            if name in self._told:
-                continue
+            if name in self._told or name not in self._streams:
+                continue  # a parent may be missing, for want of its class
             self._told.add(name)
             stream = self._streams[name]
             self._streams[name] = msgspec.structs.replace(

@@ -30,6 +30,7 @@ from penstock.plan.slices import (
 )
 from penstock.read.context import StreamContext
 from penstock.read.slices import Lineage
+from penstock.read.state import read_slice
 from penstock.read.threads import called
 
 FEED = 1_000  # partitions that wait between a parent and its child
@@ -110,6 +111,12 @@ class Feed:
                 self._over = True
                 return
             yield fed
+
+
+def left_over(context: StreamContext) -> list[Fed]:
+    """The partitions that an earlier run lost, and that their parent may not list again."""
+    kept = (text for name, text in context.state.items() if name.startswith("todo/"))
+    return [Fed(piece=read_slice(text)) for text in kept]
 
 
 class Partitions:

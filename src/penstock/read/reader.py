@@ -19,6 +19,7 @@ import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
+from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position
@@ -36,7 +37,7 @@ from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
 from penstock.read.fetch import Answer
 from penstock.read.jobs import JobWalk
-from penstock.read.partitions import Fed, Feed, Gate, Partitions
+from penstock.read.partitions import Fed, Feed, Gate, Partitions, left_over
 from penstock.read.parts import (
     PagePart,
     Part,
@@ -168,9 +169,13 @@ class Reader:
         self._reading = True  # a task that is cancelled before it begins could not close anything
         try:
             async with asyncio.TaskGroup() as group:
+                names = {context.name for context in self._contexts}
                 for context in self._contexts:
                     parents = parents_of(context.stream.partition)
-                    self._feeds[context.name] = [Feed(p, context) for p in parents]
+                    self._feeds[context.name] = feeds = [Feed(p, context) for p in parents]
+                    for feed in feeds:
+                        if feed.parent.stream not in names:
+                            await feed.close()  # nobody else would: it would be waited for forever
                 for context in self._contexts if not self._stopped else ():
                     group.create_task(self._stream(context))
         except asyncio.CancelledError:
@@ -216,7 +221,7 @@ class Reader:
         try:
             _refuse_without_classes(context)
             await self._names(context)
-            for fed in _left_over(context):
+            for fed in left_over(context):
                 again.add(fed.piece.partition_key)
                 await self._open(context, fed, lane)
             async with aclosing(Partitions(context, feeds).walk()) as walk:
@@ -257,7 +262,7 @@ class Reader:
                 for record in part.records if isinstance(part, PagePart) else ():
                     found = walked(bytes(record), path or Keys())
                     for raw in found.records:
-                        yield str(msgspec.json.decode(raw))
+                        yield str(jsontext.decode(raw))
 
     def _feeds_from(self, context: StreamContext) -> list[Feed]:
         """The ways from a parent to its children."""
@@ -585,12 +590,6 @@ def _refuse_without_classes(context: StreamContext) -> None:
             code="class-missing",
             hint="give the file that has them with --components",
         )
-
-
-def _left_over(context: StreamContext) -> list[Fed]:
-    """The partitions that an earlier run lost, and that their parent may not list again."""
-    kept = (text for name, text in context.state.items() if name.startswith("todo/"))
-    return [Fed(piece=states.read_slice(text)) for text in kept]
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

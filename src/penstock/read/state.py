@@ -106,9 +106,8 @@ def write(value: Mark | tuple[Stretch, ...] | JsonValue) -> str:
 
 def order_key(value: JsonValue, cursor: Cursor) -> Key:
     """A value so that it compares as the cursor means it: numbers, times, or else texts."""
-    if isinstance(value, (bool, int, float)):
-        # As it is: a float would make ids above 2**53 alike.
-        return (0, value) if cursor.format is None else _moment_key(value, cursor)
+    if isinstance(value, (bool, int, float)) and cursor.format is None:
+        return (0, value)  # as it is: a float would make ids above 2**53 alike
     text = str(value)
     if cursor.format is not None or text[:1].isdigit():
         try:
@@ -116,6 +115,19 @@ def order_key(value: JsonValue, cursor: Cursor) -> Key:
         except ValueError:
             pass
     return (_TEXT, text)
+
+
+def _bound(value: JsonValue, cursor: Cursor) -> Key:
+    """The key of a range's start or end.
+
+    Raises:
+        ExprError: it is no time where the document says how times are written: every record would
+            be on the same side of it.
+    """
+    key = order_key(value, cursor)
+    if key[0] == _TEXT and cursor.format is not None:
+        parse_moment(value, spellings(cursor))
+    return key
 
 
 def _moment_key(value: JsonValue, cursor: Cursor) -> Key:
@@ -172,8 +184,8 @@ class Tracker:
         self._fields = _fields(cursor, whole=whole)
         self._reader = FieldReader((cursor.path, *(self._fields or ())))
         self._known = digests.Known(mark.boundary if mark else ())
-        self._floor = None if span.start is None else order_key(span.start, cursor)
-        self._ceiling = None if span.end is None else order_key(span.end, cursor)
+        self._floor = None if span.start is None else _bound(span.start, cursor)
+        self._ceiling = None if span.end is None else _bound(span.end, cursor)
         self._mark = mark
         self._best: Scalar = mark.value if mark else None
         self._best_key = order_key(self._best, cursor) if self._best is not None else None

@@ -475,6 +475,8 @@ BESIDE: dict[tuple[str, str], Any] = {
 
 # Values to try first, where those that the schema shows are what is there without them.
 TRIED: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("CsvDecoder", "encoding"): ("latin-1",),
+    ("JsonItemsDecoder", "encoding"): ("latin-1",),
     ("ApiKeyAuthenticator", "inject_into"): (_HEADER,),
     ("AsyncRetriever", "record_selector"): (_other("RecordSelector", record_filter=_FILTER),),
     **{

@@ -224,11 +224,10 @@ def _refused(
         message = "what a refused refresh token looks like is said twice"
         ctx.error("two-refusals", message, component.place_of("refresh_token_updater"))
     source = told[0] if told else component
-    statuses, key, values = (source.value(field) for field in _REFUSALS)
+    key, values = (source.value(field) for field in _REFUSALS[1:])
     whole = source is component
     return (
-        tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else
-        (400,) if whole else (),
+        ctx.statuses(source, _REFUSALS[0], (400,) if whole else ()),
         str(key or ("error" if whole else "")),
         tuple(str(v) for v in values) if isinstance(values, list) else
         ("invalid_grant", "invalid_permissions") if whole else (),
@@ -332,7 +331,6 @@ def _pool(ctx: Context, component: Component) -> plan.Auth:
         ctx.error("missing-key", "tokens that take turns need quotas", component.node)
         return plan.NoAuth()
     ctx.check(source)
-    statuses = source.value("unavailable_status_codes")
     listed, texts = component.get("tokens"), component.value("tokens")
     nodes = listed.items if listed is not None and isinstance(texts, list) else [listed]
     site = ctx.site(component, template.CONFIG)
@@ -345,7 +343,7 @@ def _pool(ctx: Context, component: Component) -> plan.Auth:
         scheme=_word(ctx, component, "auth_method", "Bearer"),
         header=_word(ctx, component, "header", "Authorization"),
         status=_status(ctx, source),
-        untracked=tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else (),
+        untracked=ctx.statuses(source, "unavailable_status_codes"),
         quotas=quotas,
         patience=_patience(ctx, component),
         share=share,
@@ -379,7 +377,6 @@ def _status(ctx: Context, source: Component) -> Request:
 
 def _quota(ctx: Context, component: Component) -> Quota:
     ctx.check(component)
-    spent = component.value("exhaustion_status_codes")
     header = {
         name: str(component.value(f"{name}_header") or "") or None
         for name in ("remaining", "reset", "limit")
@@ -393,7 +390,7 @@ def _quota(ctx: Context, component: Component) -> Quota:
         remaining_header=header["remaining"],
         reset_header=header["reset"],
         limit_header=header["limit"],
-        spent=tuple(int(str(s)) for s in spent) if isinstance(spent, list) else (),
+        spent=ctx.statuses(component, "exhaustion_status_codes"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from copy import copy
 
@@ -12,6 +14,9 @@ from penstock.errors import Error
 from penstock.plan.expr import Array, Const, Expr, Frame, JsonValue, Object, Scope, evaluate
 
 _COMMON = frozenset({"type", "class_name"})
+
+_HOLDERS = vocabulary.HOLD_ONE | vocabulary.HOLD_SEVERAL
+_STATUS = re.compile(r"[0-9]{1,4}")
 
 
 class Context:
@@ -109,9 +114,23 @@ class Context:
                 hint = nearest(name, fields)
                 self.document.say("warning", "airbyte-unknown-key", message, place.key_place, hint)
         for name in sorted(vocabulary.required(kind)):
-            if component.entries.get(name) is None:
+            held = component.get(name) if name in _HOLDERS else component.entries.get(name)
+            if held is None:
                 self.error("missing-key", f"a {kind} needs {name!r}", component.node)
+        for name in sorted(fields & component.entries.keys()):
+            if name in _HOLDERS:
+                self._holds_components(component, name)
         return component
+
+    def _holds_components(self, component: Component, name: str) -> None:
+        """Diagnose what stands in the place of a component: it would be left out in silence."""
+        node = component.get(name)
+        several = node is not None and name in vocabulary.HOLD_SEVERAL
+        held = [] if node is None else node.items if several and node.kind == "a list" else [node]
+        for item in map(self.references.resolve, held):
+            if not isinstance(item.value, dict):
+                message = f"{name!r} of a {component.kind} takes components, and not {item.kind}"
+                self.error("wrong-type", message, item)
 
     # Values and templates.
 
@@ -239,9 +258,27 @@ class Context:
         """A field's number; the default where it depends on a value that is not known."""
         value = self.settled(component, field, default)
         try:
-            return float(value) if isinstance(value, (int, float, str)) else default
-        except ValueError:
+            found = float(value) if isinstance(value, (int, float, str)) else math.nan
+        except (ValueError, OverflowError):
+            found = math.nan
+        if math.isfinite(found):
+            return found
+        self.error("wrong-type", f"{field!r} is no number", component.place_of(field))
+        return default
+
+    def statuses(
+        self, component: Component, field: str, default: tuple[int, ...] = ()
+    ) -> tuple[int, ...]:
+        """A list of HTTP statuses."""
+        node = component.get(field)
+        if node is None:
             return default
+        found = [self.references.resolve(item) for item in node.items or [node]]
+        texts = [str(item.value) for item in found]
+        wrong = [i for i, text in zip(found, texts, strict=True) if not _STATUS.fullmatch(text)]
+        for item in wrong if node.value != [] else ():
+            self.error("wrong-type", f"{field!r} takes HTTP statuses, and not {item.kind}", item)
+        return () if wrong else tuple(map(int, texts))
 
     def truth(self, component: Component, field: str) -> bool:
         """Whether a field holds; not where it is absent or depends on what is not known."""

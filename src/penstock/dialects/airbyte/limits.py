@@ -33,7 +33,6 @@ def limits(ctx: Context, root: Component) -> Limits:
 
 def _budget(ctx: Context, component: Component) -> Budget:
     ctx.check(component)
-    statuses = component.value("status_codes_for_ratelimit_hit")
     defaults = Budget()
     return Budget(
         policies=tuple(_policy(ctx, child) for child in component.children("policies")),
@@ -41,7 +40,7 @@ def _budget(ctx: Context, component: Component) -> Budget:
         remaining_header=str(
             component.value("ratelimit_remaining_header", defaults.remaining_header)
         ),
-        spent=tuple(int(str(s)) for s in statuses) if isinstance(statuses, list) else (429,),
+        spent=ctx.statuses(component, "status_codes_for_ratelimit_hit", (429,)),
     )
 
 

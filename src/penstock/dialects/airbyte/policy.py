@@ -122,11 +122,10 @@ def _rule(ctx: Context, component: Component) -> Rule | None:
         hint = nearest(str(word), tuple(_ACTIONS))
         ctx.error("action", f"there is no action {word!r}", component.place_of("action"), hint)
         return None
-    codes = component.value("http_codes")
     contains = component.value("error_message_contains")
     return Rule(
         action=action,
-        statuses=tuple(_status(c) for c in codes) if isinstance(codes, list) else (),
+        statuses=ctx.statuses(component, "http_codes"),
         contains=contains if isinstance(contains, str) and contains else None,
         said=True,
         when=_condition(ctx, component, "predicate"),
@@ -134,10 +133,6 @@ def _rule(ctx: Context, component: Component) -> Rule | None:
         message=ctx.expression(component, "error_message", template.ANSWER, spelled=True),
         blame=_BLAMES.get(str(component.value("failure_type"))) if action == "fail" else None,
     )
-
-
-def _status(code: object) -> int:
-    return int(code) if isinstance(code, (int, str)) and str(code).isdecimal() else 0
 
 
 def _condition(ctx: Context, component: Component, field: str) -> Expr | None:

@@ -272,7 +272,8 @@ def decoder(ctx: Context, component: Component | None) -> Decoder:
         case "JsonItemsDecoder":
             path = ctx.path(component, "items_path")
             items = tuple(part for key in path for part in key.split(".") if part != "item")
-            return Decoder(items=items, encoding=str(component.value("encoding", "utf-8")))
+            encoding = str(component.value("encoding", "utf-8"))
+            return _usable(ctx, component, Decoder(items=items, encoding=encoding))
         case "GzipDecoder" | "ZipfileDecoder":
             return _packed(ctx, component)
         case "CustomDecoder":
@@ -298,12 +299,21 @@ _DECODERS = (
 def _csv(ctx: Context, component: Component) -> Decoder:
     nulls = component.value("set_values_to_none")
     delimiter = str(ctx.settled(component, "delimiter", ","))
-    return Decoder(
+    made = Decoder(
         format="csv",
         encoding=str(component.value("encoding", "utf-8")),
         delimiter="\t" if delimiter == "\\t" else delimiter,
         nulls=tuple(map(str, nulls)) if isinstance(nulls, list) else (),
     )
+    return _usable(ctx, component, made)
+
+
+def _usable(ctx: Context, component: Component, made: Decoder) -> Decoder:
+    """The decoder, diagnosed if nothing can be read with it."""
+    wrong = made.wrong()
+    if wrong is not None:
+        ctx.error("decoder", wrong, component.node)
+    return made
 
 
 def _packed(ctx: Context, component: Component) -> Decoder:

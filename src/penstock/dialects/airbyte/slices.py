@@ -250,6 +250,9 @@ def _parents(ctx: Context, component: Component, parent: MakeParent) -> Partitio
     if not children:
         ctx.error("no-parent", "a substream needs a parent", component.node)
         return None
+    for child in children:
+        if child.kind != "ParentStreamConfig":
+            ctx.unknown(child, "a parent", ("ParentStreamConfig",))
     members = tuple(_parent(ctx, ctx.check(child), parent) for child in children)
     return members[0] if len(members) == 1 else Chain(members=members)
 

@@ -227,6 +227,24 @@ CUSTOM_TYPES = {
     "SimpleRetriever.partition_router": "CustomPartitionRouter",
 }
 
+# Fields that hold a component, and never anything else; and those that may hold a list of them.
+_HOLD_ONE = """
+api_budget authenticator check components_resolver concurrency_level creation_requester decoder
+download_decoder download_extractor download_paginator download_requester
+download_target_extractor download_target_requester end_time_option error_handler extractor
+full_refresh_stream incremental_stream incremental_sync page_size_option page_token_option
+pagination_strategy paginator polling_requester record_expander record_filter record_selector
+request_option requester retriever start_time_option status_extractor status_mapping stream
+stream_template underlying_partition_router
+"""
+HOLD_ONE = frozenset(_HOLD_ONE.split())
+_HOLD_SEVERAL = """
+backoff_strategies components_mapping dynamic_streams error_handlers extractors matchers
+parent_stream_configs partition_router partition_routers policies quotas rates response_filters
+schema_loader state_migrations streams transformations
+"""
+HOLD_SEVERAL = frozenset(_HOLD_SEVERAL.split())
+
 
 @cache
 def _table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:

@@ -23,7 +23,7 @@ def decoder(ctx: Context, node: Node | None) -> Decoder | None:
     ctx.keys(node, _KEYS, "a decoder")
     default = Decoder()
     items = ctx.text(node.get("items"))
-    return Decoder(
+    made = Decoder(
         format=_format(ctx, node.get("type")),
         gzip=ctx.flag(node.get("gzip"), default=False),
         zip=ctx.flag(node.get("zip"), default=False),
@@ -32,6 +32,10 @@ def decoder(ctx: Context, node: Node | None) -> Decoder | None:
         nulls=ctx.texts(node.get("nulls")),
         items=tuple(items.split(".")) if items else (),
     )
+    wrong = made.wrong()
+    if wrong is not None:
+        ctx.error("bad-decoder", wrong, node)
+    return made
 
 
 def _format(ctx: Context, node: Node | None) -> Format:

@@ -116,7 +116,7 @@ def field_path(ctx: Context, text: str, node: Node) -> Keys | JsonPath:
     found = steps(text)
     if found and all(isinstance(step, str) for step in found):
         return Keys(path=tuple(str(step) for step in found))
-    problem = check_jsonpath(text) if found is None else None
+    problem = None if found else check_jsonpath(text)
     if problem is not None:
         ctx.error("bad-jsonpath", f"{text!r} is not a JSONPath: {problem}", node)
     return JsonPath(text=text)

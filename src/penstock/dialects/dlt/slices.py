@@ -15,6 +15,7 @@ from penstock.dialects.document import Node, SecretRef
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.hints import Hints
+from penstock.plan.records import Keys
 from penstock.plan.request import Param, Request, Slot
 from penstock.plan.slices import Cursor, Window, parse_duration
 
@@ -109,7 +110,7 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
     window = _window(ctx, node.get("step"))
     params, rest = _params(found, request)
     cursor = Cursor(
-        path=field_path(ctx, text, path if path is not None else node),
+        path=field_path(ctx, text, path) if path is not None else Keys(path=()),
         format=ctx.text(node.get("format")),
         start=_bound(ctx, start),
         end=_bound(ctx, end),
