@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 # A run that asks more often than this without an end is one that never ends.
 MOST_STEPS = 2_000_000
+# How long a thread is waited for, and how often, while nothing else can be done.
+LOOK, MOST_LOOKS = 0.05, 1_200
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 
@@ -25,6 +28,8 @@ class _Jump(selectors.DefaultSelector):
         super().__init__()
         self.passed = 0.0
         self.steps = 0
+        self.working = 0  # calls in threads, which know nothing of virtual time
+        self.looks = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         self.steps += 1
@@ -32,7 +37,13 @@ class _Jump(selectors.DefaultSelector):
             raise StuckError(f"no end after {MOST_STEPS} steps")
         ready = super().select(0)
         if ready or timeout == 0:
+            self.looks = 0
             return ready
+        if self.working:
+            self.looks += 1
+            if self.looks > MOST_LOOKS:
+                raise StuckError("a thread does not come to an end")
+            return super().select(LOOK)
         if timeout is None:
             raise StuckError("every task waits for another one")
         self.passed += max(timeout, 0.0)
@@ -50,6 +61,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop began."""
         return self._jump.passed
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """Done in a thread; time stands still meanwhile."""
+        done = super().run_in_executor(executor, func, *args)
+        if executor is None or isinstance(executor, ThreadPoolExecutor):
+            self._jump.working += 1
+            done.add_done_callback(self._returned)
+        return done
+
+    def _returned(self, _done: Any) -> None:
+        self._jump.working -= 1
 
 
 class VirtualClock:
