@@ -29,6 +29,9 @@ AT_RANDOM = 10 if ALL else 1
 LAKES = {"delta", "parquet"}
 """Destinations whose points are killed nowhere else."""
 
+IN_HISTORY = [(point, 8) for point in ("commit:rows", "commit:before", "commit:after")]
+"""Where the others are killed by default while they keep history, which is done nowhere else."""
+
 
 class CarefulDelta(DeltaPlace):
     """Reads Delta tables as `penstock.dataset` does: by the log, which is never half."""
@@ -46,11 +49,12 @@ class CarefulDelta(DeltaPlace):
 CAREFUL = {**PLACES, "delta": CarefulDelta}
 
 
-def points(kind):
+def points(kind, mode):
     """The points of a destination, and how often each is passed before the kill."""
+    rounds = history.CHECKPOINTS if mode in history.HINTS else commits.ROUNDS
     for point in kind.faults:
         if point in REPEATED or point in {"commit:said", "commit:shown"}:
-            times = range(1, commits.ROUNDS + 1)
+            times = range(1, rounds + 1)
         else:
             times = (1, 2) if "swap" in point else (1,)
         yield from ((point, n) for n in times)
@@ -58,12 +62,12 @@ def points(kind):
 
 def trials():
     for number, kind in enumerate(describe()):
-        if not ALL and kind.name not in LAKES:
-            continue
         for m, mode in enumerate(EVERY_MODE):
-            found = [p for p in points(kind) if "swap" not in p[0] or mode == "replace"]
-            if not ALL:
+            found = [p for p in points(kind, mode) if "swap" not in p[0] or mode == "replace"]
+            if not ALL and kind.name in LAKES:
                 found = [found[(5 * m + 3 * number) % len(found)]]
+            elif not ALL:
+                found = IN_HISTORY if mode in history.HINTS else []
             for point, count in found:
                 yield kind.name, mode, point, count
 
@@ -151,6 +155,7 @@ def check_after_kill(place, mode):
         return 0
     done = int(peek.state.get(STREAM, {}).get("done", "0"))
     assert peek.sequences.get(STREAM, 0) == done
+    assert ("orders" in place.tables()) == (done > 0)
     if done:
         assert history.found(place, mode) == history.expected(mode, done)
     return done
@@ -180,12 +185,13 @@ def complete(place, mode, tmp_path):
 
 
 def at_random():
-    kinds = [k.name for k in describe() if ALL or k.name in LAKES]
-    modes = EVERY_MODE if ALL else ("replace", "scd2")
-    return [(kind, mode) for kind in kinds for mode in modes]
+    for kind in describe():
+        some = ("replace", "scd2") if kind.name in LAKES else history.HINTS
+        for mode in EVERY_MODE if ALL else some:
+            yield kind.name, mode
 
 
-@pytest.mark.parametrize(("kind", "mode"), at_random())
+@pytest.mark.parametrize(("kind", "mode"), list(at_random()))
 def test_killed_at_random_times(forge, tmp_path, kind, mode):
     """Killed at any time, the work is whole up to a checkpoint and can be completed."""
     folder = tmp_path / "whole"
@@ -209,3 +215,13 @@ def test_killed_at_random_times(forge, tmp_path, kind, mode):
             complete(place, mode, folder)
         finally:
             place.close()
+
+
+def test_the_expectation_has_everything_in_it():
+    """Versions are closed, rows go and come, in what the trials of history compare with."""
+    versions = history.expected("scd2", history.CHECKPOINTS)
+    assert {valid for _, _, valid in versions} == {True, False}
+    assert len({i for i, _, _ in versions}) < len(versions)
+    marked = history.expected("soft-delete", history.CHECKPOINTS)
+    assert len({i for i, _, _ in marked}) == len(marked)
+    assert [i for i, _, valid in marked if not valid] == [1, 2, 3, 4]
