@@ -71,14 +71,15 @@ KIND = Kind(
 # One thread is cheaper than two for blocks of some megabytes, and the other core shapes the next.
 # Memory is mostly a cache of blocks just written, which a load never reads again; a commit for
 # which it is too little gets more (see `DuckDBEngine.recover`).
-# Folding the log into the file costs more the larger the file is: it is done seldom.
+# Folding the log into the file writes the last rows of each table anew, so not every commit does
+# it; but a commit as large as the threshold goes to the file at once and never to the log.
 # Rows that were deleted leave gaps; closing them writes nearly the whole table anew, so it is done
 # at the end of a run, and only where the gaps are large (see `DuckDBSession.fold`).
 # A progress bar would go to stdout, which is for data.
 SETTINGS = {
     "threads": 1,
     "memory_limit": "64MB",
-    "checkpoint_threshold": "256MB",
+    "checkpoint_threshold": "32MB",
     "max_vacuum_tasks": 0,
     "enable_progress_bar": "false",
 }
