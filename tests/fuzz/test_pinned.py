@@ -8,6 +8,8 @@ import pytest
 from tests.fuzz.play import of_object, of_text, ran
 from tests.support.api import Api, Read, answer, read_all
 
+from penstock.engine.preparing import fitting
+from penstock.errors import PlanError
 from penstock.plan import jsontext
 
 BASE = "https://api.test"
@@ -164,6 +166,13 @@ def test_half_of_a_surrogate_pair_is_an_error(where: str):
     compiled = of_text(text, ".json")
     assert compiled is not None
     assert [d.code for d in compiled.diagnostics] == ["not-text"]
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["\ud800"], {"a": "\ud800"}])
+def test_half_of_a_surrogate_pair_in_a_value_is_an_error(value: Any):
+    """It was an exception of the first request; the value itself is not shown."""
+    with pytest.raises(PlanError, match=r"token does not fit: it holds half of a surrogate pair"):
+        fitting(of_object(config()).need(), {"token": value})
 
 
 # Components that are none.

@@ -47,10 +47,24 @@ def fitting(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, Jso
     wanted = parts.items() if isinstance(parts, Mapping) else ()
     told = [(name, part) for name, part in wanted if values.get(name) is not None]
     problems = [_misfit(name, part, values[name]) for name, part in told]
+    problems += [_unsendable(name, value) for name, value in values.items()]
     found = [problem for problem in problems if problem is not None]
     if found:
         raise PlanError(found)
     return values
+
+
+def _unsendable(name: str, value: JsonValue) -> Diagnostic | None:
+    """What is wrong with a value that no request can hold."""
+    try:
+        msgspec.json.encode(value, enc_hook=repr)
+    except UnicodeEncodeError:
+        return Diagnostic(
+            code="value-invalid",
+            severity="error",
+            message=f"{name} does not fit: it holds half of a surrogate pair, no character",
+        )
+    return None
 
 
 def _misfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
