@@ -135,8 +135,14 @@ def test_slower_creator_uses_the_database_of_the_faster(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.duckdb"]
 
 
-def test_leftovers_of_dead_runs_are_removed(tmp_path):
-    """Half-made files are removed when their process is gone or they are old, else left."""
+@pytest.mark.parametrize("there", [False, True])
+def test_leftovers_of_dead_runs_are_removed(tmp_path, there):
+    """Half-made files are removed when their process is gone or they are old, else left.
+
+    So they are beside a database that is there already: its first name is such a leftover.
+    """
+    if there:
+        take(tmp_path / "x.duckdb").close()
     host = _newfile._host()
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"],

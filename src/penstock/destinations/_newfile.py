@@ -24,7 +24,7 @@ def create(path: Path, make: Callable[[Path], None], fault: Fault, *, over: bool
     The name is never taken from a file that has it: of two runs that create at once, the second
     finds the file of the first. Only with `over` the new file takes the place of what is there.
     """
-    _sweep(path)
+    sweep(path)
     beside = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         make(beside)
@@ -66,7 +66,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sweep(path: Path) -> None:
+def sweep(path: Path) -> None:
     """Remove what dead runs left while they created `path`."""
     for leftover in _leftovers(path):
         if _dead(leftover):

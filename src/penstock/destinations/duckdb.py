@@ -35,7 +35,7 @@ from penstock.destinations._duckdb_engine import (
 )
 from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
-from penstock.destinations._newfile import create
+from penstock.destinations._newfile import create, sweep
 from penstock.destinations._place import Place
 from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
@@ -164,6 +164,8 @@ class DuckDB(Place):
 
     def _make(self, db_schema: str) -> None:
         if self.path.exists():
+            # Who was killed between naming the file and forgetting its first name left both.
+            sweep(self.path)
             return
         if not self.path.parent.is_dir():
             raise DestinationError(
