@@ -127,6 +127,15 @@ def test_the_main_lane_refuses(odd):
         shaper.shape(block({"id": 2}, odd))
 
 
+@pytest.mark.parametrize("first", [b"null", b" null", b"\n\tnull"])
+def test_a_block_may_begin_with_null(first):
+    """Arrow's reader would end the whole process for it; a record that is null is an empty row."""
+    shaper, _ = shape({"id": 1, "o": {"x": 1.5}, "l": [1]})
+    found = shaper.shape(block(first, {"id": 2}, b"null", {"id": 3}))
+    assert rows(found) == [{}, {"id": 2}, {}, {"id": 3}]
+    assert rows(shaper.shape(block(first))) == [{}]
+
+
 def test_one_odd_record_costs_a_piece_and_not_the_block():
     """A block with one surprise goes to the main lane nearly whole."""
     records = [{"id": n} for n in range(20_000)]
