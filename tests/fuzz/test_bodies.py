@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from tests.fuzz.bodyplay import play
 from tests.fuzz.chance import Drawn, fuzzed
 from tests.fuzz.play import bounded
+from tests.fuzz.targets import body
 
 
 @fuzzed("bodies")
 def test_a_body_is_rows_or_an_error(data: st.DataObject):
     """Bytes of any kind, cut and garbled: decoded, and shaped to tables that hold together."""
     with bounded():
-        play(Drawn(data))
+        body(Drawn(data))

@@ -5,59 +5,27 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 from hypothesis import strategies as st
-from tests.fuzz.bodies import answers
 from tests.fuzz.chance import EXAMPLES, PROFILE, SHARES, Drawn, fuzzed
-from tests.fuzz.mutate import SUFFIXES, Chooser, garbled, mutated, odd, pick, written
-from tests.fuzz.play import Answers, bounded, of_object, of_text, ran
-from tests.fuzz.seeds import Seed, seeds
-from tests.support.api import Api
-
-from penstock.dialects import Compiled
-
-DIALECTS = ("dlt", "airbyte")
-
-
-def changed(choose: Chooser, dialect: str) -> tuple[Seed, dict]:
-    """A document of other tests, and the same with something wrong."""
-    pool = seeds(dialect)
-    seed = pick(choose, pool)
-    donors = [pick(choose, pool).document for _ in range(2)]
-    return seed, mutated(seed.document, choose, donors)
-
-
-def load(choose: Chooser, seed: Seed, compiled: Compiled | None) -> None:
-    """Run what compiled, against an API that answers anything."""
-    if compiled is None or compiled.source is None:
-        return
-    given = {wanted.name: odd(choose) for wanted in compiled.source.inputs}
-    ran(compiled.source, {**given, **seed.values}, Api(Answers(choose, answers(choose)), most=9999))
+from tests.fuzz.play import bounded, of_object
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import DIALECTS, plain, text
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @fuzzed("plain")
 def test_a_document_of_plain_data_is_a_plan_or_diagnosed(dialect: str, data: st.DataObject):
     """Keys that are gone, renamed or doubled, other types, parts of others: nothing is raised."""
-    choose = Drawn(data)
     with bounded():
-        seed, document = changed(choose, dialect)
-        load(choose, seed, of_object(document, pick(choose, (None, {}, seed.values))))
+        plain(dialect, Drawn(data))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @fuzzed("text")
 def test_a_document_of_text_is_a_plan_or_diagnosed(dialect: str, data: st.DataObject):
     """The same of files of each kind, which also are cut and garbled, and repaired."""
-    choose = Drawn(data)
     with bounded():
-        seed, document = changed(choose, dialect)
-        suffix = pick(choose, SUFFIXES)
-        try:
-            text = written(document, suffix)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            return  # what cannot be written is no file
-        load(choose, seed, of_text(garbled(text, choose) if choose.below(2) else text, suffix))
+        text(dialect, Drawn(data))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -11,6 +11,9 @@ from tests.support.api import Api, Read, answer, read_all
 from penstock.engine.preparing import fitting
 from penstock.errors import PlanError
 from penstock.plan import jsontext
+from penstock.plan.decoder import Decoder
+from penstock.plan.records import Keys, Several
+from penstock.read.decode import Wanted, decode
 
 BASE = "https://api.test"
 
@@ -95,6 +98,14 @@ def test_a_number_beyond_doubles_is_found_by_a_path(path: str):
     found = read(config(endpoint={"data_selector": path}), HUGE)
     (record,) = (bytes(r) for page in found.pages() for r in page.records)
     assert b'"n":1e400' in record
+
+
+def test_a_number_beyond_doubles_holds_no_records():
+    """Where records should be found, or on the way to them, it is what is no object."""
+    for path, body in ((("data",), b"1e400"), (("data", "a"), b'{"data":1e400}')):
+        found = decode(body, Decoder(), Wanted(records=Several(paths=(Keys(path=path),))))
+        assert not found.records
+        assert not found.present
 
 
 def test_a_number_beyond_doubles_is_a_key_as_written():

@@ -177,11 +177,10 @@ def walked(body: bytes, path: RecordPath) -> Decoded:
 def _keyed(body: bytes, whole: JsonValue, path: tuple[str, ...]) -> Decoded:
     raw = msgspec.Raw(body)
     for key in path:
-        if not isinstance(whole_step := msgspec.json.decode(raw, type=_RAW_ANY), dict):
+        try:
+            raw = _RAW_DICT.decode(raw)[key]
+        except (msgspec.ValidationError, KeyError):  # no object, or one without the key
             return Decoded(records=(), envelope=whole, present=False)
-        if key not in whole_step:
-            return Decoded(records=(), envelope=whole, present=False)
-        raw = whole_step[key]
     records, single = split(raw)
     return Decoded(records=records, envelope=whole, single=single)
 
@@ -314,7 +313,7 @@ def _several(body: bytes, whole: JsonValue, path: Several) -> Decoded:
 
 
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_RAW_ANY = dict[str, msgspec.Raw] | list[msgspec.Raw] | str | int | float | bool | None
+_RAW_DICT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class _Envelope:
