@@ -28,7 +28,7 @@ from rows import KEY, batches, schema
 
 def by_penstock(path, made, loads, write, threads):
     kept.SETTINGS["threads"] = threads
-    owner = Owner(run_id="bench", pid=os.getpid(), host="bench")
+    owner = Owner(run_id="bench", pid=os.getpid(), host="bench", alone=True)
     session = open_destination(str(path)).open(owner=owner, db_schema="bench")
     for load_id, load in loads:
         session.commit(
@@ -111,7 +111,7 @@ def flat_memory(arguments):
     """Print the peak after each of ten checkpoints: it must not grow with the rows kept."""
     made = schema(nested=False)
     with tempfile.TemporaryDirectory() as directory:
-        owner = Owner(run_id="bench", pid=os.getpid(), host="bench")
+        owner = Owner(run_id="bench", pid=os.getpid(), host="bench", alone=True)
         kept.SETTINGS["threads"] = arguments.threads
         kept.SETTINGS["memory_limit"] = arguments.memory
         session = open_destination(f"{directory}/x.duckdb").open(owner=owner, db_schema="bench")

@@ -138,7 +138,7 @@ def warm(kind):
 def by_penstock(task, made, loads):
     run = task["name"]
     write = {"append": Append(), "merge": Merge(key=KEY)}.get(task["write"])
-    owner = Owner(run_id=run, pid=os.getpid(), host="bench")
+    owner = Owner(run_id=run, pid=os.getpid(), host="bench", alone=True)
     place = f"{task['place']}/bench_load.duckdb" if task["kind"] == "duckdb" else task["place"]
     session = open_destination(place).open(owner=owner, db_schema="bench")
     for number, load in enumerate(loads):

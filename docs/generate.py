@@ -12,7 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -149,6 +149,26 @@ def guarantees() -> str:
     return table(("fault", "once", *MODES), rows)
 
 
+def model() -> str:
+    """What can go wrong at all, and what proves that it is taken well."""
+    tests = DOCS.parent / "tests"
+    found = tomllib.loads((tests / "faults" / "model.toml").read_text("utf-8"))
+    return table(
+        ("what goes wrong", "proven by"), [(r["what"], _proofs(r)) for r in found.values()]
+    )
+
+
+def _proofs(row: dict[str, Any]) -> str:
+    files = dict.fromkeys(test.partition("::")[0] for test in row.get("tests", ()))
+    shown = [
+        *(f"`{kind}`" for kind in row.get("faults", ())),
+        *(f"[{Path(file).stem}](../tests/{file})" for file in files),
+    ]
+    if "open" in row:
+        shown.append(f"not proven: {row['open']}")
+    return ", ".join(shown) or row["none"]
+
+
 MODES = ("from the middle", "from the start")
 
 
@@ -265,6 +285,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "emulators": emulators,
     "guarantees": guarantees,
+    "model": model,
     "connectors": connectors,
     "destinations": destinations,
     "conformance": conformance,
