@@ -10,8 +10,10 @@ import importlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ LIMITS = {
     "file": resource.RLIMIT_FSIZE,
     "descriptors": resource.RLIMIT_NOFILE,
 }
+
+
+LONGEST = 90.0  # seconds that a command may take, on a busy machine too
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +91,7 @@ class Shell:
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         )
         self._folder = Path()
+        self._pid = 0
 
     def start(
         self,
@@ -108,12 +114,16 @@ class Shell:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        self._pid = int(self._process.stdout.readline())
+        return self._pid
 
     def end(self) -> Ended:
-        """Wait for the command that was begun."""
+        """Wait for the command that was begun; one that does not end is killed."""
         assert self._process.stdout is not None
+        patience = threading.Timer(LONGEST, os.kill, (self._pid, signal.SIGKILL))
+        patience.start()
         code = int(self._process.stdout.readline())
+        patience.cancel()
         out, err = (self._folder / "out", self._folder / "err")
         return Ended(
             code=code,

@@ -212,7 +212,10 @@ def test_a_suspended_run_keeps_the_file_to_itself(
 def test_a_run_without_memory_ends_and_is_made_up_for(
     shell: Shell, second: Shell, server: EmulatorServer, tmp_path: Path
 ) -> None:
-    """From some moment on nothing more is to be had: however it ends, the next run is whole."""
+    """From some moment on nothing more is to be had: however it ends, the next run is whole.
+
+    The HTTP client may lose a request then, and the run waits for it until it is killed.
+    """
     place = PLACES["duckdb"](tmp_path)
     pid = suspended(shell, tmp_path, place)
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[0])
@@ -220,7 +223,7 @@ def test_a_run_without_memory_ends_and_is_made_up_for(
     resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
     ended = woken(shell, pid)
     assert ended.code not in {0, 2}, ended
-    assert ended.err
+    assert ended.err or ended.code == -signal.SIGKILL
     again = second(tmp_path, *words(server, place.url))
     assert again.code == 0, again.err
     assert_all(place)
