@@ -43,7 +43,8 @@ def emulator(name: str, **settings: Any) -> Iterator[str]:
 class Measured:
     """One run of a process: seconds of wall and CPU, and the peak of its memory in MB.
 
-    The processes that it starts are counted in, memory that several of them share once.
+    The processes that it starts are counted in, memory that several of them share once. One that
+    ends before it is looked at tells the peak itself.
     """
 
     def __init__(self, wall: float, cpu: float, peak: float, output: str) -> None:
@@ -68,7 +69,7 @@ def run(command: list[str], folder: Path) -> Measured:
         wall = time.perf_counter() - started
     if status:
         raise SystemExit(f"{command} ended with {status}")
-    return Measured(wall, used.ru_utime + used.ru_stime, peak[0], output)
+    return Measured(wall, used.ru_utime + used.ru_stime, peak[0] or used.ru_maxrss / 1024, output)
 
 
 @contextmanager
