@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.destinations._duckdb_scratch import parquet
 from penstock.destinations._lake_files import aligned, file_schema, folder_of
 from penstock.destinations._lake_log import Head, read_head
 from penstock.destinations._lake_store import Store, explain, store_at
@@ -53,8 +54,7 @@ class Dataset:
 
     def sql(self, table: str) -> str:
         """What stands for a table in DuckDB's SQL: `SELECT … FROM {sql}`."""
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in self.files(table))
-        return f"read_parquet([{listed}], union_by_name = true)"
+        return parquet(self.files(table))
 
     def table(self, table: str) -> pa.Table:
         """All rows of a table; Penstock's own tables are there too, as `_penstock_loads`.
