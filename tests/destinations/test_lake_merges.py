@@ -20,6 +20,7 @@ from tests.destinations.orders import (
 from tests.destinations.places import PLACES, Opener
 
 from penstock.destinations import _lake_merge
+from penstock.destinations._duckdb_scratch import scratch
 from penstock.destinations._lake_keys import Keys
 from penstock.destinations._lake_log import File
 from penstock.destinations.base import Append, Checkpoint, Merge
@@ -178,3 +179,13 @@ def test_files_out_of_range_are_not_asked(low, high, may):
     """A file is near where one of the keys, not only their range, lies in its range."""
     file = File(path="p", table="t", part="x", rows=1, size=1, ranges={"n": (low, high)})
     assert keys((9, "a"), (5, "b"), (None, "c")).may_be_in(file) is may
+
+
+def test_no_database_is_opened_before_it_is_asked():
+    """A run whose rows need no SQL does not pay for a database in memory."""
+    made = scratch()
+    assert "_opened" not in vars(made.connection)
+    made.create_table("a", [KIND], ids={KIND.name})
+    assert made.rows(f"SELECT count(*) FROM {made.at('a')}") == [(0,)]
+    assert "_opened" in vars(made.connection)
+    made.close()

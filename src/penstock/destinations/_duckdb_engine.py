@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
@@ -134,8 +135,12 @@ class DuckDBEngine(Engine):
         catalog = self.catalog or self.rows("SELECT current_database()")[0][0]
         # Three parts: with two, a schema named like its file would be ambiguous.
         self._prefix = f"{sql.quote(catalog)}.{sql.quote(db_schema)}"
+
+    @cached_property
+    def _has_zstd(self) -> bool:
+        """Asked for when a table is made: a database in memory may never be opened at all."""
         [(version,)] = self.rows("SELECT library_version FROM pragma_version()")
-        self._has_zstd = not str(version).startswith("v1.")
+        return not str(version).startswith("v1.")
 
     def at(self, table: str) -> str:
         """Name a table in full."""
