@@ -78,6 +78,7 @@ CODES: dict[str, str] = {
     "transport": "No usable answer came.",
     "connection": "The connection could not be made or broke.",
     "timeout": "No answer came in time.",
+    "request-lost": "The HTTP client gave neither an answer nor an error.",
     "status": "The API answered with a status that is not accepted.",
     "auth": "The credentials were refused, or no token could be had with them.",
     "token-not-kept": "The API replaced a token of the user's, and there is no place to keep it.",

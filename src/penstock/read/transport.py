@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,7 @@ from penstock.errors import CapError, ReadError, TransportError
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.read.addresses import public_address
 from penstock.read.unpack import UNPACKERS, Unpacker
+from penstock.read.watch import Lost, Watch
 
 MAX_BODY = 256 * 1024 * 1024  # bytes after decompression
 MAX_RATIO = 200  # decompressed bytes per byte on the wire, beyond the first megabyte
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client, ClientBuilder
     from typing_extensions import Buffer
 
+_GRACE = 5.0  # seconds on top of those after which the client is to give up itself
 _CHUNK = 1024 * 1024
 _ACCEPT = "*/*"  # where a document says nothing: what both reference tools send
+_LOST = "the HTTP client gives neither an answer nor an error"
+_MEMORY = (
+    "it loses a request where memory runs out: give the process more, "
+    "or less to do at once (--concurrency); what was committed is intact, run again"
+)
 _PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 _ACCEPT_CODING = "gzip, deflate"
 
@@ -81,6 +89,7 @@ class Http:
         self._user_agent = user_agent
         self._client = self._builder().build()
         self._pinned: dict[tuple[str, int], Client] = {}
+        self._watch = Watch(self._bounds.connect + self._bounds.read + _GRACE)
 
     def _builder(self) -> ClientBuilder:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 (only a run needs it)
@@ -122,12 +131,13 @@ class Http:
         Raises:
             TransportError: no whole answer came.
             CapError: the answer is larger than a run can take.
+            ReadError: the request went nowhere, or was lost.
         """
         from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 (only a run needs it)
 
         started = time.perf_counter()
         try:
-            response = await self._send(request, started)
+            response = await self._watch.over(self._send(request, started))
         except PyreqwestError as exc:
             where = f"{request.method} {request.full_url}"
             raise TransportError(_said(exc), request=where, code=_code(exc)) from exc
@@ -136,6 +146,10 @@ class Http:
             raise ReadError(
                 f"not a URL that can be asked: {exc}", code="url", request=where
             ) from exc
+        except Lost:
+            _heed_cancel()
+            where = f"{request.method} {request.full_url}"
+            raise ReadError(_LOST, code="request-lost", hint=_MEMORY, request=where) from None
         _heed_cancel()
         return response
 
@@ -181,7 +195,8 @@ class Http:
     async def close(self) -> None:
         """Close the connections."""
         for client in (self._client, *self._pinned.values()):
-            await client.close()
+            with suppress(Lost):
+                await Watch(_GRACE).over(client.close())
 
 
 def _heed_cancel() -> None:
