@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, overload
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -15,8 +15,12 @@ from penstock.plan.expr import JsonValue
 
 # What `requests`, under both reference engines, leaves as it is in a URL.
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_PLAIN = re.compile(r"[A-Za-z0-9_./:-]*")  # what most URLs consist of: nothing is to be quoted
 # Where brackets hold the number of a host; anywhere else they are written otherwise.
 _HOSTED = re.compile(r"[A-Za-z][\w+.-]*://[^/?#]*")
+
+
+T = TypeVar("T")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -33,7 +37,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def full_url(self) -> str:
         """The URL with the query, percent-encoded."""
-        url = quote(self.url, safe=_URL_SAFE)
+        url = self.url if _PLAIN.fullmatch(self.url) else quote(self.url, safe=_URL_SAFE)
         if "[" in url or "]" in url:
             url = _without_brackets(url)
         if not self.query:
@@ -73,6 +77,16 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, /, default: str) -> str: ...
+    @overload
+    def get(self, key: str, /, default: T) -> str | T: ...
+    def get(self, key: str, /, default: object = None) -> object:
+        """The value of a header, or `default`: asked for often, and not there most of the time."""
+        return self._values.get(key.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -209,8 +209,9 @@ class Asker:
                 request=f"{request.method} {request.full_url}",
             )
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
-        based = leads(stream.request.url, request.url, frame)
-        if carries and not based and not self._origins.allows(request.url):
+        if not carries or self._origins.allows(request.url):
+            return
+        if not leads(stream.request.url, request.url, frame):
             raise OriginError(
                 f"the request leads to {origin(request.url)}, "
                 f"but the document names {self._origins.named()}",
@@ -274,11 +275,14 @@ class Asker:
         for _hop in range(MAX_HOPS + 1):
             governor = self._governor(request.url)
             tally.waited += await self._budgets.take(request)
-            async with governor.slot(stream):
+            await governor.enter(stream)
+            try:
                 tally.requests += 1
                 if sent is not None:
                     sent()
                 response = await self._transport.send(request)
+            finally:
+                governor.leave()
             self._budgets.learn(request, response)
             if turns is not None:
                 turns.learn(request, response)

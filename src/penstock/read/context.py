@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from penstock.plan.pagination import (
     asked_size,
     kind_name,
 )
-from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread
+from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread, Step
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
@@ -68,6 +68,8 @@ class StreamContext:
     ) -> None:
         self.stream = stream
         self.settings = settings
+        # Whether a list answer stands for its items: the first of them is what templates see.
+        self.itemwise = stream.records.absent == "empty"
         self.loaded = stream.name in settings.loaded
         # A stream that is read only for its children is read in full: its state belongs to runs
         # that load it.
@@ -96,7 +98,11 @@ class StreamContext:
         self.lost = 0
         self._began: float | None = None  # the first page, on the run's clock
         self.door: Door | None = None
-        self.steps = Steps(stream.records.steps[self.spreads :])
+        steps = stream.records.steps
+        self.spreads = _spreads(steps)
+        self.steps = Steps(steps[self.spreads :])
+        # The columns that slices add to their records.
+        self.carries = tuple(step for step in steps if isinstance(step, Carry))
         self._laws: dict[int | None, Law] = {}
         self._pagination: Decided | None = None
         self._want: Wanted | None = None
@@ -107,17 +113,6 @@ class StreamContext:
     def name(self) -> str:
         """The stream's name."""
         return self.stream.name
-
-    @property
-    def itemwise(self) -> bool:
-        """Whether a list answer stands for its items: the first of them is what templates see."""
-        return self.stream.records.absent == "empty"
-
-    @property
-    def spreads(self) -> int:
-        """How many of the first steps make several records of each, before they are counted."""
-        steps = self.stream.records.steps
-        return next((i for i, s in enumerate(steps) if not isinstance(s, Spread)), len(steps))
 
     @property
     def depends_on_cursor(self) -> bool:
@@ -224,10 +219,10 @@ class StreamContext:
         law = self._laws[size] = self.law(size).learn(count, before, index)
         return law
 
-    @property
-    def carries(self) -> tuple[Carry, ...]:
-        """The columns that slices add to their records."""
-        return tuple(step for step in self.stream.records.steps if isinstance(step, Carry))
+
+def _spreads(steps: Sequence[Step]) -> int:
+    """How many of the first steps make several records of each, before they are counted."""
+    return next((i for i, step in enumerate(steps) if not isinstance(step, Spread)), len(steps))
 
 
 def contexts(

@@ -384,9 +384,9 @@ def _merged(answers: Sequence[Answer], key: tuple[str, ...]) -> Sequence[RawReco
 
 def _without_doubles(request: HttpRequest) -> HttpRequest:
     """The request without the pairs of its query that its URL holds already."""
-    held = set(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
-    if not held:
+    if not request.query or "?" not in request.url:
         return request
+    held = set(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
     kept = tuple(pair for pair in request.query if pair not in held)
     return msgspec.structs.replace(request, query=kept)
 

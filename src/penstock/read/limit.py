@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -59,16 +57,22 @@ class Governor:
             paused=max(0.0, self._paused_until - self._clock.monotonic()),
         )
 
-    @asynccontextmanager
-    async def slot(self, stream: str) -> AsyncIterator[None]:
-        """A slot for one request of `stream`, when the limits allow it."""
-        await self._enter(stream)
+    async def enter(self, stream: str) -> None:
+        """Take a slot for one request of `stream`, when the limits allow it; `leave` gives it back.
+
+        A pair of calls, not a context manager: this stands in the way of every request.
+        """
+        await self._take_slot(stream)
         try:
             await self._wait_turn()
-            yield
-        finally:
-            self._running -= 1
-            self._hand_out()
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the slot of a request back."""
+        self._running -= 1
+        self._hand_out()
 
     def succeeded(self, headers: Headers) -> None:
         """An answer came: allow a little more, unless it says that the quota is used up."""
@@ -92,7 +96,7 @@ class Governor:
     def _pause(self, seconds: float) -> None:
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
-    async def _enter(self, stream: str) -> None:
+    async def _take_slot(self, stream: str) -> None:
         if self._running < int(self._limit) and not any(self._queues.values()):
             self._running += 1
             return

@@ -226,7 +226,7 @@ class Reader:
                 await self._open(context, fed, lane)
             async with aclosing(Partitions(context, feeds).walk()) as walk:
                 async for fed in walk:
-                    if fed.piece.partition_key in again:
+                    if again and fed.piece.partition_key in again:
                         fed.release()
                     else:
                         await self._open(context, fed, lane)
@@ -293,7 +293,7 @@ class Reader:
             self._emit(StreamStarted(stream=context.name))
         context.tally.slices += 1
         try:
-            piece = with_extras(piece, context, context.frame(piece))
+            piece = with_extras(piece, context)
             await self._read_slice(context, piece, turn)
         except Error as exc:
             turn.leave()
@@ -401,8 +401,10 @@ class Reader:
     ) -> Admitted:
         """Records of a page through the steps and the cursor."""
         tally, tracker = context.tally, going.tracker
-        frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
-        shaped = await _stepped(context, records, frame)
+        shaped = records
+        if context.steps:
+            frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
+            shaped = await _stepped(context, records, frame)
         tally.filtered += max(0, len(records) - len(shaped))
         kept = shaped
         if tracker is not None:

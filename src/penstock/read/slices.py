@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.errors import BodyError
 from penstock.plan import jsontext
-from penstock.plan.expr import Frame, JsonValue, as_text, evaluate
+from penstock.plan.expr import JsonValue, as_text, evaluate
 from penstock.plan.paths import at
 from penstock.plan.records import Keys
 from penstock.plan.slices import Field, Parent, Range, Slice
@@ -139,10 +139,11 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
     return [msgspec.structs.replace(piece, range=Range(start=start, end=end), marks=marks)]
 
 
-def with_extras(piece: Slice, context: StreamContext, frame: Frame) -> Slice:
+def with_extras(piece: Slice, context: StreamContext) -> Slice:
     """The slice with the columns its records carry."""
     if not context.carries:
         return piece
+    frame = context.frame(piece)
     extras = tuple((c.name, _scalar(evaluate(c.value, frame))) for c in context.carries)
     return msgspec.structs.replace(piece, extras=extras)
 

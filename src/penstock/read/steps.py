@@ -27,6 +27,10 @@ class Steps:
         self._changes = any(map(_changes, self._steps))
         self._single = not any(map(_makes_several, self._steps))
 
+    def __bool__(self) -> bool:
+        """Whether there is a step that looks at records."""
+        return bool(self._steps)
+
     @cached_property
     def _work(self) -> list[Work]:
         # Templates take a while to import, which a run with nothing new shall not wait for.

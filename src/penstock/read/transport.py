@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 
 _GRACE = 5.0  # seconds on top of those after which the client is to give up itself
 _CHUNK = 1024 * 1024
-_ACCEPT = "*/*"  # where a document says nothing: what both reference tools send
 _LOST = "the HTTP client gives neither an answer nor an error"
 _MEMORY = (
     "it loses a request where memory runs out: give the process more, "
     "or less to do at once (--concurrency); what was committed is intact, run again"
 )
+# Where a document says nothing of them; `*/*` is what both reference tools send.
+_DEFAULT_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 _PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
-_ACCEPT_CODING = "gzip, deflate"
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ class Http:
             .brotli(enable=False)
             .zstd(enable=False)
             .user_agent(self._user_agent)
+            .default_headers(_DEFAULT_HEADERS)
             .connect_timeout(timedelta(seconds=bounds.connect))
             .read_timeout(timedelta(seconds=bounds.read))
             .timeout(timedelta(seconds=bounds.total))
@@ -156,11 +158,6 @@ class Http:
     async def _send(self, request: HttpRequest, started: float) -> HttpResponse:
         client = await self._client_for(request)
         builder = client.request(request.method, request.full_url)
-        names = {name.lower() for name, _ in request.headers}
-        if "accept" not in names:
-            builder = builder.header("Accept", _ACCEPT)
-        if "accept-encoding" not in names:
-            builder = builder.header("Accept-Encoding", _ACCEPT_CODING)
         for name, value in request.headers:
             builder = builder.header(name, value)
         if request.body is not None:
@@ -181,9 +178,9 @@ class Http:
                 elapsed=time.perf_counter() - started,
             )
 
-    def _headers(self, request: HttpRequest, items: Iterable[tuple[object, object]]) -> Headers:
-        pairs = tuple((str(k), str(v)) for k, v in items)
-        size = sum(len(name) + len(value) for name, value in pairs)
+    def _headers(self, request: HttpRequest, items: Iterable[tuple[str, str]]) -> Headers:
+        pairs = tuple(items)
+        size = sum(map(len, chain.from_iterable(pairs)))
         if size > MAX_HEADERS:
             raise CapError(
                 f"the answer has {size:,} bytes of headers, more than {MAX_HEADERS:,}",
