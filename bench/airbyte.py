@@ -178,14 +178,15 @@ def pages(size: int) -> dict[str, Any]:
     }
 
 
-def manifest(*streams: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of these streams."""
+def manifest(*streams: dict[str, Any], workers: int | None = 10) -> dict[str, Any]:
+    """A manifest of these streams; most real ones say nothing of `workers`."""
+    level = {"type": "ConcurrencyLevel", "default_concurrency": workers}
     return {
         "version": "7.0.0",
         "type": "DeclarativeSource",
         "check": {"type": "CheckStream", "stream_names": [streams[0]["name"]]},
         "spec": {"type": "Spec", "connection_specification": {"type": "object", "properties": {}}},
-        "concurrency_level": {"type": "ConcurrencyLevel", "default_concurrency": 10},
+        **({"concurrency_level": level} if workers else {}),
         "streams": list(streams),
     }
 
@@ -234,7 +235,7 @@ def loads(base: str, total: int) -> tuple[Load, ...]:
         Load(name="extract", manifest=manifest(plain), records=total),
         Load(name="transform", manifest=manifest(changing), records=total),
         Load(name="partitions", manifest=manifest(parted), records=PARTITIONS),
-        Load(name="latency", manifest=manifest(slow), records=SLOW_PAGES * SLOW_SIZE),
+        Load(name="latency", manifest=manifest(slow, workers=None), records=SLOW_PAGES * SLOW_SIZE),
         Load(name="check-1mb", manifest=large(base), command="check"),
     )
 

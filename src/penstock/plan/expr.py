@@ -340,7 +340,7 @@ def _root(scope: Scope, frame: Frame) -> object:
 
 def _enter(value: object, step: Step) -> tuple[bool, object]:
     """One step into `value`: whether it is there, and what is there (else `value` itself)."""
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # a dict first: it is told at once
         return (True, value[step]) if step in value else (False, value)
     if isinstance(value, (list, tuple)) and isinstance(step, int):
         return (True, value[step]) if -len(value) <= step < len(value) else (False, value)

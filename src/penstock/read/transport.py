@@ -226,10 +226,8 @@ class _Taking:
         unpacker = self._unpacker()
         pieces: list[bytes] = []
         size, began = 0, time.monotonic()
-        while (read := await reader.read_chunk()) is not None:
+        while self.wire != self._length and (read := await reader.read_chunk()) is not None:
             packed = bytes(read)
-            if not packed:
-                break
             self.wire += len(packed)
             self._check_rate(time.monotonic() - began)
             for piece in unpacker.pieces(packed):
