@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.api import Api, query, read_all, response, rows, source, stream
+from tests.support.api import Api, answer, query, read_all, response, rows, source, stream
 
 from penstock.plan.pagination import NextToken, SinglePage
 from penstock.plan.python import Retrieve
@@ -13,6 +13,7 @@ from penstock.plan.source import Most
 from penstock.read import python
 
 DATA = Records(path=Keys(path=("data",)))
+WHOLE = Parent(stream="users", fields=(), whole=True)
 TOKENS = NextToken(token=response("next"), into=query("cursor"))
 
 
@@ -99,3 +100,19 @@ def test_time_is_a_limit_too():
     api = Api(paged(9), latency=10.0)
     found = read_all(source(stream(records=DATA, pagination=TOKENS, most=Most(seconds=15))), api)
     assert found.tally().pages == 3
+
+
+def test_numbers_that_no_double_holds_are_passed_on_as_written():
+    """What a function makes of a page, and what is made of that, keeps a number's digits."""
+
+    def body(_asked):
+        return answer(body=b'{"data": [{"id": 1, "much": 1e400}]}')
+
+    top = stream("users", records=DATA)
+    passed = made("passed", lambda f: f.slice["extra"]["item"], partition=WHOLE)
+    below = made("below", fed, partition=Parent(stream="passed", fields=(), whole=True))
+    found = read_all(source(top, passed, below), Api(body))
+
+    [passed_on], [last] = found.pages("passed"), found.pages("below")
+    assert bytes(passed_on.records[0]) == b'{"id":1,"much":1e400}'
+    assert bytes(last.records[0]) == b'{"got":{"id":1,"much":1e400}}'

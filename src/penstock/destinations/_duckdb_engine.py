@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
@@ -109,6 +108,13 @@ def explain(error: Exception) -> Error:
     return DestinationError(f"DuckDB: {text}", hint=advice)
 
 
+def is_first_series() -> bool:
+    """Whether the driver is DuckDB 1, which lacks some of what later ones can."""
+    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
+
+    return str(duckdb.__version__).startswith("1.")
+
+
 def is_conflict(error: BaseException | None) -> bool:
     """Whether a statement failed because another transaction wrote the same."""
     return type(error).__name__ == "TransactionException"
@@ -135,12 +141,6 @@ class DuckDBEngine(Engine):
         catalog = self.catalog or self.rows("SELECT current_database()")[0][0]
         # Three parts: with two, a schema named like its file would be ambiguous.
         self._prefix = f"{sql.quote(catalog)}.{sql.quote(db_schema)}"
-
-    @cached_property
-    def _has_zstd(self) -> bool:
-        """Asked for when a table is made: a database in memory may never be opened at all."""
-        [(version,)] = self.rows("SELECT library_version FROM pragma_version()")
-        return not str(version).startswith("v1.")
 
     def at(self, table: str) -> str:
         """Name a table in full."""
@@ -213,7 +213,7 @@ class DuckDBEngine(Engine):
         DuckDB 1 takes the word too, and then does not compress such a column at all.
         """
         plain = super().definition(column, is_id=is_id)
-        return f"{plain} USING COMPRESSION zstd" if is_id and self._has_zstd else plain
+        return f"{plain} USING COMPRESSION zstd" if is_id and not is_first_series() else plain
 
     def collect(self, name: str, query: str, parameters: Sequence[object] = ()) -> str:
         """Keep what a query gives, until something else is kept under that name."""

@@ -6,6 +6,8 @@ need, and the stream's state, kept in one destination transaction or not at all.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -141,6 +143,11 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
     alone: bool = False
+
+    @classmethod
+    def here(cls, run_id: str, *, alone: bool = False) -> Owner:
+        """This process, in a run."""
+        return cls(run_id=run_id, pid=os.getpid(), host=socket.gethostname(), alone=alone)
 
 
 class Peek(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from penstock.destinations._duckdb_engine import (
     DuckDBEngine,
     explain,
     fold,
+    is_first_series,
 )
 from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
@@ -257,7 +258,7 @@ def _attach(path: Path) -> Connection | None:
     """
     import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
 
-    if duckdb.__version__.startswith("1."):
+    if is_first_series():
         return None
     connection = cast("Connection", duckdb.connect(":memory:"))
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,7 +50,7 @@ def import_state(  # noqa: PLR0913 (the same words as the command line's)
         raise _wrong(f"{origin} holds no state of a stream that goes on from one")
     run_id = new_run_id()
     session = open_destination(destination).open(
-        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
+        owner=Owner.here(run_id),
         db_schema=db_schema or source.name,
         takeover="always" if takeover else "dead",
     )

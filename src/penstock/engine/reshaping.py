@@ -6,8 +6,6 @@ the ledger of the destination makes each happen once: what is there already is p
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,7 +68,7 @@ def reshape(  # noqa: PLR0913 (the words of the command line)
     schema = db_schema or _schema(found)
     run_id = new_run_id()
     session = open_destination(destination).open(
-        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname()),
+        owner=Owner.here(run_id),
         db_schema=schema,
         takeover="always" if takeover else "dead",
     )

@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -521,7 +520,7 @@ def _keeping(
 def _session(destination: str, db_schema: str, options: Options, run_id: str) -> Session:
     """This run's hold on the destination."""
     return open_destination(destination, fault=options.fault).open(
-        owner=Owner(run_id=run_id, pid=os.getpid(), host=socket.gethostname(), alone=options.alone),
+        owner=Owner.here(run_id, alone=options.alone),
         db_schema=db_schema,
         takeover="always" if options.takeover else "dead",
         wait=options.wait,
@@ -577,7 +576,7 @@ def reset_state(
     if place.peek(db_schema or source.name) is None:
         raise DestinationError(f"{destination} holds nothing of {source.name!r}", code="empty")
     session = place.open(
-        owner=Owner(run_id=new_run_id(), pid=os.getpid(), host=socket.gethostname()),
+        owner=Owner.here(new_run_id()),
         db_schema=db_schema or source.name,
         takeover="always" if takeover else "dead",
     )

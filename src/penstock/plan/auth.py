@@ -366,7 +366,7 @@ def _brought(auth: OAuth2, frame: Frame, now: float) -> Grant | None:
 
 def _session(auth: SessionToken, response: HttpResponse, now: float) -> Grant:
     """The token in the answer to a login."""
-    value = _json(response)
+    value = jsontext.decode_or(response.body, None)
     if not response.ok:
         raise AuthError(
             f"the login answered {response.status}{_reason(value)}",
@@ -429,7 +429,7 @@ def read_grant(auth: OAuth2, response: HttpResponse, now: float) -> Grant:
     Raises:
         AuthError: the endpoint refused, or its answer holds no token.
     """
-    answer = _json(response)
+    answer = jsontext.decode_or(response.body, None)
     if not response.ok:
         raise AuthError(
             f"the token endpoint answered {response.status}{_reason(answer)}",
@@ -471,10 +471,6 @@ def _kept(rotation: Rotation | None, answer: JsonValue, token: str, ends: float)
     refresh = _find(answer, rotation.refresh_field)
     renewed = ((rotation.refresh, refresh),) if isinstance(refresh, str) and refresh else ()
     return ((rotation.access, token), *renewed, (rotation.expiry, until))
-
-
-def _json(response: HttpResponse) -> JsonValue:
-    return jsontext.decode_or(response.body, None)
 
 
 def _find(value: JsonValue, name: str, depth: int = 5) -> JsonValue:

@@ -482,7 +482,7 @@ async def _own_wait(
 
 def _answered(response: HttpResponse, frame: Frame) -> Frame:
     """The frame in which an answer that may be none is judged."""
-    page = page_values(response, _maybe_json(response.body))
+    page = page_values(response, jsontext.decode_or(response.body, {}))
     page["request_url"] = response.url
     return msgspec.structs.replace(frame, page={**frame.page, **page})
 
@@ -492,10 +492,6 @@ def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonVa
     headers: JsonValue = response.headers  # type: ignore[assignment]  # a mapping in any case
     links: dict[str, JsonValue] = dict(link_header(response.headers.get("link", "")))
     return {"response": envelope, "headers": headers, "links": links}
-
-
-def _maybe_json(body: bytes) -> JsonValue:
-    return jsontext.decode_or(body, {})
 
 
 def _refused(verdict: Verdict, response: HttpResponse, request: HttpRequest) -> StatusError:

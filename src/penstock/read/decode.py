@@ -158,7 +158,7 @@ def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...
 
 def walked(body: bytes, path: RecordPath) -> Decoded:
     """Read the whole answer as objects; records are taken as slices where the path is plain."""
-    whole = _whole(body)
+    whole = jsontext.decode(body)
     match path:
         case Keys():
             return _keyed(body, whole, path.path)
@@ -191,13 +191,8 @@ def whole_json(body: bytes) -> JsonValue:
     Raises:
         BodyError: it is not JSON.
     """
-    value, _ = _mending(body, _whole)
+    value, _ = _mending(body, jsontext.decode)
     return value
-
-
-def _whole(body: bytes) -> JsonValue:
-    """A whole text as objects."""
-    return jsontext.decode(body)
 
 
 def has_rows(value: JsonValue, depth: int = 3) -> bool:

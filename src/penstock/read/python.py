@@ -185,7 +185,7 @@ class Retrieval:
 
 
 def _raw(record: JsonValue) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(record))
+    return msgspec.Raw(jsontext.encode(record))
 
 
 def needed(door: Door | None) -> Door:

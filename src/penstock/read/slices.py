@@ -72,7 +72,7 @@ class Lineage:
             self._pages[digest] += 1
             again = self._pages[digest]
             name = digest if again == 1 else f"{digest}-{again}"
-            items: list[JsonValue] = [msgspec.json.decode(record) for record in held]
+            items: list[JsonValue] = [jsontext.decode(record) for record in held]
             item = items[0] if loose else items
             yield Slice(partition=(("page", name),), seen=(("item", item),))
 
