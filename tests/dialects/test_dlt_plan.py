@@ -493,3 +493,26 @@ def test_the_input_is_left_as_it_was():
     before = repr(config)
     source(config["resources"][0])
     assert repr(config) == before
+
+
+def test_pages_that_may_shift_are_said_before_the_run():
+    """An incremental that appends counted pages without an order or a key is warned of, once."""
+    doc = {
+        "client": {"base_url": "https://api.test"},
+        "resources": [
+            {
+                "name": "a",
+                "endpoint": {
+                    "path": "a",
+                    "data_selector": "rows",
+                    "paginator": {"type": "offset", "limit": 5},
+                    "incremental": {"cursor_path": "at", "start_param": "since"},
+                },
+            }
+        ],
+    }
+    (said,) = compile_document(Document.from_object(doc, "doc")).diagnostics
+    assert (said.code, said.severity) == ("pages-may-shift", "warning")
+    assert said.place is not None
+    doc["resources"][0]["endpoint"]["params"] = {"sort": "at"}
+    assert not compile_document(Document.from_object(doc, "doc")).diagnostics

@@ -1,13 +1,15 @@
 """Checks of whole plans."""
 
+import msgspec
 import pytest
 
 from penstock.plan.check import CHECKS, check
 from penstock.plan.expr import Const
 from penstock.plan.hints import Hints
+from penstock.plan.pagination import Counter, SinglePage
 from penstock.plan.records import Keys
-from penstock.plan.request import Request
-from penstock.plan.slices import Field, Parent
+from penstock.plan.request import JsonBody, Param, Request, Slot
+from penstock.plan.slices import Cursor, Field, Parent
 from penstock.plan.source import Source, Stream
 
 
@@ -20,10 +22,25 @@ def stream(name, parent=None, **hints):
     return Stream(name=name, request=request, partition=partition, hints=Hints(**hints))
 
 
+def counted(order=None, **parts):
+    """A stream that appends what is new, page by page."""
+    of = Cursor(path=Keys(path=("at",)), order=order)
+    pages = Counter(unit="offset", into=None)
+    request = Request(url=Const(value=parts.pop("url", "https://api.test/orders")))
+    request = msgspec.structs.replace(
+        request, params=parts.pop("params", ()), body=parts.pop("body", None)
+    )
+    return Stream(name="a", request=request, **{"cursor": of, "pagination": pages, **parts})
+
+
 def source(*streams):
     return Source(name="s", base_url=None, streams=streams)
 
 
+SHIFT = (
+    "pages are counted in no order that is said, and new rows appended without a key: "
+    "where rows come or go meanwhile, one may be missed for good, or doubled"
+)
 CASES = [
     ("fine", source(stream("a"), stream("b", "a")), []),
     ("empty", source(), [("no-streams", "", "there are no streams")]),
@@ -52,6 +69,7 @@ CASES = [
         source(stream("a", write="replace", table="t"), stream("t", write="replace")),
         [("shared-table", "t", "'a' and 't' both replace the table 't'")],
     ),
+    ("shifting", source(counted()), [("pages-may-shift", "a", SHIFT)]),
 ]
 
 
@@ -65,6 +83,37 @@ def test_the_nearest_parent_is_named():
     """An unknown parent's finding names the nearest stream."""
     (finding,) = check(source(stream("users"), stream("b", "user")))
     assert finding.hint == "did you mean 'users'?"
+
+
+def named(*path):
+    return Param(slot=Slot(place="query", path=path), value=Const(value="id"))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        *({"params": (named(name),)} for name in ("sort", "order_by", "$orderby", "Ordering")),
+        {"params": (named("order"),)},
+        {"url": "https://api.test/orders?sort=id"},
+        {"body": JsonBody(value=Const(value={"page": {"orderBy": "id"}}))},
+        {"order": "asc"},
+        {"hints": Hints(primary_key=("id",))},
+        {"hints": Hints(write="replace")},
+        {"cursor": None},
+        {"pagination": SinglePage()},
+        {"selected": False},
+    ],
+)
+def test_pages_that_cannot_shift_unseen_are_no_finding(parts):
+    """An order, a key, all rows anew with each run, or one page: nothing is to be said."""
+    assert not check(source(counted(**parts)))
+
+
+@pytest.mark.parametrize("name", ["order_id", "border", "limit", "recorder"])
+def test_not_every_param_is_an_order(name):
+    """A param that only reads alike sorts nothing."""
+    (finding,) = check(source(counted(params=(named(name),))))
+    assert finding.code == "pages-may-shift"
 
 
 def test_every_check_is_exercised():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.support.api import Api, answer, query, read_all, response, rows, source, stream
 
 from penstock.errors import BodyError
 from penstock.plan.expr import Const
-from penstock.plan.pagination import Counter, PageSize, Stop
+from penstock.plan.hints import Hints
+from penstock.plan.pagination import Counter, NextLink, PageSize, Stop
 from penstock.plan.records import Keys, Records
 
 DATA = Records(path=Keys(path=("data",)))
@@ -153,6 +155,76 @@ def test_a_record_inserted_while_reading_is_not_doubled(unit):
     found = read(Api(handle), counter(unit))
     assert found.ids() == list(range(1_000))
     assert found.tally().duplicates == 1
+
+
+APPENDED = Hints(primary_key=("id", "kind"), write="append")
+
+
+def changing(count, insert=1, start=lambda asked: asked.number("at"), **more):
+    """An API that adds records at the front, and changes every record, with each answer."""
+    answers = []
+
+    def handle(asked):
+        at = start(asked)
+        answers.append(at)
+        new = insert * (len(answers) - 1)
+        everything = [*({"id": -1 - i} for i in range(new)), *rows(count)]
+        page = everything[at : at + 100]
+        return {"data": [{**row, "kind": "ä", "v": len(answers)} for row in page], **more}
+
+    return Api(handle)
+
+
+@pytest.mark.parametrize("write", ["append", "replace"])
+@pytest.mark.parametrize("insert", [1, 7, 99])
+def test_a_record_that_moved_and_changed_is_known_by_its_key(write, insert):
+    """Where rows are not merged, a key tells that a page begins with rows of the one before."""
+    hints = msgspec.structs.replace(APPENDED, write=write)
+    plan = source(stream(pagination=counter("offset"), records=DATA, hints=hints), concurrency=1)
+    found = read_all(plan, changing(550, insert))
+    assert found.ids() == list(range(550))
+    assert found.tally().duplicates > 0
+
+
+@pytest.mark.parametrize("write", ["append", "merge"])
+def test_pages_with_the_same_keys_are_a_cycle_whatever_else_changes(write):
+    """An API that ignores the page, and says the time in each record, gives no new page ever."""
+    hints = msgspec.structs.replace(APPENDED, write=write)
+    plan = source(stream(pagination=counter(), records=DATA, hints=hints))
+    found = read_all(plan, changing(550, 0, lambda _asked: 0))
+    (lost,) = found.lost()
+    assert lost.error.code == "same-page"
+    assert found.ids() == list(range(100))
+
+
+def test_linked_pages_that_shift_give_no_row_twice_either():
+    """A next link that counts is as good as a number."""
+
+    def handle(asked):
+        at = asked.number("at")
+        everything = [{"id": -1}] * (at > 0) + rows(250)
+        page = [{**row, "kind": 1, "v": at} for row in everything[at : at + 100]]
+        return {"data": page, "next": f"/rows?at={at + 100}" if at < 200 else None}
+
+    links = NextLink(link=response("next"))
+    found = read_all(source(stream(pagination=links, records=DATA, hints=APPENDED)), Api(handle))
+    assert found.ids() == list(range(250))
+    assert found.tally().duplicates == 1
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *(Hints(primary_key=("id",), write="merge"), Hints()),
+        *(Hints(primary_key=("id", "nowhere")), Hints(primary_key=("v",))),
+    ],
+)
+def test_without_a_key_that_tells_rows_apart_none_is_dropped(keys):
+    """A merge takes the newer row by itself; and what is no key proves nothing."""
+    plan = source(stream(pagination=counter("offset"), records=DATA, hints=keys), concurrency=1)
+    found = read_all(plan, changing(250))
+    assert len(found.rows()) == 250 + 2  # one for each page that begins with the last of another
+    assert found.tally().duplicates == 0
 
 
 def test_records_that_are_alike_are_not_taken_for_an_overlap():

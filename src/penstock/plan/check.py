@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -11,8 +12,12 @@ from typing import Literal
 import msgspec
 
 from penstock.errors import Diagnostic, PlanError
+from penstock.plan import pagination
+from penstock.plan.request import Request
 from penstock.plan.slices import Parent, Partition
 from penstock.plan.source import Source, Stream
+
+_ORDER = re.compile(r"sort|\border\b|order_?(by|ing|dir)", re.IGNORECASE)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +122,41 @@ def tables_are_unique(source: Source) -> Iterator[Finding]:
             held[table] = stream.name
 
 
+def pages_hold_still(source: Source) -> Iterator[Finding]:
+    """Where only what is new is read and appended, counted pages have an order, or rows a key.
+
+    A row that slips from a page that is to come to one that was read is never asked for again.
+    """
+    for stream in source.streams:
+        if _shifts_unseen(stream):
+            yield Finding(
+                code="pages-may-shift",
+                severity="warning",
+                message=(
+                    "pages are counted in no order that is said, and new rows appended without a "
+                    "key: where rows come or go meanwhile, one may be missed for good, or doubled"
+                ),
+                stream=stream.name,
+                hint="give a param that sorts the oldest first, or a primary_key",
+            )
+
+
+def _shifts_unseen(stream: Stream) -> bool:
+    hints, cursor = stream.hints, stream.cursor
+    if cursor is None or cursor.order == "asc" or hints.write != "append" or not stream.selected:
+        return False
+    counted = isinstance(stream.pagination, pagination.Counter)
+    keyed = hints.primary_key or hints.merge_key
+    return counted and not keyed and not _sorted(stream.request)
+
+
+def _sorted(request: Request) -> bool:
+    """Whether a request names an order, in whatever words: in params, a query or a body."""
+    query = repr(request.url).partition("?")[2]
+    names = " ".join(param.slot.name for param in request.params)
+    return _ORDER.search(f"{names} {query} {request.body!r}") is not None
+
+
 CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     streams_there,
     names_are_unique,
@@ -124,6 +164,7 @@ CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     parents_do_not_circle,
     merges_have_keys,
     tables_are_unique,
+    pages_hold_still,
 )
 
 

@@ -25,7 +25,7 @@ from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
-from penstock.read.decode import Wanted, find_values, wanted
+from penstock.read.decode import FieldReader, Wanted, find_values, wanted
 from penstock.read.steps import Steps
 from penstock.read.tally import Tally
 
@@ -103,6 +103,7 @@ class StreamContext:
         self.steps = Steps(steps[self.spreads :])
         # The columns that slices add to their records.
         self.carries = tuple(step for step in steps if isinstance(step, Carry))
+        self.keys = _key_reader(stream.hints.primary_key)
         self._laws: dict[int | None, Law] = {}
         self._pagination: Decided | None = None
         self._want: Wanted | None = None
@@ -218,6 +219,11 @@ class StreamContext:
         """The law after one more page."""
         law = self._laws[size] = self.law(size).learn(count, before, index)
         return law
+
+
+def _key_reader(names: tuple[str, ...]) -> FieldReader | None:
+    """What reads the values that tell records apart, where some do."""
+    return FieldReader([Keys(path=(name,)) for name in names]) if names else None
 
 
 def _spreads(steps: Sequence[Step]) -> int:

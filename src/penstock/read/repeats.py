@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from penstock.read.decode import RawRecord
+import msgspec
 
+from penstock.read.decode import FieldReader, Found, RawRecord
+
+# Keys that JSON writes in one way only.
+_PLAIN = re.compile(rb"-?[0-9]+|\"[\w .:@+-]*\"")
 _MOST = 100  # pages alike in a row, where their records cannot be told apart
 
 
@@ -42,6 +47,34 @@ def overlapping(tail: Sequence[RawRecord], head: Sequence[RawRecord]) -> int:
         if head[0] == tail[-size] and list(head[:size]) == list(tail[-size:]):
             return size if _distinct(tail) and _distinct(head) else 0
     return 0
+
+
+def overlapping_keys(
+    tail: Sequence[RawRecord], head: Sequence[RawRecord], keys: FieldReader
+) -> int:
+    """How many records `head` begins with are, by their keys, those that `tail` ends with.
+
+    So a record is known again that has changed in between. None are, where a key is missing, or
+    is none: there twice within a page.
+    """
+    first = keys.read(head[:1])
+    if not first or not tail or not _told(first[0]):
+        return 0
+    texts = [msgspec.json.encode(value) for value in first[0]]
+    whole = b"\n".join(tail)
+    if any(_PLAIN.fullmatch(text) and text not in whole for text in texts):
+        return 0  # pages that do not overlap, nearly all, cost no reading
+    before, now = keys.read(tail), keys.read(head)
+    if not all(map(_told, (*before, *now))) or len({*before}) < len(before):
+        return 0
+    sizes = range(min(len(before), len(now)), 0, -1)
+    size = next((size for size in sizes if before[-size:] == now[:size]), 0)
+    return size if len({*now}) == len(now) else 0
+
+
+def _told(key: tuple[Found, ...]) -> bool:
+    """Whether a key tells its record apart: all of its values are there, and plain."""
+    return all(isinstance(value, (str, int, float)) for value in key)
 
 
 def _distinct(records: Sequence[RawRecord]) -> bool:

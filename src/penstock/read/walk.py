@@ -23,9 +23,10 @@ from penstock.read.decode import RawRecord
 from penstock.read.fetch import Answer, Fetcher
 from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.recover import Recovering, Restarting, Shrinking
-from penstock.read.repeats import Known, overlapping
+from penstock.read.repeats import Known, overlapping, overlapping_keys
 from penstock.read.threads import called
 
+_SURE = 3  # records that prove a page to be the one before
 _GONE = frozenset({404, 416})
 AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
 
@@ -413,17 +414,35 @@ class Walk:
             CycleError: it is a page that came before.
         """
         if not self._known.fresh(records):
-            raise CycleError(
-                "this page has the same records as one before it",
-                code="same-page",
-                hint="the API seems to ignore how the page is asked for",
-                request=f"{self._context.stream.request.method} {self._seen_at}",
-            )
-        if not isinstance(pagination, Counter) or self._context.itemwise:
-            return records
-        overlap = overlapping(self._tail, records)
+            raise self._same_page()
+        overlap = self._overlap(pagination, records)
         self._context.tally.duplicates += overlap
         return records[overlap:]
+
+    def _overlap(self, pagination: Decided, records: Sequence[RawRecord]) -> int:
+        """How many records the page before had already: the pages moved in between.
+
+        Raises:
+            CycleError: it had all of them, whatever else of them changes with each answer.
+        """
+        keys, context = self._context.keys, self._context
+        counted = isinstance(pagination, Counter) and not context.itemwise
+        same = overlapping(self._tail, records) if counted else 0
+        if same or keys is None:
+            return same
+        found = overlapping_keys(self._tail, records, keys)
+        if _SURE <= found == len(records) == len(self._tail):
+            raise self._same_page()
+        # A merge takes the newer of two rows by itself; an item is what the answer says it is.
+        return 0 if context.itemwise or context.stream.hints.write == "merge" else found
+
+    def _same_page(self) -> CycleError:
+        return CycleError(
+            "this page has the same records as one before it",
+            code="same-page",
+            hint="the API seems to ignore how the page is asked for",
+            request=f"{self._context.stream.request.method} {self._seen_at}",
+        )
 
     def _followed(self, position: Position) -> Position:
         """The next position, checked: never one that was asked for before."""

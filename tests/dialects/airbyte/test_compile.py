@@ -437,3 +437,24 @@ def test_inputs_are_what_the_spec_asks_for(make):
     assert (key.secret, key.required) == (True, True)
     assert (size.default, size.required) == (5, False)
     assert login.secret_paths == (("password",),)
+
+
+def test_pages_that_may_shift_are_said_before_the_run(make):
+    """A cursor's new records, appended page by page without an order or a key, are warned of."""
+    bound = {"type": "MinMaxDatetime", "datetime": "2020-01-01"}
+    sync = {
+        "type": "DatetimeBasedCursor",
+        "cursor_field": "updated",
+        "datetime_format": "%Y-%m-%d",
+        "start_datetime": bound,
+    }
+    pages = {
+        "type": "DefaultPaginator",
+        "pagination_strategy": {"type": "OffsetIncrement", "page_size": 5},
+        "page_token_option": {**OPTION, "field_name": "skip"},
+    }
+    stream = make.stream(incremental_sync=sync, retriever={"paginator": pages})
+    (said,) = make.compiled(make.manifest(stream)).diagnostics
+    assert (said.code, said.severity) == ("pages-may-shift", "warning")
+    keyed = make.manifest({**stream, "primary_key": "id"})
+    assert not make.compiled(keyed).diagnostics

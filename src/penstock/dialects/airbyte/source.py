@@ -20,6 +20,7 @@ from penstock.dialects.airbyte.request import base_url
 from penstock.dialects.airbyte.streams import Streams
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.document import Document, Node, at_one_go
+from penstock.plan.check import pages_hold_still
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.prepare import prepared
 from penstock.plan.source import Check, Discovered, Source, Stream
@@ -73,7 +74,7 @@ def _compiled(
     streams = Streams(ctx, components, describe=describe)
     makers = {streams.name_of(component): maker for component, maker in found if maker is not None}
     made = tuple(replace(s, made_by=makers.get(s.name)) for s in streams.all())
-    return Source(
+    source = Source(
         name=document.name,
         base_url=_base(ctx, components),
         streams=_grouped(ctx, root, made),
@@ -87,6 +88,11 @@ def _compiled(
         dynamic=tuple(dynamic_names(root)),
         spec=spec.described(described),
     )
+    places = {streams.name_of(component): component.node.place for component in components}
+    for finding in pages_hold_still(source):
+        place = places.get(finding.stream)
+        document.say(finding.severity, finding.code, finding.message, place, finding.hint)
+    return source
 
 
 def _typed(root: Node) -> Node:
