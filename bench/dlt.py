@@ -15,11 +15,14 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from common import Measured, cpus, document, emulator, medians, penstock, run
-from documents import children, messages, pages
+from documents import NEW, children, flat, messages, pages
 
 DLT = os.environ.get("PENSTOCK_DLT_PYTHON", sys.executable)
 
@@ -74,24 +77,46 @@ def with_penstock(config: dict[str, Any], folder: Path) -> Measured:
     return run(penstock("run", str(path), "--quiet"), folder)
 
 
-def pair(
-    name: str,
-    runs: int,
-    ours: Callable[[Path], Measured],
-    theirs: Callable[[Path], Measured],
-    records: int = 0,
-) -> None:
-    """Run both in turn, and print their medians and the median of the ratios."""
-    mine, others = [], []
-    for _ in range(runs):
-        for once, found in ((ours, mine), (theirs, others)):
-            with tempfile.TemporaryDirectory() as folder:
-                found.append(once(Path(folder)))
-    print(medians(f"{name}: penstock", mine, records))
-    print(medians(f"{name}: dlt", others, records))
-    cpu = statistics.median(b.cpu / a.cpu for a, b in zip(mine, others, strict=True))
-    wall = statistics.median(b.wall / a.wall for a, b in zip(mine, others, strict=True))
-    print(f"{name}: dlt takes {cpu:.1f} x the CPU and {wall:.1f} x the wall time\n", flush=True)
+class Case(msgspec.Struct):
+    """What both load: `make` gives the document for a URL, `options` and `environ` are dlt's.
+
+    `records` is what the API holds, `each` what is loaded where that is less. With `again` the
+    second of two runs is measured.
+    """
+
+    name: str
+    records: int
+    latency: int  # ms
+    make: Callable[[str], dict[str, Any]]
+    options: dict[str, Any]
+    environ: dict[str, str]
+    each: int = 0
+    again: bool = False
+
+    def compare(self, url: str, runs: int) -> None:
+        """Run both in turn, and print their medians and the median of the ratios."""
+        config = self.make(url)
+        mine: list[Measured] = []
+        others: list[Measured] = []
+        for _ in range(runs):
+            mine.append(self._one(partial(with_penstock, config)))
+            others.append(self._one(partial(self._with_dlt, config)))
+        records = 0 if self.again else self.each or self.records
+        print(medians(f"{self.name}: penstock", mine, records))
+        print(medians(f"{self.name}: dlt", others, records))
+        cpu = statistics.median(b.cpu / a.cpu for a, b in zip(mine, others, strict=True))
+        wall = statistics.median(b.wall / a.wall for a, b in zip(mine, others, strict=True))
+        ratios = f"{cpu:.1f} x the CPU and {wall:.1f} x the wall time"
+        print(f"{self.name}: dlt takes {ratios}\n", flush=True)
+
+    def _with_dlt(self, config: dict[str, Any], folder: Path) -> Measured:
+        return with_dlt(config, folder, dict(self.options), self.environ)
+
+    def _one(self, once: Callable[[Path], Measured]) -> Measured:
+        with tempfile.TemporaryDirectory() as folder:
+            if self.again:
+                once(Path(folder))
+            return once(Path(folder))
 
 
 def main() -> None:
@@ -103,39 +128,32 @@ def main() -> None:
     wanted = parser.parse_args()
     print(cpus())
     parquet = {"loader_file_format": "parquet"}
-    cases: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [
-        ("append, tuned", "append", parquet, TUNED),
-        ("merge, tuned", "merge", parquet, TUNED),
-        ("append, defaults", "append", {}, {}),
+    messages_of = {
+        "append, tuned": ("append", parquet, TUNED),
+        "merge, tuned": ("merge", parquet, TUNED),
+        "append, defaults": ("append", {}, {}),
+    }
+    cases = [
+        Case(
+            f"{wanted.records:,} {name}", wanted.records, 0, partial(messages, disposition=d), *how
+        )
+        for name, (d, *how) in messages_of.items()
     ]
-    with emulator("chat", records=wanted.records) as url:
-        for name, disposition, options, environ in cases:
-            if wanted.only in name:
-                config = messages(url, disposition)
-                pair(
-                    f"{wanted.records:,} {name}",
-                    wanted.runs,
-                    lambda folder, c=config: with_penstock(c, folder),
-                    lambda folder, c=config, o=options, e=environ: with_dlt(c, folder, o, e),
-                    wanted.records,
-                )
-    latent = [
-        ("400 pages at 50 ms", pages, 40_000, parquet),
-        ("1,000 children at 50 ms", children, 20_000, parquet),
+    threads = {**TUNED, "EXTRACT__WORKERS": "20"}
+    more = {**TUNED, "EXTRACT__WORKERS": "40"}
+    new = partial(messages, disposition="merge", **NEW)
+    wide = partial(children, concurrency=40)
+    cases += [
+        Case("100,000 flat, tuned", 2_000_000, 0, flat, parquet, TUNED, each=100_000),
+        Case("a run with nothing new", 1_000, 0, new, parquet, TUNED, again=True),
+        Case("400 pages at 50 ms", 40_000, 50, pages, parquet, threads),
+        Case("1,000 children at 50 ms, 20 at once", 20_000, 50, children, parquet, threads),
+        Case("1,000 children at 50 ms, 40 at once", 20_000, 50, wide, parquet, more),
     ]
-    for name, make, records, options in latent:
-        if wanted.only in name:
-            with emulator("chat", records=records, latency_ms=50) as url:
-                config = make(url)
-                pair(
-                    name,
-                    wanted.runs,
-                    lambda folder, c=config: with_penstock(c, folder),
-                    lambda folder, c=config, o=options: with_dlt(
-                        c, folder, o, {**TUNED, "EXTRACT__WORKERS": "20"}
-                    ),
-                    records,
-                )
+    for case in cases:
+        if wanted.only in case.name:
+            with emulator("chat", records=case.records, latency_ms=case.latency) as url:
+                case.compare(url, wanted.runs)
 
 
 if __name__ == "__main__":

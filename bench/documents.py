@@ -21,6 +21,13 @@ def chat(url: str, *resources: Document, concurrency: int | None = None) -> Docu
     return {"client": client, "resources": list(resources)}
 
 
+# What makes the messages incremental.
+NEW: Document = {
+    "params": {"since": "{incremental.start_value}"},
+    "incremental": {"cursor_path": "timestamp", "initial_value": "2000-01-01T00:00:00Z"},
+}
+
+
 def messages(url: str, disposition: str, **endpoint: Any) -> Document:
     """The nested messages, 1,000 a page, by offset and without a total."""
     resource = {
@@ -37,6 +44,17 @@ def messages(url: str, disposition: str, **endpoint: Any) -> Document:
     return chat(url, resource)
 
 
+def flat(url: str) -> Document:
+    """The conversations, which have fourteen plain fields, 1,000 a page."""
+    paginator = {"type": "offset", "limit": 1000, "total_path": None}
+    endpoint = {
+        "path": "/v1/conversations",
+        "data_selector": "conversations",
+        "paginator": paginator,
+    }
+    return chat(url, {"name": "conversations", "endpoint": endpoint})
+
+
 def pages(url: str) -> Document:
     """400 pages of 100 messages, by number, with a total."""
     paginator = {
@@ -51,7 +69,7 @@ def pages(url: str) -> Document:
     return chat(url, {"name": "messages", "endpoint": endpoint}, concurrency=20)
 
 
-def children(url: str) -> Document:
+def children(url: str, concurrency: int = 20) -> Document:
     """1,000 conversations in one page, and the messages of each."""
     parents = {
         "name": "conversations",
@@ -71,4 +89,4 @@ def children(url: str) -> Document:
             "paginator": "single_page",
         },
     }
-    return chat(url, parents, kids, concurrency=20)
+    return chat(url, parents, kids, concurrency=concurrency)

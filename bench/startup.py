@@ -9,12 +9,7 @@ import argparse
 from pathlib import Path
 
 from common import PENSTOCK, Measured, cpus, document, emulator, medians, penstock, repeat, run
-from documents import messages
-
-NEW = {
-    "params": {"since": "{incremental.start_value}"},
-    "incremental": {"cursor_path": "timestamp", "initial_value": "2000-01-01T00:00:00Z"},
-}
+from documents import NEW, messages
 
 
 def nothing_new(url: str, folder: Path) -> Measured:

@@ -24,6 +24,8 @@ _SENDERS = 499
 _PHRASES = 1024
 _TAILS = 256
 _MEDIA = (b"image", b"video", b"file")
+_CHANNELS = (b"web", b"app", b"email")
+_BOOLS = (b"false", b"true")
 
 
 class Chat(Api):
@@ -189,10 +191,22 @@ class Chat(Api):
         )  # fmt: skip
 
     def conversation(self, index: int) -> bytes:
-        """Render one conversation."""
+        """Render one conversation: plain fields, nothing nested."""
         bits = mix(self._seed ^ 1, index)
-        return b'{"id":"cnv_%07d","topic":"%s","open":%s}' % (
-            index, text(TAGS[bits % len(TAGS)]), b"true" if bits >> 8 & 1 else b"false",
+        created = iso(self.messages.created(index * PER_CONVERSATION))
+        before, after, language = self._phrases[bits >> 12 & 1023]
+        is_open = bits >> 8 & 1
+        return (
+            b'{"id":"cnv_%07d","topic":"%s","open":%s,"subject":"%s%d%s","language":"%s",'
+            b'"channel":"%s","priority":%d,"created_at":"%s","closed_at":%s,"assignee_id":%s,'
+            b'"first_reply_s":%d.%d,"rating":%s,"spam":%s}'
+        ) % (
+            index, text(TAGS[bits % len(TAGS)]), _BOOLS[is_open], before, index, after, language,
+            _CHANNELS[(bits >> 22) % 3], bits >> 24 & 3, created,
+            b"null" if is_open else b'"%s"' % created,
+            b"null" if bits >> 26 & 7 == 0 else b'"agt_%04d"' % (bits >> 29 & 511),
+            bits >> 38 & 4095, bits >> 50 & 7,
+            b"null" if bits >> 53 & 1 else b"%d" % (bits >> 54 & 3), _BOOLS[bits >> 56 & 63 == 0],
         )  # fmt: skip
 
     def _sender(self, nth: int) -> bytes:
@@ -214,7 +228,7 @@ class Chat(Api):
         rating = b'"rating":%d,' % (bits >> 30 & 3) if nth % 10 else b""
         reply = b"null" if bits >> 34 & 3 else b'"msg_%016x"' % mix(self._seed, nth)
         shape = b'],"tags":[%s],"attachments":[%s],%s"reply_to":%s,"channel":"%s"}'
-        channel = (b"web", b"app", b"email")[(bits >> 36) % 3]
+        channel = _CHANNELS[(bits >> 36) % 3]
         return part + shape % (tags, file if bits >> 38 & 1 else b"", rating, reply, channel)
 
     # Truth and change.
