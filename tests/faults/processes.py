@@ -117,10 +117,10 @@ class Shell:
         self._pid = int(self._process.stdout.readline())
         return self._pid
 
-    def end(self) -> Ended:
+    def end(self, longest: float = LONGEST) -> Ended:
         """Wait for the command that was begun; one that does not end is killed."""
         assert self._process.stdout is not None
-        patience = threading.Timer(LONGEST, os.kill, (self._pid, signal.SIGKILL))
+        patience = threading.Timer(longest, os.kill, (self._pid, signal.SIGKILL))
         patience.start()
         code = int(self._process.stdout.readline())
         patience.cancel()

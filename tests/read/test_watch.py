@@ -72,7 +72,7 @@ def test_what_comes_is_given() -> None:
 
 
 def test_what_stands_still_is_given_up() -> None:
-    """It is found at the second look at the latest, and closed."""
+    """It is found in time, and closed."""
 
     async def given_up() -> float:
         native = Native()
@@ -81,7 +81,7 @@ def test_what_stands_still_is_given_up() -> None:
         assert native.closed
         return asyncio.get_running_loop().time()
 
-    assert clock.run(given_up()) <= 2 * 85
+    assert 85 <= clock.run(given_up()) <= 1.25 * 85
 
 
 def test_who_waits_later_is_looked_at_too() -> None:
@@ -93,7 +93,7 @@ def test_who_waits_later_is_looked_at_too() -> None:
         await asyncio.sleep(100)
         with pytest.raises(Lost):
             await watch.over(Native())
-        assert asyncio.get_running_loop().time() <= 101 + 2 * 10
+        assert asyncio.get_running_loop().time() <= 101 + 1.25 * 10
 
     clock.run(given_up())
 

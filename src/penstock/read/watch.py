@@ -18,6 +18,7 @@ import msgspec
 
 T = TypeVar("T")
 Step: TypeAlias = "asyncio.Future[object] | None"
+_LOOKS = 4  # at a step before it is given up
 _CLOSES = 3  # how often a coroutine may wait on though it is closed
 
 
@@ -26,15 +27,16 @@ class Lost(Exception):  # noqa: N818 (a signal to the transport, which knows the
 
 
 class _Wait(msgspec.Struct, eq=False):
-    """A coroutine that is awaited: the step it stands at, and the one it stood at before."""
+    """A coroutine that is awaited: the step it stands at, and how many looks it stood at one."""
 
     step: Step = None
     before: Step = None
+    looks: int = 0
     lost: bool = False
 
 
 class Watch:
-    """Gives up a coroutine whose one step takes more than `most` seconds, or at most twice that."""
+    """Gives up a coroutine whose one step takes more than `most` seconds, or a quarter more."""
 
     def __init__(self, most: float) -> None:
         self._most = most
@@ -72,14 +74,15 @@ class Watch:
 
     def _look_later(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.call_later(self._most, self._look)
+        self._loop.call_later(self._most / _LOOKS, self._look)
 
     def _look(self) -> None:
-        """Wake up whoever stands where it stood at the last look."""
+        """Wake up whoever stands where it stood for too many looks."""
         for wait in self._waits:
-            if wait.step is not None and wait.step is wait.before:
-                wait.lost = wait.step.cancel()
+            wait.looks = wait.looks + 1 if wait.step is wait.before else 0
             wait.before = wait.step
+            if wait.step is not None and wait.looks >= _LOOKS:
+                wait.lost = wait.step.cancel()
         self._loop = None
         if self._waits:
             self._look_later()
