@@ -204,3 +204,80 @@ def test_commit_without_an_answer(place, mode, before):
     assert seen(place) == as_seen(expected(mode, ROUNDS))
     ledger = place.rows("_penstock_loads")
     assert sorted(r["sequence"] for r in ledger) == list(range(1, ROUNDS + 1))
+
+
+class Rival:
+    """Another user of the database, who gets into the way of a transaction."""
+
+    def __init__(self, url):
+        self._connection = psycopg.connect(url)
+        # Whoever waits shorter for a deadlock to pass is the one that it is told.
+        self._connection.execute("SET deadlock_timeout = '1min'")
+        self._watching = psycopg.connect(url, autocommit=True)
+        self._thread = None
+
+    def close(self):
+        self._thread.join()
+        self._connection.close()
+        self._watching.close()
+
+    def embrace(self):
+        """Hold what the run needs next, and ask for what it holds."""
+        self._connection.execute("LOCK TABLE shop._penstock_state IN SHARE MODE")
+        self._begin(self._take_fence)
+        self._wait_for("application_name NOT LIKE 'penstock%'")
+
+    def overtake(self):
+        """Change what the run is about to change, when it waits for that."""
+        self._take_fence()
+        self._begin(lambda: self._wait_for("application_name LIKE 'penstock%'"))
+
+    def _take_fence(self):
+        self._connection.execute("UPDATE shop._penstock_fence SET turn = turn")
+
+    def _begin(self, action):
+        def act():
+            action()
+            self._connection.commit()
+
+        self._thread = threading.Thread(target=act)
+        self._thread.start()
+
+    def _wait_for(self, whose):
+        query = f"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND {whose}"
+        for _ in range(3_000):
+            if self._watching.execute(query).fetchone():
+                return
+            time.sleep(0.01)
+        raise AssertionError("nobody waits")
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+@pytest.mark.parametrize(
+    ("point", "way"), [("commit:rows", "embrace"), ("commit:begin", "overtake")]
+)
+def test_what_the_server_gives_up_is_committed_once(place, mode, point, way):
+    """A deadlock and a failed serialization end the transaction: all of it is done again, once."""
+    name = urlsplit(place.url).path.removeprefix("/")
+    with psycopg.connect(place.url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '10ms'")
+        admin.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+        )
+    begun, passed, rivals = [], [], []
+
+    def fault(at):
+        begun.extend([at] if at == "commit:begin" else [])
+        passed.extend([at] if at == point else [])
+        if at == point and len(passed) in {1, 4}:
+            rivals.append(Rival(place.url))
+            getattr(rivals[-1], way)()
+
+    run(place.url, mode, "first", fault)
+    for rival in rivals:
+        rival.close()
+    assert len(rivals) == 2
+    assert len(begun) == ROUNDS + 2, "each was given up and tried again"
+    assert seen(place) == as_seen(expected(mode, ROUNDS))
+    ledger = place.rows("_penstock_loads")
+    assert sorted(r["sequence"] for r in ledger) == list(range(1, ROUNDS + 1))

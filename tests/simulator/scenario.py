@@ -1,5 +1,7 @@
 """One seed is one history: rows that come and change, faults, kills, rivals, runs; and its check.
 
+In some runs the clock of the machine jumps.
+
 Runs are disturbed, then left in peace. At every moment no row may be there twice, and after a run
 that calls itself done, all that the API held when it began must be there.
 """
@@ -19,7 +21,7 @@ from typing import Any
 import msgspec
 from tests.simulator.store import Hold, Kill, Row, Store, visible
 from tests.simulator.world import VALUES, World
-from tests.support.api import Api
+from tests.support.api import Api, Asked
 from tests.support.clock import EPOCH, VirtualClock, run
 
 from penstock.engine import compile_source
@@ -27,10 +29,12 @@ from penstock.engine.loader import Sizes
 from penstock.engine.running import Options, Run, redactor_for
 from penstock.errors import DestinationError, FencedError
 from penstock.events import Event, Receipt, Status
+from penstock.plan.page import HttpResponse
 from penstock.plan.source import Source
 
 DOCUMENTS = Path(__file__).parent / "documents"
 MANIFEST = "world-manifest.yaml"
+JUMPS = (8 * 3600.0, -8 * 3600.0, 90 * 86_400.0)  # of a run's own clock, in seconds
 MOST_SECONDS = 100_000.0  # of virtual time, for one run
 
 
@@ -230,8 +234,9 @@ class History:
         return msgspec.structs.replace(first, status=f"{first.status}, its rival {other.status}")
 
     async def _one(self, hold: Hold, emit: Callable[[Event], None]) -> Ran:
-        api = Api(self.world, latency=lambda _asked: self.latency * self.rng.random(), most=5000)
         clock = VirtualClock(start=self.time, spread=self.rng.uniform(-1, 1))
+        handle = self._jumping(clock)
+        api = Api(handle, latency=lambda _asked: self.latency * self.rng.random(), most=5000)
         doing = Run(
             self.plan,
             VALUES,
@@ -254,6 +259,20 @@ class History:
         except FencedError:
             status = "fenced"
         return Ran(status=status, receipts=receipts, requests=len(api.requests))
+
+    def _jumping(self, clock: VirtualClock) -> Callable[[Asked], HttpResponse | Exception]:
+        """The API, during one of whose requests the run's own clock may jump."""
+        chance = random.Random(f"{self.seed} {self.runs}")
+        left, by = chance.randint(1, 12), chance.choice([0, 0, *JUMPS])
+
+        def answer(asked: Asked) -> HttpResponse | Exception:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                clock.jump(by)
+            return self.world(asked)
+
+        return answer
 
     def _rows(self) -> list[Row]:
         return visible(self.store.tables, self.kind.stream)

@@ -86,6 +86,10 @@ class VirtualClock:
         """Seconds since the epoch."""
         return self._start + self.monotonic()
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock, or the machine was asleep; waits know nothing of it."""
+        self._start += seconds
+
     def monotonic(self) -> float:
         """Virtual seconds since the loop began."""
         return asyncio.get_running_loop().time()

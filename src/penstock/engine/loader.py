@@ -12,6 +12,7 @@ list their slices again. So before a checkpoint with state, what its children ho
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
@@ -124,6 +125,7 @@ class Edges(msgspec.Struct, kw_only=True):
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
     `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
+    `now` tells when something was; how long it took is told by `monotonic`, which never jumps.
     """
 
     session: Session
@@ -141,6 +143,7 @@ class Edges(msgspec.Struct, kw_only=True):
     pages: Keeping | None = None
     loads: int = 0
     dlt: Dlt | None = None
+    monotonic: Callable[[], float] = time.monotonic
 
     def commit(self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes]) -> Kept:
         """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
@@ -195,7 +198,7 @@ class StreamLoader:
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
         self._held: dict[str, str | None] = {}
-        self._since = edges.now()
+        self._since = edges.monotonic()
         self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
         self._changes = 0
         self._warned = 0
@@ -431,7 +434,7 @@ class StreamLoader:
                 lot.state[name] = text
 
     async def _keep_if_due(self) -> None:
-        due = self._edges.now() - self._since >= self._edges.sizes.seconds
+        due = self._edges.monotonic() - self._since >= self._edges.sizes.seconds
         if due or self._is_full(self._lot):
             await self._keep(self._lot)
 
@@ -482,7 +485,7 @@ class StreamLoader:
         await self._shape(lot)
         if lot is self._lot:
             self._lot = Lot(self._next_load())
-            self._since = self._edges.now()
+            self._since = self._edges.monotonic()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
         settles = last and self._settles()

@@ -253,6 +253,7 @@ class Run:
                 run_id=self._run_id,
                 emit=self._emit,
                 now=self._clock.now,
+                monotonic=self._clock.monotonic,
                 shaping=shaping,
                 keeping=keeping,
                 fault=self._options.fault,
