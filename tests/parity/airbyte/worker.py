@@ -84,6 +84,15 @@ def freeze() -> None:
             module.ab_datetime_now = lambda: fixed(MOMENT[0])  # type: ignore[attr-defined]  # on purpose
 
 
+def parse_once() -> None:
+    """Let the engine parse the schema of its components once, not with each manifest."""
+    from airbyte_cdk.sources.declarative import (  # noqa: PLC0415 (in the process that has the reference engine)
+        concurrent_declarative_source as engine,
+    )
+
+    engine.safe_load_yaml = lru_cache(maxsize=1)(engine.safe_load_yaml)  # type: ignore[assignment]  # the same, kept
+
+
 def _note(out: dict[str, Any], m: Any) -> None:
     """Put a message where it belongs."""
     from airbyte_cdk.models import (  # noqa: PLC0415 (in the process that has the reference engine)
@@ -248,6 +257,7 @@ def main() -> None:
     )
 
     freeze()
+    parse_once()
     print("ready", file=out, flush=True)
     for line in sys.stdin:
         sleeps.clear()

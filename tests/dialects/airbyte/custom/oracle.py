@@ -27,6 +27,17 @@ def load(code):
     exec(compile(code, "components.py", "exec"), module.__dict__)
 
 
+def parse_once():
+    """Let the engine parse the schema of its components once, not with each manifest."""
+    from functools import lru_cache  # noqa: PLC0415 (used here only)
+
+    from airbyte_cdk.sources.declarative import (  # noqa: PLC0415 (only this process has it)
+        concurrent_declarative_source as engine,
+    )
+
+    engine.safe_load_yaml = lru_cache(maxsize=1)(engine.safe_load_yaml)
+
+
 def states(given):
     """A state file as the engine takes it."""
     from airbyte_cdk.models import (  # noqa: PLC0415 (only this process has it)
@@ -83,6 +94,7 @@ def main():
     """Answer one case after the other."""
     out = sys.stdout
     sys.stdout = sys.stderr
+    parse_once()
     for line in sys.stdin:
         case = json.loads(line)
         sleeps = []
