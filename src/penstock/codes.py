@@ -115,6 +115,7 @@ CODES: dict[str, str] = {
     "url": "A URL or a path is not one that can be used.",
     "origin": "Credentials would have left the origins of the document.",
     "origin-not-allowed": "A link or redirect leads to an origin that the document does not name.",
+    "collision": "Two values of a request would go into one place.",
     "expr": "A value is missing, or a template cannot be rendered.",
     "cursor-missing": "A record has no cursor value.",
     "parent-field": "A parent record lacks a value that a child needs.",

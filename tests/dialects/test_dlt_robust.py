@@ -145,7 +145,7 @@ def used_codes():
     root = Path(penstock.__file__).parent
     for folder in ("dialects", "plan"):
         for file in sorted((root / folder).rglob("*.py")):
-            if "airbyte" not in file.parts:
+            if "airbyte" not in file.relative_to(root).parts:
                 for found in _CODE.finditer(file.read_text("utf-8")):
                     yield next(code for code in found.groups() if code), file.name
 

@@ -85,7 +85,7 @@ DECODERS = {
     "lines": ("lines", {"type": "IterableDecoder"}),
     "items of one body": (
         {"items": "data.rows"},
-        {"type": "JsonItemsDecoder", "items_path": ["data.rows.item"]},
+        {"type": "JsonItemsDecoder", "items_path": "data.rows"},
     ),
 }  # fmt: skip
 

@@ -197,6 +197,20 @@ def chosen(auth: Auth, frame: Frame) -> Auth:
     return auth
 
 
+def slots(auth: Auth) -> tuple[Slot, ...]:
+    """Where the credentials of a kind go."""
+    match auth:
+        case ApiKey(slot=slot) | SessionToken(slot=Slot() as slot) | Jwt(slot=Slot() as slot):
+            return (slot,)
+        case NoAuth() | Choose() | Sign() | TokenPool():
+            return ()  # nowhere, or where it turns out
+        case _:
+            return (_AUTHORIZATION,)
+
+
+_AUTHORIZATION = Slot(place="header", path=("Authorization",))
+
+
 def needs_grant(auth: Auth) -> bool:
     """Whether requests must wait for a token that `obtain` gets."""
     return isinstance(auth, (OAuth2, SessionToken, Jwt))

@@ -61,13 +61,15 @@ class Const(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Ref(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The value at `path` of one scope. A missing one is null if `optional`, else an error.
 
-    With `leaf`, only the last step of an optional path may be missing.
+    With `leaf`, only the last step of an optional path may be missing. A null that is there is
+    `null`.
     """
 
     at: Scope
     path: tuple[Step, ...]
     optional: bool = False
     leaf: bool = False
+    null: str | None = None
 
     @property
     def scope(self) -> Scope:
@@ -321,6 +323,8 @@ def lookup(ref: Ref, frame: Frame) -> JsonValue:
             if ref.optional and not (ref.leaf and depth < len(ref.path) - 1):
                 return None
             raise _missing(ref, depth, value)
+    if value is None:
+        return ref.null
     return value  # type: ignore[return-value]  # walked through JSON values only
 
 

@@ -47,7 +47,7 @@ def function(expr: Expr) -> Function:
 
 
 def _reference(ref: Ref) -> Function:
-    if ref.at is not Scope.RECORD or len(ref.path) > 1:
+    if ref.at is not Scope.RECORD or len(ref.path) > 1 or ref.null is not None:
         return partial(lookup, ref)
     if not ref.path:
         return lambda frame: frame.record

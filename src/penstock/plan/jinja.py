@@ -81,15 +81,22 @@ def _valued(text: str, expr: Jinja) -> JsonValue:
 
 def _text(template: Compiled, values: dict[str, object], frame: Frame) -> str:
     if not template.needs <= values.keys():
-        raise ExprError(
-            f"{_short(template.source)} uses {', '.join(sorted(template.needs - values.keys()))}, "
-            "which is not known here",
-            hint=f"there are: {', '.join(sorted(values))}",
-        )
+        raise _unknown(template, values)
     try:
         return _plain_text(template, values) if template.plain else _any(template, values, frame)
     except TypeError:
         return template.source  # what the reference engine takes for a text without a template
+
+
+def _unknown(template: Compiled, values: dict[str, object]) -> ExprError:
+    missing = sorted(template.needs - values.keys())
+    error = ExprError(
+        f"{_short(template.source)} uses {', '.join(missing)}, which is not known here",
+        hint=f"there are: {', '.join(sorted(values))}",
+    )
+    if "stream_state" in missing:
+        error.blame = "config"  # it was offered once
+    return error
 
 
 def _plain_text(template: Compiled, values: dict[str, object]) -> str:

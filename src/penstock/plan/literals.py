@@ -112,7 +112,8 @@ def read_value(expr: Literal, value: JsonValue, frame: Frame) -> JsonValue:
     if value == "" or (value is None and not _is_null(expr.value, frame)):
         return empty(expr.kind)
     if value is None:
-        return False if expr.kind == "truth" else None
+        # Where only other types are taken, it is its own text.
+        return False if expr.kind == "truth" else "None" if expr.types else None
     if isinstance(value, str):
         value = literal(value, expr.types, spelled=expr.spelled)
     elif expr.types and not isinstance(value, tuple(_PYTHON_TYPES[t] for t in expr.types)):

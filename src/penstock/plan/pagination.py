@@ -40,7 +40,8 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     `empty`: a page without records ends it. `short`: a page of fewer records than asked ends it
     `never`, `always`, or once it is `proven` by the endpoint's law. `more`: a boolean in the
     answer. `total`: a count in the answer, of records or of pages. `when`: a condition.
-    `maximum`: the first token that is not asked for.
+    `maximum`: the first token that is not asked for. `least`: a number in the answer; a page of
+    fewer records ends it.
     """
 
     empty: bool = True
@@ -50,6 +51,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     total_unit: Literal["records", "pages"] = "records"
     when: Expr | None = None
     maximum: int | None = None
+    least: Expr | None = None
 
 
 class Law(msgspec.Struct, frozen=True, kw_only=True):
@@ -357,6 +359,10 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def _short(self, facts: Facts) -> Stopped | None:
         if facts.count == 0:
             return Stopped(reason="empty-page") if self.stop.empty else None
+        if self.stop.least is not None:
+            least = as_int(evaluate(self.stop.least, facts.frame), "the page size")
+            detail = f"{facts.count} of {least} records"
+            return Stopped(reason="short-page", detail=detail) if facts.count < least else None
         asked = facts.law.page
         if asked is None or facts.count >= asked or self._total(facts) is not None:
             return None
@@ -464,7 +470,8 @@ def stopped(stop: Stop, facts: Facts) -> Stopped | None:
 
 def stop_reads(stop: Stop) -> tuple[Expr, ...]:
     """The expressions of `stop` that read the answer."""
-    return tuple(e for e in (stop.more, stop.total, stop.when) if e is not None)
+    read = (stop.more, stop.total, stop.when, stop.least)
+    return tuple(e for e in read if e is not None)
 
 
 def asked_size(pagination: Pagination, frame: Frame) -> int | None:

@@ -28,6 +28,10 @@ def find(value: JsonValue, path: Path) -> Iterator[JsonValue]:
         for _, inner in _entries(value):
             yield from find(inner, path)
         return
+    if path[0].startswith("-") and isinstance(value, (list, tuple)):
+        if _is_index(path[0], len(value)):
+            yield from find(value[int(path[0])], path[1:])
+        return
     for key, inner in _entries(value):
         if fnmatchcase(key, path[0]):
             yield from find(inner, path[1:])
@@ -101,9 +105,10 @@ def drop(value: JsonValue, path: Path, when: Callable[[JsonValue], bool] | None 
     if path[0] == "**":
         for _, inner in list(_entries(value)):
             drop(inner, path, when)
-        path = path[1:]
-    for key, inner in list(_entries(value)):
-        if not path or not fnmatchcase(key, path[0]):
+        path = path[1:] or ("*",)
+    entries = list(_entries(value))
+    for key, inner in entries if isinstance(value, dict) else reversed(entries):
+        if not fnmatchcase(key, path[0]):
             continue
         if len(path) > 1:
             drop(inner, path[1:], when)

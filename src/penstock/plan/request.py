@@ -105,12 +105,21 @@ def _omitted(param: Param, value: JsonValue) -> bool:
             assert_never(param.omit)
 
 
-def build(request: Request, extra: Iterable[Value], frame: Frame) -> HttpRequest:
+def build(
+    request: Request,
+    extra: Iterable[Value],
+    frame: Frame,
+    signed: tuple[Slot, ...] | None = None,
+) -> HttpRequest:
     """The request in `frame`, with the values of pagination, cursor and partition merged in.
 
-    A later value replaces an earlier one in the same slot.
+    A later value replaces an earlier one in the same slot. Where `signed` names the slots of
+    credentials, that is an error.
     """
     merged: dict[Slot, JsonValue] = dict(values(request.params, frame))
+    if signed is not None:
+        extra = list(extra)
+        _apart(merged, {*signed, *(slot for slot, _ in extra)})
     merged.update(extra)
     url = evaluate_text(request.url, frame)
     query: list[tuple[str, str]] = []
@@ -119,6 +128,9 @@ def build(request: Request, extra: Iterable[Value], frame: Frame) -> HttpRequest
     for slot, value in merged.items():
         match slot.place:
             case "query":
+                if signed is not None and isinstance(value, dict):
+                    message = f"the value of {slot.name!r} in the query is an object: {value!r}"
+                    raise ExprError(message)
                 query.extend((slot.name, text) for text in _texts(value))
             case "header":
                 headers.append((slot.name, as_text(value)))
@@ -132,7 +144,7 @@ def build(request: Request, extra: Iterable[Value], frame: Frame) -> HttpRequest
                 assert_never(slot.place)
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
-    body, content_type = _body(request.body, merged, frame)
+    body, content_type = _body(request.body, merged, frame, distinct=signed is not None)
     if content_type and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", content_type))
     return HttpRequest(
@@ -153,8 +165,23 @@ def _texts(value: JsonValue) -> list[str]:
     return [as_text(value)]
 
 
+def _apart(own: dict[Slot, JsonValue], others: set[Slot]) -> None:
+    """Refuse values of a request's own in slots that others fill."""
+    for slot in own.keys() & others:
+        raise _collision(slot)
+
+
+def _collision(slot: Slot) -> ExprError:
+    place = _PLACES.get(slot.place, slot.place)
+    message = f"two values are to be sent as {slot.name!r} in the {place}"
+    return ExprError(message, code="collision", hint="leave one of the two out")
+
+
+_PLACES = {"json": "body", "form": "form"}
+
+
 def _body(
-    body: Body | None, merged: dict[Slot, JsonValue], frame: Frame
+    body: Body | None, merged: dict[Slot, JsonValue], frame: Frame, *, distinct: bool
 ) -> tuple[bytes | None, str | None]:
     """The body's bytes and content type, with the values for its slots put in."""
     into_json = {s: v for s, v in merged.items() if s.place == "json"}
@@ -168,17 +195,28 @@ def _body(
         case None:
             return None, None
         case JsonBody():
-            value = _placed(evaluate(body.value, frame), into_json)
+            value = evaluate(body.value, frame)
+            if body.omit_empty and isinstance(value, str):
+                raise ExprError(f"the body is the text {value[:80]!r}, and no object of JSON")
+            value = _placed(value, into_json, distinct=distinct)
             if body.omit_empty and not value:
                 return None, None
             return msgspec.json.encode(value), "application/json"
         case FormBody():
-            pairs = _pairs(evaluate(body.value, frame))
-            pairs += [(s.name, t) for s, v in into_form.items() for t in _texts(v)]
-            return urlencode(pairs).encode(), _FORM
+            held = evaluate(body.value, frame)
+            pairs = _pairs(held)
+            names = {name for name, _ in pairs} if distinct else set()
+            for slot, item in into_form.items():
+                if slot.name in names:
+                    raise _collision(slot)
+                pairs += [(slot.name, text) for text in _texts(item)]
+            return (urlencode(pairs).encode(), _FORM) if pairs or held else (None, None)
         case TextBody():
             written = evaluate(body.value, frame)
+            if distinct and into_form and not isinstance(written, dict):
+                raise ExprError("the body is one text, so that nothing can be put into it")
             if body.form and isinstance(written, dict):
+                written = {**written, **{s.name: v for s, v in into_form.items()}}
                 return urlencode(_pairs(written)).encode(), _FORM
             return as_text(written).encode(), body.content_type
         case _:
@@ -193,10 +231,21 @@ def _pairs(value: JsonValue) -> list[tuple[str, str]]:
     raise ExprError(f"a form must be a mapping or a list of pairs, not {value!r}")
 
 
-def _placed(value: JsonValue, slots: dict[Slot, JsonValue]) -> JsonValue:
+def _placed(value: JsonValue, slots: dict[Slot, JsonValue], *, distinct: bool = False) -> JsonValue:
     """`value` with each slot's value set at its path; what stood there before is not changed."""
     for slot, item in slots.items():
+        if distinct and _held(value, slot.path) not in (None, item):
+            raise _collision(slot)
         value = _set(value, slot.path, item)
+    return value
+
+
+def _held(value: JsonValue, path: tuple[str, ...]) -> JsonValue:
+    """What stands at a path, or the first thing on the way that is no object; None for nothing."""
+    for key in path:
+        if not isinstance(value, dict):
+            return value
+        value = value.get(key)
     return value
 
 

@@ -17,7 +17,7 @@ import msgspec
 from penstock.errors import ExprError
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.python import Compute
-from penstock.plan.records import JsonPath, Keys
+from penstock.plan.records import Glob, JsonPath, Keys
 from penstock.plan.request import Param
 
 
@@ -25,7 +25,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """A value of each parent record: found at `path`, known to the child as `name`."""
 
     name: str
-    path: Keys | JsonPath
+    path: Keys | JsonPath | Glob
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True, tag=True):

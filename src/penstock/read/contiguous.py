@@ -148,7 +148,8 @@ class Follower:
         value = msgspec.json.decode(known)["value"] if known else None
         reached = None if value is None else self.parsed(value)
         if reached is None and self.partitioned and self.held.value is not None:
-            reached = self.parsed(self.held.value) - timedelta(seconds=self.held.lookback)
+            back = self.parsed(self.held.value) - timedelta(seconds=self.held.lookback)
+            reached = self.parsed(self.spelled(back))  # as fine as its format
         start = _moment(evaluate(self.cursor.start, frame)) if self.cursor.start else None
         end = _moment(evaluate(self.cursor.end, frame) if self.cursor.end else None) or frame.now
         assert end is not None, "a run has a start"

@@ -269,10 +269,19 @@ def _json_path(text: str) -> Callable[[JsonValue], list[JsonValue]]:
     return lambda value: [match.value for match in expression.find(value)]
 
 
-def find_values(path: Keys | JsonPath, value: JsonValue) -> list[JsonValue]:
-    """All values at `path` of a decoded value."""
+def find_values(path: Keys | JsonPath | Glob, value: JsonValue) -> list[JsonValue]:
+    """All values at `path` of a decoded value.
+
+    Raises:
+        BodyError: a pattern, which stands for one value, fits several.
+    """
     if isinstance(path, JsonPath):
         return _json_path(path.text)(value)
+    if isinstance(path, Glob):
+        found = list(find(value, path.path))
+        if len(found) > 1:
+            raise BodyError(f"several values stand at {path_text(path)!r}, where one is wanted")
+        return found
     for key in path.path:
         if not isinstance(value, dict) or key not in value:
             return []
@@ -415,7 +424,7 @@ Found: TypeAlias = "JsonValue | msgspec.UnsetType"
 class FieldReader:
     """Reads a few fields of raw records without making objects of the rest."""
 
-    def __init__(self, paths: Sequence[Keys | JsonPath]) -> None:
+    def __init__(self, paths: Sequence[Keys | JsonPath | Glob]) -> None:
         self._paths = tuple(paths)
         keys = tuple(p.path for p in paths if isinstance(p, Keys) and p.path)
         plain = len(keys) == len(self._paths) and not _inside_one_another(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +10,7 @@ import msgspec
 
 from penstock.errors import BodyError
 from penstock.plan import jsontext, transforms
-from penstock.plan.auth import ApiKey, chosen
+from penstock.plan.auth import ApiKey, chosen, slots
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Token
@@ -17,7 +18,7 @@ from penstock.plan.pagination import Counter, Decided, Led, NextLink, Pagination
 from penstock.plan.properties import Properties, merged
 from penstock.plan.python import Extract, Send, Turn
 from penstock.plan.records import Glob, Keys, Spread
-from penstock.plan.request import Value, build, values
+from penstock.plan.request import Slot, Value, build, values
 from penstock.plan.slices import Product, Slice, computed, leaves
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
@@ -155,7 +156,7 @@ class Fetcher:
             query = made.query if along else ()
             made = msgspec.structs.replace(made, url=str(position.token), query=query)
         else:
-            made = build(request, await self._extra(position), frame)
+            made = build(request, await self._extra(position), frame, self._signed())
         return _without_doubles(made) if self.context.itemwise else made
 
     async def _led(self, pagination: Led, position: Position, frame: Frame) -> Turn:
@@ -192,6 +193,12 @@ class Fetcher:
         if self.context.itemwise:
             return [*self._credential(), *tokens, *sizes, *fixed, *own]
         return [*fixed, *sizes, *tokens, *own]
+
+    def _signed(self) -> tuple[Slot, ...] | None:
+        """The slots of credentials, where nothing else may go into them."""
+        if not self.context.itemwise:
+            return None
+        return slots(chosen(self.context.stream.auth, self.frame))
 
     def _credential(self) -> list[Value]:
         """The place of a key in the query, which stands behind the requester's own params."""
@@ -298,6 +305,8 @@ class Fetcher:
         if listed and isinstance(path, Keys):
             want = msgspec.structs.replace(want, records=Glob(path=path.path))
         decoded = decode(body, context.stream.decoder, want)
+        if isinstance(path, Keys) and not path.path and not decoded.single:
+            decoded = msgspec.structs.replace(decoded, records=_opened(decoded.records))
         records = object_records(decoded)
         if context.spreads:
             records = _spread(context.stream.records.steps[: context.spreads], records)
@@ -347,6 +356,20 @@ def seeing(frame: Frame, page: Mapping[str, JsonValue]) -> Frame:
     )
 
 
+def _opened(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+    """Answers that are records, or lists of records; those of nothing are none."""
+    if all(bytes(memoryview(one)[:1]) == b"{" for one in records):
+        return records
+    opened: list[RawRecord] = []
+    for one in records:
+        inner = jsontext.decode(one)
+        if isinstance(inner, list):
+            opened += map(jsontext.encode, inner)
+        elif inner:
+            opened.append(one)
+    return opened
+
+
 def _first(decoded: Decoded) -> JsonValue:
     """What stands for an answer: the first item of a list, or the answer itself."""
     whole = decoded.envelope
@@ -386,8 +409,11 @@ def _without_doubles(request: HttpRequest) -> HttpRequest:
     """The request without the pairs of its query that its URL holds already."""
     if not request.query or "?" not in request.url:
         return request
-    held = set(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
-    kept = tuple(pair for pair in request.query if pair not in held)
+    held = dict(reversed(parse_qsl(urlsplit(request.url).query)))
+    sent = Counted(name for name, _ in request.query)
+    kept = tuple(
+        (name, value) for name, value in request.query if held.get(name) != value or sent[name] > 1
+    )
     return msgspec.structs.replace(request, query=kept)
 
 

@@ -15,7 +15,6 @@ from penstock.errors import CapError
 from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
-from penstock.plan.paths import at
 from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undecodable, walked
 from penstock.read.transport import MAX_BODY
 
@@ -32,7 +31,9 @@ def unpacked(body: bytes, decoder: Decoder) -> Iterator[bytes]:
     if decoder.gzip and body[:2] == _GZIP:
         yield from unpacked(_gunzip(body), msgspec.structs.replace(decoder, gzip=False))
     elif decoder.zip:
-        yield from _unzip(body)
+        inner = msgspec.structs.replace(decoder, zip=False)
+        for member in _unzip(body):
+            yield from unpacked(member, inner)
     else:
         yield body
 
@@ -115,9 +116,9 @@ def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
         raise undecodable(body, str(exc)) from exc
     for row in csv.DictReader(io.StringIO(text), delimiter=decoder.separator):
         yield {
-            str(name): None if value in decoder.nulls else value
+            # Fields beyond the header's stand in a list, under the name that JSON has for no name.
+            "null" if name is None else str(name): None if value in decoder.nulls else value
             for name, value in row.items()
-            if name is not None
         }
 
 
@@ -138,6 +139,15 @@ def _items(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
         whole = jsontext.decode(body)
     except msgspec.DecodeError as exc:
         raise undecodable(body, str(exc)) from exc
-    found, items = at(whole, decoder.items)
-    if found and isinstance(items, list):
-        yield from items
+    yield from _reached(whole, (*decoder.items, "item"))
+
+
+def _reached(value: JsonValue, path: tuple[str, ...]) -> Iterator[JsonValue]:
+    """What a path leads to, through all items of a list where it says `item`."""
+    if not path:
+        yield value
+    elif path[0] == "item" and isinstance(value, list):
+        for inner in value:
+            yield from _reached(inner, path[1:])
+    elif isinstance(value, dict) and path[0] in value:
+        yield from _reached(value[path[0]], path[1:])

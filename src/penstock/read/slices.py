@@ -12,10 +12,9 @@ from penstock.errors import BodyError
 from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue, as_text, evaluate
 from penstock.plan.paths import at
-from penstock.plan.records import Keys
 from penstock.plan.slices import Field, Parent, Range, Slice
 from penstock.read.context import StreamContext
-from penstock.read.decode import FieldReader, Found, RawRecord
+from penstock.read.decode import FieldReader, Found, RawRecord, path_text
 from penstock.read.state import (
     entry,
     lagged,
@@ -107,7 +106,7 @@ class Lineage:
     def _lacking(self, field: Field, record: RawRecord) -> BodyError:
         whole = jsontext.decode(record)
         keys = ", ".join(whole) if isinstance(whole, Mapping) else type(whole).__name__
-        path = ".".join(field.path.path) if isinstance(field.path, Keys) else field.path.text
+        path = path_text(field.path)
         return BodyError(
             f"a record of {self._parent.stream!r} has no value for {path!r}, "
             f"which {self._child.name!r} needs",

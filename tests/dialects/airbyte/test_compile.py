@@ -37,7 +37,7 @@ def _response(status: int, body: bytes = b"{}", **headers: str) -> HttpResponse:
 def test_path_with_a_partition_needs_no_template_engine(make):
     """A path with a parent's value in it is a plain join of plain references."""
     found = make.only(requester={"path": "/a/{{ stream_partition.id }}/b"})
-    ref = Ref(at=Scope.SLICE, path=("partition", "id"), optional=True)
+    ref = Ref(at=Scope.SLICE, path=("partition", "id"), optional=True, null="None")
     path = Concat(parts=(Const(value="/a/"), ref, Const(value="/b")))
     assert found.request.url == JoinUrl(base=Const(value="https://x.test/v1"), path=path)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 
 import pytest
-from tests.parity.airbyte.build import case, stream
+from tests.parity.airbyte.build import case, option, paginator, rows, stream
 from tests.parity.airbyte.cursors import cursor
 from tests.parity.airbyte.harness import Asked, Case, Reply, Seen, Server, as_messages, ours
 from tests.parity.airbyte.partitions import parent, substream
@@ -43,6 +45,64 @@ def test_parents_that_a_state_does_not_speak_of_are_read_in_full(server: Server)
     assert first.states["kids"]["parent_state"] == {"parents": {"at": "2024-01-05"}}
     again = ours(given, as_messages(first.states), server)
     assert _since(again) == ["2024-01-05"]
+
+
+def _read(server: Server, made: dict[str, object], replies: list[object]) -> Seen:
+    """What becomes of one stream that is answered so."""
+    given = case("deviation", made, replies=replies, config={"t": "123_456"})
+    return ours(given, (), server)
+
+
+def test_values_that_read_as_numbers_go_out_as_written(server: Server):
+    """Headers, paths, page tokens and bodies keep every sign of theirs."""
+    asks = {
+        "http_method": "POST",
+        "path": "/1_000",
+        "request_headers": {"X-Version": "1.10", "X-Token": "{{ config['t'] }}"},
+        "request_body_data": "[1, 2]",
+    }
+    turned = paginator(
+        {"type": "CursorPagination", "cursor_value": "{{ response.next }}"}, option("c")
+    )
+    made = stream(asks=asks, retrieves={"paginator": turned})
+    seen = _read(server, made, [rows(1, next="1e3"), rows(2)])
+    assert [a.path for a in seen.asked] == ["/1_000"] * 2
+    assert seen.asked[1].params == {"c": "1e3"}
+    assert [a.body for a in seen.asked] == ["[1, 2]"] * 2
+    sent = dict(seen.asked[0].headers)
+    assert (sent["x-version"], sent["x-token"]) == ("1.10", "123_456")
+
+
+def test_a_record_without_fields_ends_nothing(server: Server):
+    """It is a record, and those behind it are read."""
+    seen = _read(server, stream(), [{"data": [{}, {"id": 1}]}])
+    assert seen.records == {"items": {"{}": 1, '{"id": 1}': 1}}
+    assert not seen.failed
+
+
+def test_fields_are_removed_where_the_pointers_say(server: Server):
+    """A condition does not reach beyond them; a pointer of two stars reaches everywhere."""
+    change = {"type": "RemoveFields", "condition": "{{ property is none }}"}
+    record = {"a": None, "b": None, "c": {"d": None, "e": [1, None, None]}}
+    named = stream(transformations=[{**change, "field_pointers": [["a"]]}])
+    seen = _read(server, named, [{"data": [record]}])
+    left = '{"b": null, "c": {"d": null, "e": [1, null, null]}}'
+    assert list(seen.records["items"]) == [left]
+    everywhere = stream(transformations=[{**change, "field_pointers": [["**"]]}])
+    seen = _read(server, everywhere, [{"data": [record]}])
+    assert list(seen.records["items"]) == ['{"c": {"e": [1]}}']
+
+
+def test_pages_of_packed_json_are_turned(server: Server):
+    """The answer is looked at again for where the next page is."""
+    decoder = {"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}
+    turned = paginator(
+        {"type": "CursorPagination", "cursor_value": "{{ response.get('next') }}"}, option("c")
+    )
+    packed = [gzip.compress(json.dumps(r).encode()) for r in (rows(1, next="b"), rows(2))]
+    made = stream(retrieves={"decoder": decoder, "paginator": turned})
+    seen = _read(server, made, [Reply(body=body) for body in packed])
+    assert sum(seen.records["items"].values()) == 2
 
 
 def _below() -> Case:

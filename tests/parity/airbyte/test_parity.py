@@ -16,6 +16,10 @@ from tests.parity.airbyte import (
     tokens,
 )
 from tests.parity.airbyte.harness import Case, Reference, Server, compare
+from tests.parity.airbyte.unusual import asking as unusual_asking
+from tests.parity.airbyte.unusual import paging as unusual_paging
+from tests.parity.airbyte.unusual import selecting as unusual_selecting
+from tests.parity.airbyte.unusual import slicing as unusual_slicing
 
 _MODULES = (
     asking,
@@ -28,6 +32,10 @@ _MODULES = (
     partitions,
     selecting,
     tokens,
+    unusual_asking,
+    unusual_paging,
+    unusual_selecting,
+    unusual_slicing,
 )
 CASES = [case for module in _MODULES for case in module.CASES]
 

@@ -209,23 +209,23 @@ class Context:
             message = f"{', '.join(missing)} is not known here: the template fails when it is used"
             self.warn("unknown-variable", message, node, known)
 
-    def deep(self, node: Node, site: template.Site, *, spelled: bool = False) -> Expr:
+    def deep(self, node: Node, site: template.Site, *, types: tuple[str, ...] = ()) -> Expr:
         """Every text inside a value as an expression; nulls in mappings are left out."""
         resolved = self.references.resolve(node)
         if isinstance(resolved.value, dict):
             pairs = [
-                (self._key(key, site, resolved), self.deep(child, site, spelled=spelled))
+                (self._key(key, site, resolved), self.deep(child, site, types=types))
                 for key, child in resolved.value.items()
             ]
             if all(isinstance(k, Const) and isinstance(v, Const) for k, v in pairs):
                 return Const(value=evaluate(Object(items=tuple(pairs), drop_null=True), Frame()))
             return Object(items=tuple(pairs), drop_null=True)
         if isinstance(resolved.value, list):
-            items = tuple(self.deep(item, site, spelled=spelled) for item in resolved.value)
+            items = tuple(self.deep(item, site, types=types) for item in resolved.value)
             if all(isinstance(item, Const) for item in items):
                 return Const(value=[i.value for i in items if isinstance(i, Const)])
             return Array(items=items)
-        return self.scalar(resolved, site, "value", spelled=spelled)
+        return self.scalar(resolved, site, "value", types=types)
 
     def _key(self, key: str, site: template.Site, node: Node) -> Expr:
         if not template.is_template(key):

@@ -8,7 +8,7 @@ from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.request import slot
-from penstock.plan.expr import Const, Expr
+from penstock.plan.expr import Const, Expr, Scope
 from penstock.plan.pagination import (
     Counter,
     NextLink,
@@ -83,13 +83,15 @@ def _counter(
     ctx: Context, component: Component, token: Component | None, size: PageSize | None
 ) -> Pagination:
     start = ctx.settled(component, "start_from_page", 0)
+    told = size.value if size is not None and size.value.scope is Scope.PAGE else None
+    size = size if told is None else None  # what the answer says is known only afterwards
     return Counter(
         unit="page" if component.kind == "PageIncrement" else "offset",
         into=_token_slot(ctx, token),
         start=Const(value=start),
         send_first=component.value("inject_on_first_request") is True,
         size=size,
-        stop=Stop(empty=True, short="always" if size is not None else "never"),
+        stop=Stop(empty=True, short="always" if size is not None else "never", least=told),
     )
 
 

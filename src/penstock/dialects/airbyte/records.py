@@ -90,9 +90,15 @@ def _extracted_by(
 
 def dpath(ctx: Context, component: Component, field: str) -> Keys | Glob:
     """A path as the reference engine reads it: plain keys, or a pattern."""
-    path = ctx.path(component, field)
+    return located(ctx.path(component, field))
+
+
+def located(path: tuple[str, ...]) -> Keys | Glob:
+    """A path as plain keys, or as a pattern where it may reach into lists."""
     return (
-        Glob(path=path) if is_pattern(path) or any(p.isdecimal() for p in path) else Keys(path=path)
+        Glob(path=path)
+        if is_pattern(path) or any(p.removeprefix("-").isdecimal() for p in path)
+        else Keys(path=path)
     )
 
 
@@ -196,7 +202,7 @@ def _added(ctx: Context, component: Component) -> transforms.AddedField:
     ctx.check(component)
     wanted = component.value("value_type")
     types = (_VALUE_TYPES[wanted],) if isinstance(wanted, str) and wanted in _VALUE_TYPES else ()
-    value = ctx.expression(component, "value", template.FIELD, types=types)
+    value = ctx.expression(component, "value", template.VALUE, types=types)
     path = component.value("path")
     keys = tuple(map(str, path)) if isinstance(path, list) else ()
     if not keys:
@@ -271,7 +277,7 @@ def decoder(ctx: Context, component: Component | None) -> Decoder:
             return _csv(ctx, component)
         case "JsonItemsDecoder":
             path = ctx.path(component, "items_path")
-            items = tuple(part for key in path for part in key.split(".") if part != "item")
+            items = tuple(part for key in path for part in key.split("."))
             encoding = str(component.value("encoding", "utf-8"))
             return _usable(ctx, component, Decoder(items=items, encoding=encoding))
         case "GzipDecoder" | "ZipfileDecoder":

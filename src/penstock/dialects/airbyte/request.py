@@ -50,9 +50,16 @@ def base_url(ctx: Context, component: Component, names: frozenset[str]) -> Expr 
     """What relative paths of a requester stand below."""
     for field in ("url_base", "url"):
         found = ctx.expression(component, field, names, spelled=True)
-        if found is not None and found != Const(value=""):
+        if found is not None and not _blank(ctx, component, found):
             return found
     return None
+
+
+def _blank(ctx: Context, component: Component, base: Expr) -> bool:
+    """Whether a base is known to be empty, so that another one counts."""
+    if not isinstance(base, Const) and ("url" not in component or not ctx.known):
+        return False
+    return base.scope is Scope.SOURCE and ctx.settle(base, "") == ""
 
 
 def _url(ctx: Context, component: Component, names: frozenset[str]) -> Expr:
@@ -92,8 +99,9 @@ def _param(
 ) -> Param | None:
     name = key
     if template.is_template(key):
-        name = str(ctx.settle(template.expression(key, site, "text", spelled=True), ""))
-        if not name:
+        found = ctx.settle(template.expression(key, site, "value", types=_QUERY_TYPES[:1]))
+        name = str(found)
+        if found is None:
             message = f"the name {key!r} depends on values that are not known before the run"
             ctx.warn("gap", message, node)
             return None
@@ -139,7 +147,7 @@ def _body(ctx: Context, component: Component, names: frozenset[str]) -> Body | N
 
 def _form(ctx: Context, node: Node, site: template.Site) -> Body:
     if isinstance(node.value, dict):
-        return FormBody(value=ctx.deep(node, site, spelled=True))
+        return FormBody(value=ctx.deep(node, site, types=_QUERY_TYPES))
     return TextBody(value=ctx.scalar(node, site, "text"), form=True)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
+from penstock.dialects.airbyte.records import located
 from penstock.dialects.airbyte.request import option
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, Now, Ref, Scope, TimeOf
@@ -228,8 +229,8 @@ def _router(ctx: Context, component: Component, parent: MakeParent) -> Partition
             return None
 
 
-def _in_partition(name: str) -> Expr:
-    return Ref(at=Scope.SLICE, path=("partition", name))
+def _in_partition(name: str, *, optional: bool = False) -> Expr:
+    return Ref(at=Scope.SLICE, path=("partition", name), optional=optional)
 
 
 def _values(ctx: Context, component: Component) -> Partition:
@@ -253,20 +254,22 @@ def _parents(ctx: Context, component: Component, parent: MakeParent) -> Partitio
     for child in children:
         if child.kind != "ParentStreamConfig":
             ctx.unknown(child, "a parent", ("ParentStreamConfig",))
-    members = tuple(_parent(ctx, ctx.check(child), parent) for child in children)
+    several = len(children) > 1
+    members = tuple(_parent(ctx, ctx.check(c), parent, several=several) for c in children)
     return members[0] if len(members) == 1 else Chain(members=members)
 
 
-def _parent(ctx: Context, component: Component, parent: MakeParent) -> Parent:
+def _parent(ctx: Context, component: Component, parent: MakeParent, *, several: bool) -> Parent:
+    # Of several parents each gives partitions of its own, in which the others' values are not.
     stream = component.child("stream")
     name = str(ctx.settled(component, "partition_field", ""))
     key = str(ctx.settled(component, "parent_key", ""))
     return Parent(
         stream=parent(stream) if stream is not None else "",
-        fields=(Field(name=name, path=Keys(path=tuple(key.split("/")))),),
-        params=option(ctx, component, "request_option", _in_partition(name)),
+        fields=(Field(name=name, path=located(tuple(key.split("/")))),),
+        params=option(ctx, component, "request_option", _in_partition(name, optional=several)),
         absent="skip",
-        extras=tuple(Field(name=".".join(p), path=Keys(path=p)) for p in _extra_paths(component)),
+        extras=tuple(Field(name=".".join(p), path=located(p)) for p in _extra_paths(component)),
         repeat=ctx.bounds is None,
         incremental=component.value("incremental_dependency") is True,
         lazy=ctx.path(component, "lazy_read_pointer"),

@@ -45,7 +45,8 @@ PAGE = CONFIG | SLICE_NAMES | {
 }  # fmt: skip
 ANSWER = frozenset({"config", "parameters", "response", "headers", "request_url"})
 FILTER = REQUEST | {"record"}
-FIELD = CONFIG | SLICE_NAMES | {"record", "value", "path"}
+VALUE = CONFIG | SLICE_NAMES | {"record"}
+FIELD = VALUE | {"value", "path"}
 
 # What each variable is in a frame.
 _BOUND: dict[str, Ref] = {
@@ -119,7 +120,7 @@ def _expression(
         return _jinja(text, site, kind, types, spelled=spelled)
     if len(parts) == 1 and isinstance(parts[0], Const):
         return Const(value=_constant(str(parts[0].value), kind, types, spelled=spelled))
-    value: Expr = parts[0] if len(parts) == 1 else Concat(parts=tuple(parts))
+    value: Expr = parts[0] if len(parts) == 1 else Concat(parts=tuple(map(_within, parts)))
     if kind != "truth" and _never_literal(parts, types, spelled=spelled):
         return value
     return LiteralExpr(value=value, types=types, spelled=spelled, kind=kind)
@@ -173,6 +174,11 @@ def _parts(text: str, site: Site, kind: Kind) -> list[Expr] | None:
     return None if any(isinstance(t, str) and is_template(t) for t in texts) else found
 
 
+def _within(part: Expr) -> Expr:
+    """A part of a longer text, in which a null that is there is spelled."""
+    return replace(part, null="None") if isinstance(part, Ref) else part
+
+
 def _steps(text: str) -> tuple[Step, ...] | None:
     """The steps of a path; None where one is a method of what it leads through."""
     steps: list[Step] = []
@@ -203,6 +209,8 @@ def _reference(
     at, path = target
     if at is Scope.SOURCE and not deep and path[0] in site.required:
         return Ref(at=at, path=path)
+    if path[0] == "links" and kind == "text":
+        return Ref(at=at, path=path)  # its URL stands below it, so that it must be there
     return Ref(at=at, path=path, optional=True, leaf=deep and kind == "text")
 
 
