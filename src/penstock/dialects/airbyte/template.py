@@ -175,8 +175,10 @@ def _parts(text: str, site: Site, kind: Kind) -> list[Expr] | None:
 
 
 def _within(part: Expr) -> Expr:
-    """A part of a longer text, in which a null that is there is spelled."""
-    return replace(part, null="None") if isinstance(part, Ref) else part
+    """A part of a longer text, in which a null that is there is spelled; no token is none."""
+    if not isinstance(part, Ref) or part.path == ("token",):
+        return part
+    return replace(part, null="None")
 
 
 def _steps(text: str) -> tuple[Step, ...] | None:
