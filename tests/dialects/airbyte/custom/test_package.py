@@ -8,9 +8,10 @@ import pytest
 from tests.dialects.airbyte.custom.harness import compiled, folder
 from tests.dialects.airbyte.custom.pieces import Case, plain, stream
 
-from penstock.dialects.airbyte.standin import rates, web
+from penstock.dialects.airbyte.standin import rates
 from penstock.dialects.airbyte.standin.calling import Alone
-from penstock.dialects.airbyte.standin.running import entered
+from penstock.dialects.python import web
+from penstock.dialects.python.running import entered
 from penstock.plan.expr import Frame
 
 CHANGE = """

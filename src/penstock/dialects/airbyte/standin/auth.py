@@ -19,7 +19,7 @@ from penstock.dialects.airbyte.standin.interpolation import (
 )
 from penstock.dialects.airbyte.standin.request_options import RequestOption, RequestOptionType
 from penstock.dialects.airbyte.standin.values import Config
-from penstock.dialects.airbyte.standin.web import AuthBase, PreparedRequest
+from penstock.dialects.python.web import AuthBase, PreparedRequest
 from penstock.plan.jwt import signed
 
 

@@ -15,12 +15,12 @@ from penstock.dialects.airbyte.manifest import Component, nodes, replaced
 from penstock.dialects.airbyte.standin.loading import (
     Components,
     Fault,
-    calling,
     file_of,
     hints_of,
     line_of_class,
     missing,
 )
+from penstock.dialects.python.calling import calling
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
 from penstock.plan.slices import parse_duration

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.airbyte.standin import web
 from penstock.dialects.airbyte.standin.building import Instance
 from penstock.dialects.airbyte.standin.decoders import JsonDecoder
 from penstock.dialects.airbyte.standin.extractors import COUNT
-from penstock.dialects.airbyte.standin.loading import calling
 from penstock.dialects.airbyte.standin.paginators import accepted
 from penstock.dialects.airbyte.standin.values import Record, StreamSlice
+from penstock.dialects.python import web
+from penstock.dialects.python.calling import calling, plain
 from penstock.errors import PlanError, ReadError
 from penstock.plan import paths
 from penstock.plan.auth import Auth
@@ -38,24 +38,6 @@ def slice_of(frame: Frame, bounds: Bounds) -> StreamSlice:
     named = {n: window[k] for n, k in zip(names, ("start", "end"), strict=True) if k in window}
     named = {n: v for n, v in named.items() if n not in partition and v is not None}
     return StreamSlice(partition=partition, cursor_slice=named, extra_fields=extra)
-
-
-def plain(value: Any) -> JsonValue:
-    """What a component gives as JSON: records and other mappings as objects, times as text."""
-    if isinstance(value, dict) and type(value) is dict:
-        return {_key(k): plain(v) for k, v in value.items()}
-    if isinstance(value, Mapping):
-        return {_key(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    made: JsonValue = msgspec.to_builtins(value)
-    return made
-
-
-def _key(key: Any) -> str:
-    return key if isinstance(key, str) else str(key)
 
 
 class Alone:

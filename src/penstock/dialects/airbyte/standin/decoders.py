@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from penstock.dialects.airbyte.standin.web import Response, lines
+from penstock.dialects.python.web import Response, lines
 from penstock.errors import BodyError
 
 logger = logging.getLogger("airbyte")

@@ -13,7 +13,7 @@ from penstock.dialects.airbyte.standin.decoders import Decoder, JsonDecoder
 from penstock.dialects.airbyte.standin.interpolation import InterpolatedBoolean, InterpolatedString
 from penstock.dialects.airbyte.standin.transformations import RecordTransformation
 from penstock.dialects.airbyte.standin.values import Config, Record, StreamSlice, StreamState
-from penstock.dialects.airbyte.standin.web import Response
+from penstock.dialects.python.web import Response
 from penstock.plan import transforms
 from penstock.plan.expr import Frame
 

@@ -12,13 +12,13 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from penstock.dialects.airbyte.standin import web
 from penstock.dialects.airbyte.standin.interpolation import (
     InterpolatedBoolean,
     InterpolatedString,
     rendered,
 )
 from penstock.dialects.airbyte.standin.values import AirbyteTracedException, Config, FailureType
+from penstock.dialects.python import web
 from penstock.errors import ExprError
 from penstock.plan.page import Headers, HttpResponse
 from penstock.plan.policy import told

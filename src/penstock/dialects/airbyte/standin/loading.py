@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from penstock.dialects.airbyte.standin.package import Fault, Package, line_of, said
-from penstock.dialects.airbyte.standin.running import entered
-from penstock.errors import Error, ReadError
-from penstock.plan.door import Door
+from penstock.dialects.airbyte.standin.package import Fault, Package
 
 __all__ = [
-    "ComponentError",
     "Components",
     "Fault",
-    "calling",
     "file_of",
     "hints_of",
     "line_of_class",
     "missing",
 ]
-
-
-class ComponentError(ReadError):
-    """A component failed while a stream was read; the message names its line."""
-
-    code = "component-failed"
 
 
 class Components:
@@ -71,24 +58,6 @@ def _near(word: str, words: list[str]) -> str | None:
 
     near = get_close_matches(word, words, n=1)
     return f"did you mean {near[0]!r}?" if near else None
-
-
-@contextmanager
-def calling(door: Door, file: str, name: str) -> Iterator[None]:
-    """Around a call of a component: its requests go through `door`, its failures name its line.
-
-    Raises:
-        ComponentError: the component failed.
-    """
-    with entered(door):
-        try:
-            yield
-        except Error:
-            raise
-        except Exception as exc:
-            where = f"{Path(file).name}:{line_of(exc, file)}"
-            hint = getattr(exc, "hint", None)
-            raise ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint) from exc
 
 
 def hints_of(made: type[Any]) -> dict[str, Any]:

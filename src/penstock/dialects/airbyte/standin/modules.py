@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 _HERE = "penstock.dialects.airbyte.standin"
+_SHARED = "penstock.dialects.python"  # where `web` is, which both dialects offer
 
 # A package below `airbyte_cdk`, the stand-ins it offers, and its modules, which offer the same.
 _PACKAGES = """
@@ -135,6 +136,10 @@ def _packages() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _room(name: str) -> ModuleType:
+    return importlib.import_module(f"{_SHARED if name == 'web' else _HERE}.{name}")
+
+
 class _Offered(ModuleType):
     """A module that offers what stand-ins hold, and says what it does not."""
 
@@ -147,7 +152,7 @@ class _Offered(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         for room in self._rooms:
-            held = importlib.import_module(f"{_HERE}.{room}")
+            held = _room(room)
             found = getattr(held, name, None) if not name.startswith("_") else None
             if found is not None and not isinstance(found, ModuleType):
                 return found
@@ -165,9 +170,11 @@ class _Offered(ModuleType):
         raise UnknownAttribute(f"{self.__name__}.{name} is not known to Penstock", hint)
 
     def __dir__(self) -> list[str]:
-        held = [importlib.import_module(f"{_HERE}.{room}") for room in self._rooms]
+        held = [_room(room) for room in self._rooms]
         named = ((name, value) for room in held for name, value in vars(room).items())
-        return [n for n, v in named if str(getattr(v, "__module__", "")).startswith(_HERE)]
+        return [
+            n for n, v in named if str(getattr(v, "__module__", "")).startswith((_HERE, _SHARED))
+        ]
 
 
 def _installed(name: str) -> ModuleType | None:

@@ -9,7 +9,6 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock.dialects.airbyte.standin import web
 from penstock.dialects.airbyte.standin.auth import DeclarativeAuthenticator
 from penstock.dialects.airbyte.standin.dates import (
     AirbyteDateTime,
@@ -22,6 +21,7 @@ from penstock.dialects.airbyte.standin.interpolation import (
     InterpolatedString,
 )
 from penstock.dialects.airbyte.standin.values import AirbyteTracedException, FailureType
+from penstock.dialects.python import web
 
 _DEPTH = 5
 _TRIES = 3

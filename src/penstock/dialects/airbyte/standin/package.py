@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from penstock.dialects.airbyte.standin import modules
-from penstock.dialects.airbyte.standin.values import AirbyteTracedException
+from penstock.dialects.python.calling import line_of, said
 
 MAX_BYTES = 4_000_000
 MAIN = "components"
@@ -166,20 +166,3 @@ def _fault(exc: Exception, file: str) -> Fault:
         fault = Fault("airbyte-components", message, line)
     fault.file = file
     return fault
-
-
-def line_of(exc: BaseException, file: str) -> int:
-    """The innermost line of a file that an exception came through; 1 where it did not."""
-    line, trace = 1, exc.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-def said(exc: BaseException) -> str:
-    """An exception as part of a sentence."""
-    if isinstance(exc, AirbyteTracedException):
-        return str(exc)
-    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

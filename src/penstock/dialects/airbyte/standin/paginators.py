@@ -22,7 +22,7 @@ from penstock.dialects.airbyte.standin.request_options import (
     RequestPath,
 )
 from penstock.dialects.airbyte.standin.values import Config, Record, StreamSlice, StreamState
-from penstock.dialects.airbyte.standin.web import Response
+from penstock.dialects.python.web import Response
 
 
 def _json_pages() -> PaginationDecoderDecorator:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from penstock.dialects.airbyte.standin import web
-from penstock.dialects.airbyte.standin.running import current
+from penstock.dialects.python import web
+from penstock.dialects.python.running import current
 
 
 @dataclass

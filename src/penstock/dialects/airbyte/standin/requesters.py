@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
-from penstock.dialects.airbyte.standin import web
 from penstock.dialects.airbyte.standin.auth import DeclarativeAuthenticator, NoAuth
 from penstock.dialects.airbyte.standin.decoders import Decoder, JsonDecoder
 from penstock.dialects.airbyte.standin.failures import ErrorHandler
@@ -21,7 +20,6 @@ from penstock.dialects.airbyte.standin.request_options import (
     InterpolatedRequestOptionsProvider,
     RequestOptionsProvider,
 )
-from penstock.dialects.airbyte.standin.running import current
 from penstock.dialects.airbyte.standin.values import (
     Config,
     EmptyString,
@@ -30,6 +28,8 @@ from penstock.dialects.airbyte.standin.values import (
     combine_mappings,
     get_interpolation_context,
 )
+from penstock.dialects.python import web
+from penstock.dialects.python.running import current
 from penstock.plan.auth import Auth
 from penstock.plan.auth import NoAuth as NoPlanAuth
 from penstock.plan.expr import Frame

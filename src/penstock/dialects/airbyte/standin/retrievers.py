@@ -15,7 +15,6 @@ from penstock.dialects.airbyte.standin.request_options import (
 )
 from penstock.dialects.airbyte.standin.requesters import Requester
 from penstock.dialects.airbyte.standin.routers import SinglePartitionRouter, StreamSlicer, as_slice
-from penstock.dialects.airbyte.standin.running import current
 from penstock.dialects.airbyte.standin.values import (
     Config,
     Record,
@@ -24,7 +23,8 @@ from penstock.dialects.airbyte.standin.values import (
     SyncMode,
     combine_mappings,
 )
-from penstock.dialects.airbyte.standin.web import Response
+from penstock.dialects.python.running import current
+from penstock.dialects.python.web import Response
 
 FULL_REFRESH_SYNC_COMPLETE_KEY = "__ab_full_refresh_sync_complete"
 

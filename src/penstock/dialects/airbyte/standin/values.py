@@ -302,6 +302,8 @@ class InMemoryMessageRepository(NoopMessageRepository):
 class AirbyteTracedException(Exception):
     """A failure with a message for the user, and whose fault it is."""
 
+    is_sentence = True  # its text is a sentence: no name of a class stands before it
+
     def __init__(
         self,
         internal_message: str | None = None,

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from penstock.dialects.airbyte.standin import running, web
-from penstock.dialects.airbyte.standin.loading import calling
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.references import Reference, Unnamed, read_text
 from penstock.dialects.document import Joined, SecretRef
+from penstock.dialects.python import running, web
+from penstock.dialects.python.calling import calling
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
 from penstock.plan.page import HttpRequest, HttpResponse

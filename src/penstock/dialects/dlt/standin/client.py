@@ -14,14 +14,14 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from penstock.dialects.airbyte.standin import web
-from penstock.dialects.airbyte.standin.running import NoRunError, current
 from penstock.dialects.dlt.paths import all_at
 from penstock.dialects.dlt.standin.calling import IgnoreResponseException, live, real
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.paginators import BasePaginator
 from penstock.dialects.dlt.standin.record import executing, refuse
+from penstock.dialects.python import web
+from penstock.dialects.python.running import NoRunError, current
 from penstock.errors import OriginError, ReadError
 from penstock.plan.detect import detect_pagination, detect_records
 from penstock.plan.door import Door

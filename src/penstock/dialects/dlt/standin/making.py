@@ -12,14 +12,13 @@ from typing import Any, cast
 
 import msgspec
 
-from penstock.dialects.airbyte.standin.calling import plain
-from penstock.dialects.airbyte.standin.loading import calling
 from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Incremental, Part
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.document import SecretRef
+from penstock.dialects.python.calling import calling, plain
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.python import Retrieve

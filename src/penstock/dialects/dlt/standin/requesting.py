@@ -11,10 +11,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from penstock.dialects.airbyte.standin import web
-from penstock.dialects.airbyte.standin.running import NoRunError, current
 from penstock.dialects.dlt.standin.calling import live, real
 from penstock.dialects.dlt.standin.client import patient
+from penstock.dialects.python import web
+from penstock.dialects.python.running import NoRunError, current
 
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = (

@@ -104,7 +104,7 @@ class HttpBasicAuth(AuthConfigBase):
 
     def __call__(self, request: Any) -> Any:
         """The request with both."""
-        from penstock.dialects.airbyte.standin.web import HTTPBasicAuth  # noqa: PLC0415 (in runs)
+        from penstock.dialects.python.web import HTTPBasicAuth  # noqa: PLC0415 (in runs)
 
         return HTTPBasicAuth(str(self.username), str(self.password))(request)
 
@@ -136,7 +136,7 @@ class _Renewed(AuthConfigBase):
 
     def _prepare(self) -> None:
         if self.given.get("session") is None:
-            from penstock.dialects.airbyte.standin.web import Session  # noqa: PLC0415 (in runs)
+            from penstock.dialects.python.web import Session  # noqa: PLC0415 (in runs)
 
             self.session = Session()
 

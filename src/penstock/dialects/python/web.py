@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from penstock.dialects.airbyte.standin.running import current
+from penstock.dialects.python.running import current
 from penstock.errors import AuthError, ReadError, TransportError
 from penstock.plan.page import HttpRequest, HttpResponse, link_params
 

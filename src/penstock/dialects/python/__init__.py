@@ -1,0 +1,1 @@
+"""What Python of the user's own stands on in a run, whichever dialect brings it."""
