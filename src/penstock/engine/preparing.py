@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from penstock.errors import Diagnostic, PlanError
-from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.expr import JsonValue
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
 
@@ -81,10 +81,12 @@ def _misfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None
 
 def _problem(check: MustFit, values: Mapping[str, JsonValue]) -> Diagnostic | None:
     """What is wrong with a value, in the words of its schema."""
-    value = evaluate(check.value, Frame(source=values))
-    if check.passes is not None:
-        return _refused(check.passes(value)) if value is not None else None
-    return None if value is None else _unfit("", check.schema, value)
+    for value in check.values(values):
+        passes = check.passes
+        told = _unfit("", check.schema, value) if passes is None else _refused(passes(value))
+        if told is not None:
+            return told
+    return None
 
 
 def _unfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from penstock.plan.expr import Const, Expr, Frame, JsonValue, evaluate, evaluate_text
-from penstock.plan.paths import Path, at, drop, put
+from penstock.plan.paths import Path, at, drop, find, put
 
 Config: TypeAlias = "dict[str, JsonValue]"
 
@@ -17,7 +17,7 @@ class Remap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A value replaced by what stands beside it in `table`, if it stands there."""
 
     path: Path
-    table: tuple[tuple[str, JsonValue], ...]
+    table: tuple[tuple[str, Expr], ...]
 
 
 class SetValue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -38,12 +38,21 @@ class Unset(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class MustFit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A value that must fit a JSON schema, or the run does not begin.
 
-    `passes` is a check of the document's own instead: it says what is wrong, if anything is.
+    With `each` these are all values at a path, which may have patterns. `passes` is a check of the
+    document's own instead: it says what is wrong, if anything is.
     """
 
     value: Expr
     schema: JsonValue = None
     passes: Callable[[JsonValue], str | None] | None = None
+    each: Path = ()
+
+    def values(self, config: Mapping[str, JsonValue]) -> list[JsonValue]:
+        """The values that must fit, of those that are there."""
+        if self.each:
+            return list(find(dict(config), self.each))
+        value = evaluate(self.value, Frame(source=config))
+        return [] if value is None else [value]
 
 
 class Rework(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -70,7 +79,7 @@ def _make(change: Change, config: Config) -> None:
         case Remap():
             found, held = at(config, change.path)
             if found and isinstance(held, str) and held in dict(change.table):
-                put(config, change.path, dict(change.table)[held])
+                put(config, change.path, evaluate(dict(change.table)[held], frame))
         case SetValue():
             if change.when is None or evaluate(change.when, frame):
                 put(config, change.path, evaluate(change.value, frame))

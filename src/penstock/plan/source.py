@@ -170,11 +170,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     """Streams that an API names: `expand` makes them of the records of the helper stream `source`.
 
-    The run reads that stream in full before it begins with these.
+    It is also given the values of the partition that each of them was in. The run reads that stream
+    in full before it begins with these.
     """
 
     source: Stream
-    expand: Callable[[Sequence[JsonValue]], tuple[Stream, ...]]
+    expand: Callable[[Sequence[JsonValue], Sequence[dict[str, JsonValue]]], tuple[Stream, ...]]
     name: str = ""
 
 

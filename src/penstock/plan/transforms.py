@@ -158,10 +158,17 @@ def _adding(change: AddFields) -> Callable[[Record, Frame], Record]:
                 page = {**frame.page, "value": found, "path": list(path)}
                 if not when(msgspec.structs.replace(here, page=page)):
                     continue
-            put(record, path, found)
+            put(record, path, _copied(found))
         return record
 
     return add
+
+
+def _copied(value: JsonValue) -> JsonValue:
+    """A value of its own: what is changed in it later is changed nowhere else."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _removed(change: RemoveFields, record: Record, frame: Frame) -> Record:

@@ -30,11 +30,11 @@ async def discovered(
     """
     streams = list(source.streams)
     for found in source.discovered:
-        records = await all_records(source, found.source, Settings(
-            values=values, now=now, loaded=frozenset({found.source.name})
-        ), asker)  # fmt: skip
-        made = (msgspec.structs.replace(s, made_by=found.name) for s in found.expand(records))
-        streams += made
+        settings = Settings(values=values, now=now, loaded=frozenset({found.source.name}))
+        placed = await all_records(source, found.source, settings, asker)
+        records, partitions = [record for record, _ in placed], [held for _, held in placed]
+        made = found.expand(records, partitions)
+        streams += (msgspec.structs.replace(s, made_by=found.name) for s in made)
     _check(streams)
     return msgspec.structs.replace(source, streams=tuple(streams), discovered=())
 
@@ -49,8 +49,8 @@ def _check(streams: list[Stream]) -> None:
 
 async def all_records(
     source: Source, stream: Stream, settings: Settings, asker: Asker
-) -> list[JsonValue]:
-    """Every record of one stream.
+) -> list[tuple[JsonValue, dict[str, JsonValue]]]:
+    """Every record of one stream, with the values of its partition.
 
     Raises:
         ReadError: a slice of it cannot be read.
@@ -60,10 +60,11 @@ async def all_records(
         source, streams=(*kept, msgspec.structs.replace(stream, selected=True))
     )
     reader = Reader(whole, settings, asker, state={}, emit=quiet)
-    records: list[JsonValue] = []
+    records: list[tuple[JsonValue, dict[str, JsonValue]]] = []
     async for part in reader.parts():
         if isinstance(part, PagePart):
-            records += [jsontext.decode(record) for record in part.records]
+            held = dict(part.slice.partition)
+            records += [(jsontext.decode(record), held) for record in part.records]
         elif isinstance(part, SliceLost):
             reader.stop()
             raise part.error

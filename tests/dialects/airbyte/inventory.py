@@ -363,7 +363,7 @@ SURROUNDING: dict[str, dict[str, Any]] = {
 def _flat(value: Any) -> Any:
     """A plan as plain data in which a function is a word."""
     if isinstance(value, Discovered):
-        streams = value.expand([{"name": "x", "id": 1}])
+        streams = value.expand([{"name": "x", "id": 1}], [{}])
         return ["Discovered", value.name, _flat(value.source), _flat(streams)]
     if isinstance(value, msgspec.Struct):
         return [

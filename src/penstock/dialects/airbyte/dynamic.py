@@ -73,8 +73,9 @@ def discovered(ctx: Context, dynamic: Component, position: int) -> Discovered | 
         return None
     make = _maker(ctx, dynamic, resolver)
 
-    def expand(records: Sequence[JsonValue]) -> tuple[Stream, ...]:
-        return Streams(ctx, [make(record) for record in records]).all()
+    def expand(records: Sequence[JsonValue], partitions: Sequence[Mapped]) -> tuple[Stream, ...]:
+        placed = zip(records, partitions, strict=True)
+        return Streams(ctx, [make(record, held) for record, held in placed]).all()
 
     return Discovered(source=source, expand=expand, name=name)
 
@@ -104,10 +105,8 @@ def _from_list(resolver: Component) -> Iterator[JsonValue]:
     yield from listed if isinstance(listed, list) else ()
 
 
-def _maker(
-    ctx: Context, dynamic: Component, resolver: Component
-) -> Callable[[JsonValue], Component]:
-    """What makes a stream of a set of values."""
+def _maker(ctx: Context, dynamic: Component, resolver: Component) -> Callable[..., Component]:
+    """What makes a stream of a set of values, and of those of the partition they came in."""
     inner = dynamic.child("stream_template")
     base: Mapped = inner.expanded() if inner is not None else {}
     mappings = [_mapping(ctx, child) for child in resolver.children("components_mapping")]
@@ -116,10 +115,10 @@ def _maker(
     parsed = resolver.kind != "HttpComponentsResolver"
     wins = dynamic.value("use_parent_parameters") is not False
 
-    def make(values: JsonValue) -> Component:
+    def make(values: JsonValue, partition: Mapped | None = None) -> Component:
         made: Mapped = msgspec.json.decode(msgspec.json.encode(base))
         page: Mapped = {"components_values": values, "stream_template_config": base}
-        frame = Frame(source=ctx.values, page=page)
+        frame = Frame(source=ctx.values, slice={"partition": partition or {}}, page=page)
         for mapping in mappings:
             _apply(mapping, made, frame, parsed=parsed)
         made.setdefault("type", "DeclarativeStream")

@@ -28,7 +28,7 @@ def properties(ctx: Context, requester: Component, helper: Helper) -> Properties
     by_count = chunking is None or chunking.value("property_limit_type") == "property_count"
     merging = chunking.child("record_merge_strategy") if chunking is not None else None
     selector = found.child("property_selector")
-    key = merging.value("key") if merging is not None else None
+    key = merging.value("key") if merging is not None else "id" if chunking is not None else None
     return Properties(
         names=tuple(map(str, listed)) if isinstance(listed, list) else (),
         source=_source(source, ctx, helper),

@@ -87,10 +87,9 @@ def _params(
     if not isinstance(node.value, dict):
         return _whole(ctx, component, field, place)
     site = ctx.site(component, names)
-    made = [
-        _param(ctx, key, ctx.references.resolve(child), place, site)
-        for key, child in node.value.items()
-    ]
+    resolved = [(key, ctx.references.resolve(child)) for key, child in node.value.items()]
+    resolved.sort(key=lambda pair: _is_component(pair[1]))  # properties stand behind all others
+    made = [_param(ctx, key, child, place, site) for key, child in resolved]
     return tuple(param for param in made if param is not None)
 
 
@@ -106,13 +105,17 @@ def _param(
             ctx.warn("gap", message, node)
             return None
     slot = Slot(place=place, path=(name,))
-    if isinstance(node.value, dict) and "type" in node.value:
+    if _is_component(node):
         return Param(slot=slot, value=_properties_ref())
     if place == "query":
         value = ctx.scalar(node, site, "value", types=_QUERY_TYPES)
     else:
         value = ctx.scalar(node, site, "value", spelled=True)
     return None if value == Const(value=None) else Param(slot=slot, value=value)
+
+
+def _is_component(node: Node) -> bool:
+    return isinstance(node.value, dict) and "type" in node.value
 
 
 def _properties_ref() -> Expr:

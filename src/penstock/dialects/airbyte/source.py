@@ -110,8 +110,15 @@ def _streams(ctx: Context, root: Component) -> Iterator[tuple[Component, str | N
         else:
             yield component, None
     names = dynamic_names(root)
+    made: set[str] = set()
     for name, component in zip(names, root.children("dynamic_streams"), strict=True):
-        yield from ((found, name) for found in dynamic.safely(ctx, component))
+        for found in dynamic.safely(ctx, component):
+            called = str(ctx.settled(found, "name", ""))
+            if called in made:
+                message = f"two streams that are made here are called {called!r}"
+                ctx.error("duplicate-stream", message, component.node)
+            made.add(called)
+            yield found, name
 
 
 def dynamic_names(root: Component) -> list[str]:

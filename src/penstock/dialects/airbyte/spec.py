@@ -8,6 +8,7 @@ from penstock.dialects.airbyte import custom, template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.plan.expr import Const, Expr, JsonValue, Ref, Scope
+from penstock.plan.paths import is_pattern
 from penstock.plan.prepare import Change, MustFit, Remap, SetValue, Unset
 from penstock.plan.source import Input, Spec
 
@@ -85,7 +86,15 @@ def _changes(ctx: Context, component: Component) -> Iterator[Change]:
     match component.kind:
         case "ConfigRemapField":
             table = component.value("map")
-            pairs = tuple(table.items()) if isinstance(table, dict) else ()
+            held = component.child("map") if isinstance(table, dict) else None
+            pairs = (
+                ()
+                if held is None
+                else tuple(
+                    (name, ctx.expression(held, name, template.CONFIG) or Const(value=None))
+                    for name in held.node.mapping
+                )
+            )
             yield Remap(path=ctx.path(component, "field_path"), table=pairs)
         case "ConfigAddFields":
             when = _when(ctx, component, template.CONFIG)
@@ -130,14 +139,16 @@ def checks(ctx: Context, spec: Component | None) -> tuple[MustFit, ...]:
 def _checks(ctx: Context, component: Component) -> Iterator[MustFit]:
     ctx.check(component)
     strategy = component.child("validation_strategy")
+    each: tuple[str, ...] = ()
     if component.kind == "DpathValidator":
         path = ctx.path(component, "field_path")
+        each = path if is_pattern(path) else ()
         value: Expr = Ref(at=Scope.SOURCE, path=path, optional=True)
     else:
         value = ctx.expression(component, "value", template.CONFIG) or Const(value=None)
     if strategy is not None and strategy.kind == "ValidateAdheresToSchema":
-        yield MustFit(value=value, schema=strategy.value("base_schema"))
+        yield MustFit(value=value, schema=strategy.value("base_schema"), each=each)
         return
     passes = custom.validate(ctx, strategy or component)
     if passes is not None:
-        yield MustFit(value=value, passes=passes)
+        yield MustFit(value=value, passes=passes, each=each)

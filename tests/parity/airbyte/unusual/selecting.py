@@ -249,6 +249,12 @@ _KINDS = {
 _ADDED = [
     *(_case(f"field {n}", changes=[_add(v)]) for n, v in _VALUES.items()),
     *(_case(f"typed field, {n}", changes=[_add(v, value_type=k)]) for n, (v, k) in _KINDS.items()),
+    _case("field of an object, a part of which is removed", changes=[
+        _add("{{ record.deep }}"),
+        {"type": "RemoveFields", "field_pointers": [["deep", "a"]]}]),
+    _case("field of an object that grows", {"data": [{"id": 1}, {"id": 2}]}, changes=[
+        _add("{}", "new"),
+        _add("{{ record.id }}", "new", "of", condition="{{ record.id == 1 }}")]),
     _case("field at a path with a number", changes=[_add("x", "objects", "0", "new")]),
     _case("field at a path beyond a list", changes=[_add("x", "list", "5")]),
     _case("field at a path of a template", changes=[_add("x", "{{ config['f'] }}")],
