@@ -9,7 +9,7 @@ import socket
 
 import duckdb
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from msgspec.structs import replace
 from tests.destinations.orders import (
     FLAT,
@@ -262,19 +262,44 @@ def test_a_folder_that_may_not_be_written(opened, place, monkeypatch):
     assert seen(place) == as_seen([order(1), order(2)])
 
 
-def test_a_file_that_vanished_is_said(tmp_path):
-    """Rows are not added to a table of which somebody deleted a file."""
-    place = PLACES["parquet"](tmp_path)
-    opened = Opener(place)
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_file_that_somebody_damaged_is_said(opened, place, damage):
+    """Rows are not added to a table of which somebody deleted or damaged a file."""
     session = opened()
     for load in "ab":
         session.commit(checkpoint(load, [order(ord(load))]))
-    (place.folder / used(place, "orders")[0]).unlink()
-    with pytest.raises(DestinationError, match=r"of table 'orders' is gone.*--full-refresh"):
-        session.commit(checkpoint("c", [order(3)]))
+    path = place.folder / used(place, "orders")[0]
+    whole = path.read_bytes()
+    path.unlink()
+    said = r"of table 'orders' is gone.*--full-refresh"
+    if damage == "cut off":
+        path.write_bytes(whole[:50])
+        said = r"cannot be read.*--full-refresh"
+    one = checkpoint("c", [order(97, "new")], write=MERGE)
+    with pytest.raises(DestinationError, match=said) as caught:
+        session.commit(one)
+    assert caught.value.code == "drift"
+    path.write_bytes(whole)
+    session.commit(one)
+    assert seen(place) == as_seen([order(97, "new"), order(98)])
+    path.unlink(missing_ok=True)
     session.commit(checkpoint("d", [order(4)], write=Replace(generation="g", swap=True)))
     assert seen(place) == as_seen([order(4)])
-    opened.close()
+
+
+def test_a_paused_run_is_fenced_though_the_log_was_folded(opened, place, monkeypatch):
+    """A run that wakes up after its commits were folded away cannot commit into the gap."""
+    monkeypatch.setattr(log, "EVERY", 2)
+    first = opened("first")
+    first.commit(checkpoint("a", [order(1)]))
+    second = opened("second", takeover="always")
+    for number in range(8):
+        second.commit(checkpoint(f"b{number}", schema=None))
+    with pytest.raises(FencedError, match="run second"):
+        first.commit(checkpoint("c", [order(2)]))
+    first.close()
+    assert not opened.destination().peek(SCHEMA).released
+    assert seen(place) == as_seen([order(1)])
 
 
 def test_a_file_system_without_links_is_refused(opened, monkeypatch):
@@ -338,6 +363,35 @@ def test_rows_deleted_by_somebody_stay_deleted(delta):
     table_at(delta.place).delete("id = 1")
     session.commit(checkpoint("b", [order(3, lines=0)], schema=FLAT))
     assert {row["id"] for row in delta.place.rows("orders")} == {2, 3}
+
+
+@pytest.mark.parametrize("rule", ["not null", "check"])
+def test_a_rule_on_a_delta_table_is_not_broken(delta, rule):
+    """Delta's rules are kept by whoever writes: Penstock refuses what it does not check."""
+    session = delta()
+    session.commit(checkpoint("a", [order(1)]))
+    if rule == "check":
+        table_at(delta.place).alter.add_constraint({"small": "id < 10"})
+    else:
+        rows = table_at(delta.place).to_pyarrow_table()
+        number = rows.schema.get_field_index("id")
+        field = rows.schema.field(number).with_nullable(nullable=False)
+        write_deltalake(
+            str(delta.place.folder / "orders"),
+            rows.cast(rows.schema.set(number, field)),
+            mode="overwrite",
+            schema_mode="overwrite",
+        )
+    with pytest.raises(DestinationError, match=r"rule '(small|id)'.*(drop|take back)"):
+        session.commit(checkpoint("b", [order(11)]))
+    assert seen(delta.place) == as_seen([order(1)])
+    if rule == "check":
+        with pytest.raises(DestinationError, match="drop it, then run again"):
+            session.commit(checkpoint("b", [order(11)], write=Replace(generation="g", swap=True)))
+        table_at(delta.place).alter.drop_constraint("small")
+    session.commit(checkpoint("c", [order(12)], write=Replace(generation="g", swap=True)))
+    session.commit(checkpoint("d", [order(13)]))
+    assert seen(delta.place) == as_seen([order(12), order(13)])
 
 
 def test_a_run_that_could_not_show_is_completed(delta):

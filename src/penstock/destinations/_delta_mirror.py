@@ -15,13 +15,14 @@ import msgspec
 
 from penstock.destinations._duckdb_engine import fold
 from penstock.destinations._duckdb_scratch import spell_arrow
-from penstock.destinations._evolve import Actual
+from penstock.destinations._evolve import RULE, Actual
 from penstock.destinations._lake_files import file_schema, folder_of, new_part
 from penstock.destinations._lake_log import Change, File, Head, read_change
 from penstock.destinations._lake_store import LocalStore
+from penstock.destinations._lake_tables import lost_of, vanished
 from penstock.destinations.base import Fault
 from penstock.errors import DestinationError
-from penstock.shape.schema import Batch, Schema
+from penstock.shape.schema import Batch, Schema, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,7 @@ APP = "penstock"
 """The id of the app transactions; one dataset writes to a table."""
 
 TRIES = 5
+_CONSTRAINT = "delta.constraints."
 _UNREAD = {"deletionVectors", "columnMapping"}
 
 
@@ -106,7 +108,10 @@ class DeltaMirror:
         """The tables of any stream, and the wanted ones that others made."""
         streams = head.streams.values()
         names = {f.table for held in streams for f in held.files.values()}
-        names |= {t.name for t in wanted.tables if self._open(t.name) is not None}
+        there = {t.name: self._open(t.name) for t in wanted.tables}
+        for name, delta in there.items():
+            _check_rules(name, delta)
+        names |= {name for name, delta in there.items() if delta is not None}
         return {fold(name): {} for name in names}
 
     def actual(self, head: Head, stored: Schema | None, wanted: Schema) -> Actual:
@@ -114,7 +119,29 @@ class DeltaMirror:
         found = self.taken(head, wanted)
         for table in stored.tables if stored else ():
             found.pop(fold(table.name), None)
+            if wanted.table(table.name):
+                self._check_files(head, wanted.stream, table)
         return {**found, **(self.remaining(head, stored) if stored else {})}
+
+    def _check_files(self, head: Head, stream: str, table: Table) -> None:
+        """Make sure that a table's files are there, and that it takes rows as Penstock writes them.
+
+        Raises:
+            DestinationError: somebody removed files, or put a rule on the table.
+        """
+        delta = self._open(table.name)
+        if delta is None:
+            return
+        files = [f for f in head.held(stream).files.values() if f.table == table.name]
+        lost = lost_of(files, self._store.files(folder_of(table.name)))
+        if lost:
+            active = _active(delta)
+            lost = [path for path in lost if _name(path) in active]
+        if lost:
+            raise vanished(table.name, lost)
+        rule = next((f.name for f in delta.schema().fields if not f.nullable), None)
+        if rule is not None:
+            raise _ruled(table.name, rule, RULE)
 
     def remaining(self, head: Head, stored: Schema) -> dict[str, dict[str, str]]:  # noqa: ARG002 (Delta says it)
         """The tables of a schema that are there, with their columns."""
@@ -346,6 +373,23 @@ def _check_readable(table: str, delta: Any) -> None:
             "not read",
             hint="rewrite the table without it, or load the stream again with --full-refresh",
         )
+
+
+def _check_rules(table: str, delta: Any) -> None:
+    """Make sure that no rule is broken unseen: files are added to a table as they are."""
+    known = delta.metadata().configuration if delta is not None else ()
+    for key in known:
+        if key.startswith(_CONSTRAINT):
+            raise _ruled(table, key.removeprefix(_CONSTRAINT), "drop it, then run again")
+
+
+def _ruled(table: str, rule: str, hint: str) -> DestinationError:
+    return DestinationError(
+        f"the Delta table {table!r} has the rule {rule!r}, which Penstock did not make and does "
+        "not check",
+        code="drift",
+        hint=hint,
+    )
 
 
 def _with_text(data: pa.Table, columns: Iterable[str]) -> pa.Table:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._engine import Engine
-from penstock.destinations._evolve import Actual, Spelling, digits
+from penstock.destinations._evolve import RULE, Actual, Spelling, digits
 from penstock.destinations.base import SYSTEM_PREFIX
 from penstock.errors import DestinationError, Error, LockedError
 from penstock.plan.hints import ColumnType
@@ -103,6 +103,8 @@ def explain(error: Exception) -> Error:
         return LockedError(
             "the database is open for a run of this process", hint="wait for that run to end"
         )
+    if type(error).__name__ == "ConstraintException":
+        return DestinationError(f"DuckDB: {text}", code="drift", hint=RULE)
     hint = next((h for pattern, h in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     advice = f"{hint}; what was committed is intact, run again" if hint else None
     return DestinationError(f"DuckDB: {text}", hint=advice)

@@ -11,6 +11,8 @@ import msgspec
 from penstock.destinations import _sql as sql
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, fold, spell
 from penstock.destinations._evolve import Spelling
+from penstock.destinations._lake_store import unreadable
+from penstock.errors import Error
 from penstock.shape.schema import TableColumn
 
 if TYPE_CHECKING:
@@ -85,6 +87,10 @@ class Scratch(DuckDBEngine):
 
     spelling: ClassVar[Spelling] = SPELLING
     catalog: ClassVar[str | None] = "memory"
+
+    def explain(self, error: Exception) -> Error:
+        """Say what a failure means and what to do about it."""
+        return unreadable(error) or super().explain(error)
 
     def reader(self, query: str, parameters: Sequence[object], rows: int) -> Any:
         """Run a query, and give its rows as Arrow batches of so many rows."""

@@ -94,6 +94,20 @@ def changes(
     return found
 
 
+def check_system(names: Iterable[str], actual: Actual, spelling: Spelling) -> None:
+    """Make sure that Penstock's own tables are there.
+
+    Raises:
+        DestinationError: somebody dropped one.
+    """
+    for name in names:
+        if spelling.fold(name) not in actual:
+            raise _drift(
+                f"table {name!r} is gone, in which is kept what the next run must know",
+                "bring it back, or load all streams again with --full-refresh",
+            )
+
+
 def check_free(stored: Schema | None, wanted: Schema, actual: Actual, spelling: Spelling) -> None:
     """Make sure that no wanted table's name is taken by a table that is not the stream's own.
 
@@ -188,6 +202,10 @@ def _has_wider(fields: Iterable[TableColumn], old: TableColumn) -> bool:
         return False
     same = (old.type, old.precision, old.scale) == (new.type, new.precision, new.scale)
     return (same and not old.fields) or widens(old, new)
+
+
+RULE = "take back the rule that somebody put on the table, or load again with --full-refresh"
+"""What to do where a constraint refuses rows: Penstock makes none."""
 
 
 def _taken(table: str) -> DestinationError:

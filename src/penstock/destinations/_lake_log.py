@@ -235,17 +235,39 @@ def read_head(store: Store) -> Head:
         head = _snapshot(store)
         if follow(store, head):
             return head
-    raise DestinationError(
-        f"{store.root}: commit {head.number + 1} is missing",
+    raise _missing(store, head.number + 1)
+
+
+def follow(store: Store, head: Head) -> bool:
+    """Apply the commits that came after `head`; False if one of them is missing."""
+    return _follow(store, head, _numbers(store, COMMITS))
+
+
+def follow_whole(store: Store, head: Head) -> None:
+    """Apply the commits that came after `head`, and make sure that those before it are there.
+
+    Raises:
+        DestinationError: one of them is missing: what is added after it, nobody would read.
+    """
+    numbers = set(_numbers(store, COMMITS))
+    first = max(1, head.number - head.number % EVERY)
+    for number in range(first, head.number + 1):
+        if number not in numbers:
+            raise _missing(store, number)
+    if not _follow(store, head, numbers):
+        raise _missing(store, head.number + 1)
+
+
+def _missing(store: Store, number: int) -> DestinationError:
+    return DestinationError(
+        f"{store.root}: commit {number} is missing",
         code="damaged",
         hint="bring the file back into _penstock/commits, or load into another place",
     )
 
 
-def follow(store: Store, head: Head) -> bool:
-    """Apply the commits that came after `head`; False if one of them is missing."""
-    numbers = sorted(n for n in _numbers(store, COMMITS) if n > head.number)
-    for number in numbers:
+def _follow(store: Store, head: Head, numbers: Iterable[int]) -> bool:
+    for number in sorted(n for n in numbers if n > head.number):
         data = store.read(f"{COMMITS}/{number}.json") if number == head.number + 1 else None
         if data is None:
             return False

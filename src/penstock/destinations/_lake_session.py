@@ -15,7 +15,17 @@ from penstock.destinations._duckdb_scratch import SPELLING, Scratch
 from penstock.destinations._evolve import Actual, Widen, changes, check_free, union
 from penstock.destinations._lake_draft import Draft
 from penstock.destinations._lake_files import OURS, Files
-from penstock.destinations._lake_log import Change, File, Head, Held, Load, append, follow, now
+from penstock.destinations._lake_log import (
+    Change,
+    File,
+    Head,
+    Held,
+    Load,
+    append,
+    follow_whole,
+    now,
+    read_head,
+)
 from penstock.destinations._lake_merge import Merging
 from penstock.destinations._lake_rework import Rework
 from penstock.destinations._lake_store import Store, explain
@@ -202,6 +212,7 @@ class LakeSession:
         self._closed = True
         # What was committed is there; a run that cannot say that it ended is found dead.
         with suppress(Exception):
+            self._follow()
             self._say(self._change(released=True))
             self._fault("close:released")
         self._hold.release()
@@ -266,11 +277,21 @@ class LakeSession:
 
     def _stay(self) -> None:
         """See what was committed since, and make sure that it was not by another run."""
-        follow(self._store, self._head)
-        self._check_epoch()
+        self._follow()
         if self._behind:
             self._tables.recover(self._head)
             self._behind = False
+
+    def _follow(self) -> None:
+        try:
+            follow_whole(self._store, self._head)
+        except DestinationError:
+            # Who took the dataset over may have folded the commits meanwhile that are missed here.
+            newest = read_head(self._store)
+            if newest.epoch <= self._epoch:
+                raise
+            self._head = newest
+        self._check_epoch()
 
     def _check_epoch(self) -> None:
         owner = self._head.owner

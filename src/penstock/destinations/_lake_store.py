@@ -23,8 +23,13 @@ from penstock.destinations._newfile import sync_directory
 from penstock.errors import DestinationError, Error
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+_UNREADABLE = re.compile(
+    r"magic bytes|No files found that match|Failed to open local file .*No such file"
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+BACK = "bring it back, or load the stream again from the start with --full-refresh"
 
 
 class Store(Protocol):
@@ -73,10 +78,23 @@ class Store(Protocol):
         ...
 
 
+def unreadable(error: Exception) -> DestinationError | None:
+    """Say it where a file that the log names is gone or is no Parquet file any more."""
+    text = str(error).strip()
+    if not _UNREADABLE.search(text):
+        return None
+    said = text.split("\n", maxsplit=1)[0]
+    return DestinationError(
+        f"a file of the dataset cannot be read: {said}", code="drift", hint=BACK
+    )
+
+
 def explain(error: Exception, root: str) -> Error:
     """Say what a failure of a store means and what to do about it."""
     if isinstance(error, Error):
         return error
+    if found := unreadable(error):
+        return found
     error = _cause(error)
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL:

@@ -10,7 +10,7 @@ from penstock.destinations._duckdb_scratch import SPELLING, Scratch, parquet
 from penstock.destinations._evolve import Actual
 from penstock.destinations._lake_files import OURS, folder_of
 from penstock.destinations._lake_log import Change, File, Head
-from penstock.destinations._lake_store import Store
+from penstock.destinations._lake_store import BACK, Store
 from penstock.errors import DestinationError
 from penstock.shape.schema import Batch, Schema, Table
 
@@ -60,12 +60,12 @@ class Tables:
         for table in stored.tables if stored else ():
             files = self._files(head, wanted.stream, table)
             there = self._store.files(folder_of(table.name))
-            lost = _lost(files, there)
+            lost = lost_of(files, there)
             if files and len(lost) == len(files):
                 found.pop(fold(table.name), None)
                 continue
             if lost and wanted.table(table.name):
-                raise _vanished(table.name, lost)
+                raise vanished(table.name, lost)
             found[fold(table.name)] = self._columns(table, files, there)
         return found
 
@@ -74,7 +74,7 @@ class Tables:
         return [
             path
             for table in stored.tables
-            for path in _lost(
+            for path in lost_of(
                 self._files(head, stored.stream, table), self._store.files(folder_of(table.name))
             )
         ]
@@ -85,7 +85,7 @@ class Tables:
         for table in stored.tables:
             there = self._store.files(folder_of(table.name))
             files = self._files(head, stored.stream, table)
-            lost = set(_lost(files, there))
+            lost = set(lost_of(files, there))
             left = [f for f in files if f.path not in lost]
             if left:
                 found[fold(table.name)] = self._columns(table, left, there)
@@ -126,14 +126,16 @@ def _name(file: File) -> str:
     return file.path.rpartition("/")[2]
 
 
-def _lost(files: Sequence[File], there: dict[str, int]) -> list[str]:
+def lost_of(files: Sequence[File], there: dict[str, int]) -> list[str]:
+    """The paths of files that are not among the names that are there."""
     return [f.path for f in files if _name(f) not in there]
 
 
-def _vanished(table: str, lost: Sequence[str]) -> DestinationError:
+def vanished(table: str, lost: Sequence[str]) -> DestinationError:
+    """Say which files of a table somebody removed."""
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     return DestinationError(
         f"file {lost[0]!r}{more} of table {table!r} is gone, though rows were loaded into it",
         code="drift",
-        hint="bring it back, or load the stream again from the start with --full-refresh",
+        hint=BACK,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from penstock.destinations._evolve import RULE
 from penstock.errors import DestinationError, Error
 
 _NUL = "22021"
 _LOCK_TIMEOUT = "55P03"
 _PASSING = frozenset({"40001", "40P01", _LOCK_TIMEOUT})
+_RULE = "23"
 _LOST = ("08", "57P01", "57P02", "57P03")
 
 _HINTS = (
@@ -63,6 +65,8 @@ def explain(error: Exception) -> Error:
     hint = next((h for prefix, h in _HINTS if found.startswith(prefix)), None)
     if is_lost(error):
         hint = "check that the server runs and can be reached"
+    if found.startswith(_RULE):
+        return DestinationError(f"Postgres: {text}", code="drift", hint=RULE)
     advice = f"{hint}; what was committed is intact, run again" if hint else None
     return DestinationError(f"Postgres: {text}", hint=advice)
 

@@ -12,7 +12,7 @@ import msgspec
 from penstock.destinations import _sql as sql
 from penstock.destinations._dlt import DltDataset
 from penstock.destinations._engine import Engine
-from penstock.destinations._evolve import Actual, union
+from penstock.destinations._evolve import Actual, changes, check_system, union
 from penstock.destinations._merge import Merger
 from penstock.destinations._write import Writer
 from penstock.destinations.base import (
@@ -112,6 +112,7 @@ class SqlSession:
             except DestinationError as error:
                 attempt += 1
                 if not self._engine.recover(error, attempt):
+                    self._blame(checkpoint, error)
                     raise
 
     def _commit(self, checkpoint: Checkpoint) -> Committed:
@@ -134,6 +135,27 @@ class SqlSession:
         self._remember(checkpoint.stream, kept)
         self._fault("commit:after")
         return Committed(rows=kept.rows)
+
+    def _blame(self, checkpoint: Checkpoint, error: DestinationError) -> None:
+        """Say it where a commit failed because somebody changed tables: no driver tells it well.
+
+        Raises:
+            DestinationError: tables or columns are not as they were left.
+        """
+        if error.code != "destination":
+            return  # it says already what happened
+        try:
+            with self._engine.transaction():
+                actual = self._engine.actual()
+        except DestinationError:
+            return  # it cannot even be looked at
+        try:
+            check_system(sql.SYSTEM_TABLES, actual, self._engine.spelling)
+            if checkpoint.schema is not None and not isinstance(checkpoint.write, Replace):
+                stored = self.schema(checkpoint.stream)
+                changes(stored, checkpoint.schema, actual, self._engine.spelling)
+        except DestinationError as found:
+            raise found from error
 
     def _found(self, checkpoint: Checkpoint) -> Committed:
         """Say of a checkpoint that the ledger knows whether this session had tried to commit it."""
