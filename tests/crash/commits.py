@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.crash.history import HINTS, history
@@ -31,6 +32,7 @@ from tests.destinations.orders import (
 from tests.destinations.places import SCHEMA, Place
 
 from penstock.destinations import open_destination
+from penstock.destinations._lake_store import RemoteStore
 from penstock.destinations.base import Append, Checkpoint, Kind, Merge, Owner, Replace, Session
 
 ROUNDS = 6
@@ -90,7 +92,7 @@ def work(session: Session, mode: str, run_id: str) -> Iterator[Checkpoint]:
 
 def run(url: str, mode: str, run_id: str, fault) -> None:
     """Do all of the work in one session."""
-    owner = Owner(run_id=run_id, pid=os.getpid(), host="here")
+    owner = Owner.here(run_id)
     session = open_destination(url, fault=fault).open(owner=owner, db_schema=SCHEMA)
     for one in work(session, mode, run_id):
         session.commit(one)
@@ -127,8 +129,33 @@ def run_and_die(trial: dict) -> None:
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    if trial["point"] in PUTS:
+        tell_puts(fault)
     run(trial["url"], trial["mode"], "first", fault)
     os._exit(0)
+
+
+PUTS = ("put:begin", "put:done")
+
+
+def tell_puts(fault) -> None:
+    """Make points of the objects that are put into an object store, in the order they come."""
+    output, create = RemoteStore.output, RemoteStore.create
+
+    @contextmanager
+    def put(store, path):
+        with output(store, path) as sink:
+            yield sink
+            fault("put:begin")
+        fault("put:done")
+
+    def made(store, path, data):
+        fault("put:begin")
+        done = create(store, path, data)
+        fault("put:done")
+        return done
+
+    RemoteStore.output, RemoteStore.create = put, made
 
 
 class Forge:

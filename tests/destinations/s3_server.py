@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import uuid
+from collections.abc import Container
 
 import obstore
 from moto.server import ThreadedMotoServer
@@ -47,10 +48,16 @@ def fresh_bucket() -> str:
     return name
 
 
-def objects(bucket: str) -> dict[str, bytes]:
-    """Everything in a bucket."""
+def objects(bucket: str, known: Container[str] = ()) -> dict[str, bytes]:
+    """Everything in a bucket, but for the names that are known."""
+    store = _store(bucket)
+    names = [o["path"] for page in obstore.list(store) for o in page]
+    return {name: bytes(obstore.get(store, name).bytes()) for name in names if name not in known}
+
+
+def _store(bucket: str) -> S3Store:
     settings = environment()
-    store = S3Store(
+    return S3Store(
         bucket,
         endpoint=settings["AWS_ENDPOINT_URL"],
         access_key_id="key",
@@ -58,5 +65,3 @@ def objects(bucket: str) -> dict[str, bytes]:
         region="us-east-1",
         client_options={"allow_http": True},
     )
-    names = [o["path"] for page in obstore.list(store) for o in page]
-    return {name: bytes(obstore.get(store, name).bytes()) for name in names}
