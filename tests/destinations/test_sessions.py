@@ -1,17 +1,27 @@
 """Conformance of every destination: state, receipts, fencing, and all or nothing."""
 
 import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tests.destinations.conformance import never
 from tests.destinations.orders import KEY, NESTED, STREAM, as_seen, checkpoint, order, seen
 from tests.destinations.places import SCHEMA, ReaderWaits
 
+from penstock.destinations import describe
 from penstock.destinations.base import Append, Merge, Replace
 from penstock.destinations.base import Session as SessionProtocol
 from penstock.errors import DestinationError, FencedError, LockedError
 
 WRITES = [Append(), Merge(key=KEY), Replace(generation="g", swap=True)]
+EVERYWHERE = pytest.mark.parametrize(
+    "place", [*(kind.name for kind in describe()), "s3"], indirect=True
+)
+"""For what each kind of place does by means of its own."""
+
 IN_COMMIT = ["commit:begin", "commit:rows", "swap:renamed", "commit:state", "commit:before"]
 FAILURES = [
     (write, point)
@@ -116,6 +126,7 @@ def test_newest_receipt_of_each_stream(opened):
     assert second.last_receipts() == {"a": '{"n":2}', "b": '{"n": 1.10}'}
 
 
+@EVERYWHERE
 def test_second_session_is_refused(opened):
     """While a session is open, another run is told who has it."""
     opened("first")
@@ -123,6 +134,7 @@ def test_second_session_is_refused(opened):
         opened("second")
 
 
+@EVERYWHERE
 def test_second_session_waits(opened):
     """A run that waits gets the destination when the other lets go of it."""
     first = opened("first")
@@ -141,6 +153,7 @@ def test_second_session_waits(opened):
     assert slept == sorted(slept)
 
 
+@EVERYWHERE
 def test_takeover_fences_the_other_session(opened, place):
     """A session that was taken over can commit nothing any more."""
     first = opened("first")
@@ -154,11 +167,14 @@ def test_takeover_fences_the_other_session(opened, place):
         with pytest.raises(FencedError, match=r"run second \(PID 4321 .*took the destination over"):
             act()
     first.close()
+    with pytest.raises(LockedError, match="run second"):
+        opened("third")
     second.commit(checkpoint("c", [order(3)]))
     assert seen(place) == as_seen([order(1), order(3)])
     assert second.state(STREAM) == {"x": "1"}
 
 
+@EVERYWHERE
 def test_takeover_in_mid_commit_has_one_winner(opened, place):
     """Where a commit and a takeover meet, both cannot succeed: here the commit does."""
     taken = []
@@ -177,6 +193,36 @@ def test_takeover_in_mid_commit_has_one_winner(opened, place):
     first.commit(checkpoint("a", [order(1)]))
     assert taken
     assert seen(place) == as_seen([order(1)])
+
+
+HOLDS = """
+import sys
+from penstock.destinations import open_destination
+from penstock.destinations.base import Owner
+from tests.destinations.orders import checkpoint, order
+
+session = open_destination(sys.argv[1]).open(owner=Owner.here("first"), db_schema=sys.argv[2])
+session.commit(checkpoint("a", [order(1)]))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@EVERYWHERE
+def test_a_run_of_another_process(opened, place):
+    """While it lives it is named to who comes second; once it is killed, nothing is in the way."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, place.url, SCHEMA],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])},
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(LockedError, match=rf"PID {other.pid}\b"):
+            opened("second")
+        other.kill()
+    opened("third").commit(checkpoint("b", [order(2)]))
+    assert seen(place) == as_seen([order(1), order(2)])
 
 
 def test_session_that_was_not_closed_is_dead_once_collected(opened):
