@@ -100,6 +100,24 @@ def test_columns_of_a_schema_are_there_without_a_value(kind, tmp_path):
         place.close()
 
 
+def test_tables_built_from_pages_and_in_memory_are_the_same(tmp_path):
+    """Kept pages give the columns that a run gave, and so does reading without a destination."""
+    run, built = PLACES["duckdb"](tmp_path / "run"), PLACES["duckdb"](tmp_path / "built")
+    with serving(lambda path, _q: (200, [] if path == "/nothing" else [{"id": 1}])) as web:
+        source = penstock.load(manifest(web.url))
+        for place in (run, built):
+            place.path.parent.mkdir()
+        source.run(run.url, db_schema="shop", keep_pages=str(tmp_path / "kept"))
+        read = {stream: source.arrow(stream).schema for stream in STREAMS}
+    penstock.reshape(tmp_path / "kept", built.url)
+    for table in STREAMS:
+        assert columns(built, table) == columns(run, table)
+        found = {name: str(read[table].field(name).type) for name in ("id", "at", "wall", "day")}
+        assert found == {
+            "id": "int64", "at": "timestamp[us, tz=UTC]", "wall": "timestamp[us]", "day": "string",
+        }  # fmt: skip
+
+
 def test_a_value_decides_before_the_schema_does():
     """What came has the type it showed; what came to nothing gets the supposed one, once."""
     supposed = tuple(Column(name=name, otherwise="timestamp") for name in ("a", "b"))

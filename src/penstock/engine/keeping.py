@@ -46,6 +46,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     began: float  # when the run did: the ids of two runs may be of one second
     generation: str | None = None
     last: bool = False
+    whole: bool = False  # the stream was read to its end
     retract: tuple[str, ...] = ()
     state: tuple[tuple[str, str | None], ...] = ()
     slices: str = ""
@@ -103,9 +104,11 @@ class Keeping:
                 yield record
                 yield b"\n"
 
-    def write(self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes]) -> Path:
+    def write(
+        self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes], *, whole: bool
+    ) -> Path:
         """Keep a checkpoint's pages for good, before it is committed; `confirm` it then."""
-        head = self._head(checkpoint, hints)
+        head = self._head(checkpoint, hints, whole=whole)
         self._count += 1
         path = self._folder / f"{self._count:06d}{_ENDING}{_UNSURE}"
         try:
@@ -123,7 +126,7 @@ class Keeping:
             ) from error
         return path
 
-    def _head(self, checkpoint: Checkpoint, hints: Hints) -> Head:
+    def _head(self, checkpoint: Checkpoint, hints: Hints, *, whole: bool) -> Head:
         write = checkpoint.write
         if isinstance(write, Replace):
             generation, last = write.generation, write.swap
@@ -138,6 +141,7 @@ class Keeping:
             began=self._began,
             generation=generation,
             last=last,
+            whole=whole,
             retract=checkpoint.retract,
             state=checkpoint.state,
             slices=checkpoint.slices,

@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 
 import msgspec
 
@@ -145,9 +146,11 @@ class Edges(msgspec.Struct, kw_only=True):
     dlt: Dlt | None = None
     monotonic: Callable[[], float] = time.monotonic
 
-    def commit(self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes]) -> Kept:
+    def commit(
+        self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes], *, whole: bool
+    ) -> Kept:
         """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
-        path = self.pages.write(checkpoint, hints, packed) if self.pages else None
+        path = self.pages.write(checkpoint, hints, packed, whole=whole) if self.pages else None
         kept = self.session.commit(checkpoint)
         if path is not None:
             confirm(path)
@@ -496,8 +499,9 @@ class StreamLoader:
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
         checkpoint = self._checkpoint(lot, tells=tells, settles=settles)
-        told = checkpoint, self._hints, lot.packed
-        future = loop.run_in_executor(self._edges.keeping, self._edges.commit, *told)
+        whole = last and self._context.loaded
+        commit = partial(self._edges.commit, checkpoint, self._hints, lot.packed, whole=whole)
+        future = loop.run_in_executor(self._edges.keeping, commit)
         self._keeping = (lot.load_id, future)
 
     def _settles(self) -> bool:
@@ -509,8 +513,7 @@ class StreamLoader:
 
     def _declares(self) -> bool:
         """Whether the document says of columns that nothing came for: they exist all the same."""
-        root = self.shaper.schema.root
-        return self._context.loaded and any(column.path for column in root.columns)
+        return self._context.loaded and self.shaper.declares
 
     async def _settled_below(self) -> bool:
         settled = [await child.settle() for child in self.children]

@@ -128,6 +128,7 @@ class _Stream:
         self._run_id = run_id
         self._hints = hints
         self._shaper: Shaper | None = None
+        self._bare = True  # neither a table nor a row for one
         self.rows: dict[str, int] = {}
 
     def replay(self, found: Sequence[Kept], on_event: Callable[[Event], None]) -> int:
@@ -146,16 +147,18 @@ class _Stream:
 
     def _commit(self, path: Path, head: Head, on_event: Callable[[Event], None]) -> None:
         hints = self._hints(head)
-        shaper = self._shaper = self._shaper or Shaper(
-            head.stream, hints, self._session.schema(head.stream)
-        )
+        shaper = self._shaper = self._shaper or self._begun(head.stream, hints)
         load_id = head.load_id
         if head.generation is not None and not head.last:
             # an attempt that died left its rows nowhere, and its load ids in the ledger
             load_id = f"{load_id}.{self._run_id}"
         block = Block(load_id=load_id, segments=tuple(read_segments(path)))
         batches = [shaper.shape(block)] if block.rows else []
+        self._bare = self._bare and not batches
+        # declared columns are there, typed, where no value came for them, as after a run
+        settles = head.whole and shaper.settle()
         tells = head.last and (head.generation is not None or hints.needs_all)
+        tells = tells or settles or (head.whole and self._bare and shaper.declares)
         done = self._session.commit(
             Checkpoint(
                 load_id=load_id,
@@ -173,6 +176,11 @@ class _Stream:
             self.rows[table] = self.rows.get(table, 0) + count
         root = done.rows.get(shaper.schema.root.name, 0)
         on_event(Committed(stream=head.stream, load_id=load_id, rows=root))
+
+    def _begun(self, stream: str, hints: Hints) -> Shaper:
+        known = self._session.schema(stream)
+        self._bare = known is None
+        return Shaper(stream, hints, known)
 
     def _write(self, head: Head, hints: Hints, shaper: Shaper) -> Write:
         if head.generation is not None:

@@ -82,4 +82,5 @@ class _Shaping:
         from penstock.shape.gather import gather  # noqa: PLC0415 (pyarrow is loaded late)
 
         self._shape()
+        self._shaper.settle()
         return gather(self._batches, self._shaper.schema)

@@ -56,6 +56,11 @@ class Shaper:
         """The columns that decide how rows are merged, as far as blocks have shown them."""
         return roles(self._tree, self._hints)
 
+    @property
+    def declares(self) -> bool:
+        """Whether there are columns besides the engine's own, be it before the first record."""
+        return any(column.path for column in self.schema.root.columns)
+
     def settle(self) -> bool:
         """When all has come, make the declared columns to which no value gave a type.
 
