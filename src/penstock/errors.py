@@ -68,6 +68,7 @@ class Error(Exception):
     """Anything Penstock raises on purpose: a stable, documented `code`; `hint` says what to do."""
 
     code = "error"
+    place: Place | None = None  # in the document, where that is known
 
     def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -158,9 +159,16 @@ class BodyError(ReadError):
 
 
 class ExprError(ReadError):
-    """A value that the document refers to is missing, or a template cannot be rendered."""
+    """A value that the document refers to is missing, or a template cannot be rendered.
+
+    `source` is the template, or the reference in it, where it came from one; `lacks` is the name
+    that is missing, and `known` are those that are there.
+    """
 
     code = "expr"
+    source = ""
+    lacks = ""
+    known: tuple[str, ...] = ()
 
 
 class CycleError(ReadError):

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from penstock.errors import Place
+
 Status = Literal["done", "partial", "failed", "skipped", "interrupted"]
 
 
@@ -70,6 +72,7 @@ class SliceFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stream: str
     slice: str
     error: str
+    place: Place | None = None  # in the document, where that is known
 
 
 class StreamEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -99,13 +102,14 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A slice that is missing: what failed, on which request, and what to do."""
+    """A slice that is missing: what failed, where and on which request, and what to do."""
 
     slice: str
     code: str
     message: str
     request: str = ""
     hint: str = ""
+    place: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

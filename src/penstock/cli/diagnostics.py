@@ -40,7 +40,7 @@ def show(console: Console, diagnostic: Diagnostic, others: Sequence[Place] = ())
     head = console.style(f"{diagnostic.severity}[{diagnostic.code}]", "bold", style)
     console.say(f"{head}: {clean(diagnostic.message)}")
     if diagnostic.place is not None:
-        _show_place(console, diagnostic.place, style)
+        show_place(console, diagnostic.place, style)
     if others:
         console.say(f"  also at {', '.join(f'{p.line}:{p.column}' for p in others)}")
     if diagnostic.hint:
@@ -71,7 +71,8 @@ def as_json(diagnostic: Diagnostic) -> dict[str, JsonValue]:
     }
 
 
-def _show_place(console: Console, place: Place, style: Style) -> None:
+def show_place(console: Console, place: Place, style: Style) -> None:
+    """Show where something stands: the line, and a mark below the word."""
     gutter = " " * len(str(place.line))
     console.say(f"{gutter}--> {clean(str(place))}")
     if not place.text.strip():

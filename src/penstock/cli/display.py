@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from penstock.cli.board import Board, Line
 from penstock.cli.console import Console, Style, clean, colours, is_terminal
+from penstock.cli.diagnostics import show_place
+from penstock.errors import Place
 from penstock.events import (
     Event,
     RunStarted,
@@ -90,7 +92,8 @@ class Quiet:
             case Warned():
                 self.tell(event.stream, "warning", event.code, event.message)
             case SliceFailed():
-                self.tell(event.stream, "failed", "", f"{event.slice}: {event.error}".lstrip(": "))
+                said = f"{event.slice}: {event.error}".lstrip(": ")
+                self.tell(event.stream, "failed", "", said, event.place)
             case Stopping():
                 self.console.say("stopping at a checkpoint; press Ctrl-C again to stop at once")
             case _:
@@ -99,8 +102,10 @@ class Quiet:
     def other(self, event: Event) -> None:
         """Events that are no warning: nothing is said of them."""
 
-    def tell(self, stream: str, what: str, code: str, message: str) -> None:
-        """Say that something is wrong with a stream, once."""
+    def tell(
+        self, stream: str, what: str, code: str, message: str, place: Place | None = None
+    ) -> None:
+        """Say that something is wrong with a stream, once, and where in the document."""
         with self._lock:
             if (stream, message) in self.told:
                 return
@@ -108,6 +113,8 @@ class Quiet:
         style: Style = "yellow" if what == "warning" else "red"
         head = self.console.style(f"{what}[{code}]" if code else what, "bold", style)
         self.console.say(f"{head} {clean(stream)}: {clean(message)}")
+        if place is not None:
+            show_place(self.console, place, style)
 
 
 class Plain(Quiet):

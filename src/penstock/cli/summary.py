@@ -73,6 +73,8 @@ def _show_failure(console: Console, stream: str, failure: Failure) -> None:
     head = console.style(f"missing[{failure.code}]", "bold", "red")
     part = f" {failure.slice}" if failure.slice else ""
     console.say(f"{head} {clean(stream + part)}: {clean(failure.message)}")
+    if failure.place:
+        console.say(f"  at: {clean(failure.place)}")
     if failure.request:
         console.say(f"  request: {clean(failure.request)}")
     if failure.hint:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import TypeAlias
 
 import msgspec
 
-from penstock.errors import Diagnostic, PlanError
-from penstock.plan.expr import JsonValue
+from penstock.errors import Diagnostic, Place, PlanError
+from penstock.plan.expr import JsonValue, Ref, Scope
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
 
@@ -19,7 +21,9 @@ def prepare(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, Jso
         PlanError: a value does not fit what the document demands of it.
     """
     changed = prepared(source.prepare, values) if source.prepare else values
-    problems = [p for check in source.validate if (p := _problem(check, changed)) is not None]
+    where = source.places.value if source.places is not None else _nowhere
+    found = (_problem(check, changed, where) for check in source.validate)
+    problems = [problem for problem in found if problem is not None]
     if problems:
         raise PlanError(problems)
     return changed
@@ -46,7 +50,8 @@ def fitting(source: Source, values: Mapping[str, JsonValue]) -> Mapping[str, Jso
     parts = schema.get("properties") if isinstance(schema, Mapping) else None
     wanted = parts.items() if isinstance(parts, Mapping) else ()
     told = [(name, part) for name, part in wanted if values.get(name) is not None]
-    problems = [_misfit(name, part, values[name]) for name, part in told]
+    where = source.places.value if source.places is not None else _nowhere
+    problems = [_misfit(name, part, values[name], where) for name, part in told]
     problems += [_unsendable(name, value) for name, value in values.items()]
     found = [problem for problem in problems if problem is not None]
     if found:
@@ -67,29 +72,54 @@ def _unsendable(name: str, value: JsonValue) -> Diagnostic | None:
     return None
 
 
-def _misfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
+Find: TypeAlias = "Callable[[tuple[str, ...]], Place | None]"
+
+
+def _nowhere(path: tuple[str, ...]) -> Place | None:
+    """Documents that do not say where their rules stand."""
+    del path
+    return None
+
+
+def _misfit(name: str, schema: JsonValue, value: JsonValue, find: Find) -> Diagnostic | None:
     """What is wrong with one value, however it may be read."""
-    problem = _unfit(name, schema, value)
+    problem = _unfit(name, schema, value, find)
     if problem is None or not isinstance(value, str):
         return problem
     try:
         spelled: JsonValue = msgspec.json.decode(value)
     except msgspec.DecodeError:
         return problem
-    return _unfit(name, schema, spelled)
+    return _unfit(name, schema, spelled, find)
 
 
-def _problem(check: MustFit, values: Mapping[str, JsonValue]) -> Diagnostic | None:
+_WHOLE = Ref(at=Scope.SOURCE, path=())  # what a document's own spec is the schema of
+
+
+def _problem(check: MustFit, values: Mapping[str, JsonValue], find: Find) -> Diagnostic | None:
     """What is wrong with a value, in the words of its schema."""
+    find = find if check.value == _WHOLE else _nowhere
     for value in check.values(values):
         passes = check.passes
-        told = _unfit("", check.schema, value) if passes is None else _refused(passes(value))
+        told = _unfit("", check.schema, value, find) if passes is None else _refused(passes(value))
         if told is not None:
             return told
     return None
 
 
-def _unfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
+def _nearest(rule: object, wanted: object, value: object) -> str:
+    """What a value may be instead: the nearest of the words there are."""
+    if rule == "enum" and isinstance(wanted, list):
+        words = list(map(str, wanted))
+        meant = get_close_matches(str(value), words, 1)
+        listed = f"it may be: {', '.join(words)}"
+        return f"did you mean {meant[0]!r}? {listed}" if meant else listed
+    return "the document's spec says what each value must look like"
+
+
+def _unfit(
+    name: str, schema: JsonValue, value: JsonValue, find: Find = _nowhere
+) -> Diagnostic | None:
     if not isinstance(schema, dict):
         return None
     import fastjsonschema  # noqa: PLC0415 (few documents check their values)
@@ -105,7 +135,8 @@ def _unfit(name: str, schema: JsonValue, value: JsonValue) -> Diagnostic | None:
             code="value-invalid",
             severity="error",
             message=f"{place} does not fit: it breaks {rule}",
-            hint="the document's spec says what each value must look like",
+            place=find((*steps, *map(str, exc.path[1:]), str(exc.rule))),
+            hint=_nearest(exc.rule, exc.rule_definition, exc.value),
         )
     except fastjsonschema.JsonSchemaDefinitionException as exc:
         return Diagnostic(

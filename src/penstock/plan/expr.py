@@ -358,7 +358,24 @@ def _missing(ref: Ref, depth: int, container: object) -> ExprError:
     there = f"there are: {keys}" if keys else f"there is a {type(container).__name__}"
     if isinstance(container, Mapping) and not keys:
         there = "there is nothing at all"
-    return ExprError(f"no value for {path!r}: {step!r} is not there", hint=there)
+    error = ExprError(f"no value for {path!r}: {step!r} is not there", hint=there)
+    error.source, error.lacks = _spelled(ref), str(step)
+    error.known = tuple(map(str, container)) if isinstance(container, Mapping) else ()
+    return error
+
+
+def _spelled(ref: Ref) -> str:
+    """A reference as templates spell it, as far as all of them do."""
+    steps = [str(step) for step in ref.path]
+    match ref.at:
+        case Scope.SOURCE:
+            return ".".join(["config", *steps])
+        case Scope.RECORD:
+            return ".".join(["record", *steps])
+        case Scope.SLICE:
+            return f".{steps[-1]}"
+        case _:
+            return ".".join(steps)
 
 
 _CONVERSIONS: dict[str, Callable[[JsonValue], JsonValue]] = {

@@ -58,15 +58,41 @@ def rendered(expr: Jinja, values: dict[str, object], frame: Frame) -> JsonValue:
         text = _text(compiled(expr.source), values, frame)
     except UndefinedError as exc:
         if expr.kind == "text":
-            raise ExprError(f"{_short(expr.source)}: {exc}") from exc
+            raise _failure(expr, f"{_short(expr.source)}: {exc}", values) from exc
         text = ""
     except CapError:
         raise
     except RecursionError as exc:
         raise CapError(f"{_short(expr.source)} calls itself without an end") from exc
     except (TemplateError, ArithmeticError, AttributeError, LookupError, ValueError) as exc:
-        raise ExprError(f"{_short(expr.source)} cannot be rendered: {exc}") from exc
+        message = f"{_short(expr.source)} cannot be rendered: {exc}"
+        raise _failure(expr, message, values) from exc
     return _valued(text, expr)
+
+
+_LACKS = re.compile(r"has no (?:attribute|element) '([^']+)'")
+
+
+def _failure(expr: Jinja, message: str, values: dict[str, object]) -> ExprError:
+    """The error of a template, with the keys that are there where one is missing."""
+    error = ExprError(message)
+    error.source = expr.source
+    lacks = _LACKS.search(message)
+    if lacks:
+        error.lacks, error.known = lacks[1], tuple(_keys(list(values.values())))
+    return error
+
+
+def _keys(values: list[object], depth: int = 4) -> Iterator[str]:
+    """The keys of mappings, a few levels deep and no more than a hint needs."""
+    for value in values[:_MOST_HINTED]:
+        if isinstance(value, Mapping):
+            yield from (str(key) for key in list(value)[:_MOST_HINTED])
+            if depth:
+                yield from _keys(list(value.values()), depth - 1)
+
+
+_MOST_HINTED = 50
 
 
 def _valued(text: str, expr: Jinja) -> JsonValue:
@@ -94,6 +120,7 @@ def _unknown(template: Compiled, values: dict[str, object]) -> ExprError:
         f"{_short(template.source)} uses {', '.join(missing)}, which is not known here",
         hint=f"there are: {', '.join(sorted(values))}",
     )
+    error.source = template.source
     if "stream_state" in missing:
         error.blame = "config"  # it was offered once
     return error

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from penstock.errors import Place
 from penstock.plan.auth import Auth, NoAuth
 from penstock.plan.budget import Budget
 from penstock.plan.decoder import Decoder, Format
@@ -32,6 +33,7 @@ __all__ = [
     "Format",
     "Input",
     "Limits",
+    "Places",
     "RateLimit",
     "Source",
     "Spec",
@@ -179,6 +181,16 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things stand in the document: a template of a stream, what the spec says of a value.
+
+    Either is looked for only when asked.
+    """
+
+    template: Callable[[str, str], Place | None]
+    value: Callable[[tuple[str, ...]], Place | None]
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a document says, compiled: streams in the document's order, parents included.
 
@@ -200,6 +212,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
     dynamic: tuple[str, ...] = ()
     spec: Spec | None = None
+    places: Places | None = None
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""

@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Protocol
 
 import msgspec
 
+from penstock.errors import Error, ExprError
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.page import HttpResponse
@@ -23,7 +25,7 @@ from penstock.plan.pagination import (
 )
 from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread, Step
 from penstock.plan.slices import Slice, parents_of
-from penstock.plan.source import Source, Stream
+from penstock.plan.source import Places, Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import FieldReader, Wanted, find_values, wanted
 from penstock.read.steps import Steps
@@ -70,6 +72,7 @@ class StreamContext:
         self.settings = settings
         # Whether a list answer stands for its items: the first of them is what templates see.
         self.itemwise = stream.records.absent == "empty"
+        self.places: Places | None = None
         self.loaded = stream.name in settings.loaded
         # A stream that is read only for its children is read in full: its state belongs to runs
         # that load it.
@@ -146,6 +149,17 @@ class StreamContext:
             self.state.pop(name, None)
             if text is not None:
                 self.state[name] = text
+
+    def locate(self, error: Error) -> None:
+        """Say where in the document a template stands that failed, and the nearest word."""
+        if not isinstance(error, ExprError) or error.place is not None:
+            return
+        if error.source and self.places is not None:
+            error.place = self.places.template(self.name, error.source)
+        meant = get_close_matches(error.lacks, sorted(set(error.known)), 1) if error.lacks else []
+        if meant:
+            rest = f" {error.hint}" if error.hint else ""
+            error.hint = f"did you mean {meant[0]!r}?{rest}"
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""
@@ -246,6 +260,7 @@ def contexts(
             names = dict.fromkeys(p.stream for p in parents_of(stream.partition))
             above = [make(found) for name in names if (found := source.stream(name))]
             context = StreamContext(stream, settings, states.get(stream.name, {}), above)
+            context.places = source.places
             made[stream.name] = context
             for parent in above:
                 parent.children.append(context)

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from penstock.errors import Error, ReadError, StatusError
-from penstock.events import Event, Failure, PageRead, SliceFailed, StreamStarted, Warned
+from penstock.events import Event, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
@@ -51,6 +51,7 @@ from penstock.read.python import Doorway, Retrieval
 from penstock.read.recover import Recovering
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
+from penstock.read.tally import failure
 from penstock.read.threads import called
 from penstock.read.turns import Lane, Turn
 from penstock.read.walk import AHEAD_BYTES, Admitted, Walk, Walked
@@ -453,18 +454,12 @@ class Reader:
     async def _lose(self, context: StreamContext, piece: Slice, error: Error) -> None:
         """A slice that cannot be completed: said, counted, and kept for the next run."""
         context.lost += 1
-        request = error.request if isinstance(error, ReadError) else None
+        context.locate(error)
         where = describe(piece)
-        context.tally.failures.append(
-            Failure(
-                slice=where,
-                code=error.code,
-                message=error.message,
-                request=request or "",
-                hint=error.hint or "",
-            )
+        context.tally.failures.append(failure(error, where))
+        self._emit(
+            SliceFailed(stream=context.name, slice=where, error=str(error), place=error.place)
         )
-        self._emit(SliceFailed(stream=context.name, slice=where, error=str(error)))
         kept: StateEntries = ()
         if context.depends_on_cursor and piece.partition:
             partition = Slice(partition=piece.partition, seen=piece.seen)

@@ -6,7 +6,20 @@ from collections import Counter
 
 import msgspec
 
+from penstock.errors import Error
 from penstock.events import Failure, Note
+
+
+def failure(error: Error, where: str) -> Failure:
+    """What a receipt says of a slice that could not be completed."""
+    return Failure(
+        slice=where,
+        code=error.code,
+        message=error.message,
+        request=getattr(error, "request", None) or "",
+        hint=error.hint or "",
+        place=str(error.place or ""),
+    )
 
 
 class Tally(msgspec.Struct, kw_only=True):

@@ -16,6 +16,7 @@ from penstock.dialects.airbyte.manifest import (
     nodes,
     replaced,
 )
+from penstock.dialects.airbyte.places import places
 from penstock.dialects.airbyte.request import base_url
 from penstock.dialects.airbyte.streams import Streams
 from penstock.dialects.compiled import Compiled
@@ -88,9 +89,11 @@ def _compiled(
         dynamic=tuple(dynamic_names(root)),
         spec=spec.described(described),
     )
-    places = {streams.name_of(component): component.node.place for component in components}
+    named = {streams.name_of(component): component for component in components}
+    source = replace(source, places=places(references, root, named))
     for finding in pages_hold_still(source):
-        place = places.get(finding.stream)
+        own = named.get(finding.stream)
+        place = own.node.place if own is not None else None
         document.say(finding.severity, finding.code, finding.message, place, finding.hint)
     return source
 

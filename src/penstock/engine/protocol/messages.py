@@ -158,7 +158,9 @@ def said(error: Exception) -> str:
         found = [_told(d) for d in error.diagnostics if d.severity == "error"]
         return "; ".join(found) or error.message
     known = error if isinstance(error, Error) else of_machine(error)
-    return f"{type(error).__name__}: {error}" if known is None else str(known)
+    if known is None:
+        return f"{type(error).__name__}: {error}"
+    return f"{known.place}: {known}" if known.place else str(known)
 
 
 def _told(diagnostic: Diagnostic) -> str:
