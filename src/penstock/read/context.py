@@ -61,6 +61,8 @@ class Leaving(Protocol):
 class StreamContext:
     """One stream in one run: the plan of it, its state, its tally, and what its pages showed."""
 
+    places: Places | None = None  # where the document says what it says
+
     def __init__(
         self,
         stream: Stream,
@@ -72,7 +74,6 @@ class StreamContext:
         self.settings = settings
         # Whether a list answer stands for its items: the first of them is what templates see.
         self.itemwise = stream.records.absent == "empty"
-        self.places: Places | None = None
         self.loaded = stream.name in settings.loaded
         # A stream that is read only for its children is read in full: its state belongs to runs
         # that load it.
