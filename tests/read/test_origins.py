@@ -47,6 +47,15 @@ def leaked(api):
     ]
 
 
+@pytest.mark.parametrize("base", ["https://", "https:", "http:///", "file://", "ftp://api.test"])
+def test_a_url_without_a_host_is_asked_nowhere(base):
+    """A host that a value was to give is not taken from the path: a key would go to it."""
+    url = JoinUrl(base=Const(value=f"{base}/admin"), path=Const(value="rows"))
+    found = after(plan=source(plain(auth=KEYS[0], path=url)), handler=lambda _: {"data": rows(1)})
+    assert found.error().code == "url"
+    assert found.api.requests == []
+
+
 @pytest.mark.parametrize("auth", KEYS)
 @pytest.mark.parametrize("link", ELSEWHERE)
 def test_a_next_link_elsewhere_is_an_error_that_names_both_origins(auth, link):

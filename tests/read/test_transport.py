@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from penstock.emulator import EmulatorServer, Settings
 from penstock.errors import CapError, OriginError, TransportError
 from penstock.plan.page import HttpRequest, HttpResponse
+from penstock.read import transport
 from penstock.read.addresses import is_public
 from penstock.read.transport import Bounds, Http
 
@@ -121,3 +123,13 @@ def test_private_addresses_are_denied_where_that_is_asked_for(host: str) -> None
             asyncio.run(ask(f"http://{host}:{port}/v1/messages"))
         assert caught.value.code == "private-address"
         assert server.log == []
+
+
+def test_the_client_is_given_a_moment_at_the_end(monkeypatch):
+    """Its thread may still hold a failed request, and would abort an interpreter that is gone."""
+    held = []
+    monkeypatch.setattr(transport.atexit, "register", lambda *call: held.append(call))
+    transport._let_end.cache_clear()
+    Http()
+    Http()
+    assert held == [(time.sleep, transport._LAST_MOMENT)]

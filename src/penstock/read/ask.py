@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
@@ -44,6 +45,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
 _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
+# With a host: some readers of URLs take what stands behind three slashes for one.
+_WEB = re.compile(r"https?://[^/?#\\]", re.IGNORECASE)
 _REFUSED = frozenset({400, 401, 403})
 _EXCERPT = 300
 _OTHER_TOKEN = 1.1  # seconds before a request is asked again with another token
@@ -196,18 +199,22 @@ class Asker:
         return await self._send(name, self._placed(request), tally)
 
     def _placed(self, request: HttpRequest) -> HttpRequest:
-        """The request at the origin that its own is moved to, if it is."""
-        url = self._origins.place(request.url)
-        return request if url == request.url else msgspec.structs.replace(request, url=url)
+        """The request at the origin that its own is moved to, if it is.
 
-    def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
-        """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
-        if not request.url.lower().startswith(("http://", "https://")):
+        Raises:
+            ReadError: it is not for the web, or says no host.
+        """
+        if not _WEB.match(request.url):
             raise ReadError(
                 f"{request.url!r} is no URL of the web",
                 code="url",
                 request=f"{request.method} {request.full_url}",
             )
+        url = self._origins.place(request.url)
+        return request if url == request.url else msgspec.structs.replace(request, url=url)
+
+    def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
+        """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
         if not carries or self._origins.allows(request.url):
             return

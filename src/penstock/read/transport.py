@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _GRACE = 5.0  # seconds on top of those after which the client is to give up itself
 _CHUNK = 1024 * 1024
+_LAST_MOMENT = 0.05  # seconds
 _LOST = "the HTTP client gives neither an answer nor an error"
 _MEMORY = (
     "it loses a request where memory runs out: give the process more, "
@@ -75,6 +78,16 @@ def warm() -> None:
     import pyreqwest.client  # noqa: F401, PLC0415 (only a run needs it)
 
 
+@cache
+def _let_end() -> None:
+    """At the process's end, give the client's own thread a moment to leave Python.
+
+    It lets go of a request that failed a little after its error came. Where the interpreter is gone
+    by then, the thread aborts the whole process, whatever its outcome was.
+    """
+    atexit.register(time.sleep, _LAST_MOMENT)
+
+
 class Http:
     """HTTP/1.1 with connection reuse, TLS, and the proxies of the environment, by pyreqwest."""
 
@@ -89,6 +102,7 @@ class Http:
         self._deny_private = deny_private
         self._user_agent = user_agent
         self._client = self._builder().build()
+        _let_end()
         self._pinned: dict[tuple[str, int], Client] = {}
         self._watch = Watch(self._bounds.connect + self._bounds.read + _GRACE)
 
