@@ -35,11 +35,15 @@ class DetectRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Several(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The records of several paths: of all in order, or of the first that has any."""
+    """The records of several paths: of all in order, or of the first that has any.
+
+    `spreads` says for each path what makes several records of each there, or is empty.
+    """
 
     paths: tuple[Keys | Glob, ...]
     mode: Literal["all", "first"] = "all"
     skip_empty: bool = False
+    spreads: tuple[Expand | None, ...] = ()
 
 
 RecordPath: TypeAlias = Keys | JsonPath | Glob | Several | DetectRecords | Extract

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar, assert_never
 
@@ -18,6 +18,7 @@ from penstock.plan.expr import JsonValue, Ref
 from penstock.plan.paths import find
 from penstock.plan.python import Extract
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
+from penstock.plan.transforms import Expand, expand
 from penstock.read import mend
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
@@ -307,15 +308,22 @@ def _several(body: bytes, whole: JsonValue, path: Several) -> Decoded:
     """Records of several paths: of all in order, or of the first that has any."""
     records: list[RawRecord] = []
     present = False
-    for one in path.paths:
+    for one, spread in zip_longest(path.paths, path.spreads):
         found = walked(body, one)
         present = present or found.present
-        records += [r for r in found.records if not (path.skip_empty and bytes(r) == b"{}")]
+        taken = found.records if spread is None else _spread(spread, found.records)
+        records += [r for r in taken if not (path.skip_empty and bytes(r) in _EMPTY)]
         if records and path.mode == "first":
             break
     return Decoded(records=records, envelope=whole, present=present)
 
 
+def _spread(spread: Expand, records: Sequence[RawRecord]) -> list[RawRecord]:
+    """The records that each record holds."""
+    return [jsontext.encode(one) for r in records for one in expand(spread, jsontext.decode(r))]
+
+
+_EMPTY = frozenset({b"{}", b"null", b"[]", b'""'})
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_DICT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -103,18 +103,21 @@ def located(path: tuple[str, ...]) -> Keys | Glob:
 
 
 def _several(ctx: Context, component: Component) -> Several:
-    paths = []
+    paths: list[Keys | Glob] = []
+    spreads: list[transforms.Expand | None] = []
     for child in component.children("extractors"):
         path, steps = extracted(ctx, child)
-        if steps or not isinstance(path, (Keys, Glob)):
-            ctx.gap(child, "inside a CombinedExtractor only plain paths are read")
-        if isinstance(path, (Keys, Glob)):
-            paths.append(path)
+        if not isinstance(path, (Keys, Glob)):
+            ctx.gap(child, "inside a CombinedExtractor only paths are read")
+            continue
+        paths.append(path)
+        spreads.append(next((step.expand for step in steps if isinstance(step, Spread)), None))
     first = component.value("mode") == "first_match"
     return Several(
         paths=tuple(paths),
         mode="first" if first else "all",
         skip_empty=component.value("skip_empty_records") is True,
+        spreads=tuple(spreads) if any(spreads) else (),
     )
 
 

@@ -161,6 +161,21 @@ _COMBINED = [
               mode="first_match", skip_empty_records=True),
     _combined("an object and a list", {"a": {"id": 1}, "b": [{"id": 2}]}, ["a"], ["b"]),
     _combined("patterns", {"a": {"x": {"id": 1}}, "b": [{"id": 2}]}, ["a", "*"], ["b"]),
+    *(
+        _case(f"combined, expanded, {name}", {"data": [_PARENT], "b": [{"id": 7}]}, extractor={
+            "type": "CombinedExtractor", **parts, "extractors": [
+                {"type": "DpathExtractor", "field_path": ["data"], "record_expander": {
+                    "type": "RecordExpander", "expand_records_from_field": [at],
+                    "parent_fields": [_above("id", to=("pid",))]}},
+                {"type": "DpathExtractor", "field_path": ["b"]}]})
+        for name, at, parts in (
+            ("all", "items", {}),
+            ("the first", "items", {"mode": "first_match"}),
+            ("the first, of none", "gone", {"mode": "first_match"}),
+        )
+    ),
+    _combined("nulls left out", {"a": [{"id": 1}, None], "b": [None]}, ["a"], ["b"],
+              skip_empty_records=True),
     _combined("the whole and a part", {"id": 1, "b": [{"id": 2}]}, [], ["b"]),
 ]  # fmt: skip
 
