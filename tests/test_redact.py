@@ -207,3 +207,17 @@ def test_secrets_can_be_added_later():
 def test_names_that_are_sensitive(name, sensitive):
     """A name counts by its last word; page tokens open nothing."""
     assert is_sensitive(name) is sensitive
+
+
+@pytest.mark.parametrize(
+    "spelled", ["c4nary/9f31b7-zz", "c4nary%2F9f31b7-zz", "YzRuYXJ5LzlmMzFiNy16eg"]
+)
+def test_a_secret_of_which_the_end_is_cut_away_is_masked(spelled):
+    """Where a message cites the beginning of a text, it may end inside a secret."""
+    redactor = Redactor(["c4nary/9f31b7-zz"])
+    for size in range(4, len(spelled)):
+        assert redactor.text(f"the API answered 403: key {spelled[:size]}… (page 2)") == (
+            "the API answered 403: key ***… (page 2)"
+        )
+    assert redactor.text(f"key {spelled[:3]}…") == f"key {spelled[:3]}…"
+    assert redactor.text("nothing of it… is here") == "nothing of it… is here"

@@ -24,6 +24,7 @@ MASK = "***"
 _SHORT = 4  # characters: a shorter secret is masked only where it stands alone
 _LONG = 8  # characters: a shorter one is left alone in the keys of JSON objects, which are ours
 _SURE_NUMBER = 6  # digits: a shorter number that equals a count by chance must not break `--json`
+_LEAST_CUT = 4  # characters of a secret that are masked where the rest of it is cut away
 _LEAST_BASE64 = 6  # characters that must be certain before a piece of base64 is taken for a secret
 
 # A name is sensitive if it ends in one of these words, whatever stands before them.
@@ -78,6 +79,7 @@ class Redactor:
         self._sure: re.Pattern[str] | None = None
         self._few: re.Pattern[str] | None = None
         self._long: re.Pattern[str] | None = None
+        self._plain: list[str] = []
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
@@ -92,6 +94,8 @@ class Redactor:
         self._values = _pattern(self._secrets)
         self._few, self._sure = _pattern(few), _pattern(self._secrets - few)
         self._long = _pattern({s for s in self._secrets if len(s) >= _LONG})
+        plain = {spelled for secret in self._secrets for spelled in _plain(secret) | _cores(secret)}
+        self._plain = sorted(plain, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """A text of Penstock's own with every secret replaced by `***`."""
@@ -106,11 +110,22 @@ class Redactor:
         return self._by_name(self._values.sub(MASK, text) if self._values else text)
 
     def _by_name(self, masked: str) -> str:
+        if "…" in masked:
+            *cut, rest = masked.split("…")
+            masked = "".join(f"{self._without_beginning(piece)}…" for piece in cut) + rest
         masked = _IN_HEADER.sub(_keep_harmless, masked)
         masked = _IN_QUERY.sub(_keep_harmless_query, masked)
         masked = _IN_OBJECT.sub(_keep_quotes, masked)
         masked = _IN_SCHEME.sub(rf"\1 {MASK}", masked)
         return _IN_USERINFO.sub(rf"\1{MASK}@", masked)
+
+    def _without_beginning(self, text: str) -> str:
+        """A text that was cut, without the beginning of a secret at its end."""
+        for spelled in self._plain:
+            for size in range(min(len(spelled), len(text)), _LEAST_CUT - 1, -1):
+                if text.endswith(spelled[:size]):
+                    return text[:-size] + MASK
+        return text
 
     def line(self, text: str) -> str:
         """A line of a document, masked without moving what stands behind the secret."""
@@ -172,12 +187,17 @@ def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Patterns for a secret as it is, URL-encoded, escaped in JSON or Python, and in base64."""
+    """Patterns for a secret, in every way in which it is written."""
+    return {_bounded(s) for s in _plain(secret)} | _base64(secret)
+
+
+def _plain(secret: str) -> set[str]:
+    """A secret as it is, URL-encoded, and escaped in JSON or Python."""
     plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
     plain |= {_lower_escapes(s) for s in plain}
     plain |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    plain |= {json.dumps(json.dumps(secret))[3:-3], repr(secret)[1:-1]}
-    return {_bounded(s) for s in plain} | _base64(secret)
+    cited = {repr(json.dumps(secret))[2:-2], repr(json.dumps(secret, ensure_ascii=False))[2:-2]}
+    return plain | cited | {json.dumps(json.dumps(secret))[3:-3], repr(secret)[1:-1]}
 
 
 def _lower_escapes(text: str) -> str:
@@ -195,10 +215,16 @@ def _bounded(text: str) -> str:
 
 
 def _base64(secret: str) -> set[str]:
-    """Patterns for the secret inside a base64 text, at each of the three ways it may be aligned.
+    """Patterns for the secret inside a base64 text.
 
     The characters at its ends hold bits of their neighbours too: they are masked along with it.
     """
+    ends = "[A-Za-z0-9+/_-]?"
+    return {rf"{ends}{re.escape(core)}{ends}={{0,2}}" for core in _cores(secret)}
+
+
+def _cores(secret: str) -> set[str]:
+    """What base64 makes of a secret, at each of the three ways it may be aligned."""
     raw = secret.encode("utf-8", "surrogatepass")
     if len(raw) < _SHORT:
         return set()
@@ -208,4 +234,4 @@ def _base64(secret: str) -> set[str]:
         core = encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         if len(core) >= _LEAST_BASE64:
             found |= {core, core.replace("+", "-").replace("/", "_")}
-    return {rf"[A-Za-z0-9+/_-]?{re.escape(core)}[A-Za-z0-9+/_-]?={{0,2}}" for core in found}
+    return found

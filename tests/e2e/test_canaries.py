@@ -6,8 +6,15 @@ The API says the secret back in each spelling, in an error, a header and a page 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import os
+import pty
+import struct
+import termios
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -15,6 +22,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from click.testing import CliRunner, Result
 from tests.e2e.loads import query as stored
+from tests.faults.processes import Shell
 from tests.support.web import Web, serving
 
 from penstock.cli.app import cli
@@ -37,6 +45,8 @@ resources:
     endpoint: { path: /refused, data_selector: events, paginator: single_page }
   - name: whole
     endpoint: { path: /whole, data_selector: events, paginator: single_page }
+  - name: cut
+    endpoint: { path: /cut, data_selector: events, paginator: single_page }
 """
 HEADER = RUN.replace("type: api_key, name: sig, location: query, api_key", "type: bearer, token")
 MANIFEST = """
@@ -106,6 +116,8 @@ def web(secret: str) -> Iterator[Web]:
     def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
         if path == "/refused":
             return 403, echo(secret)
+        if path == "/cut":  # what is cited of it ends inside the secret
+            return 403, secret.encode().rjust(300 + 2, b"x") + b"xxx"
         if query.get("cursor") == "c2":
             return 200, b"<html>" + json.dumps(echo(secret), ensure_ascii=False).encode()
         number = int(query.get("cursor", "c0")[1:])
@@ -161,6 +173,8 @@ def test_a_run_says_and_keeps_no_secret(
     assert_silent(secret, ended.stdout, ended.stderr, *tables, *files(kept))
     assert "***" in ended.stdout
     assert "***" in ended.stderr
+    (cut,) = next(s["failures"] for s in said["streams"] if s["name"] == "cut")
+    assert cut["message"].endswith("x***…"), "the beginning of what is cut is masked too"
 
 
 @pytest.mark.parametrize("command", ["read", "check"])
@@ -185,6 +199,56 @@ def test_protocol_messages_have_no_secret(
     assert {m["type"] for m in messages} <= {"LOG", "TRACE", "STATE", "CONNECTION_STATUS"}
     assert_silent(secret, ended.stdout, ended.stderr)
     assert "***" in ended.stdout
+
+
+BUSY = """        path: /refused
+        error_handler:
+          type: DefaultErrorHandler
+          max_retries: 2
+          backoff_strategies:
+            - { type: ConstantBackoffStrategy, backoff_time_in_seconds: 0.3 }
+          response_filters:
+            - { http_codes: [503], action: RETRY, error_message: "{{ response.error }}" }
+"""
+
+
+@pytest.mark.parametrize("secret", [ODD], indirect=True)
+def test_the_live_table_shows_no_secret(secret: str, tmp_path: Path) -> None:
+    """What a terminal is redrawn with while a run waits, and what is said then, has none."""
+
+    def answer(_path: str, _query: dict[str, str]) -> tuple[int, Any]:
+        return 503, echo(secret)
+
+    manifest = tmp_path / "manifest.yaml"
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    shown: list[bytes] = []
+    reading = threading.Thread(target=drained, args=(ours, shown))
+    reading.start()
+    shell = Shell()
+    with serving(answer) as web:
+        text = MANIFEST.replace("URL", web.url).replace("        path: /refused\n", BUSY)
+        manifest.write_text(text, "utf-8")
+        to = ("--to", str(tmp_path / "t.duckdb"), "--set", f"key={secret}")
+        environ = {"TERM": "xterm", "NO_COLOR": "", "COLUMNS": "200", "LINES": "40"}
+        told = ("run", str(manifest), *to)
+        ended = shell(tmp_path, *told, environ=environ, err=os.ttyname(theirs))
+    shell.close()
+    os.close(theirs)
+    reading.join()
+    os.close(ours)
+    assert ended.code == 1
+    seen = b"".join(shown).decode()
+    assert "\x1b[2K" in seen, "the table is redrawn"
+    assert "503: the key '***' is refused" in seen, "a wait is shown with its reason"
+    assert_silent(secret, seen)
+
+
+def drained(terminal: int, into: list[bytes]) -> None:
+    """Read what is shown until nobody shows anything any more."""
+    with suppress(OSError):  # that is how the other end is closed
+        while piece := os.read(terminal, 65536):
+            into.append(piece)
 
 
 def test_a_marked_line_shows_no_secret(secret: str, tmp_path: Path) -> None:

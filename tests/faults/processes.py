@@ -67,7 +67,7 @@ def _become(told: dict[str, Any]) -> None:
     os.environ.update(told["environ"])
     for number, name in enumerate(("in", "out", "err")):
         os.close(number)
-        path = os.devnull if name == "in" else name
+        path = {"in": os.devnull, "out": told["out"], "err": told["err"]}[name]
         made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         assert made == number
     for name, most in told["limits"].items():
@@ -98,9 +98,14 @@ class Shell:
         folder: Path,
         *arguments: str,
         environ: Mapping[str, str] | None = None,
+        out: str = "out",
+        err: str = "err",
         **limits: int,
     ) -> int:
-        """Begin a command in a folder; gives the id of its process."""
+        """Begin a command in a folder; gives the id of its process.
+
+        `out` and `err` are where its streams lead.
+        """
         self._folder = folder
         for name in ("out", "err"):
             (folder / name).unlink(missing_ok=True)
@@ -109,6 +114,8 @@ class Shell:
             "folder": str(folder),
             "environ": dict(environ or {}),
             "limits": limits,
+            "out": out,
+            "err": err,
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None

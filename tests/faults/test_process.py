@@ -21,6 +21,7 @@ import pytest
 from tests.destinations.places import PLACES, SCHEMA, Place
 from tests.faults.processes import LONGEST, ROOT, Ended, Shell
 
+from penstock.cli.app import COMMANDS
 from penstock.emulator import EmulatorServer, Settings
 from penstock.errors import of_machine
 
@@ -259,6 +260,51 @@ def test_closed_and_full_streams_change_no_exit_code(
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert "bug" not in done.stderr
+
+
+MANIFEST = str(ROOT / "tests" / "faults" / "documents" / "five-manifest.yaml")
+PRINTING = [
+    ("--help",),
+    ("demo", "--help"),
+    *(("check", "chat", "--json"), ("plan", "chat"), ("plan", "chat", "--json")),
+    ("reshape", "--help"),
+    ("state", "show", "chat", "--to", "t.duckdb"),
+    ("emulate", "chat"),
+    *(("connectors",), ("connectors", "chat")),
+    ("version",),
+    ("airbyte", "spec", "--manifest-path", MANIFEST),
+    *(
+        ("airbyte", name, "--manifest-path", MANIFEST, "--config", "config.json")
+        for name in ("check", "discover")
+    ),
+    ("run", "DOCUMENT", "--json"),
+    ("read", "DOCUMENT", "events"),
+]
+
+
+def test_every_command_is_tried() -> None:
+    """Whatever the help lists prints something."""
+    assert {words[0] for words in PRINTING} - {"--help"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_what_cannot_be_printed_is_one_error(
+    arguments: tuple[str, ...], shell: Shell, server: EmulatorServer, tmp_path: Path
+) -> None:
+    """Where stdout leads to a full disk, a command ends with one line that says so."""
+    (tmp_path / "config.json").write_text('{"client_id": "a", "client_secret": "b"}', "utf-8")
+    told = list(arguments)
+    if "DOCUMENT" in told:
+        told[told.index("DOCUMENT")] = DOCUMENT
+        told += [*VALUES, "--base-url", server.url]
+    full = shell(tmp_path, *told, out="/dev/full")
+    assert full.code == 1, full
+    errors = [line for line in full.err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1, full.err
+    assert errors[0].startswith("error[os]: ")
+    assert "No space left" in errors[0]
+    assert "Traceback" not in full.err
+    assert "hint: " in full.err
 
 
 def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:

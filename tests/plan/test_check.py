@@ -69,6 +69,7 @@ CASES = [
         source(stream("a", write="replace", table="t"), stream("t", write="replace")),
         [("shared-table", "t", "'a' and 't' both replace the table 't'")],
     ),
+    ("unkept", source(stream("a\0b")), [("bad-name", "a\0b", r"the name 'a\x00b' holds U+0000")]),
     ("shifting", source(counted()), [("pages-may-shift", "a", SHIFT)]),
 ]
 

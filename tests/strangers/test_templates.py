@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import Any
 
 import pytest
+from tests.dialects.airbyte import manifests
 
+from penstock.dialects import compile_document
+from penstock.dialects.document import Document
 from penstock.errors import CapError, ExprError
 from penstock.plan import jinja
 from penstock.plan.expr import Frame, Jinja, Ref, Scope
@@ -133,3 +139,52 @@ def test_a_template_has_an_end(payload: str) -> None:
 def test_there_are_many_payloads() -> None:
     """The corpus is not a handful."""
     assert len(set(PAYLOADS)) >= 80
+
+
+BROKEN = ("{{ 1 + }}", "{{ config['x'", "{% if %}", "{% for x in %}{% endfor %}")
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize(
+    "parts",
+    [
+        lambda text: {"name": text},
+        lambda text: {"requester": {"path": text}},
+        *(
+            partial(lambda field, text: {"requester": {field: {text: "1"}}}, field)
+            for field in ("request_headers", "request_parameters", "request_body_json")
+        ),
+        lambda text: {"requester": {"request_body_json": {"a": {text: "1"}}}},
+        lambda text: {"requester": {"request_parameters": {"a": text}}},
+    ],
+)
+def test_a_template_that_is_none_is_said_wherever_it_stands(
+    parts: Callable[[str], dict[str, Any]], broken: str
+) -> None:
+    """In names of streams, and in names of params, as in values: one error, and no exception."""
+    found = manifests.compiled(manifests.manifest(manifests.stream(**parts(broken))), {})
+    errors = [d.code for d in found.diagnostics if d.severity == "error"]
+    assert set(errors) == {"airbyte-template"}
+
+
+@pytest.mark.parametrize("value", ["{{ 7 * 7 }}", "../../x", "x; DROP TABLE y", "{% raw %}"])
+def test_what_a_template_gives_is_not_a_template(value: str) -> None:
+    """The name of a stream may come of the user's values: it is that value, to the letter."""
+    named = manifests.manifest(manifests.stream(name="{{ config['x'] }}"))
+    found = manifests.compiled(named, {"x": value})
+    assert [stream.name for stream in found.need().streams] == [value]
+
+
+def test_a_name_that_cannot_be_kept_is_an_error() -> None:
+    """U+0000 in the name of a stream is said before the run, in both dialects."""
+    named = manifests.manifest(manifests.stream(name="{{ config['x'] }}"))
+    document = {
+        "client": {"base_url": "https://x.test"},
+        "resources": [{"name": "a\0b", "endpoint": {"path": "a"}}],
+    }
+    for found in (
+        manifests.compiled(named, {"x": "a\0b"}),
+        compile_document(Document.from_object(document, "doc")),
+    ):
+        assert found.source is None
+        assert "bad-name" in {d.code for d in found.diagnostics if d.severity == "error"}

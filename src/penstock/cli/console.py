@@ -9,6 +9,7 @@ from typing import IO, Literal, TypeAlias
 
 import msgspec
 
+from penstock.errors import Error
 from penstock.plan.expr import JsonValue
 from penstock.redact import Redactor
 
@@ -23,6 +24,7 @@ _CODES: dict[Style, str] = {
     "dim": "2",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ELSEWHERE = "make room where it leads, or let it lead elsewhere"
 
 
 class Console:
@@ -50,16 +52,24 @@ class Console:
         self.raw(msgspec.json.format(text, indent=2))
 
     def raw(self, line: bytes) -> None:
-        """A line of records for stdout, verbatim: what an API gave is not ours to change."""
+        """A line of records for stdout, verbatim: what an API gave is not ours to change.
+
+        Raises:
+            Error: stdout leads to where nothing can be written; said once.
+        """
         if self.closed:
             return
         try:
             sys.stdout.flush()
             sys.stdout.buffer.write(line + b"\n")
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
+        except OSError as exc:
             self.closed = True
             _discard(sys.stdout)
+            if isinstance(exc, BrokenPipeError):
+                return
+            reason = f"stdout cannot be written to: {exc.strerror or exc}"
+            raise Error(reason, code="os", hint=_ELSEWHERE) from exc
 
     def say(self, text: str = "") -> None:
         """A line for people, on stderr."""

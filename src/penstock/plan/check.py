@@ -57,6 +57,19 @@ def names_are_unique(source: Source) -> Iterator[Finding]:
             yield Finding(code="duplicate-name", severity="error", message=message, stream=name)
 
 
+def names_can_be_kept(source: Source) -> Iterator[Finding]:
+    """No stream has a name that a ledger cannot hold."""
+    for stream in source.streams:
+        if "\0" in stream.name:
+            yield Finding(
+                code="bad-name",
+                severity="error",
+                message=f"the name {stream.name!r} holds U+0000",
+                stream=stream.name,
+                hint="give the stream a name of letters that can be seen",
+            )
+
+
 def parents_exist(source: Source) -> Iterator[Finding]:
     """Every parent is a stream of the source."""
     names = [stream.name for stream in source.streams]
@@ -160,6 +173,7 @@ def _sorted(request: Request) -> bool:
 CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     streams_there,
     names_are_unique,
+    names_can_be_kept,
     parents_exist,
     parents_do_not_circle,
     merges_have_keys,

@@ -67,6 +67,16 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
+def beginning(text: bytes, most: int) -> str:
+    """The first bytes of a text, for a message.
+
+    Where it is cut stands `…`, by which a secret is known of which only the beginning is left.
+    """
+    if len(text) <= most:
+        return text.decode("utf-8", "replace")
+    return text[:most].decode("utf-8", "replace").rstrip("\ufffd") + "…"
+
+
 def _lenient(text: bytes, beyond: Callable[[str], JsonValue]) -> JsonValue:
     def fraction(digits: str) -> JsonValue:
         value = float(digits)

@@ -504,7 +504,7 @@ def page_values(response: HttpResponse, envelope: JsonValue) -> dict[str, JsonVa
 def _refused(verdict: Verdict, response: HttpResponse, request: HttpRequest) -> StatusError:
     if verdict.action == "ignore":
         raise Ignored(response.status)
-    excerpt = " ".join(response.body[:_EXCERPT].decode("utf-8", "replace").split())
+    excerpt = " ".join(jsontext.beginning(response.body, _EXCERPT).split())
     said = verdict.message or excerpt
     message = f"the API answered {response.status}" + (f": {said}" if said else "")
     kind = AuthStatusError if response.status in {401, 403} else StatusError

@@ -131,7 +131,7 @@ def _mending(
 
 def undecodable(body: bytes, why: str) -> BodyError:
     """The error for a body that is not what it should be."""
-    text = body[:_EXCERPT].decode("utf-8", "replace").strip()
+    text = jsontext.beginning(body, _EXCERPT).strip()
     if "(byte " not in why:
         why = f"{why} (byte {len(body)})"  # what is cut ends where it is cut
     kind = "an HTML page" if text[:1] == "<" else "not JSON"
@@ -243,7 +243,7 @@ def object_records(decoded: Decoded) -> Sequence[RawRecord]:
         return ()
     for record in records:
         if bytes(record[:1] if isinstance(record, bytes) else memoryview(record)[:1]) != b"{":
-            text = bytes(record)[:_EXCERPT].decode("utf-8", "replace")
+            text = jsontext.beginning(bytes(record), _EXCERPT)
             raise BodyError(f"a record is no object: {text}", code="record-not-object")
     return records
 

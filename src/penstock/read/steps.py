@@ -151,7 +151,7 @@ def _called(step: Call, value: JsonValue) -> Sequence[JsonValue]:
             case _:
                 assert_never(step.does)
     except Exception as exc:
-        text = jsontext.encode(value)[:200].decode("utf-8", "replace")
+        text = jsontext.beginning(jsontext.encode(value), 200)
         raise ReadError(
             f"the {step.does} step {step.name or function!r} failed on {text}: {exc!r}",
             code="step-failed",

@@ -214,7 +214,7 @@ class Context:
         resolved = self.references.resolve(node)
         if isinstance(resolved.value, dict):
             pairs = [
-                (self._key(key, site, resolved), self.deep(child, site, types=types))
+                (self.key(key, site, resolved), self.deep(child, site, types=types))
                 for key, child in resolved.value.items()
             ]
             if all(isinstance(k, Const) and isinstance(v, Const) for k, v in pairs):
@@ -227,10 +227,18 @@ class Context:
             return Array(items=items)
         return self.scalar(resolved, site, "value", types=types)
 
-    def _key(self, key: str, site: template.Site, node: Node) -> Expr:
+    def key(
+        self, key: str, site: template.Site, node: Node, *, types: tuple[str, ...] = ()
+    ) -> Expr:
+        """The expression of a name, which may be a template too; `node` is what it names.
+
+        It is a text as it is spelled, or with `types` a literal of one of these.
+        """
         if not template.is_template(key):
             return Const(value=key)
         try:
+            if types:
+                return template.expression(key, site, "value", types=types)
             return template.expression(key, site, "text", spelled=True)
         except template.TemplateError as exc:
             self.error("template", str(exc), node, exc.hint)

@@ -98,7 +98,7 @@ def _param(
 ) -> Param | None:
     name = key
     if template.is_template(key):
-        found = ctx.settle(template.expression(key, site, "value", types=_QUERY_TYPES[:1]))
+        found = ctx.settle(ctx.key(key, site, node, types=_QUERY_TYPES[:1]))
         name = str(found)
         if found is None:
             message = f"the name {key!r} depends on values that are not known before the run"

@@ -21,7 +21,7 @@ from penstock.dialects.airbyte.request import base_url
 from penstock.dialects.airbyte.streams import Streams
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.document import Document, Node, at_one_go
-from penstock.plan.check import pages_hold_still
+from penstock.plan.check import names_can_be_kept, pages_hold_still
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.prepare import prepared
 from penstock.plan.source import Check, Discovered, Source, Stream
@@ -91,7 +91,7 @@ def _compiled(
     )
     named = {streams.name_of(component): component for component in components}
     source = replace(source, places=places(references, root, named))
-    for finding in pages_hold_still(source):
+    for finding in (*names_can_be_kept(source), *pages_hold_still(source)):
         own = named.get(finding.stream)
         place = own.node.place if own is not None else None
         document.say(finding.severity, finding.code, finding.message, place, finding.hint)

@@ -45,7 +45,9 @@ def _told(command: Callable[[Call, Messages], int]) -> Callable[[Call, Messages]
     def run(call: Call, messages: Messages) -> int:
         try:
             return command(call, messages)
-        except Exception as exc:  # noqa: BLE001 (a platform reads messages, not traces)
+        except Exception as exc:  # (a platform reads messages, not traces)
+            if messages.unwritten is not None:
+                raise messages.unwritten from exc
             messages.log("FATAL", said(_first(exc)))
             messages.failure(_first(exc))
             return FAILED

@@ -48,6 +48,7 @@ class Messages:
     ) -> None:
         self.redactor = redactor
         self._write = write
+        self.unwritten: Error | None = None  # why no message gets through any more
         self._now = now
         self._waiting: list[bytes] = []
         self._size = 0
@@ -120,8 +121,13 @@ class Messages:
     def flush(self) -> None:
         """Write what waits."""
         if self._waiting:
-            self._write(b"\n".join(self._waiting))
-            self._waiting, self._size = [], 0
+            try:
+                self._write(b"\n".join(self._waiting))
+            except Error as exc:
+                self.unwritten = exc
+                raise
+            finally:
+                self._waiting, self._size = [], 0
 
     def _line(self, line: bytes) -> None:
         self._waiting.append(line)
