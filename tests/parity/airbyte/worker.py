@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import types
@@ -27,7 +28,9 @@ _sleep = time.sleep
 
 
 def _slept(seconds: float) -> None:
-    if seconds >= LONG:
+    if "_leak_task" in threading.current_thread().name:
+        _sleep(seconds)  # what empties the buckets of budgets, for as long as the process lives
+    elif seconds >= LONG:
         sleeps.append(round(float(seconds), 3))
         _sleep(0.001)
     else:
