@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 (pytest passes fixtures and parameters by name)
 """Conformance of every destination: every strategy of a merge, and what decides about rows."""
 
 import pyarrow as pa
@@ -5,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from tests.destinations.orders import KEY, NESTED, as_seen, checkpoint, column, order, seen
 
+from penstock.destinations._doom import Doom
 from penstock.destinations.base import Merge, Sort
 from penstock.errors import DestinationError
 from penstock.shape.schema import DELETED_AT, VALID_FROM, VALID_TO, VERSION, Batch
@@ -40,6 +42,26 @@ def test_rows_of_the_same_key_are_replaced(opened, place, strategy):
     done = session.commit(checkpoint("b", [order(2, "new", 1), order(3)], write=write))
     assert done.rows == {"orders": 2, "orders__lines": 3, "orders__lines__notes": 3}
     assert seen(place) == as_seen([order(1), order(2, "new", 1), order(3)])
+
+
+@pytest.mark.parametrize("place", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert"])
+@pytest.mark.parametrize(("again", "passes"), [(3, 1), (1, 2)])
+def test_batches_are_merged_in_one_pass_where_no_key_comes_twice(
+    opened, place, monkeypatch, strategy, again, passes
+):
+    """Whether or not they are, the last row of a key stays, with what is below it."""
+    write = Merge(key=KEY, strategy=strategy)
+    session = opened()
+    session.commit(checkpoint("a", [order(1), order(2)], write=write))
+    found = []
+    delete = Doom.delete
+    monkeypatch.setattr(Doom, "delete", lambda *a, **k: (found.append(a), delete(*a, **k))[1])
+    later = [order(again, "later", 1), order(4)]
+    session.commit(checkpoint("b", [order(1, "new")], later, write=write))
+    assert len(found) == passes
+    kept = {o[0]: o for o in (order(1, "new"), order(2), *later)}
+    assert seen(place) == as_seen(kept.values())
 
 
 def test_upsert_keeps_what_somebody_added(opened, place):

@@ -159,6 +159,20 @@ def numbered(data: pa.Table) -> pa.Table:
     return data.append_column(POSITION, pa.array(range(data.num_rows), pa.int64()))
 
 
+def distinct(data: pa.Table, key: Sequence[str]) -> bool:
+    """Whether it is sure that no two rows have the same values in the columns `key`."""
+    import pyarrow.types as t  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    if not key or any(name not in data.column_names for name in key):
+        return False
+    for name in key:
+        kind = data.schema.field(name).type
+        plain = t.is_integer(kind) or t.is_string(kind) or t.is_large_string(kind)
+        if not (plain or t.is_temporal(kind) or t.is_boolean(kind)):
+            return False  # a database may take for equal what Arrow does not, as 0.0 and -0.0
+    return bool(data.select(key).group_by(key).aggregate([]).num_rows == data.num_rows)
+
+
 def taken(data: pa.Table, positions: Sequence[int]) -> pa.Table:
     """The rows at these positions."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)

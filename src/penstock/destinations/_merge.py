@@ -16,6 +16,7 @@ from penstock.destinations import _sql as sql
 from penstock.destinations._arrow import (
     POSITION,
     Parts,
+    distinct,
     flagged,
     numbered,
     taken,
@@ -24,7 +25,7 @@ from penstock.destinations._arrow import (
 )
 from penstock.destinations._doom import Doom
 from penstock.destinations._engine import Engine
-from penstock.destinations._write import columns_of, parts
+from penstock.destinations._write import columns_of, parts, together
 from penstock.destinations.base import Checkpoint, Merge
 from penstock.errors import DestinationError
 from penstock.shape.schema import Schema, Table
@@ -56,11 +57,21 @@ class Merger:
         self._check()
         key = self._write.key or self._write.merge_key
         self._engine.prepare_merge(self._schema.root.name, key)
-        for batch in self._checkpoint.batches:
-            self._batch(parts(self._schema, batch))
+        for piece in self._pieces():
+            self._batch(piece)
         if self._write.ends:
             self._end()
         return self._rows
+
+    def _pieces(self) -> list[Parts]:
+        """The batches; in one piece where no key comes twice, so that their order says nothing."""
+        batches = self._checkpoint.batches
+        if len(batches) > 1 and self._write.strategy != "scd2":
+            whole = list(together(self._schema, batches))
+            alike = len({table.name for table, _ in whole}) == len(whole)
+            if whole and alike and distinct(whole[0][1], self._write.key):
+                return [whole]
+        return [parts(self._schema, batch) for batch in batches]
 
     def _own_loads(self) -> list[str]:
         """The loads of this run, whose rows are all of the same reading."""
