@@ -168,7 +168,10 @@ class Source:
         return await read_tables(self.plan, self.values, stream, base_url=self.base_url)
 
     def arrow(self, stream: str) -> pa.Table:
-        """The stream's own table; lists in its records are in child tables, see `tables`."""
+        """The stream's own table; lists in its records are in child tables, see `tables`.
+
+        Of a stream whose records go to several tables it is the first.
+        """
         return _first(self.tables(stream))
 
     async def arrow_async(self, stream: str) -> pa.Table:

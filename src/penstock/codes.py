@@ -31,7 +31,7 @@ CODES: dict[str, str] = {
     "duplicate-name": "Two streams have the same name.",
     "bad-name": "A stream has a name that cannot be kept.",
     "no-streams": "The source has no streams.",
-    "shared-table": "Two streams both replace the same table.",
+    "shared-table": "Two streams both replace the same table, or two tables come to one name.",
     "unknown-parent": "A stream refers to a parent that does not exist or cannot be inferred.",
     "ambiguous-parent": "A parent must be inferred, and several streams could be it.",
     "several-parents": "Fields of the parent are wanted, and the resource has more than one.",
@@ -121,6 +121,7 @@ CODES: dict[str, str] = {
     "cursor-missing": "A record has no cursor value.",
     "parent-field": "A parent record lacks a value that a child needs.",
     "step-failed": "A processing step of the document failed on a record.",
+    "table-name": "A function of the document names no table for a record.",
     # While shaping and keeping.
     "shape": "A record does not fit its tables.",
     "depth": "A record is nested too deeply.",

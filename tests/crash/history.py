@@ -13,7 +13,7 @@ from typing import Any
 from tests.destinations.orders import STREAM
 
 from penstock.destinations.base import Checkpoint, Session
-from penstock.engine.loader import merging
+from penstock.engine.shaping import merging
 from penstock.plan.hints import Hints
 from penstock.shape import Block, Segment, Shaper
 from penstock.shape.schema import DELETED_AT, VALID_TO

@@ -20,7 +20,7 @@ from typing import Any
 from tests.e2e.loads import SCHEMA, given, plan
 
 from penstock.engine import Options, execute
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.events import Event
 
 SMALL = Sizes(block=4_000, checkpoint=12_000, seconds=1e9)

@@ -17,7 +17,7 @@ RENAMED = {
     PARENT_ID: DLT.parent_id,
     LIST_INDEX: DLT.list_index,
 }
-SAID = DltLoad(source="shop", write="append")
+SAID = DltLoad(source="shop", resource="orders", write="append")
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

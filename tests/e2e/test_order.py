@@ -12,7 +12,8 @@ import pytest
 from tests.e2e.loads import plan
 
 from penstock.destinations.base import Checkpoint, Committed
-from penstock.engine.loader import Edges, Sizes, StreamLoader
+from penstock.engine.loader import Edges, StreamLoader
+from penstock.engine.lot import Sizes
 from penstock.errors import DestinationError
 from penstock.plan.slices import Slice
 from penstock.read.context import Settings, contexts
@@ -32,6 +33,10 @@ class Ledger:
     def schema(self, stream: str) -> None:
         """Nothing was loaded before."""
         assert stream
+
+    def streams(self) -> tuple[str, ...]:
+        """There are no tables."""
+        return ()
 
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Write a checkpoint down."""

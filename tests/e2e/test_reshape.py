@@ -15,7 +15,7 @@ from tests.support.web import serving
 import penstock
 from penstock.cli.app import cli
 from penstock.engine import reshape
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.errors import DestinationError, Error, PlanError
 
 SECRET = "sesame-4711-sesame"

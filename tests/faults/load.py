@@ -17,7 +17,7 @@ from tests.support.api import BASE, Api, Asked, partition, query, source, stream
 from tests.support.clock import VirtualClock, run
 
 from penstock.destinations.base import Checkpoint, Committed
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.engine.running import Options, Run
 from penstock.plan.expr import Concat, Const, Quoted
 from penstock.plan.pagination import Counter, SinglePage, Stop

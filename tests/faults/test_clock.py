@@ -16,7 +16,7 @@ from tests.simulator.store import Store, visible
 from tests.support.api import Api, Asked, Read, read_all
 from tests.support.clock import VirtualClock, run
 
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.engine.running import Options, Run, redactor_for
 from penstock.plan.page import HttpResponse
 

@@ -25,7 +25,7 @@ from tests.support.clock import run
 
 from penstock.emulator import EmulatorServer, Settings
 from penstock.engine import Options, execute, read_stream
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.events import Event, PageRead
 from penstock.plan.expr import Const
 from penstock.plan.page import HttpResponse

@@ -25,7 +25,7 @@ from tests.support.api import Api, Asked
 from tests.support.clock import EPOCH, VirtualClock, run
 
 from penstock.engine import compile_source
-from penstock.engine.loader import Sizes
+from penstock.engine.lot import Sizes
 from penstock.engine.running import Options, Run, redactor_for
 from penstock.errors import DestinationError, FencedError
 from penstock.events import Event, Receipt, Status

@@ -151,8 +151,13 @@ class Hold:
         """The stream's tables."""
         return self.store.schemas.get(stream)
 
+    def streams(self) -> tuple[str, ...]:
+        """The names under which there are tables."""
+        return tuple(self.store.schemas)
+
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep the checkpoint."""
+        assert not checkpoint.beside, "streams of the simulator have one table"
         self._point("commit:before")
         self._hold()
         kept = self.store.keep(checkpoint, self.epoch)

@@ -170,8 +170,9 @@ class DeltaMirror:
                     continue
                 for missing in range(first if first > 0 else number, number + 1):
                     change = read_change(self._store, missing)
-                    if change is not None and table in _tables(change, head):
-                        self._publish(head, change, table)
+                    for part in change.whole if change is not None else ():
+                        if table in _tables(part, head):
+                            self._publish(head, part, table)
 
     def _first_unshown(self, files: Mapping[str, File], table: str) -> int:
         """The commit of the log after the one that a table shows; 0 for a table somebody removed.
@@ -187,9 +188,10 @@ class DeltaMirror:
     def publish(self, head: Head, change: Change) -> None:
         """Show a commit, table by table."""
         self._fault("commit:said")
-        for table in _tables(change, head):
-            self._publish(head, change, table)
-            self._fault("commit:shown")
+        for part in change.whole:
+            for table in _tables(part, head):
+                self._publish(head, part, table)
+                self._fault("commit:shown")
 
     def _publish(self, head: Head, change: Change, table: str) -> None:
         from deltalake.exceptions import (  # noqa: PLC0415 (the driver is loaded late)

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -130,17 +131,20 @@ class DltDataset:
 
     # Writing.
 
-    def keep(self, checkpoint: Checkpoint, schema: Schema) -> None:
-        """Say in dlt's tables that the checkpoint is loaded, and what it leaves."""
+    def keep(self, checkpoint: Checkpoint, schemas: Sequence[Schema | None]) -> None:
+        """Say in dlt's tables that the checkpoint is loaded, and what it leaves.
+
+        `schemas` are the tables of the checkpoint, and of those beside it.
+        """
         said = checkpoint.dlt
         assert said is not None, "only what dlt shall know of is kept here"
+        parts = zip(checkpoint.whole, schemas, strict=True)
+        there = [(p.dlt, schema) for p, schema in parts if p.dlt is not None and schema is not None]
+        if not there:
+            return
         self._create()
-        known = self._documents()
-        name = _schema_name(known, schema.root.name, said.source)
-        before = known.get(name) or documents.fresh(name)
-        after = documents.brought_up(before, schema, _table(said, checkpoint.stream), _described())
-        if after is not before:
-            self._put_document(name, after)
+        for load, schema in there:
+            name, after = self._bring_up(load, schema)
         for load_id in self._shown(checkpoint):
             self._engine.rows(
                 f"INSERT INTO {self._engine.at(LOADS)} (load_id, schema_name, status, inserted_at, "
@@ -149,6 +153,16 @@ class DltDataset:
             )
         if said.cursor is not None:
             self._put_state(checkpoint, said, name)
+
+    def _bring_up(self, said: DltLoad, schema: Schema) -> tuple[str, Document]:
+        """Describe tables in the document of their schema; gives its name, and what it says now."""
+        known = self._documents()
+        name = _schema_name(known, schema.root.name, said.source)
+        before = known.get(name) or documents.fresh(name)
+        after = documents.brought_up(before, schema, _table(said), _described())
+        if after is not before:
+            self._put_document(name, after)
+        return name, after
 
     def _create(self) -> None:
         actual = self._engine.actual()
@@ -249,8 +263,8 @@ def _schema_name(known: dict[str, Document], root: str, source: str) -> str:
     return next(iter(known)) if len(known) == 1 else source
 
 
-def _table(said: DltLoad, stream: str) -> DltTable:
-    return DltTable(resource=stream, write=said.write, strategy=said.strategy)
+def _table(said: DltLoad) -> DltTable:
+    return DltTable(resource=said.resource, write=said.write, strategy=said.strategy)
 
 
 def _described() -> Document:

@@ -70,7 +70,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     go of it. Everything else is of `stream`: with `build`, `add` and `schema` are a generation's
     that is not shown; `show` puts that generation in the place of what was there. `forget` empties
     the state of streams first, `schemas` is what their tables still are, `lost` the files somebody
-    deleted. `system` are files of Penstock's own tables.
+    deleted. `system` are files of Penstock's own tables. `beside` says the same of other streams,
+    as part of this commit.
     """
 
     format: int = FORMAT
@@ -82,6 +83,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: Owner | None = None
     released: bool = False
     stream: str = ""
+    beside: tuple[Change, ...] = ()
     add: tuple[File, ...] = ()
     remove: tuple[str, ...] = ()
     schema: Schema | None = None
@@ -96,6 +98,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     system: tuple[File, ...] = ()
     remove_system: tuple[str, ...] = ()
     swept: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> tuple[Change, ...]:
+        """What the commit says of one stream, and of those beside it."""
+        return (self, *self.beside)
 
 
 class Build(msgspec.Struct, kw_only=True):
@@ -147,11 +154,12 @@ class Head(msgspec.Struct, kw_only=True):
         self.released = self.released or change.released
         self._forget(change)
         self.receipts.update(change.receipts)
-        self._exchange(self.system, change.system, change.remove_system, change.at)
         for path in change.swept:
             self.retired.pop(path, None)
-        if change.stream:
-            self._apply_to(self.streams.setdefault(change.stream, Held()), change)
+        for part in change.whole:
+            self._exchange(self.system, part.system, part.remove_system, part.at)
+            if part.stream:
+                self._apply_to(self.streams.setdefault(part.stream, Held()), part)
 
     def _forget(self, change: Change) -> None:
         for stream in change.forget:

@@ -133,9 +133,14 @@ class LakeSession:
         """Read the stream's tables as last committed."""
         return self._head.held(stream).schema
 
+    def streams(self) -> tuple[str, ...]:
+        """The names under which there are tables."""
+        return tuple(name for name, held in self._head.streams.items() if held.schema)
+
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep the checkpoint by one commit, unless the ledger has it already."""
-        check_rows(checkpoint)
+        for part in checkpoint.whole:
+            check_rows(part)
         attempt = 0
         while True:
             try:
@@ -154,23 +159,24 @@ class LakeSession:
         with self._working():
             self._fault("commit:begin")
             self._stay()
-            if self._already(checkpoint):
+            if any(self._already(part) for part in checkpoint.whole):
                 return Committed(rows={}, already=True)
-            kept = self._keep(checkpoint)
+            kept, *beside = map(self._keep, checkpoint.whole)
             self._fault("commit:rows")
-            change = msgspec.structs.replace(kept, state=dict(checkpoint.state))
+            state = dict(checkpoint.state)
+            change = msgspec.structs.replace(kept, state=state, beside=tuple(beside))
             self._fault("commit:state")
-            if kept.show is not None:
+            if any(part.show is not None for part in change.whole):
                 self._fault("swap:renamed")
             self._files.settle()
             self._fault("commit:before")
             self._say(change)
-            self._files.keep(f.path for f in (*change.add, *change.system))
+            self._files.keep(f.path for part in change.whole for f in (*part.add, *part.system))
             self._behind = True
             self._tables.publish(self._head, change)
             self._behind = False
-        assert kept.load is not None
-        return Committed(rows=kept.load.rows)
+        loads = [part.load for part in change.whole if part.load is not None]
+        return Committed(rows={name: n for load in loads for name, n in load.rows.items()})
 
     def knows(self, load_id: str) -> bool:
         """Say whether the checkpoint of that name is committed."""

@@ -59,7 +59,7 @@ class SqlSession:
         self._adopted: set[str] = set()
         self._schemas: dict[str, Schema | None] = {}
         self._builds: dict[str, Build] = {}
-        self._unsure: tuple[str, Kept] | None = None
+        self._unsure: tuple[str, Sequence[Kept]] | None = None
         self._closed = False
 
     def state(self, stream: str) -> dict[str, str]:
@@ -77,6 +77,11 @@ class SqlSession:
             rows = [(table, column) for table, column in self._engine.read(query, [stream])]
             self._schemas[stream] = sql.schema_from_rows(stream, rows)
         return self._schemas[stream]
+
+    def streams(self) -> tuple[str, ...]:
+        """Read the names under which there are tables."""
+        query = f"SELECT DISTINCT stream FROM {self._at(sql.COLUMNS)} ORDER BY stream"
+        return tuple(stream for (stream,) in self._engine.read(query))
 
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made for a stream, to be kept with its next checkpoint."""
@@ -104,7 +109,8 @@ class SqlSession:
         What fails in a way that may pass is tried again: nothing of it was kept, or the ledger
         says that all of it was.
         """
-        check_rows(checkpoint)
+        for part in checkpoint.whole:
+            check_rows(part)
         attempt = 0
         while True:
             try:
@@ -116,25 +122,33 @@ class SqlSession:
                     raise
 
     def _commit(self, checkpoint: Checkpoint) -> Committed:
-        stored = self.schema(checkpoint.stream)
+        stored = [self.schema(part.stream) for part in checkpoint.whole]
         with self._engine.transaction():
             self._fault("commit:begin")
             self._hold()
-            if self._already(checkpoint):
+            if any(self._already(part) for part in checkpoint.whole):
                 return self._found(checkpoint)
-            kept = self._keep(checkpoint, stored)
+            kept = list(map(self._keep, checkpoint.whole, stored))
             self._fault("commit:rows")
             self._put_state(checkpoint.stream, checkpoint.state)
             self._fault("commit:state")
-            self._log(checkpoint, kept.rows)
-            if checkpoint.dlt is not None and kept.schema is not None:
-                self._dlt.keep(checkpoint, kept.schema)
-            self._show(checkpoint, kept)
+            for part, done in zip(checkpoint.whole, kept, strict=True):
+                self._log(part, done.rows)
+            if checkpoint.dlt is not None:
+                self._dlt.keep(checkpoint, [done.schema for done in kept])
+            for part, done in zip(checkpoint.whole, kept, strict=True):
+                self._show(part, done)
             self._fault("commit:before")
             self._unsure = (checkpoint.load_id, kept)
-        self._remember(checkpoint.stream, kept)
+        committed = self._done(checkpoint, kept)
         self._fault("commit:after")
-        return Committed(rows=kept.rows)
+        return committed
+
+    def _done(self, checkpoint: Checkpoint, kept: Sequence[Kept]) -> Committed:
+        """Remember what is committed, and say how many rows that are."""
+        for part, done in zip(checkpoint.whole, kept, strict=True):
+            self._remember(part.stream, done)
+        return Committed(rows={name: n for done in kept for name, n in done.rows.items()})
 
     def _blame(self, checkpoint: Checkpoint, error: DestinationError) -> None:
         """Say it where a commit failed because somebody changed tables: no driver tells it well.
@@ -161,9 +175,7 @@ class SqlSession:
         """Say of a checkpoint that the ledger knows whether this session had tried to commit it."""
         if self._unsure is None or self._unsure[0] != checkpoint.load_id:
             return Committed(rows={}, already=True)
-        kept = self._unsure[1]
-        self._remember(checkpoint.stream, kept)
-        return Committed(rows=kept.rows)
+        return self._done(checkpoint, self._unsure[1])
 
     def _show(self, checkpoint: Checkpoint, kept: Kept) -> None:
         """Show a finished generation last: from here to the commit, readers may have to wait."""

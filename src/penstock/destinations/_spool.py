@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations._arrow import Parts, fitted, without
-from penstock.destinations.base import Checkpoint, Committed, Merge
+from penstock.destinations.base import Checkpoint, Committed, Merge, Write
 from penstock.shape.schema import (
     PARENT_ID,
     ROW_ID,
@@ -36,7 +36,7 @@ class Spool:
         self._folder = folder
         self._count = 0
         self._loads: dict[str, list[tuple[str, dict[str, Path]]]] = {}
-        self._key: dict[str, tuple[str, ...]] = {}
+        self.writes: dict[str, Write] = {}
         self.states = {stream: dict(entries) for stream, entries in states.items()}
         self.schemas = dict(schemas)
 
@@ -48,14 +48,21 @@ class Spool:
         """The stream's tables, as they are now."""
         return self.schemas.get(stream)
 
+    def streams(self) -> tuple[str, ...]:
+        """The names under which there are tables."""
+        return tuple(self.schemas)
+
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep rows and state."""
+        kept = [self._keep(part).rows for part in checkpoint.whole]
+        return Committed(rows={name: n for rows in kept for name, n in rows.items()})
+
+    def _keep(self, checkpoint: Checkpoint) -> Committed:
         loads = self._loads.setdefault(checkpoint.stream, [])
         loads[:] = [one for one in loads if one[0] not in checkpoint.retract]
         if checkpoint.schema is not None:
             self.schemas[checkpoint.stream] = checkpoint.schema
-        if isinstance(checkpoint.write, Merge):
-            self._key[checkpoint.stream] = checkpoint.write.key
+            self.writes[checkpoint.stream] = checkpoint.write
         rows: dict[str, int] = {}
         for batch in checkpoint.batches:
             loads.append((checkpoint.load_id, self._written(batch)))
@@ -92,7 +99,8 @@ class Spool:
         schema, loads = self.schemas.get(stream), self._loads.get(stream, [])
         if schema is None:
             return
-        key, seen = self._key.get(stream, ()), set[tuple[Any, ...]]()
+        write = self.writes.get(stream)
+        key, seen = write.key if isinstance(write, Merge) else (), set[tuple[Any, ...]]()
         for _, paths in reversed(loads) if key else loads:
             found = [(t, _read(paths[t.name], t)) for t in schema.tables if t.name in paths]
             yield from _newest(schema, found, key, seen) if key else found

@@ -91,13 +91,14 @@ Write = Append | Merge | Replace
 class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What dlt's own tables are to say of a checkpoint, so that dlt can go on after it.
 
-    `source` names dlt's schema and pipeline where the dataset names none. `cursor` is the path of
-    the stream's cursor where the checkpoint moves it to `last`; `hashes` are those by which dlt
-    recognises the records there.
+    `source` names dlt's schema and pipeline where the dataset names none, `resource` what the rows
+    come from. `cursor` is the path of the stream's cursor where the checkpoint moves it to `last`;
+    `hashes` are those by which dlt recognises the records there.
     """
 
     source: str
     write: str
+    resource: str
     strategy: str | None = None
     cursor: str | None = None
     last: str | int | float | bool | None = None
@@ -112,6 +113,9 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     slice they came from is being read anew. `state` holds the stream's state entries that change:
     a JSON text, or None to remove the entry. `slices` says for the ledger what the checkpoint
     covers. `schema` is None where no rows come. `dlt` is there where dlt's own tables are kept.
+    `beside` are checkpoints of the same load id that are kept in the same transaction: where the
+    records of a stream go to several tables, each of these is one, under a name of its own for
+    `stream`. They have no state, and nothing beside them.
     """
 
     load_id: str
@@ -124,6 +128,12 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     state: tuple[tuple[str, str | None], ...] = ()
     slices: str = ""
     dlt: DltLoad | None = None
+    beside: tuple[Checkpoint, ...] = ()
+
+    @property
+    def whole(self) -> tuple[Checkpoint, ...]:
+        """The checkpoint and those beside it."""
+        return (self, *self.beside)
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +184,10 @@ class Session(Protocol):
 
     def schema(self, stream: str) -> Schema | None:
         """The stream's tables as last committed, or None before the first checkpoint."""
+        ...
+
+    def streams(self) -> tuple[str, ...]:
+        """The names under which there are tables."""
         ...
 
     def commit(self, checkpoint: Checkpoint) -> Committed:

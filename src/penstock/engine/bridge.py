@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 
 from penstock.destinations import GONE, ROOT_ID, Spool
+from penstock.destinations.base import Append, Merge, Replace, Write
 from penstock.engine.preparing import prepare
 from penstock.engine.reading import finished
 from penstock.engine.running import Options, Run, new_run_id, redactor_for
+from penstock.engine.shaping import those_beside
 from penstock.errors import Error, ReadError
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
@@ -76,9 +78,10 @@ def _resource(
         with TemporaryDirectory(prefix="penstock-") as folder:
             spool = Spool(Path(folder), kept.get("states", {}), schemas)
             _read(source, stream, values(), base_url, spool)
-            for table, rows in spool.parts(stream.name):
-                hints = dlt.mark.make_hints(**_hints(stream.hints, table))
-                yield dlt.mark.with_hints(rows, hints, create_table_variant=True)
+            for name in (stream.name, *those_beside(stream.name, spool.streams())):
+                for table, rows in spool.parts(name):
+                    hints = dlt.mark.make_hints(**_hints(stream.hints, spool.writes[name], table))
+                    yield dlt.mark.with_hints(rows, hints, create_table_variant=True)
             kept["states"] = spool.states
             kept["schemas"] = {
                 name: msgspec.json.encode(schema).decode() for name, schema in spool.schemas.items()
@@ -87,8 +90,15 @@ def _resource(
     return dlt.resource(tables, name=stream.name)
 
 
-def _hints(hints: Hints, table: Table) -> dict[str, Any]:
+def _hints(hints: Hints, write: Write, table: Table) -> dict[str, Any]:
     """What dlt is told of a table: how its rows are written, and what Arrow cannot say."""
+    match write:
+        case Append():
+            hints = msgspec.structs.replace(hints, write="append")
+        case Replace():
+            hints = msgspec.structs.replace(hints, write="replace")
+        case Merge():
+            hints = msgspec.structs.replace(hints, write="merge", strategy=write.strategy)
     columns: list[dict[str, Any]] = [
         {"name": column.name, "data_type": "json"}
         for column in table.columns

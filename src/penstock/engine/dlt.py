@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.errors import DestinationError
+from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.source import Source, Stream
 from penstock.read.dlt_state import cursors_of
@@ -51,37 +54,35 @@ class Dlt:
         whole, rest = divmod(self._last, _MICRO)
         return f"{whole}.{rest:06d}"
 
-    def said(self, stream: Stream, state: Mapping[str, str | None], *, replaces: bool) -> DltLoad:
-        """What dlt is told of a checkpoint that changes these entries of the state."""
-        hints = stream.hints
+    def said(self, stream: Stream, hints: Hints, *, replaces: bool) -> DltLoad:
+        """What dlt is told of the rows of a checkpoint."""
         write = "replace" if replaces else hints.write
         odd = write == "merge" and hints.strategy != "delete-insert"
+        strategy = hints.strategy if odd else None
+        return DltLoad(source=self.source, resource=stream.name, write=write, strategy=strategy)
+
+    def moved(self, stream: Stream, known: DltLoad, state: Mapping[str, str | None]) -> DltLoad:
+        """The same of a checkpoint that changes these entries of the stream's state."""
         cursor, mark = stream.cursor, read_mark(state.get("cursor"))
-        known = DltLoad(source=self.source, write=write, strategy=hints.strategy if odd else None)
         if cursor is None or cursor.window is not None or mark is None:
             return known
         path = ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
-        hashes = () if write == "merge" or cursor.lag else mark.boundary
-        return DltLoad(
-            source=known.source,
-            write=known.write,
-            strategy=known.strategy,
-            cursor=path,
-            last=mark.value,
-            hashes=hashes,
-        )
+        hashes = () if known.write == "merge" or cursor.lag else mark.boundary
+        return msgspec.structs.replace(known, cursor=path, last=mark.value, hashes=hashes)
 
 
 def tables_of(
-    stream: Stream, session: Session, dlt: Dlt | None
+    stream: str, table: str, session: Session, dlt: Dlt | None
 ) -> tuple[Schema | None, SystemStyle]:
     """The tables that a stream has, or takes over from dlt, and whose columns they have.
+
+    `table` is the name of its own one.
 
     Raises:
         DestinationError: dlt's columns are wanted, and the tables have Penstock's, or dlt's cannot
             be gone on with.
     """
-    stored = session.schema(stream.name)
+    stored = session.schema(stream)
     wanted = dlt is not None and dlt.wanted
     if stored is not None and wanted and stored.root.system != "dlt":
         raise DestinationError(
@@ -92,7 +93,7 @@ def tables_of(
     if not wanted and (stored is None or stored.root.system != "dlt"):
         return stored, "penstock"
     assert isinstance(session, DltSession), "only such a session has these tables"
-    return session.adopt(stream.name, identifier(stream.hints.table or stream.name)), "dlt"
+    return session.adopt(stream, table), "dlt"
 
 
 def carried(

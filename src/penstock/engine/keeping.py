@@ -12,13 +12,14 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from penstock.destinations.base import Checkpoint, Replace, Session
+from penstock.engine.shaping import MAIN
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.read.parts import PagePart
@@ -35,7 +36,10 @@ Extras = tuple[tuple[str, str | int | float | bool | None], ...]
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint was, and what its stream's document said of tables."""
+    """What a checkpoint was, and what its stream's document said of tables.
+
+    `others` are those besides the stream's own.
+    """
 
     format: Literal[1] = _FORMAT
     db_schema: str
@@ -43,6 +47,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     load_id: str
     hints: Hints
+    others: dict[str, Hints] = {}
     began: float  # when the run did: the ids of two runs may be of one second
     generation: str | None = None
     last: bool = False
@@ -55,6 +60,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 class PageHead(msgspec.Struct, frozen=True, kw_only=True):
     """Where a page came from, and when, with secrets masked; the bytes of each of its records.
 
+    `tables` are those that they go to where there are several.
+
     `said` holds the `request`, the `slice`, and the position at which the slice goes on.
     """
 
@@ -63,6 +70,7 @@ class PageHead(msgspec.Struct, frozen=True, kw_only=True):
     said: dict[str, Any]
     extras: Extras = ()
     sizes: tuple[int, ...] = ()
+    tables: tuple[str, ...] | None = None
 
     @property
     def request(self) -> str:
@@ -98,6 +106,7 @@ class Keeping:
                 said=dict(self._mask(_said(part))),
                 extras=part.slice.extras,
                 sizes=tuple(map(len, records)),
+                tables=tuple(part.tables) if part.tables is not None else None,
             )
             yield msgspec.json.encode(head) + b"\n"
             for record in records:
@@ -105,7 +114,12 @@ class Keeping:
                 yield b"\n"
 
     def write(
-        self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes], *, whole: bool
+        self,
+        checkpoint: Checkpoint,
+        hints: Mapping[str, Hints],
+        packed: Sequence[bytes],
+        *,
+        whole: bool,
     ) -> Path:
         """Keep a checkpoint's pages for good, before it is committed; `confirm` it then."""
         head = self._head(checkpoint, hints, whole=whole)
@@ -126,7 +140,7 @@ class Keeping:
             ) from error
         return path
 
-    def _head(self, checkpoint: Checkpoint, hints: Hints, *, whole: bool) -> Head:
+    def _head(self, checkpoint: Checkpoint, hints: Mapping[str, Hints], *, whole: bool) -> Head:
         write = checkpoint.write
         if isinstance(write, Replace):
             generation, last = write.generation, write.swap
@@ -137,7 +151,8 @@ class Keeping:
             stream=checkpoint.stream,
             run_id=checkpoint.run_id,
             load_id=checkpoint.load_id,
-            hints=hints,
+            hints=hints[MAIN],
+            others={name: said for name, said in hints.items() if name != MAIN},
             began=self._began,
             generation=generation,
             last=last,
@@ -180,11 +195,11 @@ def read_head(path: Path) -> Head | None:
         return None
 
 
-def read_segments(path: Path) -> Iterator[Segment]:
-    """The pages of a file, as they are shaped."""
+def read_segments(path: Path) -> Iterator[tuple[Segment, tuple[str, ...] | None]]:
+    """The pages of a file, as they are shaped, and the tables their records go to, where said."""
     with gzip.open(path) as file:
         file.readline()
         while line := file.readline():
             head = msgspec.json.decode(line, type=PageHead)
             records = [file.read(size + 1)[:-1] for size in head.sizes]
-            yield Segment(records=records, extras=head.extras, origin=head.request)
+            yield Segment(records=records, extras=head.extras, origin=head.request), head.tables

@@ -23,16 +23,16 @@ from penstock.destinations.base import (
     Append,
     Checkpoint,
     Fault,
-    Merge,
     Replace,
     Session,
-    Sort,
     Write,
 )
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Dlt, tables_of
-from penstock.engine.keeping import Keeping, Timed, confirm
+from penstock.engine.keeping import Keeping, confirm
+from penstock.engine.lot import Lot, Open, Sizes
 from penstock.engine.nesting import without_structs
+from penstock.engine.shaping import MAIN, Shaping, Shapings, those_beside
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
 from penstock.plan.hints import Hints
@@ -47,77 +47,12 @@ from penstock.read.parts import (
     SliceRestarted,
     StreamClosed,
 )
-from penstock.shape import Batch, Block, Roles, Segment, Shaper
+from penstock.shape import Shaper
 from penstock.shape.schema import SystemStyle
 
+_PART = "open/*"  # what a replacement has added to tables that are not replaced
+ADDED = "added/"  # before the name of such a table
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
-
-
-class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is done at once: bytes of JSON text that are shaped, and committed, together.
-
-    While the reader waits for the API, less is taken: `idle` bytes are shaped, and a block's worth
-    is committed. After `seconds` what is ready is committed, however little it is. Slices of an
-    appended stream that are not complete may hold `open` bytes together: above that the largest of
-    them is committed as far as it came.
-    """
-
-    block: int = 4 * 1024 * 1024
-    checkpoint: int = 64 * 1024 * 1024
-    idle: int = 1024 * 1024
-    open: int = 128 * 1024 * 1024
-    seconds: float = 10.0
-
-
-class Open(msgspec.Struct, kw_only=True):
-    """The state entry of a slice that is not complete: its loads, and where it goes on."""
-
-    loads: tuple[str, ...] = ()
-    position: Position | None = None
-    at: float = 0.0  # epoch seconds
-
-
-class Lot:
-    """What will be committed together: segments not shaped yet, batches, and state entries."""
-
-    def __init__(self, load_id: str) -> None:
-        self.load_id = load_id
-        self.segments: list[Segment] = []
-        self.waiting = 0  # bytes in segments
-        self.bytes = 0  # bytes in all
-        self.batches: list[Batch] = []
-        self.state: dict[str, str | None] = {}
-        self.slices: list[str] = []
-        self.retract: tuple[str, ...] = ()
-        self.freed: list[str] = []  # state entries that go with what is retracted
-        self.last: PagePart | None = None
-        self.pages: list[Timed] = []  # what the segments came from
-        self.packed: list[bytes] = []  # and the batches, where pages are kept
-
-    def add(self, part: PagePart, at: float) -> None:
-        """A page, and when it came."""
-        self.pages.append((part, at))
-        if part.records:
-            self.segments.append(
-                Segment(records=part.records, extras=part.slice.extras, origin=part.origin)
-            )
-        self.waiting += part.size
-        self.bytes += part.size
-        self.last = part
-
-    def take(self, other: Lot) -> None:
-        """Everything of another lot that was not shaped yet."""
-        self.segments += other.segments
-        self.pages += other.pages
-        self.waiting += other.waiting
-        self.bytes += other.waiting
-        self.slices += other.slices
-
-    def seal(self) -> Block:
-        """The segments as a block to shape."""
-        block = Block(load_id=self.load_id, segments=tuple(self.segments))
-        self.segments, self.pages, self.waiting = [], [], 0
-        return block
 
 
 class Edges(msgspec.Struct, kw_only=True):
@@ -145,9 +80,21 @@ class Edges(msgspec.Struct, kw_only=True):
     loads: int = 0
     dlt: Dlt | None = None
     monotonic: Callable[[], float] = time.monotonic
+    tables: tuple[str, ...] | None = None
+
+    def beside(self, stream: str) -> tuple[str, ...]:
+        """The names under which the destination has further tables of a stream."""
+        if self.tables is None:
+            self.tables = self.session.streams()
+        return those_beside(stream, self.tables)
 
     def commit(
-        self, checkpoint: Checkpoint, hints: Hints, packed: Sequence[bytes], *, whole: bool
+        self,
+        checkpoint: Checkpoint,
+        hints: Mapping[str, Hints],
+        packed: Sequence[bytes],
+        *,
+        whole: bool,
     ) -> Kept:
         """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
         path = self.pages.write(checkpoint, hints, packed, whole=whole) if self.pages else None
@@ -182,19 +129,21 @@ class StreamLoader:
         self._edges = edges
         self._known = dict(state)
         self._hints = hints = self._nesting(context, edges)
-        stored, self._system = tables_of(context.stream, edges.session, edges.dlt)
-        self.shaper = Shaper(context.name, hints, stored, system=self._system)
-        self._bare = stored is None  # neither a table nor a row for one
+        self.tables = Shapings(
+            context.name,
+            hints,
+            lambda name, table: tables_of(name, table, edges.session, edges.dlt),
+            edges.beside(context.name),
+        )
+        self._system = self.tables.main.system
         # A stream that is read only for its children has no table to replace; one that keeps what
         # is gone is read from the start and merged.
-        keeps = hints.versions or hints.marks_deleted
-        self.replaces = context.loaded and (
-            hints.write == "replace" or (edges.full_refresh and not keeps)
-        )
-        self._appends = not self.replaces and hints.write == "append"
+        self.replaces = context.loaded and self.tables.main.replaces(fresh=edges.full_refresh)
+        self._appends = False
+        self._track()
         # What a run lacks means something, so its state is true only when it has brought all.
         self._holds = self.replaces or hints.needs_all
-        self._ends = keeps and (edges.full_refresh or context.stream.cursor is None)
+        self._reads_all = edges.full_refresh or context.stream.cursor is None
         self.children: list[StreamLoader] = []
         self.broken = False
         self._lot = Lot(self._next_load())
@@ -203,8 +152,6 @@ class StreamLoader:
         self._held: dict[str, str | None] = {}
         self._since = edges.monotonic()
         self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
-        self._changes = 0
-        self._warned = 0
         self.rows: dict[str, int] = {}
         self.swapped = False
         self._lot.state.update(dict.fromkeys(forgotten))
@@ -220,6 +167,17 @@ class StreamLoader:
             if context.tally.note("nesting-json", message):
                 edges.emit(Warned(stream=context.name, code="nesting-json", message=message))
         return plain
+
+    @property
+    def shaper(self) -> Shaper:
+        """What shapes the rows of the stream's own table."""
+        return self.tables.main.shaper
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The tables that records of the stream went to, its own first unless it had none."""
+        found = [one.root for name, one in self.tables if name != MAIN or not one.bare]
+        return tuple(found) or (self.tables.main.root,)
 
     def _next_load(self) -> str:
         return self._edges.next_load(self._system)
@@ -245,8 +203,6 @@ class StreamLoader:
 
         The last window of a run that was cut off ends at another moment in the next one.
         """
-        if self.replaces:
-            return
         for name in [name for name in self._known if name.startswith("open/")]:
             if name.removeprefix("open/") not in self._opened:
                 self._retract(name)
@@ -306,8 +262,9 @@ class StreamLoader:
         self._edges.emit(SliceFailed(stream=context.name, slice="all", error=str(error)))
 
     async def _page(self, part: PagePart) -> None:
+        names = await self._prepared(part)
         lot = self._slice_lot(part.slice) if self._appends else self._lot
-        lot.add(part, self._edges.now())
+        lot.add(part, self._edges.now(), names)
         await self._shape_if_due(lot)
         if not self._appends:
             await self._keep_if_due()
@@ -315,6 +272,24 @@ class StreamLoader:
             await self._keep_open(part.slice.key, lot)
         elif sum(held.bytes for held in self._open.values()) > self._edges.sizes.open:
             await self._keep_open(*max(self._open.items(), key=lambda held: held[1].bytes))
+
+    async def _prepared(self, part: PagePart) -> list[str] | None:
+        """The tables of a page's records, which are made ready."""
+        names = self.tables.names(part.tables)
+        told = tuple(dict.fromkeys(names)) if names is not None else (MAIN,)
+        said = self.tables.said(part.hints)
+        if self.tables.changed(said):
+            for lot in (self._lot, *self._open.values()):
+                await self._shape(lot)
+        self.tables.begin(told, said)
+        self._track()
+        return names
+
+    def _track(self) -> None:
+        """Keep track of slices where one of the tables is appended to."""
+        self._appends = not self.replaces and any(
+            one.hints.write == "append" for _, one in self.tables
+        )
 
     def _slice_lot(self, piece: Slice) -> Lot:
         """The lot of a slice of an appended stream."""
@@ -461,22 +436,20 @@ class StreamLoader:
         if self._edges.pages is not None:
             pack = self._edges.pages.packed
             lot.packed.append(await loop.run_in_executor(self._edges.shaping, pack, lot.pages))
-        batch = await loop.run_in_executor(self._edges.shaping, self.shaper.shape, lot.seal())
+        made = await loop.run_in_executor(self._edges.shaping, self.tables.shape, lot.seal())
         self._edges.fault("shape:end")
-        lot.batches.append(batch)
-        self._bare = False
+        for name, batch in made.items():
+            lot.batches.setdefault(name, []).append(batch)
         self._report()
 
     def _report(self) -> None:
         """Say what shaping changed and found since the last time."""
-        seen = self.shaper.statistics()
         name, emit = self._context.name, self._edges.emit
-        for change in seen.changes[self._changes :]:
-            emit(SchemaChanged(stream=name, change=str(change)))
-        for warning in seen.warnings[self._warned :]:
-            if self._context.tally.note(warning.code, warning.message):
-                emit(Warned(stream=name, code=warning.code, message=warning.message))
-        self._changes, self._warned = len(seen.changes), len(seen.warnings)
+        for change, warning in self.tables.news():
+            if change is not None:
+                emit(SchemaChanged(stream=name, change=str(change)))
+            if warning is not None and self._context.tally.note(*warning):
+                emit(Warned(stream=name, code=warning[0], message=warning[1]))
 
     async def _keep_after_others(self, lot: Lot) -> None:
         """Commit a slice's own lot, behind those that closed before it: states build on theirs."""
@@ -491,29 +464,84 @@ class StreamLoader:
             self._since = self._edges.monotonic()
         if lot.state and not await self._settled_below():
             self._hold_back(lot)
-        settles = last and self._settles()
-        tells = last and (self._declares() if self._bare else self.replaces or self._ends)
-        if not (lot.batches or lot.state or lot.retract or tells or settles):
+        if self.replaces:
+            self._note_part(lot, last=last)
+        parts = self._parts(lot, last=last)
+        if not (lot.state or lot.retract or any(part.schema for part in parts)):
             return
         await self._kept()
         self._remember(lot.state)
         loop = asyncio.get_running_loop()
-        checkpoint = self._checkpoint(lot, tells=tells, settles=settles)
+        checkpoint, hints = self._checkpoint(lot, parts), self.tables.hints
         whole = last and self._context.loaded
-        commit = partial(self._edges.commit, checkpoint, self._hints, lot.packed, whole=whole)
+        commit = partial(self._edges.commit, checkpoint, hints, lot.packed, whole=whole)
         future = loop.run_in_executor(self._edges.keeping, commit)
         self._keeping = (lot.load_id, future)
 
-    def _settles(self) -> bool:
-        """Whether there are declared columns that no value of all there was gave a type."""
-        settles = self._context.loaded and self.shaper.settle()
+    def _note_part(self, lot: Lot, *, last: bool) -> None:
+        """Note which loads a replacement adds to tables that are not replaced, until it is shown.
+
+        A run that does not come so far has added them for nothing.
+        """
+        fresh = self._edges.full_refresh
+        added = [one.stream for _, one in self.tables if not one.replaces(fresh=fresh)]
+        if last:
+            lot.state.update({_PART: None} if _PART in self._known else {})
+            lot.state.update({f"{ADDED}{name}": "true" for name in added})
+        elif added and (lot.segments or lot.batches):
+            before = self._known.get(_PART)
+            loads = msgspec.json.decode(before, type=Open).loads if before else ()
+            made = Open(loads=(*loads, lot.load_id), at=self._edges.now())
+            lot.state[_PART] = msgspec.json.encode(made).decode()
+
+    def _parts(self, lot: Lot, *, last: bool) -> list[Checkpoint]:
+        """What a lot brings for each of the tables, the stream's own first.
+
+        A replacement also empties tables that no record goes to any more.
+        """
+        found = [self._part(name, one, lot, last=last) for name, one in self.tables]
+        ends = last and self.replaces
+        write = Replace(generation=self._edges.run_id, swap=True) if ends else Append()
+        gone = self.tables.unseen if ends or lot.retract else ()
+        added = () if self._edges.full_refresh or not ends else self._known
+        found += [self._said(lot, name, write) for name in gone if f"{ADDED}{name}" not in added]
+        return [found[0], *(p for p in found[1:] if p.schema or p.retract or ends)]
+
+    def _part(self, name: str, one: Shaping, lot: Lot, *, last: bool) -> Checkpoint:
+        """What a lot brings for one of the tables; `last` says that nothing more comes for it."""
+        loaded, batches = self._context.loaded, lot.batches.get(name, [])
+        settles = last and loaded and one.shaper.settle()
         if settles:
             self._report()
-        return settles
+        fresh = self._edges.full_refresh
+        replaces, ends = one.replaces(fresh=fresh), one.keeps and self._reads_all
+        tells = last and loaded and (self._declares(one) if one.bare else replaces or ends)
+        write: Write = Append()
+        if loaded:
+            write = one.write(fresh=fresh, generation=self._edges.run_id, last=tells)
+        part = self._said(lot, one.stream, write)
+        dlt = self._edges.dlt if one.system == "dlt" else None
+        if dlt is not None:
+            said = dlt.said(self._context.stream, one.hints, replaces=replaces)
+            part = msgspec.structs.replace(part, dlt=said)
+        if not (batches or tells or settles):
+            return part
+        return msgspec.structs.replace(part, schema=one.shaper.schema, batches=batches)
 
-    def _declares(self) -> bool:
-        """Whether the document says of columns that nothing came for: they exist all the same."""
-        return self._context.loaded and self.shaper.declares
+    def _said(self, lot: Lot, stream: str, write: Write) -> Checkpoint:
+        return Checkpoint(
+            load_id=lot.load_id,
+            run_id=self._edges.run_id,
+            stream=stream,
+            write=write,
+            schema=None,
+            retract=lot.retract,
+        )
+
+    def _declares(self, one: Shaping) -> bool:
+        """Whether a table without rows is made for what the document says of its columns."""
+        splits = self._context.stream.table_of is not None or self.tables.others
+        return self._context.loaded and one.shaper.declares and not splits
 
     async def _settled_below(self) -> bool:
         settled = [await child.settle() for child in self.children]
@@ -525,23 +553,21 @@ class StreamLoader:
         Rows that would then be read and appended again stay out with it.
         """
         if self._appends:
-            lot.batches, lot.packed = [], []
+            lot.batches, lot.packed = {}, []
         lot.state = dict.fromkeys(lot.freed)
 
-    def _checkpoint(self, lot: Lot, *, tells: bool, settles: bool) -> Checkpoint:
-        return Checkpoint(
-            load_id=lot.load_id,
-            run_id=self._edges.run_id,
-            stream=self._context.name,
-            write=self._write(last=tells),
-            schema=self.shaper.schema if lot.batches or tells or settles else None,
-            batches=lot.batches,
-            retract=lot.retract,
+    def _checkpoint(self, lot: Lot, parts: Sequence[Checkpoint]) -> Checkpoint:
+        """What a lot brings, with the stream's state."""
+        main, *beside = parts
+        dlt, said = self._edges.dlt, main.dlt
+        if dlt is not None and said is not None:
+            said = dlt.moved(self._context.stream, said, lot.state)
+        return msgspec.structs.replace(
+            main,
             state=tuple(lot.state.items()),
             slices=", ".join(dict.fromkeys(lot.slices))[:1000],
-            dlt=self._edges.dlt.said(self._context.stream, lot.state, replaces=self.replaces)
-            if self._edges.dlt is not None and self._system == "dlt"
-            else None,
+            dlt=said,
+            beside=tuple(beside),
         )
 
     def _remember(self, state: Mapping[str, str | None]) -> None:
@@ -559,28 +585,5 @@ class StreamLoader:
         kept = await keeping
         for table, rows in kept.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
-        root = self.shaper.schema.root.name
-        rows = kept.rows.get(root, 0)
+        rows = sum(kept.rows.get(root, 0) for root in self.roots)
         self._edges.emit(Committed(stream=self._context.name, load_id=load_id, rows=rows))
-
-    def _write(self, *, last: bool) -> Write:
-        if self.replaces:
-            return Replace(generation=self._edges.run_id, swap=last)
-        hints, roles = self._hints, self.shaper.roles
-        if self._appends or not (roles.key or roles.merge_key or hints.versions):
-            return Append()
-        return merging(hints, roles, ends=last)
-
-
-def merging(hints: Hints, roles: Roles, *, ends: bool) -> Merge:
-    """How the rows of a stream are merged."""
-    by = roles.sort
-    return Merge(
-        key=roles.key,
-        strategy=hints.strategy,
-        merge_key=roles.merge_key,
-        sort=Sort(column=by.column, descending=by.descending) if by else None,
-        hard_delete=roles.hard_delete,
-        soft_delete=hints.marks_deleted,
-        ends=ends,
-    )

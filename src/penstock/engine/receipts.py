@@ -28,14 +28,14 @@ def make_receipt(
     tally = context.tally
     for code, message in _findings(context, loader, previous):
         tally.note(code, message)
-    shaped = loader.shaper.statistics() if loader else None
+    shaped = loader.tables.statistics() if loader else None
     rows = dict(loader.rows) if loader else {}
-    table = loader.shaper.schema.root.name if loader else context.name
+    roots = loader.roots if loader else (context.name,)
     return Receipt(
         stream=context.name,
-        table=table,
+        table=roots[0],
         status=_status(context, loader),
-        rows=rows.get(table, 0),
+        rows=sum(rows.get(root, 0) for root in roots),
         rows_read=tally.rows_read,
         rows_by_table=rows,
         requests=tally.requests,

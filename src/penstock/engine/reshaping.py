@@ -15,15 +15,18 @@ import msgspec
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Append, Checkpoint, Owner, Replace, Session, Write
 from penstock.engine.keeping import Head, kept, read_segments
-from penstock.engine.loader import merging
+from penstock.engine.loader import ADDED
+from penstock.engine.lot import split
 from penstock.engine.nesting import without_structs
 from penstock.engine.running import new_run_id
+from penstock.engine.shaping import Shaping, Shapings, those_beside
 from penstock.errors import Error
 from penstock.events import Committed, Event
 from penstock.plan.check import check_streams
 from penstock.plan.hints import Hints, Nesting
 from penstock.plan.source import Source
-from penstock.shape import Block, Shaper
+from penstock.shape import Batch, Block, Schema, Segment
+from penstock.shape.schema import SystemStyle
 
 Kept = tuple[Path, Head]
 
@@ -127,8 +130,7 @@ class _Stream:
         self._session = session
         self._run_id = run_id
         self._hints = hints
-        self._shaper: Shaper | None = None
-        self._bare = True  # neither a table nor a row for one
+        self._tables: Shapings | None = None
         self.rows: dict[str, int] = {}
 
     def replay(self, found: Sequence[Kept], on_event: Callable[[Event], None]) -> int:
@@ -146,49 +148,80 @@ class _Stream:
         return again
 
     def _commit(self, path: Path, head: Head, on_event: Callable[[Event], None]) -> None:
-        hints = self._hints(head)
-        shaper = self._shaper = self._shaper or self._begun(head.stream, hints)
+        tables = self._tables = self._tables or Shapings(
+            head.stream, self._hints(head), self._known, self._beside(head.stream)
+        )
         load_id = head.load_id
         if head.generation is not None and not head.last:
             # an attempt that died left its rows nowhere, and its load ids in the ledger
             load_id = f"{load_id}.{self._run_id}"
-        block = Block(load_id=load_id, segments=tuple(read_segments(path)))
-        batches = [shaper.shape(block)] if block.rows else []
-        self._bare = self._bare and not batches
-        # declared columns are there, typed, where no value came for them, as after a run
-        settles = head.whole and shaper.settle()
-        tells = head.last and (head.generation is not None or hints.needs_all)
-        tells = tells or settles or (head.whole and self._bare and shaper.declares)
-        done = self._session.commit(
-            Checkpoint(
-                load_id=load_id,
-                run_id=head.run_id,
-                stream=head.stream,
-                write=self._write(head, hints, shaper),
-                schema=shaper.schema if batches or tells else None,
-                batches=batches,
-                retract=head.retract,
-                state=head.state,
-                slices=head.slices,
-            )
+        made = tables.shape(self._blocks(path, head, load_id))
+        main, *others = (self._part(head, one, load_id, made.get(name)) for name, one in tables)
+        beside = [part for part in others if part.schema or part.retract]
+        ends = head.generation is not None and head.last
+        added = {name for name, _ in head.state} if ends else set()
+        unseen = tables.unseen if ends or head.retract else ()
+        beside += [self._said(head, n, load_id) for n in unseen if f"{ADDED}{n}" not in added]
+        main = msgspec.structs.replace(
+            main, state=head.state, slices=head.slices, beside=tuple(beside)
         )
+        done = self._session.commit(main)
         for table, count in done.rows.items():
             self.rows[table] = self.rows.get(table, 0) + count
-        root = done.rows.get(shaper.schema.root.name, 0)
-        on_event(Committed(stream=head.stream, load_id=load_id, rows=root))
+        rows = sum(done.rows.get(one.root, 0) for _, one in tables)
+        on_event(Committed(stream=head.stream, load_id=load_id, rows=rows))
 
-    def _begun(self, stream: str, hints: Hints) -> Shaper:
-        known = self._session.schema(stream)
-        self._bare = known is None
-        return Shaper(stream, hints, known)
+    def _known(self, stream: str, _table: str) -> tuple[Schema | None, SystemStyle]:
+        return self._session.schema(stream), "penstock"
 
-    def _write(self, head: Head, hints: Hints, shaper: Shaper) -> Write:
-        if head.generation is not None:
-            return Replace(generation=f"{head.generation}.{self._run_id}", swap=head.last)
-        roles = shaper.roles
-        if hints.write != "merge" or not (roles.key or roles.merge_key or hints.versions):
-            return Append()
-        return merging(hints, roles, ends=head.last)
+    def _beside(self, stream: str) -> tuple[str, ...]:
+        return those_beside(stream, self._session.streams())
+
+    def _blocks(self, path: Path, head: Head, load_id: str) -> dict[str, Block]:
+        """The records of a file, by the table that they go to."""
+        assert self._tables is not None, "there is one as soon as there is a file"
+        found: dict[str, list[Segment]] = {}
+        for segment, tables in read_segments(path):
+            names = self._tables.names(tables)
+            for name, part in split(segment, names):
+                found.setdefault(name, []).append(part)
+        said = {
+            name: self._hints(msgspec.structs.replace(head, hints=head.others[name]))
+            for name in found
+            if name in head.others
+        }
+        self._tables.begin(list(found), self._tables.said(said))
+        return {n: Block(load_id=load_id, segments=tuple(parts)) for n, parts in found.items()}
+
+    def _part(self, head: Head, one: Shaping, load_id: str, batch: Batch | None) -> Checkpoint:
+        part = self._said(head, one.stream, load_id, one)
+        divided = one.bare and self._tables is not None and bool(self._tables.others)
+        # declared columns are there, typed, where no value came for them, as after a run
+        settles = head.whole and one.shaper.settle()
+        tells = head.last and (head.generation is not None or one.hints.needs_all)
+        tells = tells or (head.whole and one.bare and one.shaper.declares)
+        if batch is None and not settles and (divided or not tells):
+            return part
+        batches = [batch] if batch is not None else []
+        return msgspec.structs.replace(part, schema=one.shaper.schema, batches=batches)
+
+    def _said(
+        self, head: Head, stream: str, load_id: str, one: Shaping | None = None
+    ) -> Checkpoint:
+        """A checkpoint without rows."""
+        replaces, generation = head.generation is not None, f"{head.generation}.{self._run_id}"
+        write: Write = Replace(generation=generation, swap=head.last) if replaces else Append()
+        if one is not None:
+            fresh = replaces and head.hints.write != "replace"
+            write = one.write(fresh=fresh, generation=generation, last=head.last)
+        return Checkpoint(
+            load_id=load_id,
+            run_id=head.run_id,
+            stream=stream,
+            write=write,
+            schema=None,
+            retract=head.retract,
+        )
 
 
 def _hints(source: Source | None, nesting: Nesting | None, head: Head, *, nested: bool) -> Hints:

@@ -20,12 +20,14 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, carried
 from penstock.engine.keeping import Keeping, settle
-from penstock.engine.loader import Edges, Sizes, StreamLoader
+from penstock.engine.loader import Edges, StreamLoader
+from penstock.engine.lot import Sizes
 from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import fitting, prepare
 from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
+from penstock.engine.shaping import those_beside
 from penstock.errors import DestinationError, ExprError, FencedError
 from penstock.events import (
     Event,
@@ -582,7 +584,8 @@ def reset_state(
         takeover="always" if takeover else "dead",
     )
     try:
-        session.reset(names)
+        there = session.streams()
+        session.reset((*names, *(one for name in names for one in those_beside(name, there))))
     finally:
         session.close()
     return names

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from penstock.engine.lot import Lot
 from penstock.engine.reading import parts
 from penstock.engine.running import Options, selected
+from penstock.engine.shaping import MAIN, Shapings
 from penstock.errors import PlanError
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
-from penstock.shape import Batch, Block, Segment, Shaper
+from penstock.read.parts import PagePart
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +30,7 @@ async def read_tables(
     base_url: str | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> dict[str, pa.Table]:
-    """The tables of one stream, the stream's own first, its child tables after it.
+    """The tables of one stream, each with its child tables behind it.
 
     They have the columns and types that a load would give them. Rows are those of this reading:
     nothing is merged.
@@ -42,45 +44,52 @@ async def read_tables(
     plan = source.stream(stream)
     if plan is None:
         raise PlanError(())
-    shaping = _Shaping(Shaper(stream, plan.hints, None))
+    shaping = _Shaping(Shapings(stream, plan.hints, lambda *_: (None, "penstock")))
     options = Options(base_url=base_url)
     found = parts(source, values, stream, options=options, on_event=on_event)
     async with aclosing(found) as taken:
         async for part in taken:
-            segment = Segment(records=part.records, extras=part.slice.extras, origin=part.origin)
-            shaping.add(segment, part.size)
+            shaping.add(part)
     return shaping.tables()
 
 
 class _Shaping:
-    """Segments that are shaped as soon as there are enough of them.
+    """Pages that are shaped as soon as there are enough of them.
 
     The first page is shaped alone: it shows the schema that the fast way of shaping needs.
     """
 
-    def __init__(self, shaper: Shaper) -> None:
-        self._shaper = shaper
-        self._segments: list[Segment] = []
-        self._waiting = 0
-        self._batches: list[Batch] = []
+    def __init__(self, shapings: Shapings) -> None:
+        self._shapings = shapings
+        self._lot = Lot("read-0")
+        self._count = 0
 
-    def add(self, segment: Segment, size: int) -> None:
+    def add(self, part: PagePart) -> None:
         """A page."""
-        self._segments.append(segment)
-        self._waiting += size
-        if not self._batches or self._waiting >= _BLOCK:
+        names = self._shapings.names(part.tables)
+        told = tuple(dict.fromkeys(names)) if names is not None else (MAIN,)
+        said = self._shapings.said(part.hints)
+        if self._shapings.changed(said):
+            self._shape()
+        self._shapings.begin(told, said)
+        self._lot.add(part, 0.0, names)
+        if not self._lot.batches or self._lot.waiting >= _BLOCK:
             self._shape()
 
     def _shape(self) -> None:
-        block = Block(load_id=f"read-{len(self._batches)}", segments=tuple(self._segments))
-        if block.rows:
-            self._batches.append(self._shaper.shape(block))
-        self._segments, self._waiting = [], 0
+        for name, batch in self._shapings.shape(self._lot.seal()).items():
+            self._lot.batches.setdefault(name, []).append(batch)
+            self._count += 1
+        self._lot.load_id = f"read-{self._count}"
 
     def tables(self) -> dict[str, pa.Table]:
         """All of it."""
         from penstock.shape.gather import gather  # noqa: PLC0415 (pyarrow is loaded late)
 
         self._shape()
-        self._shaper.settle()
-        return gather(self._batches, self._shaper.schema)
+        found: dict[str, pa.Table] = {}
+        for name, one in self._shapings:
+            if name in self._lot.batches or not self._shapings.others:
+                one.shaper.settle()
+                found |= gather(self._lot.batches.get(name, []), one.shaper.schema)
+        return found

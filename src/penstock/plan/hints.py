@@ -31,7 +31,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     `type` None leaves the type to the data; `otherwise` is the type of such a column where a
     stream was read to its end and no value had said one. `precision` and `scale` are for decimals,
-    in digits.
+    in digits. `shown` says that a value told the type, and not the document.
     """
 
     name: str
@@ -43,13 +43,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     hard_delete: bool = False
     dedup_sort: Literal["asc", "desc"] | None = None
     description: str | None = None
-
-
-class Nested(msgspec.Struct, frozen=True, kw_only=True):
-    """Declared columns of a child table: `path` are the names that its own name is made of."""
-
-    path: tuple[str, ...]
-    columns: tuple[Column, ...]
+    shown: bool = False
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +52,19 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     tables: ContractMode = "evolve"
     columns: ContractMode = "evolve"
     data_type: ContractMode = "evolve"
+
+
+class Nested(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of a child table: `path` are the names that its own name is made of.
+
+    `contract` is there where it is not that of the root. With `own` it is no child table, but one
+    that stands for itself, with these hints: it has a key of its own.
+    """
+
+    path: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    contract: Contract | None = None
+    own: Hints | None = None
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):

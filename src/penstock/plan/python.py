@@ -14,6 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from penstock.plan.door import Door, Taken
     from penstock.plan.expr import Frame, JsonValue
+    from penstock.plan.hints import Hints
     from penstock.plan.page import HttpRequest, HttpResponse, Token
     from penstock.plan.policy import Verdict
     from penstock.plan.request import Value
@@ -128,7 +129,27 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
     """Reads all the records of a slice."""
 
-    function: Callable[[Door, Frame], Iterable[JsonValue]]
+    function: Callable[[Door, Frame], Iterable[JsonValue | ForTable]]
+    name: str = ""
+
+
+class ForTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that go to a table of their own, with what a class says of that table if it does.
+
+    It stands among the records of a `Retrieve`. `many` says that they came as a list.
+    """
+
+    table: str
+    rows: list[JsonValue]
+    hints: Hints | None = None
+    many: bool = False
+
+
+class TableOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Names the table that a record goes to; `hints` says what holds for it, by its first one."""
+
+    function: Callable[[JsonValue], object]
+    hints: Callable[[JsonValue], Hints] | None = None
     name: str = ""
 
 

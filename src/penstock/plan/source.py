@@ -18,7 +18,7 @@ from penstock.plan.pagination import Detect, Pagination
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.prepare import Change, MustFit
 from penstock.plan.properties import Properties
-from penstock.plan.python import Migrate, Retrieve
+from penstock.plan.python import Migrate, Retrieve, TableOf
 from penstock.plan.records import Records
 from penstock.plan.recovery import Recovery
 from penstock.plan.request import Request
@@ -123,7 +123,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     slice in place of all that is said of requests and pages. `schemas` are where the schema comes
     from if the document does not hold it: the first of them, or with `combines` all of them.
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
-    that made it. `most` ends the reading early.
+    that made it. `most` ends the reading early. `table_of` names the table of each record where
+    they go to several.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[Migrate | ByPartition, ...] = ()
     made_by: str | None = None
     most: Most | None = None
+    table_of: TableOf | None = None
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from penstock.errors import Error, ExprError
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
+from penstock.plan.hints import Hints
 from penstock.plan.page import HttpResponse
 from penstock.plan.pagination import (
     Decided,
@@ -113,6 +115,11 @@ class StreamContext:
         self._want: Wanted | None = None
         if not isinstance(stream.pagination, Detect):
             self._pagination = stream.pagination
+
+    @cached_property
+    def tables(self) -> dict[str, Hints]:
+        """What functions of the document said of each of the tables so far."""
+        return {}
 
     @property
     def name(self) -> str:

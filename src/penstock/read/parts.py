@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from penstock.errors import Error
+from penstock.plan.hints import Hints
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
 from penstock.read.decode import RawRecord
@@ -19,6 +20,8 @@ class PagePart(msgspec.Struct, frozen=True, kw_only=True):
     """Records of one page of a slice. `following` is where the slice goes on after it, if it does.
 
     `resumable` says that the position can be kept and the slice taken up there by another run.
+    `tables` names the table of each record where they go to several, `hints` are those of tables
+    that have some of their own.
     """
 
     stream: str
@@ -28,6 +31,8 @@ class PagePart(msgspec.Struct, frozen=True, kw_only=True):
     size: int  # bytes of JSON text
     following: Position | None = None
     resumable: bool = False
+    tables: Sequence[str] | None = None
+    hints: Mapping[str, Hints] | None = None
 
 
 class SliceClosed(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mappi
 from concurrent.futures import Future
 from contextlib import suppress
 from itertools import chain
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,9 +16,10 @@ from penstock.plan import jsontext
 from penstock.plan.auth import Auth
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.hints import Hints
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Stopped
 from penstock.plan.policy import ErrorPolicy
-from penstock.plan.python import Retrieve
+from penstock.plan.python import ForTable, Retrieve
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
@@ -28,6 +29,7 @@ from penstock.read.walk import Walked
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Made: TypeAlias = "JsonValue | ForTable"
 _LOOK = 1.0  # seconds between looks at whether the run still goes on
 BATCH = 500  # records of a class that come as one page
 
@@ -138,7 +140,9 @@ class Retrieval:
         self._door = door
         self._frame = context.frame(piece)
         self._apart = bool(context.children)
-        self._ahead: list[JsonValue] = []  # what was taken and belongs to the next page
+        # Where a page may be the last that is wanted, rows keep their order across tables.
+        self._in_order = context.stream.cursor is not None or context.stream.most is not None
+        self._ahead: list[Made] = []  # what was taken and belongs to the next page
         self.stop_asked = False
 
     async def pages(self) -> AsyncGenerator[Walked]:
@@ -150,38 +154,72 @@ class Retrieval:
         records = await called(self._begin)
         index = 0
         while True:
-            batch, loose, ended = await called(self._batch, records)
-            yield Walked(
-                position=Position(index=index),
-                records=batch,
-                url=self._retrieve.name,
-                size=sum(len(bytes(record)) for record in batch),
-                following=None if ended else Position(index=index + 1),
-                stopped=Stopped(reason="read-by-class") if ended else None,
-                loose=loose,
-            )
-            index += 1
-            if ended or self.stop_asked:
+            batch, ended = await called(self._batch, records)
+            for number, page in enumerate(batch, 1):
+                last = ended and number == len(batch)
+                yield Walked(
+                    position=Position(index=index),
+                    records=page.records,
+                    url=self._retrieve.name,
+                    size=sum(len(bytes(record)) for record in page.records),
+                    following=None if last else Position(index=index + 1),
+                    stopped=Stopped(reason="read-by-class") if last else None,
+                    loose=page.loose,
+                    table=page.table,
+                    hints=page.hints,
+                )
+                index += 1
+                if self.stop_asked:
+                    return
+            if ended:
                 return
 
-    def _begin(self) -> Iterator[JsonValue]:
+    def _begin(self) -> Iterator[Made]:
         return iter(self._retrieve.function(self._door, self._frame))
 
-    def _batch(self, records: Iterator[JsonValue]) -> tuple[list[msgspec.Raw], bool, bool]:
-        """The next page, whether its records came one at a time, and whether it is the last."""
-        found: list[msgspec.Raw] = []
+    def _batch(self, records: Iterator[Made]) -> tuple[list[Page], bool]:
+        """The next pages, one of each table, and whether they are the last."""
+        pages: dict[str | None, Page] = {}
+        count = 0
         ahead, self._ahead = self._ahead, []
         for one in chain(ahead, records):
-            page = isinstance(one, (list, tuple))
-            if page and self._apart and found:
+            made = _page(one)
+            if pages and not self._fits(made, pages):
                 self._ahead = [one]
-                return found, True, False
-            found += map(_raw, one) if isinstance(one, (list, tuple)) else [_raw(one)]
-            if page and self._apart:
-                return found, False, False
-            if len(found) >= BATCH:
-                return found, True, False
-        return found, True, True
+                return list(pages.values()), False
+            page = pages.setdefault(made.table, made)
+            if page is not made:
+                page.records += made.records
+            count += len(made.records)
+            if count >= BATCH or (self._apart and not made.loose):
+                return list(pages.values()), False
+        return list(pages.values()) or [Page()], True
+
+    def _fits(self, made: Page, pages: Mapping[str | None, Page]) -> bool:
+        """Whether rows can be handed out together with those that were made before."""
+        if (self._apart and not made.loose) or (made.table is None) != (None in pages):
+            return False
+        page = pages.get(made.table)
+        return page.hints is made.hints if page is not None else not self._in_order
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """Records that go to one table; `loose` says that they came one at a time."""
+
+    records: list[msgspec.Raw] = []
+    loose: bool = True
+    table: str | None = None
+    hints: Hints | None = None
+
+
+def _page(one: Made) -> Page:
+    """What a class made at once."""
+    if isinstance(one, ForTable):
+        rows = list(map(_raw, one.rows))
+        return Page(records=rows, loose=not one.many, table=one.table, hints=one.hints)
+    if isinstance(one, (list, tuple)):
+        return Page(records=list(map(_raw, one)), loose=False)
+    return Page(records=[_raw(one)])
 
 
 def _raw(record: JsonValue) -> msgspec.Raw:

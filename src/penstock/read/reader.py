@@ -31,7 +31,7 @@ from penstock.read.airbyte_state import exported
 from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.closing import AnyTracker, closing_state, make_tracker, resumable
+from penstock.read.closing import AnyTracker, closing_state, make_tracker
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
@@ -51,6 +51,7 @@ from penstock.read.python import Doorway, Retrieval
 from penstock.read.recover import Recovering
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
+from penstock.read.tables import handed_out
 from penstock.read.tally import failure
 from penstock.read.threads import called
 from penstock.read.turns import Lane, Turn
@@ -432,17 +433,7 @@ class Reader:
             PageRead(stream=context.name, rows=len(records), bytes=page.size, pages_left=page.left)
         )
         if context.loaded:
-            await self._out.put(
-                PagePart(
-                    stream=context.name,
-                    slice=going.piece,
-                    records=records,
-                    origin=f"{context.stream.request.method} {page.url}",
-                    size=page.size,
-                    following=page.following,
-                    resumable=resumable(context),
-                )
-            )
+            await self._out.put(handed_out(context, going.piece, page, records))
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
             for made in feed.lineage.partitions(records, going.piece, loose=page.loose):

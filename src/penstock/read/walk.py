@@ -12,6 +12,7 @@ from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
+from penstock.plan.hints import Hints
 from penstock.plan.page import Position, Stopped
 from penstock.plan.pagination import Counter, Decided, Facts, Law, Led, SinglePage, Told, as_int
 from penstock.plan.python import LastPage
@@ -59,7 +60,8 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a slice, in order: its records, and what is behind it or why nothing is.
 
     `admitted` is what is handed out of it, where pagination had to know that. `loose` says that its
-    records came one at a time.
+    records came one at a time. `table` is the one that they go to, if it is said, and `hints` what
+    was said of it.
     """
 
     position: Position
@@ -72,6 +74,8 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     admitted: Admitted | None = None
     token: JsonValue = None
     loose: bool = False
+    table: str | None = None
+    hints: Hints | None = None
 
 
 class Walk:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from penstock.errors import ContractError
 from penstock.plan.hints import Contract, ContractMode
@@ -11,6 +12,7 @@ from penstock.shape.tree import Node
 
 Entity = Literal["tables", "columns", "data_type"]
 
+Modes: TypeAlias = "dict[Entity, ContractMode]"
 _NEWS: dict[Entity, str] = {
     "tables": "a new table",
     "columns": "a new column",
@@ -27,14 +29,18 @@ class DiscardValue(Exception):  # noqa: N818 (the same)
 
 
 class Judge:
-    """Applies a contract to what was there before the first block; a new table may grow freely."""
+    """Applies a contract to what was there before the first block; a new table may grow freely.
 
-    def __init__(self, contract: Contract, known: Schema | None) -> None:
-        self._modes: dict[Entity, ContractMode] = {
-            "tables": contract.tables,
-            "columns": contract.columns,
-            "data_type": contract.data_type,
-        }
+    `nested` are the contracts of child tables that have one of their own, by name.
+    """
+
+    def __init__(
+        self, contract: Contract, known: Schema | None, nested: Mapping[str, Contract]
+    ) -> None:
+        self._modes = _modes(contract)
+        self._nested = {name: _modes(one) for name, one in nested.items()}
+        every = [self._modes, *self._nested.values()]
+        self.discards = any("discard_row" in modes.values() for modes in every)
         self._bound = frozenset(table.name for table in known.tables) if known else frozenset()
 
     def allow(self, entity: Entity, node: Node, value: object) -> None:
@@ -45,11 +51,11 @@ class Judge:
             DiscardRow: it is to leave out the record.
             DiscardValue: it is to leave out the value.
         """
-        mode = self._modes[entity]
+        mode = self._nested.get(node.table.home.name, self._modes)[entity]
         if mode == "evolve" or node.table.home.name not in self._bound:
             return
-        if mode == "discard_value":
-            raise DiscardValue
+        if mode == "discard_value" or (mode == "discard_row" and entity == "tables"):
+            raise DiscardValue  # rows of a table that must not come to be are all that goes
         where = (node.at if node.table.folded else ".".join(node.path)) or "value"
         what = f"{node.table.home.name}: {_NEWS[entity]} at {where!r}: {_excerpt(value)}"
         if mode == "discard_row":
@@ -59,6 +65,14 @@ class Judge:
             code=f"contract-{entity.replace('_', '-')}",
             hint=f"the contract freezes {entity} of this stream",
         )
+
+
+def _modes(contract: Contract) -> Modes:
+    return {
+        "tables": contract.tables,
+        "columns": contract.columns,
+        "data_type": contract.data_type,
+    }
 
 
 def _excerpt(value: object) -> str:

@@ -24,15 +24,17 @@ _EXCERPT = 200
 class ExactLane:
     """Shapes segments record by record, into the tree's own buffers."""
 
-    def __init__(self, tree: Tree, judge: Judge, tally: Tally, *, discards: bool) -> None:
+    def __init__(self, tree: Tree, judge: Judge, tally: Tally) -> None:
         self._tree = tree
         self._judge = judge
         self._tally = tally
         self._placer = Placer(tree, judge, tally)
-        self._discards = discards
+        self._discards = judge.discards
         self._slices = Slices(b"")
         self.left_out: list[tuple[bytes | msgspec.Raw, Discarded]] = []
         """Records that the contract kept out, since the list was last emptied."""
+        self._rows_out: list[Discarded] = []
+        self._record: tuple[bytes | msgspec.Raw, str] = (b"", "")
 
     def shape(self, segments: Sequence[Segment]) -> dict[str, Frame]:
         """The rows of these segments, by table.
@@ -80,15 +82,24 @@ class ExactLane:
 
     def _add_with_rollback(self, value: Any, record: bytes | msgspec.Raw, segment: Segment) -> None:
         marks = {table.name: table.rows for table in self._tree.tables}
+        self._record = record, segment.origin
         try:
             self._add(value, segment.extras)
         except DiscardRow as why:
-            self._tally.add("discarded_rows")
-            text = bytes(record).decode("utf-8", "replace")
-            out = Discarded(reason=str(why), record=text, origin=segment.origin)
-            self.left_out.append((record, out))
+            self.left_out.append((record, self._out(why)))
             for table in self._tree.tables:
                 _truncate(table, marks.get(table.name, 0))
+
+    def _out(self, why: DiscardRow) -> Discarded:
+        self._tally.add("discarded_rows")
+        record, origin = self._record
+        text = bytes(record).decode("utf-8", "replace")
+        return Discarded(reason=str(why), record=text, origin=origin)
+
+    def dropped(self) -> tuple[Discarded, ...]:
+        """Rows of child tables that the contract kept out since this was last asked."""
+        found, self._rows_out = tuple(self._rows_out), []
+        return found
 
     def _object(self, value: dict[str, Any], node: Node, row: int) -> None:
         fields = node.fields
@@ -120,17 +131,37 @@ class ExactLane:
         if table is None:
             return
         record = table.record
-        table.parents.extend([row] * len(elements))
+        guarded = self._discards and not table.folded
+        if not guarded:
+            table.parents.extend([row] * len(elements))
         for index, element in enumerate(elements):
             here = table.rows
             table.rows = here + 1
             table.index.append(index)
-            if type(element) is dict:
-                self._object(element, record, here)
-            elif type(element) is list and record.nests:
-                self._list(element, record, here)
-            elif element is not None:
-                self._scalar(record, element, here)
+            if guarded:
+                table.parents.append(row)
+                self._element_with_rollback(element, table, here)
+            else:
+                self._element(element, record, here)
+
+    def _element(self, element: Any, record: Node, row: int) -> None:
+        if type(element) is dict:
+            self._object(element, record, row)
+        elif type(element) is list and record.nests:
+            self._list(element, record, row)
+        elif element is not None:
+            self._scalar(record, element, row)
+
+    def _element_with_rollback(self, element: Any, table: TableState, row: int) -> None:
+        """An element of a list, and all below it, unless the contract keeps it out."""
+        marks = {one.name: one.rows for one in self._tree.tables}
+        try:
+            self._element(element, table.record, row)
+        except DiscardRow as why:
+            self._rows_out.append(self._out(why))
+            for one in self._tree.tables:
+                if one is table or _below(one, table):
+                    _truncate(one, row if one is table else marks.get(one.name, 0))
 
     def _child(self, node: Node, elements: list[Any]) -> TableState | None:
         try:
@@ -166,6 +197,15 @@ class ExactLane:
 
 
 _CONTAINERS = (dict, list)
+
+
+def _below(table: TableState, above: TableState) -> bool:
+    """Whether a table's rows are parts of rows of another."""
+    while table.parent is not None:
+        table = table.parent
+        if table is above:
+            return True
+    return False
 
 
 def _path(node: Node) -> list[str | int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from penstock.plan.hints import Column, ColumnType, Hints
+from penstock.plan.hints import Column, ColumnType, Hints, Nested
 from penstock.shape import names
 from penstock.shape.report import Tally
 from penstock.shape.schema import Schema, SystemStyle, Table, TableColumn
@@ -38,10 +38,7 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
 def _declare_nested(tree: Tree, hints: Hints) -> None:
     """Declare columns of the child tables that are known, and of others as soon as they are."""
     declared: dict[str, tuple[Column, ...]] = {}
-    for nested in hints.nested:
-        name = tree.root.name
-        for part in nested.path:
-            name = names.join(name, names.identifier(part))
+    for name, nested in named(tree.root.name, hints):
         declared[name] = (*declared.get(name, ()), *nested.columns)
 
     def begun(table: TableState) -> None:
@@ -52,6 +49,15 @@ def _declare_nested(tree: Tree, hints: Hints) -> None:
     tree.begun = begun
     for table in tree.tables[1:]:
         begun(table)
+
+
+def named(root: str, hints: Hints) -> Iterator[tuple[str, Nested]]:
+    """What is said of child tables, by their names."""
+    for nested in hints.nested:
+        name = root
+        for part in nested.path:
+            name = names.join(name, names.identifier(part))
+        yield name, nested
 
 
 def _restore(tree: Tree, known: Schema) -> None:
@@ -139,7 +145,7 @@ def _declare(tree: Tree, table: TableState, column: Column, kind: ColumnType) ->
         _size(state, column)
     if state.type == kind:
         state.declared = True
-    else:
+    elif not column.shown:
         tree.tally.warn(
             "declared-type",
             f"{table.name}: column {state.name} is declared {kind} and stored as {state.type}",
@@ -167,8 +173,9 @@ def _declared_node(tree: Tree, table: TableState, name: str) -> Node:
         return record
     if record.fields and name in record.fields:
         return record.fields[name]
+    wanted = {name, names.identifier(name)}
     for column in table.columns:
-        if column.name == name and not column.variant:
+        if column.name in wanted and not column.variant:
             return column.node
     return tree.field(record, name)
 

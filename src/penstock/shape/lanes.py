@@ -13,6 +13,7 @@ from penstock.shape.assemble import assemble, ordinals
 from penstock.shape.contract import Judge
 from penstock.shape.exact import ExactLane
 from penstock.shape.frame import Frame, Frames, concat
+from penstock.shape.grow import named
 from penstock.shape.keys import Keys, identities, keep_rows, last_rows, versions
 from penstock.shape.main import MainLane, Refused, within
 from penstock.shape.report import Tally
@@ -32,22 +33,27 @@ _PARTS = 8  # pieces that a refused piece falls into
 class Lanes:
     """Sends pieces of blocks down the main lane, and what it refuses down the exact one."""
 
-    def __init__(
-        self, tree: Tree, hints: Hints, known: Schema | None, tally: Tally, lane: Lane
+    def __init__(  # noqa: PLR0913, PLR0917 (all that a shaper is made of)
+        self,
+        tree: Tree,
+        hints: Hints,
+        known: Schema | None,
+        tally: Tally,
+        lane: Lane,
+        numbered: dict[str, int],
     ) -> None:
         self._tree = tree
         self._hints = hints
         self._tally = tally
-        contract = hints.contract
-        modes = (contract.tables, contract.columns, contract.data_type)
-        judge = Judge(contract, known)
-        self._exact = ExactLane(tree, judge, tally, discards="discard_row" in modes)
+        nested = {n: one.contract for n, one in named(tree.root.name, hints) if one.contract}
+        judge = Judge(hints.contract, known, nested)
+        self._exact = ExactLane(tree, judge, tally)
         self._main = MainLane(tree)
         self._keys = Keys(tree, hints, tally)
         self._required = Required(tree, hints)
         self._lane = lane
         self._learned = False
-        self._numbered: dict[str, int] = {}
+        self._numbered = numbered
 
     def shape(self, block: Block) -> Batch:
         """The tables of a block's records.
@@ -65,7 +71,7 @@ class Lanes:
         given = self._given(segments, left_out, rows)
         frames, ids, rows = self._identify(frames, block.load_id, segments, rows, given)
         batch = assemble(self._tree, frames, block.load_id, ids, rows)
-        discarded = tuple(why for _, why in left_out)
+        discarded = (*(why for _, why in left_out), *self._exact.dropped())
         return msgspec.structs.replace(batch, discarded=discarded) if discarded else batch
 
     def _versions(self, segments: list[Segment], left_out: Sequence[tuple[Any, Any]]) -> Any:

@@ -25,8 +25,8 @@ class Shaper:
 
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
-    uses the main lane, "main" raises `Refused` where the exact lane would be needed. One call at a
-    time.
+    uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
+    shaper that this one takes the place of: rows are numbered on. One call at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -38,6 +38,7 @@ class Shaper:
         extras: Mapping[str, ColumnType] | None = None,
         system: SystemStyle = "penstock",
         lane: Lane = "auto",
+        after: Shaper | None = None,
     ) -> None:
         self._hints = hints
         self._known = known
@@ -45,6 +46,7 @@ class Shaper:
         self._tally = Tally()
         self._tree = plant(stream, hints, known, extras or {}, self._tally, system=system)
         self._lanes: Lanes | None = None
+        self.numbered: dict[str, int] = {} if after is None else after.numbered
 
     @property
     def schema(self) -> Schema:
@@ -83,5 +85,7 @@ class Shaper:
             # pyarrow takes 0.3 s to import, which a run with nothing new shall not pay
             from penstock.shape.lanes import Lanes  # noqa: PLC0415 (pyarrow is loaded when rows come)
 
-            self._lanes = Lanes(self._tree, self._hints, self._known, self._tally, self._lane)
+            self._lanes = Lanes(
+                self._tree, self._hints, self._known, self._tally, self._lane, self.numbered
+            )
         return self._lanes.shape(block)

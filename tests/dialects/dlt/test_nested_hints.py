@@ -6,7 +6,7 @@ import pytest
 
 from penstock.dialects import compile_document
 from penstock.dialects.document import Document
-from penstock.plan.hints import Column, Nested
+from penstock.plan.hints import Column, Contract, Hints, Nested
 from penstock.shape import Block, Segment, Shaper
 
 
@@ -31,8 +31,41 @@ def test_columns_of_child_tables_are_declared():
     )
 
 
+def test_a_key_makes_a_table_that_stands_for_itself():
+    """Its hints are whole, and what is said of tables below it is theirs."""
+    found = compiled(
+        {
+            ("items", "parts"): {"schema_contract": "freeze"},
+            "items": {"primary_key": "id", "columns": [{"name": "n", "data_type": "double"}]},
+            "others": {"columns": [{"name": "k", "merge_key": True}], "write_disposition": "merge"},
+        }
+    )
+    assert [str(d) for d in found.diagnostics] == []
+    frozen = Contract(tables="freeze", columns="freeze", data_type="freeze")
+    below = (Nested(path=("parts",), contract=frozen),)
+    columns = (Column(name="n", type="double"),)
+    assert found.need().streams[0].hints.nested == (
+        Nested(path=("items",), own=Hints(primary_key=("id",), columns=columns, nested=below)),
+        Nested(
+            path=("others",),
+            own=Hints(merge_key=("k",), write="merge", columns=(Column(name="k"),)),
+        ),
+    )
+
+
 SAID = {
-    "a key of its own": ({"items": {"primary_key": "id"}}, ["gap: primary_key of nested_hints"]),
+    "a name of no child table": (
+        {"items__parts": {"primary_key": "id"}},
+        ["gap: 'items__parts' is the name of no child table in dlt"],
+    ),
+    "what describes alone": (
+        {"items": {"primary_key": "id", "references": [{"referenced_table": "t"}]}},
+        ["gap: references of nested_hints"],
+    ),
+    "a disposition there is not": (
+        {"items": {"primary_key": "id", "write_disposition": "replce"}},
+        ["unknown-value: resources[0].nested_hints.items.write_disposition cannot be 'replce'"],
+    ),
     "another disposition": (
         {"items": {"write_disposition": "replace"}},
         ["gap: write_disposition of nested_hints"],

@@ -153,13 +153,11 @@ SAID = {
     "functions as hints": (
         (
             "def made():\n    return {'client': {'base_url': ''}, 'resources': [{\n"
-            "        'name': 'a', 'table_name': lambda item: item['kind'],\n"
+            "        'name': 'a', 'primary_key': lambda item: item['kind'],\n"
             "        'endpoint': {'response_actions': [print]}}]}\n"
             "source = rest_api_source(made())\n"
         ),
-        [
-            "warning[gap] 3: table_name is a function of each item, which is not called",
-        ],
+        [("error[unsupported] 3: primary_key is a function of each item, but table_name is none")],
     ),
     "a client that asks at once": (
         (

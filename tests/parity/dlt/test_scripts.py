@@ -12,6 +12,7 @@ from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_python import PYTHON
+from tests.parity.dlt.scripts_tables import TABLES
 from tests.parity.dlt.server import Stage
 
 from penstock.engine import Options, compile_source, execute
@@ -20,7 +21,7 @@ from penstock.values import gather
 
 # Every eighth one, as all of them take minutes; PENSTOCK_PARITY=all leaves none out.
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
-WRITTEN = {**SCRIPTS, **PYTHON}
+WRITTEN = {**SCRIPTS, **PYTHON, **TABLES}
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 HEAD = """\
 import os

@@ -5,7 +5,7 @@ Whatever calls them is imported late: most documents have none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -16,9 +16,9 @@ from penstock.dialects.document import Node, Opaque
 from penstock.plan.auth import Auth
 from penstock.plan.expr import Converted, Expr, JsonValue
 from penstock.plan.pagination import Led, Pagination
-from penstock.plan.python import Amend, Retrieve
+from penstock.plan.python import Amend, Retrieve, TableOf
 from penstock.plan.slices import Parent
-from penstock.plan.source import Most
+from penstock.plan.source import Most, Stream
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.parts import Part
@@ -120,15 +120,32 @@ def most_of(resource: Node) -> Most | None:
     return msgspec.structs.replace(Most(seconds=limit.seconds), **{of: limit.most})
 
 
-def rows_of(ctx: Context, resource: Node) -> tuple[Retrieve, Parent | None] | None:
+def rows_of(ctx: Context, resource: Node, stream: Stream) -> tuple[Retrieve, Parent | None] | None:
     """What makes the rows of a resource, and the items of another that it makes them of."""
     node, fed = resource.get(ROWS), resource.get(FED)
     if node is None or not isinstance(node.value, Opaque):
         return None
     from penstock.dialects.dlt.standin.making import retrieve, row_references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.tables import Saying  # noqa: PLC0415 (the same)
 
     rows = cast("Rows", node.value.value)
     for reference in row_references(rows):
         ctx.input(reference)
     parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
-    return retrieve(rows), parent
+    types = not stream.records.steps and stream.table_of is None
+    return retrieve(rows, Saying(resource, stream.name, types=types)), parent
+
+
+def table_of(
+    functions: Mapping[str, Callable[[JsonValue], object]], made: Node, name: str
+) -> TableOf:
+    """What names the table of each record, and says what holds for it, by functions."""
+    from penstock.dialects.dlt.standin.tables import Saying, deciding  # noqa: PLC0415 (few documents)
+
+    others = {key: function for key, function in functions.items() if key != "table_name"}
+    function = functions["table_name"]
+    return TableOf(
+        function=function,
+        hints=deciding(others, Saying(made, name)) if others else None,
+        name=str(getattr(function, "__name__", type(function).__name__)),
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import get_args
+
+from msgspec.structs import replace
 
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.models import expand
 from penstock.dialects.document import Node, Opaque
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import (
     Column,
     ColumnType,
@@ -47,6 +51,8 @@ _STRATEGIES: tuple[MergeStrategy, ...] = get_args(MergeStrategy)
 _NESTINGS: tuple[Nesting, ...] = get_args(Nesting)
 EVERYWHERE = "*"
 """Stands for all paths that `nesting` does not name."""
+OF_ITEMS = ("table_name", "columns", "primary_key", "merge_key", "write_disposition",
+            "schema_contract", "nested_hints")  # fmt: skip
 _WRITES: tuple[WriteMode, ...] = get_args(WriteMode)
 
 
@@ -85,17 +91,27 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
 
 
 def _without_functions(ctx: Context, node: Node) -> None:
-    """Tell of hints that are functions of each item, and go on without them."""
-    for key in ("table_name", "columns", "primary_key", "merge_key", "write_disposition"):
-        child = node.mapping.get(key)
-        if child is None or not isinstance(child.value, Opaque) or not callable(child.value.value):
-            continue
-        message = f"{key} is a function of each item, which is not called"
-        if key in {"table_name", "columns"}:
-            ctx.gap(child, message, "all rows go to one table, and types come from the data")
-        else:
-            ctx.error("unsupported", message, child, f"give {key} as it is", key=True)
+    """Go on without hints that are functions of each item; they are told of or called in a run."""
+    found = functions_of_items(node)
+    for key in found:
+        child = node.mapping[key]
         node.mapping[key] = Node(None, child.document, line=child.line, column=child.column)
+        node.get(key)
+        if "table_name" in found:
+            continue
+        message = f"{key} is a function of each item, but table_name is none"
+        ctx.error("unsupported", message, child, f"give {key} as it is", key=True)
+
+
+def functions_of_items(node: Node) -> dict[str, Callable[[JsonValue], object]]:
+    """The hints of a resource that are functions of each item."""
+    found: dict[str, Callable[[JsonValue], object]] = {}
+    for key in OF_ITEMS:
+        child = node.mapping.get(key)
+        held = child.value.value if child is not None and isinstance(child.value, Opaque) else None
+        if callable(held) and not isinstance(held, type):
+            found[key] = held
+    return found
 
 
 def _soft_delete(ctx: Context, node: Node, write: WriteMode, strategy: MergeStrategy) -> bool:
@@ -115,29 +131,71 @@ _NESTED = ("columns", "write_disposition", "primary_key", "merge_key", "schema_c
 
 
 def _nested(ctx: Context, node: Node | None, write: WriteMode) -> tuple[Nested, ...]:
-    """The hints of child tables, by the names below the root that each table's name is made of."""
-    if node is None or node.value is None:
-        return ()
-    if not ctx.mapping(node):
+    """The hints of child tables, by the names below the root that each table's name is made of.
+
+    Those below a table that stands for itself are hints of that one.
+    """
+    if node is None or node.value is None or not ctx.mapping(node):
         return ()
     found: list[Nested] = []
-    for key in node.mapping:
+    for key in sorted(node.mapping, key=lambda key: len(_path_of(key))):
         child = node.get(key)
         if child is None or not ctx.mapping(child):
             continue
         ctx.keys(child, _NESTED, f"the hints of {key!r}")
-        for name in _NESTED[1:]:
-            held = child.get(name)
-            if held is None or held.value is None or (name, held.value) == (_NESTED[1], write):
-                continue
-            table = "the table stays one of the resource, written and read with it"
-            ctx.gap(held, f"{name} of nested_hints is not honoured", table)
-        columns = _columns(ctx, child.get("columns"))
-        for column in columns:
-            if not column.nullable or column.hard_delete or column.dedup_sort:
-                ctx.gap(child, f"only the type of the column {column.name!r} is honoured here")
-        found.append(Nested(path=_path_of(key), columns=columns))
+        if "__" in key and not key.startswith("("):
+            child.mark()
+            way = tuple(part for part in key.split("__") if part)
+            ctx.gap(child, f"{key!r} is the name of no child table in dlt", f"write {str(way)!r}")
+        else:
+            found = _with(found, _one_nested(ctx, key, child, write))
     return tuple(found)
+
+
+def _with(found: list[Nested], more: Nested) -> list[Nested]:
+    """The hints with those of one more table, put where they belong."""
+    for at, one in enumerate(found):
+        if one.own is not None and more.path[: len(one.path)] == one.path:
+            below = replace(more, path=more.path[len(one.path) :])
+            own = replace(one.own, nested=tuple(_with(list(one.own.nested), below)))
+            return [*found[:at], replace(one, own=own), *found[at + 1 :]]
+    return [*found, more]
+
+
+def _one_nested(ctx: Context, key: str, node: Node, write: WriteMode) -> Nested:
+    for name in _NESTED[5:]:
+        held = node.get(name)
+        if held is not None and held.value is not None:
+            held.mark()
+            ctx.gap(held, f"{name} of nested_hints is not honoured")
+    if any(_said_of(node, name) for name in ("primary_key", "merge_key")):
+        own = {name: child for name, child in node.mapping.items() if name not in _NESTED[5:]}
+        for name in own:
+            node.get(name)
+        return Nested(path=_path_of(key), own=hints(ctx, _within(node, own), inherited=False))
+    said = node.get("write_disposition")
+    if said is not None and said.value is not None and said.value != write:
+        table = "the table stays one of the resource, unless it has a key of its own"
+        ctx.gap(said, "write_disposition of nested_hints is not honoured", table)
+    columns = _columns(ctx, node.get("columns"))
+    for column in columns:
+        if not column.nullable or column.hard_delete or column.dedup_sort:
+            ctx.gap(node, f"only the type of the column {column.name!r} is honoured here")
+    contract = node.get("schema_contract")
+    return Nested(
+        path=_path_of(key),
+        columns=columns,
+        contract=_contract(ctx, contract) if contract is not None and contract.value else None,
+    )
+
+
+def _said_of(node: Node, key: str) -> bool:
+    held = node.get(key)
+    return (held is not None and bool(held.value)) or bool(_flagged(node, key))
+
+
+def _within(node: Node, entries: dict[str, Node]) -> Node:
+    return Node(entries, node.document, line=node.line, column=node.column, path=node.path)
 
 
 def _path_of(key: str) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def _merged(ctx: Context, name: str, item: Node, own: Node, default: Node | None
         inner[key] = _overlaid(inner[key], child) if both else child
     entries = {**base, **own.mapping}
     if "columns" in base and "columns" in own.mapping:
-        entries["columns"] = _columns(base["columns"], own.mapping["columns"])
+        entries["columns"] = overlaid_columns(base["columns"], own.mapping["columns"])
     merged = Node(entries, item.document, line=item.line, column=item.column, path=item.path)
     whole = Node(
         inner, endpoint.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
@@ -157,7 +157,7 @@ def _overlaid(below: Node, above: Node) -> Node:
     return Node(entries, above.document, line=above.line, column=above.column, path=above.path)
 
 
-def _columns(below: Node, above: Node) -> Node:
+def overlaid_columns(below: Node, above: Node) -> Node:
     """Declared columns merged hint by hint."""
     if not isinstance(below.value, (dict, list)) or not isinstance(above.value, (dict, list)):
         return above

@@ -8,11 +8,11 @@ import msgspec
 
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
-from penstock.dialects.dlt.called import most_of, rows_of
+from penstock.dialects.dlt.called import most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.expr import Bindings, cursor_value
-from penstock.dialects.dlt.hints import hints, skipped
+from penstock.dialects.dlt.hints import functions_of_items, hints, skipped
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
 from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
@@ -177,6 +177,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         incremental=own or incremental is not None,
         cursor=incremental.value if incremental is not None else cursor_value,
     )
+    by_item = functions_of_items(merged)
     table = hints(ctx, merged, inherited=resource.inherits("primary_key"))
     said = endpoint.mapping.get("path")
     path = said.value if said is not None and isinstance(said.value, str) else ""
@@ -196,6 +197,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         policy=with_actions(ctx, shared.policy, endpoint.get("response_actions")),
         hints=table,
         selected=ctx.flag(merged.get("selected"), default=True) and not skipped(merged),
+        table_of=table_of(by_item, merged, resource.name) if "table_name" in by_item else None,
     )
     stream = _made(ctx, _with_cursor(ctx, stream, incremental), merged)
     return Draft(resource=resource, bindings=bindings, hints=table, path=path), stream
@@ -203,7 +205,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
 
 def _made(ctx: Context, stream: Stream, merged: Node) -> Stream:
     """The stream, with its rows made by a function of the script's where they are."""
-    found = rows_of(ctx, merged)
+    found = rows_of(ctx, merged, stream)
     if found is None:
         return stream
     retrieve, items = found

@@ -6,24 +6,26 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from itertools import chain
-from typing import Any, cast
-
-import msgspec
+from pathlib import Path
+from typing import Any
 
 from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Incremental, Part
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
+from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
+from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
-from penstock.dialects.python.calling import calling, plain
+from penstock.dialects.python.calling import ComponentError, calling
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
-from penstock.plan.python import Retrieve
+from penstock.plan.hints import Hints
+from penstock.plan.python import ForTable, Retrieve
 
 _END = object()
+_NOTHING: Mapping[str, Any] = {}
 
 
 def row_references(rows: Rows) -> Iterator[SecretRef]:
@@ -40,10 +42,10 @@ def row_references(rows: Rows) -> Iterator[SecretRef]:
             yield from references_in(value)
 
 
-def retrieve(rows: Rows) -> Retrieve:
+def retrieve(rows: Rows, saying: Saying) -> Retrieve:
     """What makes the rows of a resource when the run asks for them."""
 
-    def made(door: Door, frame: Frame) -> Iterator[JsonValue]:
+    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable]:
         with calling(door, file_of(rows.function), rows.name):
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
@@ -55,8 +57,8 @@ def retrieve(rows: Rows) -> Retrieve:
             found = rows.function(*items, *args, **named)
             found = found if rows.limit is None else _limited(found, rows.limit, door)
             found = _given(found if following is None else _followed(found, following))
-        guarded = _Guarded(found, door, file_of(rows.function), rows.name)
-        return chain(guarded, *(retrieve(one).function(door, frame) for one in rows.more))
+        guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
+        return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
 
     return Retrieve(function=made, name=rows.name)
 
@@ -82,6 +84,7 @@ class Following:
 
     def see(self, made: Any) -> None:
         """Learn from what the function gave."""
+        made = made.data if isinstance(made, Tagged) else made
         for row in made if isinstance(made, (list, tuple)) else [made]:
             value = found_at(self.cursor_path, row) if isinstance(row, Mapping) else None
             if value is not None:
@@ -125,7 +128,8 @@ def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:
             continue
         if limit.most != 0:
             yield one
-        count += (len(one) if isinstance(one, (list, tuple)) else 1) if limit.by_rows else 1
+        held = one.data if isinstance(one, Tagged) else one
+        count += (len(held) if isinstance(held, (list, tuple)) else 1) if limit.by_rows else 1
         late = limit.seconds is not None and door.seconds() - began > limit.seconds
         if late or (limit.most is not None and count >= limit.most):
             return
@@ -134,19 +138,65 @@ def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:
 class _Guarded:
     """Rows one by one, each made inside the run: what fails names its line."""
 
-    def __init__(self, found: Iterator[Any], door: Door, file: str, name: str) -> None:
+    def __init__(
+        self, found: Iterator[Any], door: Door, file: str, name: str, saying: Saying
+    ) -> None:
         self._found, self._door, self._file, self._name = found, door, file, name
+        self._saying = saying
+        self._table: tuple[str, Hints] | None = None  # of rows that are not for any other
+        self._kinds: dict[str, Kinds] = {}
 
-    def __iter__(self) -> Iterator[JsonValue]:
+    def __iter__(self) -> Iterator[JsonValue | ForTable]:
         return self
 
-    def __next__(self) -> JsonValue:
+    def __next__(self) -> JsonValue | ForTable:
         with calling(self._door, self._file, self._name):
             row = next(self._found, _END)
-            value = None if row is _END else _plain(row)
+            value = None if row is _END else self._made(row)
         if row is _END:
             raise StopIteration
         return value
+
+    def _made(self, row: Any) -> JsonValue | ForTable:
+        """A row, or rows for a table; hints that no table is named for hold from there on."""
+        if isinstance(row, Tagged):
+            said = None if row.said is None else self._told(row)
+            table = row.table or self._saying.table
+            if said is not None and not row.variant:
+                self._table = table, said
+            return self._for_table(row.data, table, said)
+        if self._table is not None:
+            return self._for_table(row, *self._table)
+        kinds = self._kinds_of(self._saying.table)
+        known = len(kinds.found)
+        value = plain_row(row, kinds)
+        if len(kinds.found) == known or not self._saying.types:
+            return value
+        many = isinstance(value, list)
+        rows: list[JsonValue] = list(value) if isinstance(value, list) else [value]
+        hints = kinds.over(self._saying.of(_NOTHING))
+        return ForTable(table=self._saying.table, rows=rows, hints=hints, many=many)
+
+    def _kinds_of(self, table: str) -> Kinds:
+        return self._kinds.setdefault(table, Kinds())
+
+    def _for_table(self, data: Any, table: str, hints: Hints | None) -> ForTable:
+        kinds = self._kinds_of(table)
+        known = len(kinds.found)
+        found = [data] if isinstance(data, Mapping) else list(_given(data))
+        flat = (row for one in found for row in (one if isinstance(one, list) else [one]))
+        rows = [plain_row(row, kinds) for row in flat]
+        if self._saying.types and kinds.found and (hints or len(kinds.found) > known):
+            hints = kinds.over(hints or self._saying.of(_NOTHING))
+        many = isinstance(data, (list, tuple))
+        return ForTable(table=table, rows=rows, hints=hints, many=many)
+
+    def _told(self, row: Tagged) -> Hints:
+        try:
+            return self._saying.of(row.said or {})
+        except WrongHintsError as exc:
+            where = f"{Path(self._file).name}:{row.line}"
+            raise ComponentError(f"{where}: {self._name} failed: {exc}", hint=exc.hint) from exc
 
 
 def _is_many(made: Any) -> bool:
@@ -215,22 +265,3 @@ def _waited(made: AsyncIterator[Any]) -> Iterator[Any]:
 
 async def _following(made: AsyncIterator[Any]) -> Any:
     return await anext(made, _END)
-
-
-def _plain(value: Any) -> JsonValue:
-    """A row as JSON: times as texts, exact decimals as they are, models as what they hold."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(one) for one in value]
-    if isinstance(value, str):
-        return str.__str__(value)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        exact: Any = msgspec.Raw(str(value).encode()) if value.is_finite() else None
-        return cast("JsonValue", exact)
-    dumped = getattr(value, "model_dump", None)  # of pydantic
-    return _plain(dumped()) if dumped is not None else plain(value)

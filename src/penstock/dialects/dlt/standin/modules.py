@@ -23,6 +23,7 @@ from penstock.dialects.dlt.standin import (
     rest_api,
     signers,
     sources,
+    tables,
 )
 from penstock.dialects.dlt.standin.calling import IgnoreResponseException
 from penstock.dialects.dlt.standin.errors import UnknownModule
@@ -109,6 +110,12 @@ def _package() -> dict[str, StandinModule]:
 
 _TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
 _IGNORE = {"IgnoreResponseException": IgnoreResponseException}
+_MARK = {
+    "make_hints": tables.make_hints,
+    "make_nested_hints": tables.make_hints,
+    "with_hints": tables.with_hints,
+    "with_table_name": tables.with_table_name,
+}
 _INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
 
 
@@ -123,7 +130,7 @@ def _top() -> dict[str, Any]:
         "pipeline": pipeline.pipeline,
         "run": pipeline.run,
         "Pipeline": pipeline.Pipeline,
-        "mark": StandinModule("dlt.mark", {"make_nested_hints": dict, "make_hints": dict}),
+        "mark": StandinModule("dlt.mark", _MARK),
         "TSecretValue": AnyType,
         "TSecretStrValue": AnyType,
         "TCredentials": AnyType,

@@ -1,0 +1,253 @@
+"""The tables that records of one stream go to: its own, and others that rows or functions name.
+
+Each of these is shaped and kept like a stream of its own, under a name made of both; what they
+bring is committed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from penstock.destinations.base import Append, Merge, Replace, Sort, Write
+from penstock.engine.carving import Carver, Way, ways
+from penstock.errors import ShapeError
+from penstock.plan.hints import Hints
+from penstock.shape import Batch, Block, Roles, Schema, Shaper
+from penstock.shape.names import identifier, join
+from penstock.shape.report import SchemaChange, Statistics
+from penstock.shape.schema import SystemStyle
+
+MAIN = ""
+"""Stands for the stream's own table among the names of tables."""
+
+_BETWEEN = " => "
+
+TablesOf = Callable[[str, str], tuple[Schema | None, SystemStyle]]
+"""What there is of a stream, given its name and that of its table, and whose columns it has."""
+
+
+def beside(stream: str, table: str) -> str:
+    """The name under which a further table of a stream is kept."""
+    return f"{stream}{_BETWEEN}{table}"
+
+
+def those_beside(stream: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of further tables of a stream."""
+    return tuple(name for name in names if name.startswith(stream + _BETWEEN))
+
+
+class Shaping:
+    """One table and its children: what was said of it, and what shapes its rows."""
+
+    def __init__(
+        self, stream: str, hints: Hints, tables_of: TablesOf, after: Shaper | None = None
+    ) -> None:
+        self.stream = stream
+        self.hints = hints
+        stored, self.system = tables_of(stream, identifier(hints.table or stream))
+        self.bare = stored is None  # neither a table nor a row for one
+        self.shaper = Shaper(stream, hints, stored, system=self.system, after=after)
+
+    @property
+    def root(self) -> str:
+        """The table's name."""
+        return self.shaper.schema.root.name
+
+    @property
+    def keeps(self) -> bool:
+        """Whether rows that are gone are kept, so that nothing is ever built anew."""
+        return self.hints.versions or self.hints.marks_deleted
+
+    def replaces(self, *, fresh: bool) -> bool:
+        """Whether the table is built anew, as it also is in a `fresh` run."""
+        return self.hints.write == "replace" or (fresh and not self.keeps)
+
+    def write(self, *, fresh: bool, generation: str, last: bool) -> Write:
+        """How rows are written; `last` says that these are the last ones."""
+        if self.replaces(fresh=fresh):
+            return Replace(generation=generation, swap=last)
+        roles = self.shaper.roles
+        keyed = roles.key or roles.merge_key or self.hints.versions
+        if self.hints.write == "append" or not keyed:
+            return Append()
+        return merging(self.hints, roles, ends=last)
+
+
+class Shapings:
+    """All tables of one stream. `known` names those that earlier runs made beside its own."""
+
+    def __init__(
+        self, stream: str, hints: Hints, tables_of: TablesOf, known: Sequence[str] = ()
+    ) -> None:
+        self._stream = stream
+        self._tables_of = tables_of
+        self.known = known
+        self.others: dict[str, Shaping] = {}
+        self._told: dict[str, tuple[int, int]] = {}
+        self._carvers: dict[str, Carver] = {}
+        self.main = Shaping(stream, hints, tables_of)
+        self._divide(MAIN, self.main)
+
+    def __iter__(self) -> Iterator[tuple[str, Shaping]]:
+        yield MAIN, self.main
+        yield from self.others.items()
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The names under which earlier runs made tables that this one has no row for."""
+        seen = {one.stream for one in self.others.values()}
+        return tuple(name for name in self.known if name not in seen)
+
+    def at(self, name: str) -> Shaping:
+        """The table of that name."""
+        return self.main if name == MAIN else self.others[name]
+
+    def names(self, tables: Sequence[str] | None) -> list[str] | None:
+        """The tables that are said of records, as they are known here."""
+        if tables is None:
+            return None
+        spelled = {table: self._spelled(table) for table in set(tables)}
+        return [spelled[table] for table in tables]
+
+    def _spelled(self, table: str) -> str:
+        name = identifier(table)
+        return MAIN if name == identifier(self.main.hints.table or self._stream) else name
+
+    def said(self, hints: Mapping[str, Hints] | None) -> dict[str, Hints]:
+        """What is said of tables, by the names that these have here."""
+        spelled = ((self._spelled(table), said) for table, said in (hints or {}).items())
+        return {name: self._own(name, said) for name, said in spelled}
+
+    def changed(self, said: Mapping[str, Hints]) -> bool:
+        """Whether one of the tables has rows, and was not said to be so before."""
+        return any(self._has(name) and self.at(name).hints != said[name] for name in said)
+
+    @property
+    def hints(self) -> dict[str, Hints]:
+        """What is said of each of the tables."""
+        return {name: one.hints for name, one in self}
+
+    def _has(self, name: str) -> bool:
+        return name == MAIN or name in self.others
+
+    def begin(self, names: Sequence[str], said: Mapping[str, Hints]) -> None:
+        """Make ready for rows of these tables; those of which nothing is said are as the main."""
+        for name in names:
+            if not self._has(name):
+                self._add(name, said.get(name) or self._own(name, self.main.hints))
+            elif name in said and self.at(name).hints != said[name]:
+                self._plant_again(name, said[name])
+
+    def _add(self, name: str, hints: Hints) -> None:
+        one = self.others[name] = Shaping(beside(self._stream, name), hints, self._tables_of)
+        self._divide(name, one)
+
+    def _divide(self, name: str, one: Shaping) -> None:
+        """Make ready the tables that lists in the records of a table go to on their own."""
+        targets: dict[Way, str] = {}
+        for way, said in ways(one.hints).items():
+            table = join(one.root, *way)
+            targets[way] = table
+            if table not in self.others:
+                self._add(table, self._own(table, said))
+        if targets:
+            self._carvers[name] = Carver(targets)
+
+    def _own(self, name: str, hints: Hints) -> Hints:
+        main = self.main.hints
+        return msgspec.structs.replace(
+            hints,
+            table=main.table if name == MAIN else name,
+            nesting=main.nesting,
+            nesting_at=main.nesting_at,
+        )
+
+    def _plant_again(self, name: str, hints: Hints) -> None:
+        """Go on with other hints, from what the table is by now."""
+        before = self.at(name)
+        schema = None if before.bare else before.shaper.schema
+        again = Shaping(before.stream, hints, lambda *_: (schema, before.system), before.shaper)
+        self._told.pop(name, None)
+        if name == MAIN:
+            self.main = again
+        else:
+            self.others[name] = again
+        self._divide(name, again)
+
+    def shape(self, blocks: Mapping[str, Block]) -> dict[str, Batch]:
+        """The tables of blocks of records, by the name of the table they are for.
+
+        Raises:
+            ShapeError: a record cannot be shaped, or two of the tables come to one name.
+        """
+        whole = self._carved(blocks) if self._carvers else blocks
+        made = {name: self.at(name).shaper.shape(block) for name, block in whole.items()}
+        for name in made:
+            self.at(name).bare = False
+        if self.others:
+            self._check_names()
+        return made
+
+    def _carved(self, blocks: Mapping[str, Block]) -> dict[str, Block]:
+        """The blocks, with lists that go to tables of their own in blocks of these."""
+        found: dict[str, Block] = {}
+        left = list(blocks.items())
+        while left:
+            name, block = left.pop(0)
+            carver = self._carvers.get(name)
+            if carver is not None:
+                block, more = carver.carve(block)
+                left += more.items()
+            if name in found:
+                segments = (*found[name].segments, *block.segments)
+                block = msgspec.structs.replace(block, segments=segments)
+            found[name] = block
+        return found
+
+    def _check_names(self) -> None:
+        seen: dict[str, str] = {}
+        for _, one in self:
+            for table in one.shaper.schema.tables if not one.bare else ():
+                first = seen.setdefault(table.name, one.root)
+                if first != one.root:
+                    raise ShapeError(
+                        f"the tables {first!r} and {one.root!r} both come to {table.name!r}",
+                        code="shared-table",
+                        hint="name the tables otherwise",
+                    )
+
+    def news(self) -> Iterator[tuple[SchemaChange | None, tuple[str, str] | None]]:
+        """What shaping changed and found since the last time: changes, and codes of warnings."""
+        for name, one in self:
+            seen = one.shaper.statistics()
+            changes, warned = self._told.get(name, (0, 0))
+            yield from ((change, None) for change in seen.changes[changes:])
+            yield from ((None, (w.code, w.message)) for w in seen.warnings[warned:])
+            self._told[name] = len(seen.changes), len(seen.warnings)
+
+    def statistics(self) -> Statistics:
+        """What has been done so far, for all tables together."""
+        if not self.others:
+            return self.main.shaper.statistics()
+        found = [one.shaper.statistics() for _, one in self]
+        total = {
+            field: sum((getattr(one, field) for one in found), start=type(value)())
+            for field, value in msgspec.structs.asdict(found[0]).items()
+        }
+        return Statistics(**total)
+
+
+def merging(hints: Hints, roles: Roles, *, ends: bool) -> Merge:
+    """How the rows of a stream are merged."""
+    by = roles.sort
+    return Merge(
+        key=roles.key,
+        strategy=hints.strategy,
+        merge_key=roles.merge_key,
+        sort=Sort(column=by.column, descending=by.descending) if by else None,
+        hard_delete=roles.hard_delete,
+        soft_delete=hints.marks_deleted,
+        ends=ends,
+    )
