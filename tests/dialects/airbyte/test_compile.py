@@ -458,3 +458,16 @@ def test_pages_that_may_shift_are_said_before_the_run(make):
     assert (said.code, said.severity) == ("pages-may-shift", "warning")
     keyed = make.manifest({**stream, "primary_key": "id"})
     assert not make.compiled(keyed).diagnostics
+
+
+def test_an_option_is_not_named_after_the_path_of_records_around_it(make):
+    """A `field_path` among the parameters of a stream is its extractor's, not an option's."""
+    option = {"type": "RequestOption", "inject_into": "request_parameter", "field_name": "limit"}
+    strategy = {"type": "PageIncrement", "page_size": 10}
+    paginator = {
+        "type": "DefaultPaginator",
+        "page_size_option": option,
+        "pagination_strategy": strategy,
+    }
+    found = make.only(retriever={"paginator": paginator}, **{"$parameters": {"field_path": ["a"]}})
+    assert found.pagination.size.into == _query("limit")

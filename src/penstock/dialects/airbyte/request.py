@@ -184,7 +184,8 @@ def slot(ctx: Context, component: Component) -> Slot | None:
         node = component.place_of("inject_into")
         ctx.error("inject-into", f"a value cannot go into {place!r}", node, ", ".join(_PLACES))
         return None
-    path = ctx.path(component, "field_path") or ctx.path(component, "field_name")
+    # A path may have come down from the parameters of what is around it, and is an extractor's then.
+    path = ctx.path(component, "field_name") or ctx.path(component, "field_path")
     if not path:
         ctx.error("missing-key", "a RequestOption needs 'field_name'", component.node)
         return None
