@@ -129,7 +129,29 @@ def _url(name: str, base: str, path: str) -> Any:
     )
 
 
+# A mapping with a `type` is a component to the engine: the parameters around it go into it.
+_GIVEN = {"$parameters": {"dims": ["a", "b"], "kind": "auto", "size": 3}}
+_TYPED = {
+    "body": {"type": "{{ 'web' }}", "d": "{{ parameters['dims'] }}", "in": {"x": 1}},
+    "mapping in a body": {"in": {"type": "web", "y": 1}, "l": [{"type": "z"}]},
+    "item in a typed body": {"type": "web", "l": [{"type": "z"}, {"q": 1}]},
+}
+
+
+def _typed(name: str, body: Any) -> list[Any]:
+    json = {"http_method": "POST", "request_body_json": body}
+    whole = {
+        "http_method": "POST",
+        "request_body": {"type": "RequestBodyJsonObject", "value": body},
+    }
+    return [
+        case(f"typed {name}", stream(asks=json, **_GIVEN)),
+        case(f"typed {name} as a whole", stream(asks=whole, **_GIVEN)),
+    ]
+
+
 CASES = [
+    *(made for n, v in _TYPED.items() for made in _typed(n, v)),
     *(_parameter(n, v) for n, v in _PARAMETERS.items()),
     *(
         _header(n, v)

@@ -239,6 +239,17 @@ class Component:
         resolved = self.references.resolve(found)
         return None if resolved.value is None else resolved
 
+    def opened(self, name: str) -> Node | None:
+        """The node of a field of plain data, as the engine expands it; None where it is absent.
+
+        It takes every mapping with a `type` for a component, and adds the parameters around it.
+        """
+        node = self.get(name)
+        if node is None:
+            return None
+        value = self._expanded(name, node)
+        return node if value == plain(self.references, node) else nodes(value, node)
+
     def value(self, name: str, default: JsonValue = None) -> JsonValue:
         """A field as plain data, references followed all the way down."""
         node = self.get(name)

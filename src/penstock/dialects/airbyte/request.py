@@ -136,7 +136,7 @@ def _whole(ctx: Context, component: Component, field: str, place: PlaceName) -> 
 
 def _body(ctx: Context, component: Component, names: frozenset[str]) -> Body | None:
     site = ctx.site(component, names)
-    data, json = component.get("request_body_data"), component.get("request_body_json")
+    data, json = component.get("request_body_data"), component.opened("request_body_json")
     if data is not None and json is not None:
         message = "a request has one body: 'request_body_data' or 'request_body_json'"
         ctx.error("two-bodies", message, component.place_of("request_body_json"))
@@ -161,7 +161,7 @@ def _typed_body(ctx: Context, component: Component, names: frozenset[str]) -> Bo
         "RequestBodyJsonObject",
         "RequestBodyGraphQL",
     )
-    node = component.get("value")
+    node = component.opened("value")
     if component.kind not in kinds or node is None:
         ctx.unknown(component, "the body", kinds)
         return None
@@ -184,7 +184,7 @@ def slot(ctx: Context, component: Component) -> Slot | None:
         node = component.place_of("inject_into")
         ctx.error("inject-into", f"a value cannot go into {place!r}", node, ", ".join(_PLACES))
         return None
-    # A path may have come down from the parameters of what is around it, and is an extractor's then.
+    # A path that came down from the parameters of what is around it is an extractor's.
     path = ctx.path(component, "field_name") or ctx.path(component, "field_path")
     if not path:
         ctx.error("missing-key", "a RequestOption needs 'field_name'", component.node)
