@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise, zip_longest
+from itertools import pairwise, takewhile, zip_longest
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar, assert_never
 
@@ -23,6 +23,7 @@ from penstock.read import mend
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
 _EXCERPT = 200
+_WILD = frozenset("*?[")  # what makes a key of a path stand for several
 _T = TypeVar("_T")
 
 
@@ -301,7 +302,10 @@ def _globbed(whole: JsonValue, path: Glob) -> Decoded:
         elif match not in (None, {}):
             items.append(match)
     encoded = [jsontext.encode(item) for item in items]
-    return Decoded(records=encoded, envelope=whole, present=bool(matches))
+    # An empty list where any item would do is the place of the records, with none in it.
+    before = tuple(takewhile(lambda key: not _WILD.intersection(key), path.path))
+    present = bool(matches) or (before != path.path and any(find(top, before) for top in tops))
+    return Decoded(records=encoded, envelope=whole, present=present)
 
 
 def _several(body: bytes, whole: JsonValue, path: Several) -> Decoded:

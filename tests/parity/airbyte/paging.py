@@ -352,7 +352,17 @@ def _increment_path() -> Case:
     )
 
 
+def _starred() -> Case:
+    made = paginator({"type": "OffsetIncrement"}, option("offset"))
+    return case(
+        "an empty list where any item is a record",
+        stream(at=("data", "*"), retrieves={"paginator": made}),
+        replies=[rows(1, 2), rows(3, 4), rows(5), rows()],
+    )
+
+
 CASES = [
+    _starred(),
     *_PAGES,
     *_OFFSETS,
     *_CURSORS,
