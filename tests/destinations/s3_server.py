@@ -6,6 +6,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Container
+from contextlib import suppress
 
 import obstore
 from moto.server import ThreadedMotoServer
@@ -52,7 +53,12 @@ def objects(bucket: str, known: Container[str] = ()) -> dict[str, bytes]:
     """Everything in a bucket, but for the names that are known."""
     store = _store(bucket)
     names = [o["path"] for page in obstore.list(store) for o in page]
-    return {name: bytes(obstore.get(store, name).bytes()) for name in names if name not in known}
+    found = {}
+    for name in names:
+        with suppress(FileNotFoundError):  # removed since it was listed
+            if name not in known:
+                found[name] = bytes(obstore.get(store, name).bytes())
+    return found
 
 
 def _store(bucket: str) -> S3Store:
