@@ -146,6 +146,10 @@ class Sink:
         """The stream's tables."""
         return self.schemas.get(stream)
 
+    def streams(self) -> tuple[str, ...]:
+        """The names under which there are tables."""
+        return tuple(self.schemas)
+
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Take a checkpoint whose rows fit its schema."""
         if checkpoint.schema is not None:
