@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 from tests.simulator.scenario import KINDS, History
 
-SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "200"))
+SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "2000"))
 CHUNK = 50
 
 
