@@ -252,7 +252,10 @@ def test_a_limit_counts_yields_or_rows(tmp_path):
 
 
 def test_what_is_yielded_becomes_rows(tmp_path):
-    """Coroutines, models, moments, exact numbers and functions that make rows are taken as rows."""
+    """Coroutines, models, moments, exact numbers and functions that make rows are taken as rows.
+
+    Dates and exact numbers say what columns they are for.
+    """
     script = """
     from datetime import date
     from decimal import Decimal
@@ -266,7 +269,9 @@ def test_what_is_yielded_becomes_rows(tmp_path):
         yield [Model(), None, lambda: {"of": "function"}]
     """
     first, second = rows(tmp_path, script, Api(None))
-    assert json.loads(json.dumps(first, default=lambda raw: float(bytes(raw)))) == {
+    [row] = first.rows
+    assert [(c.name, c.type) for c in first.hints.columns] == [("d", "date"), ("n", "decimal")]
+    assert json.loads(json.dumps(row, default=lambda raw: float(bytes(raw)))) == {
         "d": "2024-01-02", "n": 1.1, "u": "00000000-0000-0000-0000-000000000001", "s": ["a"],
     }  # fmt: skip
     assert second == [{"of": "model"}, {"of": "function"}]
