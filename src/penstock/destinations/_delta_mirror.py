@@ -106,32 +106,30 @@ class DeltaMirror:
 
     def taken(self, head: Head, wanted: Schema) -> dict[str, dict[str, str]]:
         """The tables of any stream, and the wanted ones that others made."""
-        streams = head.streams.values()
-        names = {f.table for held in streams for f in held.files.values()}
-        there = {t.name: self._open(t.name) for t in wanted.tables}
-        for name, delta in there.items():
-            _check_rules(name, delta)
-        names |= {name for name, delta in there.items() if delta is not None}
-        return {fold(name): {} for name in names}
+        return _taken(head, self._opened(wanted), wanted)
 
     def actual(self, head: Head, stored: Schema | None, wanted: Schema) -> Actual:
         """The tables that are there; of the stream's own, their columns."""
-        found = self.taken(head, wanted)
+        there = self._opened(wanted, *([stored] if stored else ()))
+        found = _taken(head, there, wanted)
         for table in stored.tables if stored else ():
             found.pop(fold(table.name), None)
-            if wanted.table(table.name):
-                self._check_files(head, wanted.stream, table)
-        return {**found, **(self.remaining(head, stored) if stored else {})}
+            delta = there[table.name]
+            if wanted.table(table.name) and delta is not None:
+                self._check_files(head, wanted.stream, table, delta)
+        return {**found, **(_remaining(stored, there) if stored else {})}
 
-    def _check_files(self, head: Head, stream: str, table: Table) -> None:
+    def _opened(self, *schemas: Schema) -> dict[str, Any]:
+        """The tables of schemas, each opened once; None for those that are not there."""
+        names = dict.fromkeys(table.name for schema in schemas for table in schema.tables)
+        return {name: self._open(name) for name in names}
+
+    def _check_files(self, head: Head, stream: str, table: Table, delta: Any) -> None:
         """Make sure that a table's files are there, and that it takes rows as Penstock writes them.
 
         Raises:
             DestinationError: somebody removed files, or put a rule on the table.
         """
-        delta = self._open(table.name)
-        if delta is None:
-            return
         files = [f for f in head.held(stream).files.values() if f.table == table.name]
         lost = lost_of(files, self._store.files(folder_of(table.name)))
         if lost:
@@ -145,14 +143,7 @@ class DeltaMirror:
 
     def remaining(self, head: Head, stored: Schema) -> dict[str, dict[str, str]]:  # noqa: ARG002 (Delta says it)
         """The tables of a schema that are there, with their columns."""
-        found: dict[str, dict[str, str]] = {}
-        for table in stored.tables:
-            delta = self._open(table.name)
-            if delta is not None:
-                found[fold(table.name)] = {
-                    fold(f.name): spell_arrow(f.type) for f in _columns(delta)
-                }
-        return found
+        return _remaining(stored, self._opened(stored))
 
     def lost(self, head: Head, stored: Schema) -> list[str]:
         """The files of tables that somebody removed."""
@@ -285,6 +276,23 @@ class DeltaMirror:
         if not (path / "_delta_log").is_dir() or not DeltaTable.is_deltatable(str(path)):
             return None
         return DeltaTable(str(path))
+
+
+def _taken(head: Head, there: dict[str, Any], wanted: Schema) -> dict[str, dict[str, str]]:
+    names = {f.table for held in head.streams.values() for f in held.files.values()}
+    for table in wanted.tables:
+        delta = there[table.name]
+        _check_rules(table.name, delta)
+        names |= {table.name} if delta is not None else set()
+    return {fold(name): {} for name in names}
+
+
+def _remaining(stored: Schema, there: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {
+        fold(table.name): {fold(f.name): spell_arrow(f.type) for f in _columns(delta)}
+        for table in stored.tables
+        if (delta := there[table.name]) is not None
+    }
 
 
 def _tables(change: Change, head: Head) -> list[str]:

@@ -61,6 +61,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 Obtain: TypeAlias = Generator[HttpRequest, HttpResponse, Grant]
 
 
+AUTHORIZATION = Slot(place="header", path=("Authorization",))
+
+
 class NoAuth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Requests go as they are."""
 
@@ -205,10 +208,7 @@ def slots(auth: Auth) -> tuple[Slot, ...]:
         case NoAuth() | Choose() | Sign() | TokenPool():
             return ()  # nowhere, or where it turns out
         case _:
-            return (_AUTHORIZATION,)
-
-
-_AUTHORIZATION = Slot(place="header", path=("Authorization",))
+            return (AUTHORIZATION,)
 
 
 def needs_grant(auth: Auth) -> bool:

@@ -15,7 +15,7 @@ from penstock.errors import BodyError
 from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue, Ref
-from penstock.plan.paths import find
+from penstock.plan.paths import find, is_pattern
 from penstock.plan.python import Extract
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
 from penstock.plan.transforms import Expand, expand
@@ -23,7 +23,6 @@ from penstock.read import mend
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
 _EXCERPT = 200
-_WILD = frozenset("*?[")  # what makes a key of a path stand for several
 _T = TypeVar("_T")
 
 
@@ -233,6 +232,11 @@ def split(raw: RawRecord) -> tuple[Sequence[RawRecord], bool]:
     return (text,), True
 
 
+def is_object(record: RawRecord) -> bool:
+    """Whether a record, without space in front, is an object."""
+    return bytes(record[:1] if isinstance(record, bytes) else memoryview(record)[:1]) == b"{"
+
+
 def object_records(decoded: Decoded) -> Sequence[RawRecord]:
     """The records, all of them objects; one that stands alone and is empty is none.
 
@@ -243,7 +247,7 @@ def object_records(decoded: Decoded) -> Sequence[RawRecord]:
     if decoded.single and len(records) == 1 and bytes(records[0]).strip() in _NOTHING:
         return ()
     for record in records:
-        if bytes(record[:1] if isinstance(record, bytes) else memoryview(record)[:1]) != b"{":
+        if not is_object(record):
             text = jsontext.beginning(bytes(record), _EXCERPT)
             raise BodyError(f"a record is no object: {text}", code="record-not-object")
     return records
@@ -303,7 +307,7 @@ def _globbed(whole: JsonValue, path: Glob) -> Decoded:
             items.append(match)
     encoded = [jsontext.encode(item) for item in items]
     # An empty list where any item would do is the place of the records, with none in it.
-    before = tuple(takewhile(lambda key: not _WILD.intersection(key), path.path))
+    before = tuple(takewhile(lambda key: not is_pattern((key,)), path.path))
     present = bool(matches) or (before != path.path and any(find(top, before) for top in tops))
     return Decoded(records=encoded, envelope=whole, present=present)
 
@@ -315,16 +319,19 @@ def _several(body: bytes, whole: JsonValue, path: Several) -> Decoded:
     for one, spread in zip_longest(path.paths, path.spreads):
         found = walked(body, one)
         present = present or found.present
-        taken = found.records if spread is None else _spread(spread, found.records)
+        taken = found.records if spread is None else spread_out([spread], found.records)
         records += [r for r in taken if not (path.skip_empty and bytes(r) in _EMPTY)]
         if records and path.mode == "first":
             break
     return Decoded(records=records, envelope=whole, present=present)
 
 
-def _spread(spread: Expand, records: Sequence[RawRecord]) -> list[RawRecord]:
-    """The records that each record holds."""
-    return [jsontext.encode(one) for r in records for one in expand(spread, jsontext.decode(r))]
+def spread_out(spreads: Iterable[Expand], records: Sequence[RawRecord]) -> list[RawRecord]:
+    """The records that each record holds, and those that these hold, for each of `spreads`."""
+    found: list[JsonValue] = [jsontext.decode(record) for record in records]
+    for spread in spreads:
+        found = [inner for one in found for inner in expand(spread, one)]
+    return [jsontext.encode(one) for one in found]
 
 
 _EMPTY = frozenset({b"{}", b"null", b"[]", b'""'})

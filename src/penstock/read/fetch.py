@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from penstock.errors import BodyError
-from penstock.plan import jsontext, transforms
+from penstock.plan import jsontext
 from penstock.plan.auth import ApiKey, chosen, slots
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
@@ -27,8 +27,10 @@ from penstock.read.decode import (
     RawRecord,
     decode,
     has_rows,
+    is_object,
     object_records,
     path_text,
+    spread_out,
     whole_json,
 )
 from penstock.read.threads import called
@@ -309,7 +311,8 @@ class Fetcher:
             decoded = msgspec.structs.replace(decoded, records=_opened(decoded.records))
         records = object_records(decoded)
         if context.spreads:
-            records = _spread(context.stream.records.steps[: context.spreads], records)
+            steps = context.stream.records.steps[: context.spreads]
+            records = spread_out([s.expand for s in steps if isinstance(s, Spread)], records)
         return Decoded(
             records=records,
             envelope=_first(decoded),
@@ -358,7 +361,7 @@ def seeing(frame: Frame, page: Mapping[str, JsonValue]) -> Frame:
 
 def _opened(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """Answers that are records, or lists of records; those of nothing are none."""
-    if all(bytes(memoryview(one)[:1]) == b"{" for one in records):
+    if all(map(is_object, records)):
         return records
     opened: list[RawRecord] = []
     for one in records:
@@ -378,15 +381,6 @@ def _first(decoded: Decoded) -> JsonValue:
     if whole:
         return whole[0]
     return jsontext.decode(decoded.records[0]) if decoded.records else {}
-
-
-def _spread(steps: Sequence[object], records: Sequence[RawRecord]) -> Sequence[RawRecord]:
-    """The records that each record holds."""
-    found: list[JsonValue] = [jsontext.decode(record) for record in records]
-    for step in steps:
-        if isinstance(step, Spread):
-            found = [inner for one in found for inner in transforms.expand(step.expand, one)]
-    return [jsontext.encode(one) for one in found]
 
 
 def _merged(answers: Sequence[Answer], key: tuple[str, ...]) -> Sequence[RawRecord]:

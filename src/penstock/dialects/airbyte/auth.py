@@ -18,7 +18,6 @@ from penstock.plan.pool import Quota, TokenPool
 from penstock.plan.request import JsonBody, Param, Request, Slot
 from penstock.plan.slices import parse_duration
 
-_AUTHORIZATION = Slot(place="header", path=("Authorization",))
 _DAY = 86_400.0
 
 
@@ -296,7 +295,7 @@ def _jwt(ctx: Context, component: Component) -> plan.Jwt:
         encode=ctx.truth(component, "base64_encode_secret_key"),
         passphrase=_optional(ctx, component, "passphrase"),
         scheme=ctx.credential(component, "header_prefix"),
-        slot=slot(ctx, option) if option is not None else _AUTHORIZATION,
+        slot=slot(ctx, option) if option is not None else plan.AUTHORIZATION,
     )
 
 
