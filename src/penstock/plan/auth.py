@@ -135,7 +135,8 @@ class SessionToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     It goes into `slot`, as `value` says, which sees it as `session_token` of the page; without a
     slot it is a bearer token. The login itself is signed with `auth`. No lifetime means until it is
     refused. A `known` token is used first, where the user has one and `trial`, which is signed with
-    it, is not answered with 401. `decoder` says how the answer of the login is spelled.
+    it, is not answered with 401. `decoder` says how the answer of the login is spelled. Without the
+    user's values that it `needs`, by their names, nobody can log in.
     """
 
     login: Request
@@ -146,6 +147,7 @@ class SessionToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     value: Expr | None = None
     known: Expr | None = None
     trial: Request | None = None
+    needs: tuple[tuple[str, Expr], ...] = ()
     decoder: Decoder = Decoder()
 
 
@@ -327,6 +329,7 @@ def obtain(auth: Auth, frame: Frame, now: float, refused: str | None = None) -> 
                 tried = yield from _tried(auth, known, frame)
                 if tried is None or tried.ok:
                     return Grant(value=known)
+            _complete(auth, frame)
             login = sign(auth.auth, build(auth.login, (), frame), frame, None)
             response = yield login
             return _session(auth, response, now)
@@ -344,6 +347,18 @@ def _asserting(auth: OAuth2, frame: Frame, now: float) -> Frame:
     scheme = evaluate_text(auth.assertion.scheme, frame)
     page = {**frame.page, "assertion": f"{scheme} {made}" if scheme else made}
     return msgspec.structs.replace(frame, page=page)
+
+
+def _complete(auth: SessionToken, frame: Frame) -> None:
+    """Make sure of what a login needs.
+
+    Raises:
+        AuthError: some of it is empty.
+    """
+    missing = [name for name, value in auth.needs if not evaluate_text(value, frame)]
+    if missing:
+        message = f"no session is good, and nobody can log in without a {' and a '.join(missing)}"
+        raise AuthError(message, hint="give them, or the token of a session")
 
 
 def _tried(

@@ -21,7 +21,7 @@ Action = Literal[
     "rate-limited",  # ask again, and slow down
     "ignore",  # no records, and the slice's pagination ends without an error
     "fail",  # the slice fails
-    "refresh",  # obtain a new token, then ask again, once
+    "refresh",  # obtain a new token, then ask again, once; a plain retry where there is none
     "lenient",  # a page where the status is below 400, else as "ignore"; no verdict is ever this
     "reset",  # begin the slice's pagination again
     "reduce",  # ask again for a smaller page

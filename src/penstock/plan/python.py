@@ -36,9 +36,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Signs each request; tokens it needs it obtains through the door."""
+    """Signs each request; tokens it needs it obtains through the door.
+
+    `renew` is given a request without and with the credentials that the API refused, and says
+    whether the next one is signed with others.
+    """
 
     function: Callable[[Door, HttpRequest], HttpRequest]
+    renew: Callable[[Door, HttpRequest, HttpRequest], bool] | None = None
     name: str = ""
 
 

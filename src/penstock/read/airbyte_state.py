@@ -74,11 +74,21 @@ def _flat(cursor: Cursor, blob: Mapping[str, JsonValue], key: str) -> Iterator[t
     if isinstance(slices, list) and slices:
         spans = tuple(_stretch(s) for s in slices if isinstance(s, dict))
         yield _name("spans", key), msgspec.json.encode(spans).decode()
+        kept = blob.get("legacy")
+        yield from _others(kept if isinstance(kept, dict) else {}, field(cursor), key)
         return
     value = blob.get(field(cursor))
     if value is not None:
         value = value if cursor.format is None else str(value)
         yield _name("cursor", key), msgspec.json.encode({"value": value}).decode()
+    yield from _others(blob, field(cursor), key)
+
+
+def _others(blob: Mapping[str, JsonValue], own: str, key: str) -> Iterator[tuple[str, str]]:
+    """What else a state says: nothing here reads it, and it is told back as it came."""
+    others = {name: value for name, value in blob.items() if name != own}
+    if others:
+        yield _name("others", key), msgspec.json.encode(others).decode()
 
 
 def _stretch(held: Mapping[str, JsonValue]) -> Stretch:
@@ -124,7 +134,7 @@ def exported(stream: Stream, held: Mapping[str, str]) -> JsonValue:
         spans = held.get("spans")
         if spans and "cursor" not in held:
             return {"state_type": "date-range", "slices": msgspec.json.decode(spans)}
-        return _at(cursor, held.get("cursor"))
+        return _at(cursor, held)
     return _partitions(cursor, held)
 
 
@@ -137,9 +147,9 @@ def _partitions(cursor: Cursor, held: Mapping[str, str]) -> dict[str, JsonValue]
         made["states"] = [
             {
                 "partition": msgspec.json.decode(name.removeprefix("cursor/")),
-                "cursor": _at(cursor, value),
+                "cursor": _at(cursor, held, name.removeprefix("cursor/")),
             }
-            for name, value in held.items()
+            for name in held
             if name.startswith("cursor/")
         ]
     if whole.value is not None:
@@ -150,10 +160,13 @@ def _partitions(cursor: Cursor, held: Mapping[str, str]) -> dict[str, JsonValue]
     return made
 
 
-def _at(cursor: Cursor, text: str | None) -> dict[str, JsonValue]:
-    if not text:
-        return {}
-    return {field(cursor): msgspec.json.decode(text)["value"]}
+def _at(cursor: Cursor, held: Mapping[str, str], key: str = "") -> dict[str, JsonValue]:
+    """The state of one partition, or of a stream without any."""
+    text, others = held.get(_name("cursor", key)), held.get(_name("others", key))
+    made: dict[str, JsonValue] = msgspec.json.decode(others) if others else {}
+    if text:
+        made[field(cursor)] = msgspec.json.decode(text)["value"]
+    return made
 
 
 def field(cursor: Cursor) -> str:

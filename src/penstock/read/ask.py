@@ -157,14 +157,14 @@ class Asker:
                     signed = await self._in_turn(turns, stream, request, frame, tally)
                 response = await self._send(stream.name, signed, tally, sent, turns)
                 response, verdict = await self._judged(stream.policy, response, frame, door)
-                if grant and response.status == _UNAUTHORIZED and not renewed:
-                    verdict = Verdict(action="refresh")
                 if verdict.action == "accept":
                     return read(response)
-                if verdict.action == "refresh" and not renewed:
-                    renewed = True
-                    self._forget(auth, grant)
-                    continue
+                wished = verdict.action == "refresh"
+                if not renewed and (wished or (grant and response.status == _UNAUTHORIZED)):
+                    renewed = await self._renewed(auth, grant, door, request, signed)
+                    if not wished:
+                        continue
+                    verdict = msgspec.structs.replace(verdict, action="retry")
                 error: ReadError = _refused(verdict, response, request)
                 if provided(stream.recovery, verdict.action):
                     raise Recovering(verdict.action, error)
@@ -391,6 +391,21 @@ class Asker:
         if holder.grant is grant:
             holder.grant = None
             holder.refused = grant.value if grant is not None else None
+
+    async def _renewed(
+        self,
+        auth: Auth,
+        grant: Grant | None,
+        door: Door | None,
+        request: HttpRequest,
+        signed: HttpRequest,
+    ) -> bool:
+        """Whether there is another token for the next attempt: not all that signs has one."""
+        if isinstance(auth, Sign) and auth.renew is not None and door is not None:
+            return await called(auth.renew, door, request, signed)
+        if grant is not None:
+            self._forget(auth, grant)
+        return grant is not None
 
     async def _obtain(self, stream: Stream, holder: _Holder, frame: Frame, tally: Tally) -> Grant:
         flow = auths.obtain(holder.auth, frame, self.clock.now(), holder.refused)

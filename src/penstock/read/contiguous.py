@@ -5,6 +5,7 @@ The state entries of such a stream::
     cursor              the value up to which nothing is missing
     cursor/<partition>  the same for one partition
     spans, spans/…      stretches that an imported state says are read
+    others, others/…    what else an imported state says, to be told back
     global              the newest value of all partitions, once all of them were read
     parents             the states that the streams above had when all partitions were read
 
@@ -272,7 +273,8 @@ class Follower:
         if not self.partitioned:
             return found
         if self.shared:
-            gone = [name for name in self._entries if name.startswith(("cursor/", "spans/"))]
+            kinds = ("cursor/", "spans/", "others/")
+            gone = [name for name in self._entries if name.startswith(kinds)]
             found = [(name, None) for name in gone]
         held = Held(value=self.held.value, lookback=self.held.lookback, only=self.shared)
         if complete and self.saw_value:

@@ -58,6 +58,8 @@ def _diagnostics(text: str) -> tuple:
         (("field_path: []", "field_paths: []"), "airbyte-missing-key", 5, "field_paths", None),
         (("        path: /a", "        paths: /a"), "airbyte-unknown-key", 17, "paths",
          "did you mean 'path'?"),
+        (("path: /a", "path: /a\n        request_headers: 'X-A: b'"), "airbyte-wrong-type", 18,
+         "request_headers", None),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_once_at_its_line(change, code, line, shown, hint):
@@ -71,6 +73,18 @@ def test_a_mistake_is_told_once_at_its_line(change, code, line, shown, hint):
     assert said.hint == hint
     errors = [d for d in found if d.severity == "error"]
     assert errors == ([] if code == "airbyte-unknown-key" else [said])
+
+
+def test_a_condition_that_reads_parameters_is_told():
+    """They are empty there, so that the streams may never exist: that is said, and followed."""
+    held = "  - type: ConditionalStreams\n    condition: \"{{ parameters['k'] }}\"\n"
+    text = WELL.replace(
+        "streams:\n", f"streams:\n{held}    $parameters: {{k: 1}}\n    streams: []\n"
+    )
+    [said] = [d for d in _diagnostics(text) if d.severity == "warning"]
+    assert (said.code, said.hint) == ("airbyte-unknown-variable", "a condition reads config")
+    assert said.place is not None
+    assert "parameters" in said.place.text
 
 
 def test_a_bomb_is_one_error():

@@ -105,6 +105,43 @@ def test_pages_of_packed_json_are_turned(server: Server):
     assert sum(seen.records["items"].values()) == 2
 
 
+def test_counting_from_minus_one_goes_on(server: Server):
+    """The second page is the one of the number 0, which is a page like any other."""
+    counted = {"type": "PageIncrement", "page_size": 1, "start_from_page": -1}
+    made = stream(retrieves={"paginator": paginator(counted, option("page"))})
+    seen = _read(server, made, [rows(1), rows(2), rows(3), rows()])
+    assert [a.params.get("page") for a in seen.asked] == [None, "0", "1", "2"]
+    assert sum(seen.records["items"].values()) == 3
+
+
+def test_headers_have_their_names_however_they_are_spelled(server: Server):
+    """A template finds a header in small letters that the API writes in capitals."""
+    turned = paginator(
+        {"type": "CursorPagination", "cursor_value": "{{ headers['x-next'] }}"}, option("c")
+    )
+    made = stream(retrieves={"paginator": turned})
+    seen = _read(server, made, [Reply(body=rows(1), headers={"X-Next": "b"}), rows(2)])
+    assert sum(seen.records["items"].values()) == 2
+
+
+def test_who_cannot_log_in_is_told_so(server: Server):
+    """It is the user who can mend it."""
+    made = {
+        "type": "LegacySessionTokenAuthenticator",
+        "header": "X-Session",
+        "login_url": "session",
+        "validate_session_url": "me",
+        "session_token_response_key": "id",
+        "session_token": "",
+        "username": "me",
+        "password": "",
+    }
+    seen = _read(server, stream(asks={"authenticator": made}), [rows(1)])
+    assert seen.kinds == {"config_error"}
+    assert "nobody can log in without a password" in seen.errors[0]
+    assert not seen.asked
+
+
 def _below() -> Case:
     """Parents `a` and `b`, of which the children of `a` cannot be read, and what is below those."""
     kids = stream(

@@ -131,12 +131,15 @@ def _legacy(name: str, config: Any) -> Case:
         {"user": "me", "pass": "pw", **config},
         asks={"url_base": "https://api.test/api/"},
         waits=False,
+        kinds=False,
         shared=("/api/session", "/api/me"),
     )
 
 
 _SESSIONS = [
     _legacy("none yet", {}),
+    _legacy("nobody to log in", {"pass": ""}),
+    _legacy("run out, and nobody to log in", {"session": "old", "user": ""}),
     _legacy("good", {"session": "good"}),
     _legacy("run out", {"session": "old", "user": "other"}),  # the engine keeps one for each user
     _auth(

@@ -262,9 +262,8 @@ def _length(text: str) -> float:
 
 
 def _legacy_session(ctx: Context, component: Component, requester: Component) -> plan.Auth:
-    fields = tuple(
-        (Const(value=name), ctx.credential(component, name)) for name in ("username", "password")
-    )
+    login = tuple((name, ctx.credential(component, name)) for name in ("username", "password"))
+    fields = tuple((Const(value=name), value) for name, value in login)
     known = _optional(ctx, component, "session_token")
     base = base_url(ctx, requester, template.REQUEST) or Const(value="")
 
@@ -280,6 +279,7 @@ def _legacy_session(ctx: Context, component: Component, requester: Component) ->
         slot=Slot(place="header", path=(_word(ctx, component, "header", "Authorization"),)),
         known=known,
         trial=Request(url=below("validate_session_url")) if known is not None else None,
+        needs=login,
     )
 
 

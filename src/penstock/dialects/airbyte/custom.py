@@ -214,7 +214,9 @@ def normalize(ctx: Context, component: Component, schema: JsonValue) -> Batch | 
 def sign(ctx: Context, component: Component) -> Auth:
     """An authenticator."""
     caller = ctx.classes.caller(ctx, component, "the authenticator")
-    return NoAuth() if caller is None else Sign(function=caller.sign, name=caller.name)
+    if caller is None:
+        return NoAuth()
+    return Sign(function=caller.sign, renew=caller.renew, name=caller.name)
 
 
 def pages(ctx: Context, component: Component) -> Pages | None:

@@ -98,12 +98,17 @@ def _param(
 ) -> Param | None:
     name = key
     if template.is_template(key):
-        found = ctx.settle(ctx.key(key, site, node, types=_QUERY_TYPES[:1]))
-        name = str(found)
-        if found is None:
+        made = ctx.key(key, site, node, types=_QUERY_TYPES[:1])
+        if template.unknown_names(made):  # the template fails, as one of a value does
+            return Param(slot=Slot(place=place, path=(key,)), value=made)
+        if made.scope > Scope.SOURCE:
             message = f"the name {key!r} depends on values that are not known before the run"
             ctx.warn("gap", message, node)
             return None
+        found = ctx.settle(made)
+        if found is None and (place == "header" or not ctx.known):
+            return None
+        name = str(found)
     slot = Slot(place=place, path=(name,))
     if _is_component(node):
         return Param(slot=slot, value=_properties_ref())
@@ -129,7 +134,10 @@ def _whole(ctx: Context, component: Component, field: str, place: PlaceName) -> 
     if isinstance(value, dict):
         pairs = ((Slot(place=place, path=(str(k),)), v) for k, v in value.items())
         return tuple(Param(slot=slot, value=Const(value=v)) for slot, v in pairs if v is not None)
-    if value not in (None, "", {}):
+    if place == "header" and value and isinstance(value, str):
+        message = f"{field!r} takes a mapping, and not a text"
+        ctx.error("wrong-type", message, component.place_of(field))
+    elif value not in (None, "", {}):
         ctx.gap(component, f"{field} as one template cannot be sent", field)
     return ()
 

@@ -132,7 +132,11 @@ def dynamic_names(root: Component) -> list[str]:
 
 def _conditional(ctx: Context, component: Component) -> Iterator[Component]:
     ctx.check(component)
-    condition = ctx.expression(component, "condition", template.CONFIG, "truth")
+    node, site = component.get("condition"), ctx.site(component, template.CONFIG)
+    condition = ctx.scalar(node, site.everywhere, "truth") if node is not None else None
+    if node is not None and "parameters" in str(node.value):
+        message = "parameters are empty here, whatever stands around it"
+        ctx.warn("unknown-variable", message, node, "a condition reads config")
     if not ctx.known:
         message = "whether these streams exist depends on the configuration"
         ctx.info("needs-values", message, component.node)

@@ -187,6 +187,21 @@ class Caller:
         signed: HttpRequest = self._call(door, work)
         return signed
 
+    def renew(self, door: Door, request: HttpRequest, refused: HttpRequest) -> bool:
+        """Whether the class can obtain another token; it has one, unless another call was first."""
+
+        def work(held: Any) -> bool:
+            refresh = getattr(held, "refresh_and_set_access_token", None)
+            if refresh is None:
+                return False
+            with self._lock:
+                if _signed(held, request).headers == refused.headers:
+                    refresh()
+            return True
+
+        able: bool = self._call(door, work)
+        return able
+
     def send(self, door: Door, frame: Frame, token: JsonValue, values: list[Value]) -> HttpResponse:
         """The answer to the request that a requester shapes."""
 

@@ -1,0 +1,139 @@
+"""What few manifests depend on: foreign keys of a state, tokens on demand, names that fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.airbyte.build import case, option, rows, stream
+from tests.parity.airbyte.cursors import cursor
+from tests.parity.airbyte.harness import Asked, Case, Reply, as_messages
+from tests.parity.airbyte.partitions import listed
+
+# States that say more than their cursor does.
+
+_DAYS = [f"2024-01-0{n}" for n in (2, 5, 8)]
+
+
+def _dated(asked: Asked) -> Any:
+    low = asked.params.get("since", "")
+    return {"data": [{"id": f"{asked.path} {d}", "at": d, "n": 5} for d in _DAYS if d >= low]}
+
+
+def _kept(name: str, state: Any, **parts: Any) -> Case:
+    made = stream(**{"incremental_sync": cursor(), **parts})
+    states = tuple(as_messages({"items": state}))
+    return case(f"state kept, {name}", made, api=lambda: _dated, state=states, twice=True)
+
+
+_REGIONS = {"partition_router": listed("a", "b", request_option=option("region"))}
+_COUNT = {"type": "IncrementingCountCursor", "cursor_field": "n", "start_value": 0}
+_STATES = [
+    _kept("another key", {"at": "2024-01-05", "x": 1}),
+    _kept("another key alone", {"x": {"deep": [1]}}),
+    _kept("beside a count", {"n": 3, "x": None}, incremental_sync=_COUNT),
+    _kept(
+        "beside stretches",
+        {
+            "state_type": "date-range",
+            "slices": [{"start": "2024-01-01", "end": "2024-01-05"}],
+            "legacy": {"y": 2, "at": "2023-01-01"},
+            "z": 1,
+        },
+    ),
+    _kept(
+        "of one partition",
+        {
+            "use_global_cursor": False,
+            "states": [{"partition": {"region": "a"}, "cursor": {"at": "2024-01-05", "x": 1}}],
+            "state": {"at": "2024-01-04", "y": 2},
+            "lookback_window": 1,
+            "z": 3,
+        },
+        retrieves=_REGIONS,
+    ),
+    _kept("of all partitions", {"at": "2024-01-04", "y": 2}, retrieves=_REGIONS),
+    _kept(
+        "of one for all",
+        {"use_global_cursor": True, "state": {"at": "2024-01-04", "y": 2}, "z": 3},
+        retrieves=_REGIONS,
+    ),
+]
+
+# A token that is renewed because a handler says so.
+
+_OAUTH = {
+    "type": "OAuthAuthenticator",
+    "client_id": "c",
+    "client_secret": "s",
+    "refresh_token": "r",
+    "token_refresh_endpoint": "https://api.test/token",
+}
+_RENEW = {"type": "HttpResponseFilter", "action": "REFRESH_TOKEN_THEN_RETRY", "http_codes": [403]}
+
+
+def _renewed(name: str, refused: int, auth: Any = _OAUTH, **parts: Any) -> Case:
+    """A request that is refused so often, and what signs it; `parts` go to the handler."""
+    handler = {"type": "DefaultErrorHandler", "response_filters": [_RENEW], **parts}
+    made = stream(asks={"authenticator": auth, "error_handler": handler})
+
+    def fresh() -> Any:
+        tokens, left = iter(range(1, 9)), iter(range(refused))
+
+        def answer(asked: Asked) -> Any:
+            if asked.path == "/token":
+                return {"access_token": f"a{next(tokens)}", "expires_in": 3600}
+            return Reply(status=403, body={}) if next(left, None) is not None else rows(1)
+
+        return answer
+
+    return case(f"token on demand, {name}", made, api=fresh)
+
+
+_BEARER = {"type": "BearerAuthenticator", "api_token": "t"}
+_BASIC = {"type": "BasicHttpAuthenticator", "username": "u"}
+_CONSTANT = {"type": "ConstantBackoffStrategy", "backoff_time_in_seconds": 7}
+_TOKENS = [
+    _renewed("refused once", 1),
+    _renewed("refused twice", 2),
+    _renewed("with a wait of its own", 1, backoff_strategies=[_CONSTANT]),
+    _renewed("nothing to renew", 2, _BEARER),
+    _renewed("nothing to renew, and never taken", 9, _BASIC, max_retries=2),
+]
+
+# Streams on a condition that looks for parameters, and params whose names are templates.
+
+
+def _conditional(name: str, condition: str, **parts: Any) -> Case:
+    held = {"type": "ConditionalStreams", "condition": condition, "streams": [stream("b")], **parts}
+    return case(
+        f"a condition of parameters, {name}",
+        manifest={"streams": [stream("a"), held]},
+        api=lambda: lambda asked: rows(asked.path),
+    )
+
+
+_GIVEN = {"$parameters": {"k": True}}
+_CONDITIONS = [
+    _conditional("its own", "{{ parameters['k'] }}", **_GIVEN),
+    _conditional("that are missing", "{{ not parameters['k'] }}", **_GIVEN),
+]
+
+
+def _named(name: str, field: str, key: str) -> Case:
+    return case(
+        f"a name in {field}, {name}", stream(asks={field: {key: "x"}}), config={"n": 5, "w": "A"}
+    )
+
+
+_NAMES = [
+    _named(name, field, key)
+    for field in ("request_parameters", "request_headers")
+    for name, key in {
+        "of a value": "X-{{ config['w'] }}",
+        "that is missing": "{{ config.gone }}",
+        "that raises": "{{ config.gone.further }}",
+        "of nothing known": "{{ unknown }}",
+    }.items()
+]
+
+CASES = [*_STATES, *_TOKENS, *_CONDITIONS, *_NAMES]
