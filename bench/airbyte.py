@@ -283,7 +283,7 @@ def once(load: Load, command: list[str]) -> Measured:
         found = sum(line.startswith(b'{"type":"RECORD"') for line in (folder / "out").open("rb"))
     if status or found != load.records:
         raise SystemExit(f"{load.name}: {command[0]} ended with {status}, {found} records")
-    return Measured(wall, used.ru_utime + used.ru_stime, peak[0], "")
+    return Measured(wall, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024), "")
 
 
 def compare(load: Load, repeat: int) -> None:
