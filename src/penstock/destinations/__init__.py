@@ -19,6 +19,8 @@ from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from penstock.destinations._lake_dataset import Dataset
 
 __all__ = [
@@ -62,7 +64,7 @@ def kind_of(url_or_path: str) -> Kind:
 def _module(url_or_path: str) -> _Module:
     scheme = _SCHEME.match(url_or_path)
     word = scheme[1].lower() if scheme else PurePath(url_or_path).suffix.lower()
-    for module in _modules():
+    for module in _modules(first=word.removeprefix(".")):
         if word in (module.KIND.schemes if scheme else module.KIND.extensions):
             return module
     raise _unknown(word, is_scheme=scheme is not None)
@@ -91,10 +93,12 @@ def describe() -> tuple[Kind, ...]:
     return tuple(module.KIND for module in _modules())
 
 
-def _modules() -> tuple[_Module, ...]:
+def _modules(first: str = "") -> Iterator[_Module]:
+    """Load the modules one by one; what is called like the word that is looked for comes first."""
     names = sorted(m.name for m in pkgutil.iter_modules(__path__))
     found = [n for n in names if n != "base" and not n.startswith("_")]
-    return tuple(cast("_Module", importlib.import_module(f"{__name__}.{name}")) for name in found)
+    for name in sorted(found, key=lambda n: n != first):
+        yield cast("_Module", importlib.import_module(f"{__name__}.{name}"))
 
 
 def _unknown(word: str, *, is_scheme: bool) -> DestinationError:
