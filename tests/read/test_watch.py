@@ -58,7 +58,7 @@ class Native(Coroutine[Any, None, str]):
 class Deaf(Http):
     """A client whose requests are lost."""
 
-    async def _send(self, _request: HttpRequest, _started: float) -> HttpResponse:
+    async def _send(self, _request: HttpRequest) -> HttpResponse:
         await Native()
         raise AssertionError("it never comes back")
 

@@ -30,7 +30,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     load_id: str
     epoch: int
-    retracted: tuple[str, ...]
     shown: bool
 
 
@@ -85,7 +84,6 @@ class Store:
                 stream=stream,
                 load_id=checkpoint.load_id,
                 epoch=epoch,
-                retracted=checkpoint.retract,
                 shown=shown,
             )
         )

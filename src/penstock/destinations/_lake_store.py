@@ -22,7 +22,6 @@ from weakref import finalize
 from penstock.destinations._newfile import sync_directory
 from penstock.errors import DestinationError, Error
 
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _UNREADABLE = re.compile(
     r"magic bytes|No files found that match|Failed to open local file .*No such file"
 )

@@ -249,11 +249,6 @@ def widest(parts: tuple[Expr, ...]) -> Scope:
     return max((p.scope for p in parts), default=Scope.SOURCE)
 
 
-def const(value: JsonValue) -> Const:
-    """A literal."""
-    return Const(value=value)
-
-
 def evaluate(expr: Expr, frame: Frame) -> JsonValue:
     """The value of `expr` in `frame`.
 

@@ -118,7 +118,7 @@ def _unknown(template: Compiled, values: dict[str, object]) -> ExprError:
     missing = sorted(template.needs - values.keys())
     error = ExprError(
         f"{_short(template.source)} uses {', '.join(missing)}, which is not known here",
-        hint=f"there are: {', '.join(sorted(values))}",
+        hint=f"there are: {', '.join(sorted(values)) or 'none'}",
     )
     error.source = template.source
     if "stream_state" in missing:

@@ -133,9 +133,6 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "json_loads": json.loads,  # the reference engine has it for signed tokens only
 }
 
-# Functions whose value changes from one call to the next, so that no rendering may be kept.
-CHANGING = frozenset({"generate_uuid", "random", "lipsum"})
-
 _HASHES = frozenset(hashlib.algorithms_guaranteed) - {"shake_128", "shake_256"}
 
 

@@ -106,7 +106,6 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     headers: Headers
     body: bytes
     wire_bytes: int = 0
-    elapsed: float = 0.0  # seconds
 
     @property
     def ok(self) -> bool:

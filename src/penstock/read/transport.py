@@ -151,9 +151,8 @@ class Http:
         """
         from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 (only a run needs it)
 
-        started = time.perf_counter()
         try:
-            response = await self._watch.over(self._send(request, started))
+            response = await self._watch.over(self._send(request))
         except PyreqwestError as exc:
             where = f"{request.method} {request.full_url}"
             raise TransportError(_said(exc), request=where, code=_code(exc)) from exc
@@ -169,7 +168,7 @@ class Http:
         _heed_cancel()
         return response
 
-    async def _send(self, request: HttpRequest, started: float) -> HttpResponse:
+    async def _send(self, request: HttpRequest) -> HttpResponse:
         client = await self._client_for(request)
         builder = client.request(request.method, request.full_url)
         for name, value in request.headers:
@@ -189,7 +188,6 @@ class Http:
                 headers=headers,
                 body=body,
                 wire_bytes=taking.wire,
-                elapsed=time.perf_counter() - started,
             )
 
     def _headers(self, request: HttpRequest, items: Iterable[tuple[str, str]]) -> Headers:
