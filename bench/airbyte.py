@@ -283,7 +283,8 @@ def once(load: Load, command: list[str]) -> Measured:
         found = sum(line.startswith(b'{"type":"RECORD"') for line in (folder / "out").open("rb"))
     if status or found != load.records:
         raise SystemExit(f"{load.name}: {command[0]} ended with {status}, {found} records")
-    return Measured(wall, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024), "")
+    cpu, most = used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
+    return Measured(wall, cpu, most, "")
 
 
 def compare(load: Load, repeat: int) -> None:

@@ -68,7 +68,8 @@ def run(command: list[str], folder: Path) -> Measured:
         wall = time.perf_counter() - started
     if status:
         raise SystemExit(f"{command} ended with {status}")
-    return Measured(wall, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024), output)
+    cpu, most = used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
+    return Measured(wall, cpu, most, output)
 
 
 @contextmanager
