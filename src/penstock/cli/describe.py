@@ -19,6 +19,7 @@ from penstock.plan.auth import (
 )
 from penstock.plan.expr import (
     Array,
+    Case,
     Concat,
     Const,
     Converted,
@@ -76,6 +77,8 @@ def expr(value: Expr) -> str:
             return "{" + ", ".join(f"{expr(k)}: {expr(v)}" for k, v in value.items) + "}"
         case Array():
             return "[" + ", ".join(map(expr, value.items)) + "]"
+        case Case():
+            return "{" + " | ".join(expr(option) for _, option in value.options) + "}"
         case Jinja():
             return value.source
         case _:

@@ -197,6 +197,7 @@ class Document:
     """What a user wrote: its file name, text and root node, and what was wrong in reading it.
 
     `repairs` are the edits that would silence each warning about something read as it is meant.
+    `more` are further configurations of a script, each with resources that are called as others.
     """
 
     def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
@@ -208,6 +209,7 @@ class Document:
         self.name = name or source_name(file)
         self.diagnostics: list[Diagnostic] = []
         self.root = Node(Unreadable(), self)
+        self.more: list[Node] = []
         self.target: Target | None = None
         self.components: Path | None = None
         self._lines: list[str] | None = None

@@ -44,7 +44,7 @@ from penstock.events import (
 )
 from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.check import check_streams
-from penstock.plan.expr import Expr, Frame, JsonValue, Scope, evaluate_text
+from penstock.plan.expr import Case, Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
 from penstock.read.ask import Asker, Keep, PutBy
@@ -174,7 +174,8 @@ def _named_urls(source: Source, frame: Frame) -> list[str]:
     """Every URL the document names, as far as it is known before the run."""
     found: list[Expr] = [source.base_url] if source.base_url else []
     for stream in source.streams:
-        found.append(stream.request.url)
+        url = stream.request.url
+        found += [option for _, option in url.options] if isinstance(url, Case) else [url]
         auths = [stream.auth]
         while auths:
             auth = auths.pop()

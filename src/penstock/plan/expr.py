@@ -169,6 +169,18 @@ class Array(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return widest(self.items)
 
 
+class Case(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The one of several expressions that `by`, as text, names."""
+
+    by: Expr
+    options: tuple[tuple[str, Expr], ...]
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope of all of them."""
+        return widest((self.by, *(option for _, option in self.options)))
+
+
 class TimeOf(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A time written as `format`, as an ISO 8601 text in UTC, not outside `minimum` and `maximum`.
 
@@ -238,6 +250,7 @@ Expr = (
     | JoinUrl
     | Object
     | Array
+    | Case
     | TimeOf
     | Literal
     | Jinja
@@ -277,6 +290,8 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
             return {k: v for k, v in made.items() if v is not None} if expr.drop_null else made
         case Array():
             return [evaluate(item, frame) for item in expr.items]
+        case Case():
+            return evaluate(option_of(expr, frame), frame)
         case TimeOf():
             from penstock.plan import datetimes  # noqa: PLC0415 (few documents need it)
 
@@ -291,6 +306,19 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
             return jinja.render(expr, frame)
         case _:
             assert_never(expr)
+
+
+def option_of(case: Case, frame: Frame) -> Expr:
+    """The expression that is named.
+
+    Raises:
+        ExprError: none is.
+    """
+    name = as_text(evaluate(case.by, frame))
+    options = dict(case.options)
+    if name not in options:
+        raise ExprError(f"there is nothing for {name!r}", hint=f"there are: {', '.join(options)}")
+    return options[name]
 
 
 def evaluate_text(expr: Expr, frame: Frame) -> str:
@@ -442,6 +470,8 @@ def walk(expr: Expr) -> Iterator[Expr]:
             children = tuple(e for item in expr.items for e in item)
         case Array():
             children = expr.items
+        case Case():
+            children = (expr.by, *(option for _, option in expr.options))
         case TimeOf():
             bounds = (expr.value, expr.minimum, expr.maximum)
             children = tuple(e for e in bounds if e is not None)

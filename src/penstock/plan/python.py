@@ -132,10 +132,11 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
-    """Reads all the records of a slice."""
+    """Reads all the records of a slice; `said` tells it from others of its name."""
 
     function: Callable[[Door, Frame], Iterable[JsonValue | ForTable]]
     name: str = ""
+    said: str = ""
 
 
 class ForTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,23 +49,24 @@ class Lineage:
             BodyError: a record lacks a field, and the document does not say to skip it.
         """
         if self._parent.whole:
-            yield from self._wholes(records, loose=loose)
+            yield from self._wholes(records, above, loose=loose)
             return
         for record, found in zip(records, self._reader.read(records), strict=True):
             values = self._values(record, found)
             if values is None:
                 self.skipped += 1
                 continue
-            if self._parent.within:
-                held: JsonValue = dict(above.partition) if above is not None else {}
-                values = (*values, ("parent_slice", held))
+            values = (*values, *self._within(above))
             piece = Slice(partition=values, seen=self._extras(found), first=self._first(record))
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
                 yield piece
 
-    def _wholes(self, records: Sequence[RawRecord], *, loose: bool) -> Iterator[Slice]:
+    def _wholes(
+        self, records: Sequence[RawRecord], above: Slice | None, *, loose: bool
+    ) -> Iterator[Slice]:
         """A partition for all of these records, or for each of them."""
+        within = self._within(above)
         for held in ([record] for record in records) if loose else [records] if records else []:
             digest = hashlib.sha256(b",".join(bytes(record) for record in held)).hexdigest()[:32]
             self._pages[digest] += 1
@@ -73,7 +74,14 @@ class Lineage:
             name = digest if again == 1 else f"{digest}-{again}"
             items: list[JsonValue] = [jsontext.decode(record) for record in held]
             item = items[0] if loose else items
-            yield Slice(partition=(("page", name),), seen=(("item", item),))
+            yield Slice(partition=(("page", name), *within), seen=(("item", item),))
+
+    def _within(self, above: Slice | None) -> tuple[tuple[str, JsonValue], ...]:
+        """The partition of the parent, where the child's holds it."""
+        if not self._parent.within:
+            return ()
+        held: JsonValue = dict(above.partition) if above is not None else {}
+        return (("parent_slice", held),)
 
     def _first(self, record: RawRecord) -> bytes | None:
         """The first page of the child, where the parent's record holds it and no state cuts it."""

@@ -310,7 +310,7 @@ def test_threads_of_a_function_ask_through_the_run(tmp_path):
 
 
 def test_rows_of_one_name_follow_one_another(tmp_path):
-    """A function that is run for several things is one stream; a table is never replaced twice."""
+    """A function that is run for several things is one stream, whose rows are those of all."""
     script = """
     @dlt.resource(MORE)
     def things(n, key=dlt.secrets["k"]):
@@ -323,7 +323,11 @@ def test_rows_of_one_name_follow_one_another(tmp_path):
     assert [i.name for i in source(tmp_path, appended).inputs] == ["k"]
     found = rows(tmp_path, appended, Api(None, k="v"))
     assert found == [{"n": n, "key": "v"} for n in (1, 2, 3)]
-    path = tmp_path / "pipeline.py"
-    path.write_text(HEAD + textwrap.dedent(script.replace("MORE", "write_disposition='replace'")))
-    said = compile_document(load(str(path), Code())).diagnostics
-    assert {d.code for d in said} == {"duplicate-name"}
+    replaced = source(tmp_path, script.replace("MORE", "write_disposition='replace'")).streams
+    assert [stream.name for stream in replaced] == ["things"]
+    assert list(replaced[0].partition.values.value) == ["1, k", "2, k", "3, k"]
+    for nth in (1, 2, 3):
+        frame = Frame(slice={"partition": {"source": f"{nth}, k"}})
+        found = rows(tmp_path, script.replace("MORE", "write_disposition='replace'"),
+                     Api(None, k="v"), frame)  # fmt: skip
+        assert found == [{"n": nth, "key": "v"}]

@@ -150,6 +150,14 @@ SAID = {
         SOURCE + "dlt.pipeline('p').run(source)\ndlt.pipeline('q').run(source)\n",
         ["warning[several-sources] 4: the script builds several sources; the first one is taken"],
     ),
+    "one resource in two ways": (
+        (
+            "def api(size):\n    return rest_api_source({'client': {'base_url': 'https://a.test'},"
+            " 'resources': [{\n        'name': 'a', 'endpoint': {'params': {f'n{size}': 1}}}]})\n"
+            "dlt.pipeline('p', destination='duckdb').run([api(1), api(22)])\n"
+        ),
+        ["error[duplicate-name] 2: the script makes 'a' several times, with another param"],
+    ),
     "functions as hints": (
         (
             "def made():\n    return {'client': {'base_url': ''}, 'resources': [{\n"

@@ -24,7 +24,7 @@ from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
-from penstock.plan.check import check
+from penstock.plan.check import check, tables_are_unique
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
@@ -50,6 +50,8 @@ def compile_source(document: Document, values: Mapping[str, JsonValue]) -> Compi
     """The plan of a dlt document and everything there is to say about it."""
     ctx = Context(document, values)
     source = _source(ctx, document.root)
+    if document.more:
+        source = _with_more(ctx, source)
     return Compiled(
         source=None if ctx.failed else source,
         dialect="dlt",
@@ -57,6 +59,24 @@ def compile_source(document: Document, values: Mapping[str, JsonValue]) -> Compi
         file=document.file,
         diagnostics=tuple(_sorted(document)),
     )
+
+
+def _with_more(ctx: Context, first: Source | None) -> Source | None:
+    """The source with the further ones of a script, whose streams are called the same."""
+    more = [_source(ctx, root) for root in ctx.document.more]
+    found = [source for source in (first, *more) if source is not None]
+    if ctx.failed or len(found) <= len(more):
+        return first
+    from penstock.plan.variants import DifferingError, combined  # noqa: PLC0415 (few documents)
+
+    try:
+        whole = combined(found)
+    except DifferingError as exc:
+        ctx.error(exc.code, exc.message, ctx.document.more[-1], exc.hint)
+        return first
+    for finding in tables_are_unique(whole):
+        ctx.error(finding.code, finding.message, ctx.document.more[-1], finding.hint)
+    return whole
 
 
 def _sorted(document: Document) -> list[Diagnostic]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 from penstock.dialects.dlt.records import single_entity
@@ -16,14 +17,37 @@ _PUSHED = {"base_url", "auth", "headers", "paginator"}
 _MERGED = ("params", "json")
 
 
-def assemble(sources: Iterable[DltSource]) -> Mapping[str, Any]:
-    """The configuration of these sources, which are loaded together.
+def assemble(sources: Iterable[DltSource]) -> list[Mapping[str, Any]]:
+    """The configurations of these sources, which are loaded together.
+
+    It is one, unless resources of several sources are called the same.
 
     Raises:
         Refusal: their clients say things that only a whole source can have.
     """
     listed = [(resource, source) for source in sources for resource in source.listed]
-    listed = _with_parents(_together(listed))
+    return [_assembled(_with_parents(layer)) for layer in _layers(_together(listed))]
+
+
+def _layers(
+    listed: list[tuple[DltResource, DltSource]],
+) -> list[list[tuple[DltResource, DltSource]]]:
+    """The resources of whole sources, in as few lists as have no name twice."""
+    layers: list[list[tuple[DltResource, DltSource]]] = [[]]
+    for _, held in groupby(listed, key=lambda pair: id(pair[1])):
+        group = list(held)
+        names = {resource.name for resource, _ in group}
+        free = (layer for layer in layers if not any(r.name in names for r, _ in layer))
+        layer = next(free, None)
+        if layer is None:
+            layers.append(group)
+        else:
+            layer += group
+    return layers
+
+
+def _assembled(listed: list[tuple[DltResource, DltSource]]) -> Mapping[str, Any]:
+    """The configuration of resources that each have a name of their own."""
     if not listed:
         return Marked({"resources": [], "client": {"base_url": ""}})
     configs = _configs(resource for resource, _ in listed if resource.config is not None)

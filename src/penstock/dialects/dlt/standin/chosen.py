@@ -21,9 +21,13 @@ from penstock.dialects.dlt.standin.sources import (
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration, and the run that was asked for with it."""
+    """A configuration, and the run that was asked for with it.
+
+    `more` are further ones with resources that are called as others.
+    """
 
     config: Any
+    more: tuple[Any, ...] = ()
     spot: Spot | None = None
     name: str | None = None
     run: AskedRun | None = None
@@ -118,9 +122,11 @@ def _once(sources: list[DltSource]) -> None:
 def _of(sources: Iterable[DltSource]) -> Built:
     """Sources that are loaded together, called like the first of them."""
     listed = list(sources)
-    config = assemble(listed)
+    config, *more = assemble(listed)
     first = listed[0]
-    return Built(config=config, spot=_spot(config) or first.made_at, name=first.name)
+    return Built(
+        config=config, more=tuple(more), spot=_spot(config) or first.made_at, name=first.name
+    )
 
 
 def _place(run: AskedRun) -> tuple[Any, ...]:

@@ -89,7 +89,8 @@ def execute(document: Document, script: Script, lookup: Lookup = nothing_known) 
 def read_built(source: DltSource) -> Document:
     """The document of a source that was built outside of any script."""
     document = Document(file=source.name or "source", kind="object", name=source.name or "source")
-    document.root = Reader(document, document.file).root(assemble([source]), None)
+    reader = Reader(document, document.file)
+    document.root, *document.more = [reader.root(one, None) for one in assemble([source])]
     return document
 
 
@@ -203,6 +204,7 @@ class _Execution:
         if built is None or self.failed:
             return self.failed or bool(self.record.refusals)
         self.document.root = self.reader.root(built.config, built.spot)
+        self.document.more = [self.reader.root(config, None) for config in built.more]
         if built.name:
             self.document.name = built.name
         if built.run is not None:

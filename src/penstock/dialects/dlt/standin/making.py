@@ -14,6 +14,7 @@ from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Incremental, Part
+from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
@@ -60,7 +61,15 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
         guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
         return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
 
-    return Retrieve(function=made, name=rows.name)
+    return Retrieve(function=made, name=rows.name, said=_said(rows))
+
+
+def _said(rows: Rows) -> str:
+    """What a function is called with, as far as texts and numbers say it."""
+    values = [value for name, value in rows.named.items() if name != rows.cursor]
+    found = (read_text(v) if isinstance(v, str) else v for v in (*rows.args, *values))
+    named = (v.name if isinstance(v, SecretRef) else v for v in found)
+    return ", ".join(str(v) for v in named if isinstance(v, (str, int, float)))
 
 
 class Following:

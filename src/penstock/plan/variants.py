@@ -1,0 +1,257 @@
+"""Sources that a document makes several times over, as one: what differs becomes a partition.
+
+Streams of one name ask the same of another account, host or day. The stream that stands for all of
+them has a partition for each, called after what tells it from the others, so that their rows go to
+one table and each keeps a cursor of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from penstock.errors import Error
+from penstock.plan.auth import Auth, Choose
+from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, const, evaluate_text, walk
+from penstock.plan.python import Retrieve
+from penstock.plan.request import Param, Slot
+from penstock.plan.slices import Parent, Partition, Product, Values, leaves, parents_of
+from penstock.plan.source import Source, Stream
+
+PARTITION = "source"
+_SENSITIVE = re.compile(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
+_DIGITS = 12  # of a digest that stands for what must not be shown
+_Choice = Callable[[Sequence[object], str], object]
+
+
+class DifferingError(Error):
+    """Streams of one name differ in what cannot differ within a stream."""
+
+    code = "duplicate-name"
+
+    def __init__(self, stream: str, what: str) -> None:
+        super().__init__(
+            f"the script makes {stream!r} several times, with another {what}",
+            hint="give each a name of its own",
+        )
+        self.stream = stream
+
+
+class Varied(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream with variants: the label of each source that has it, and where a slice holds it."""
+
+    labels: Mapping[int, str]
+    way: tuple[str, ...]
+
+
+def combined(sources: Sequence[Source]) -> Source:
+    """The sources as one, in which streams of one name are one stream.
+
+    Raises:
+        DifferingError: some of them differ in more than what is asked for, and with whose
+            credentials.
+    """
+    named: dict[str, dict[int, Stream]] = {}
+    for nth, source in enumerate(sources):
+        for stream in source.streams:
+            named.setdefault(stream.name, {})[nth] = stream
+    varied: dict[str, Varied] = {}
+    made: dict[str, Stream] = {}
+    for name in _parents_first(named):
+        made[name] = _one(name, named[name], varied)
+    inputs = {one.name: one for source in sources for one in source.inputs}
+    return msgspec.structs.replace(
+        sources[0],
+        streams=tuple(made[name] for name in named),
+        inputs=tuple(inputs.values()),
+    )
+
+
+def _parents_first(named: Mapping[str, Mapping[int, Stream]]) -> Iterator[str]:
+    done: set[str] = set()
+
+    def visit(name: str) -> Iterator[str]:
+        if name in done or name not in named:
+            return
+        done.add(name)
+        for stream in named[name].values():
+            for parent in parents_of(stream.partition):
+                yield from visit(parent.stream)
+        yield name
+
+    for name in named:
+        yield from visit(name)
+
+
+def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) -> Stream:
+    """The stream that stands for all of one name; that it has variants is noted."""
+    loaded = [stream for stream in streams.values() if stream.selected]
+    streams = {
+        nth: msgspec.structs.replace(stream, selected=bool(loaded))
+        for nth, stream in streams.items()
+    }
+    listed = list(streams.values())
+    first = listed[0]
+    above = {p.stream: varied[p.stream] for p in parents_of(first.partition) if p.stream in varied}
+    if any(set(found.labels) != set(streams) for found in above.values()):
+        raise DifferingError(name, "parent")
+    if all(stream == first for stream in listed):
+        return first
+    partition = _mixed([stream.partition for stream in listed], name, "parent", _refused(name))
+    bare = [msgspec.structs.replace(stream, partition=None) for stream in listed]
+    if above:
+        (parent,) = above.values()
+        known = Varied(labels=parent.labels, way=("parent_slice", *parent.way))
+    else:
+        labels = dict(zip(streams, _labels(name, bare), strict=True))
+        known = Varied(labels=labels, way=(PARTITION,))
+    varied[name] = known
+    labels_here = [known.labels[nth] for nth in streams]
+    by = Ref(at=Scope.SLICE, path=("partition", *known.way))
+    stream = _mixed(bare, name, "stream", _chosen(name, by, labels_here))
+    assert isinstance(stream, Stream), "streams are mixed into one"
+    return msgspec.structs.replace(
+        stream, partition=_parted(name, partition, known, inherited=bool(above))
+    )
+
+
+def _parted(name: str, given: object, known: Varied, *, inherited: bool) -> Partition:
+    """The partition of a stream with variants; those of a child are in its parent's slices."""
+    if inherited:
+        if not isinstance(given, Parent):
+            raise DifferingError(name, "parent")
+        return msgspec.structs.replace(given, within=True)
+    labels = tuple(dict.fromkeys(known.labels.values()))
+    own = Values(name=PARTITION, values=const(labels))
+    if given is None:
+        return own
+    assert isinstance(given, Partition), "the partition of a stream"
+    if any(isinstance(leaf, Values) and leaf.name == PARTITION for leaf in leaves(given)):
+        raise DifferingError(name, "partition")
+    return Product(members=(given, own))
+
+
+# What differs.
+
+
+def _mixed(values: Sequence[object], name: str, what: str, choose: _Choice) -> object:
+    """Values of the same form as one; `choose` makes one of those that may differ.
+
+    `what` says what they are, for messages and to tell what must not be shown.
+    """
+    first = values[0]
+    if all(value == first for value in values):
+        return first
+    for kind in (Expr, Auth, Retrieve):
+        if all(isinstance(value, kind) for value in values):
+            return choose(values, what)
+    if isinstance(first, msgspec.Struct) and all(type(value) is type(first) for value in values):
+        fields = [field.name for field in msgspec.structs.fields(first)]
+        found = {
+            field: _mixed([getattr(v, field) for v in values], name, _called(first, field), choose)
+            for field in fields
+        }
+        return msgspec.structs.replace(first, **found)
+    if isinstance(first, tuple):
+        tuples = [value for value in values if isinstance(value, tuple)]
+        if len(tuples) == len(values) and len({len(value) for value in tuples}) == 1:
+            rows = zip(*tuples, strict=True)
+            return tuple(_mixed(row, name, what, choose) for row in rows)
+    raise DifferingError(name, what)
+
+
+def _called(of: msgspec.Struct, field: str) -> str:
+    if isinstance(of, Slot):
+        return "param"
+    return f"{of.slot.place} param {of.slot.name!r}" if isinstance(of, Param) else field
+
+
+def _refused(name: str) -> _Choice:
+    def choose(_values: Sequence[object], what: str) -> object:
+        raise DifferingError(name, what)
+
+    return choose
+
+
+def _chosen(name: str, by: Ref, labels: Sequence[str]) -> _Choice:
+    """What takes of several values the one of the slice that is read."""
+
+    def choose(values: Sequence[object], what: str) -> object:
+        options = tuple(dict(zip(labels, values, strict=True)).items())
+        exprs = tuple((k, v) for k, v in options if isinstance(v, Expr))
+        auths = tuple((k, v) for k, v in options if isinstance(v, Auth))
+        if len(exprs) == len(options):
+            return Case(by=by, options=exprs)
+        if len(auths) == len(options):
+            return Choose(by=by, options=auths)
+        made = {k: v for k, v in options if isinstance(v, Retrieve)}
+        if len(made) < len(options):
+            raise DifferingError(name, what)
+        return Retrieve(
+            function=lambda door, frame: made[evaluate_text(by, frame)].function(door, frame),
+            name=next(iter(made.values())).name,
+        )
+
+    return choose
+
+
+# What each variant is called.
+
+
+def _labels(name: str, streams: Sequence[Stream]) -> list[str]:
+    """Names for streams by what is asked for; by digests of what must not be shown, if needed."""
+    shown: list[list[str]] = [[] for _ in streams]
+    hidden: list[list[str]] = [[] for _ in streams]
+
+    def note(values: Sequence[object], what: str) -> object:
+        secret = bool(_SENSITIVE.search(what)) or what.startswith(("header", "cookie"))
+        into = hidden if secret or isinstance(values[0], Auth) else shown
+        for texts, text in zip(into, _apart(values), strict=True):
+            texts.append(text)
+        return values[0]
+
+    _mixed(streams, name, "stream", note)
+    labels = [" ".join(texts) for texts in shown]
+    alike = len(set(labels)) < len({repr(stream) for stream in streams})
+    if not alike:
+        return labels
+    return [
+        f"{label} {_digest(repr(secret))}".strip()
+        for label, secret in zip(labels, hidden, strict=True)
+    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _apart(values: Sequence[object]) -> list[str]:
+    """What tells values of one form apart, as texts: no more of them than differs."""
+    first = values[0]
+    if isinstance(first, msgspec.Struct) and all(type(value) is type(first) for value in values):
+        if isinstance(first, Retrieve):
+            return [value.said for value in values if isinstance(value, Retrieve)]
+        names = [field.name for field in msgspec.structs.fields(first)]
+        fields = ([getattr(value, name) for value in values] for name in names)
+        differing = [found for found in fields if len(set(map(repr, found))) > 1]
+        if differing and not isinstance(first, Const):
+            columns = [_apart(found) for found in differing]
+            return [" ".join(row) for row in zip(*columns, strict=True)]
+    return [_text(value) for value in values]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Expr):
+        return " ".join(_words(value))
+    return value if isinstance(value, str) else repr(value)
+
+
+def _words(expr: Expr) -> Iterator[str]:
+    for one in walk(expr):
+        if isinstance(one, Const):
+            yield as_text(one.value)
+        elif isinstance(one, Ref):
+            yield ".".join(map(str, one.path))
