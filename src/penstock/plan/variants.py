@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.errors import Error
 from penstock.plan.auth import Auth, Choose
-from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, const, evaluate_text, walk
+from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, evaluate_text, walk
 from penstock.plan.python import Retrieve
 from penstock.plan.request import Param, Slot
 from penstock.plan.slices import Parent, Partition, Product, Values, leaves, parents_of
@@ -125,7 +125,7 @@ def _parted(name: str, given: object, known: Varied, *, inherited: bool) -> Part
             raise DifferingError(name, "parent")
         return msgspec.structs.replace(given, within=True)
     labels = tuple(dict.fromkeys(known.labels.values()))
-    own = Values(name=PARTITION, values=const(labels))
+    own = Values(name=PARTITION, values=Const(value=labels))
     if given is None:
         return own
     assert isinstance(given, Partition), "the partition of a stream"
