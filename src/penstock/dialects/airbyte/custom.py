@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from penstock.plan.python import (
     Sign,
 )
 from penstock.plan.records import Glob, Keys, RecordPath
+from penstock.plan.slices import parse_duration
 
 if TYPE_CHECKING:
     from penstock.dialects.airbyte.context import Context
@@ -300,7 +302,7 @@ def retrieve(
         "name": lambda _making: ctx.stream,
         "primary_key": lambda _making: key,
         "transformations": lambda making: [make(making) for make in made],
-        "cursor": lambda _making: None,
+        "cursor": lambda _making: _cutting(ctx, stream),
     }
     requester = component.child("requester")
     if requester is not None:
@@ -310,6 +312,21 @@ def retrieve(
     if caller is None:
         return None
     return Retrieve(function=caller.retrieve(schema), name=caller.name)
+
+
+def _cutting(ctx: Context, stream: Component) -> Any:
+    """The cursor that a retriever may ask to cut its windows."""
+    from penstock.dialects.airbyte.standin.incremental import (  # noqa: PLC0415 (start-up stays fast)
+        ConcurrentCursor,
+        FinalStateCursor,
+    )
+
+    cursor = stream.child("incremental_sync")
+    if cursor is None or ctx.bounds is None:
+        return FinalStateCursor()
+    finest = cursor.value("cursor_granularity")
+    gap = timedelta(seconds=parse_duration(finest).seconds) if isinstance(finest, str) else None
+    return ConcurrentCursor(ctx.bounds, str(cursor.value("datetime_format", "")), gap)
 
 
 def schema(ctx: Context, component: Component) -> Schema | None:

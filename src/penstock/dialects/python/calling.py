@@ -36,7 +36,9 @@ def calling(door: Door, file: str, name: str) -> Iterator[None]:
         except Exception as exc:
             where = f"{Path(file).name}:{line_of(exc, file)}"
             hint = getattr(exc, "hint", None)
-            raise ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint) from exc
+            error = ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint)
+            error.blame = getattr(exc, "blame", None)
+            raise error from exc
 
 
 def line_of(exc: BaseException, file: str) -> int:

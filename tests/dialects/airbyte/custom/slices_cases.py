@@ -76,6 +76,85 @@ def _kin(asked: Any) -> Any:
     return children(asked)
 
 
+HALVING = (
+    IMPORTS
+    + """
+from airbyte_cdk.sources.declarative.extractors.record_extractor import RecordExtractor
+from airbyte_cdk.sources.declarative.retrievers.request_window_splitting import (
+    RequestWindowSplitting,
+)
+from airbyte_cdk.sources.declarative.retrievers.simple_retriever import SimpleRetriever
+from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
+from airbyte_cdk.sources.streams.http.request_window_split_exception import (
+    RequestWindowSplitRequiredException,
+)
+
+
+@dataclass
+class Halving(SimpleRetriever):
+    cursor: Optional[Cursor] = None
+    request_window_splitting: Optional[RequestWindowSplitting] = RequestWindowSplitting()
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__post_init__(parameters)
+        self.request_window_splitter = getattr(self.cursor, "split_request_window", None)
+
+    def _read_pages(self, records_generator_fn, stream_slice):
+        for record in super()._read_pages(records_generator_fn, stream_slice):
+            if "refused" in record.data:
+                raise RequestWindowSplitRequiredException(self.name, record.data["refused"])
+            yield record
+"""
+)
+
+
+def _days(asked: Any) -> Any:
+    """The days of a window, unless it has more than two."""
+    first, last = int(asked.query["from"]), int(asked.query["to"])
+    if last - first > 1:
+        return {"data": [{"refused": "too much"}]}
+    kind = asked.query.get("kind", "")
+    return {"data": [{"id": f"{kind}{day}", "day": str(day)} for day in range(first, last + 1)]}
+
+
+def _halving(name: str, *kinds: str) -> Case:
+    """A week read in halves, of each kind where there are some."""
+    asked = {"from": "{{ stream_interval.start_time }}", "to": "{{ stream_interval.end_time }}"}
+    asked |= {"kind": "{{ stream_partition.kind }}"} if kinds else {}
+    made = stream(
+        requester={"request_parameters": asked},
+        incremental_sync={
+            "type": "DatetimeBasedCursor",
+            "cursor_field": "day",
+            "datetime_format": "%Y%m%d",
+            "start_datetime": {
+                "type": "MinMaxDatetime",
+                "datetime": "20240101",
+                "datetime_format": "%Y%m%d",
+            },
+            "end_datetime": {
+                "type": "MinMaxDatetime",
+                "datetime": "20240107",
+                "datetime_format": "%Y%m%d",
+            },
+            "step": "P1M",
+            "cursor_granularity": "P1D",
+        },
+    )
+    router = {"type": "ListPartitionRouter", "values": list(kinds), "cursor_field": "kind"}
+    parts = {k: v for k, v in made["retriever"].items() if k != "type"}
+    parts |= {"partition_router": router} if kinds else {}
+    made["retriever"] = custom("Retriever", "Halving", **parts)
+    days = [(k, day) for k in kinds or ("",) for day in range(20240101, 20240108)]
+    return Case(
+        name=name,
+        code=HALVING,
+        streams=[made],
+        route=_days,
+        expected={"items": [{"id": f"{k}{day}", "day": str(day)} for k, day in days]},
+    )
+
+
 CASES = [
     Case(
         name="router-over-some-parents",
@@ -253,6 +332,8 @@ class Marked(SimpleRetriever):
         route=pages,
         expected={"items": [{"id": i, "position": i - 1} for i in range(1, 6)]},
     ),
+    _halving("retriever-that-reads-halves"),
+    _halving("retriever-that-reads-halves-of-partitions", "a", "b"),
     Case(
         name="retriever-of-its-own",
         code=IMPORTS

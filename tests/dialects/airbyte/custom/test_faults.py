@@ -7,10 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from tests.dialects.airbyte.custom import slices_cases
 from tests.dialects.airbyte.custom.harness import Api, compiled, folder, penstock
 from tests.dialects.airbyte.custom.pieces import IMPORTS, Case, custom, plain, stream
 
 from penstock.dialects.airbyte.standin.calling import Alone
+from penstock.engine.protocol.messages import failure_kind
 from penstock.errors import ReadError
 
 GOOD = """
@@ -74,6 +76,13 @@ def said(tmp_path, code, **fields):
             (
                 "components.py:2:1: error[airbyte-component-import]: the package 'no_such_package' "
                 "is not installed (pip install no_such_package)"
+            ),
+        ),
+        (
+            "from google.ads.googleads.client import GoogleAdsClient\n",
+            (
+                "components.py:1:1: error[airbyte-component-import]: the package 'google' "
+                "is not installed (pip install google-ads)"
             ),
         ),
         (
@@ -159,6 +168,54 @@ def test_a_failure_with_a_message_for_the_user_gives_that(tmp_path):
         penstock(folder(tmp_path, manifest(), code), {"base": api.base}, ["items"])
 
     api.close()
+
+
+def test_a_window_that_cannot_be_cut_further_is_refused_by_the_api(tmp_path):
+    """It is time that helps, and the message says what the API said."""
+    case = next(c for c in slices_cases.CASES if c.name == "retriever-that-reads-halves")
+    api = Api(lambda asked: {"data": [{"refused": f"{asked.query['from']} is too much"}]})
+    file = folder(tmp_path, case.manifest(), case.code)
+
+    with pytest.raises(ReadError) as caught:
+        penstock(file, {"base": api.base}, ["items"])
+
+    api.close()
+    assert "the smallest window of items there may be" in str(caught.value)
+    assert "20240101 is too much" in str(caught.value)
+    assert failure_kind(caught.value) == "transient_error"
+    assert [asked.query["to"][-2:] for asked in api.asked] == ["07", "03", "01"]
+
+
+CATCHING = """
+from dataclasses import dataclass
+
+from airbyte_cdk.sources.declarative.retrievers.simple_retriever import SimpleRetriever
+from requests.exceptions import ChunkedEncodingError
+
+
+@dataclass
+class Catching(SimpleRetriever):
+    def _read_pages(self, records_generator_fn, stream_slice):
+        try:
+            yield from super()._read_pages(records_generator_fn, stream_slice)
+        except ChunkedEncodingError:
+            yield {"id": "cut"}
+"""
+
+
+def test_an_answer_that_is_cut_short_is_caught_as_in_requests(tmp_path):
+    """A class may know another way; it sees the error once the retries are used up."""
+    handler = {"type": "DefaultErrorHandler", "max_retries": 0}
+    made = stream(requester={"error_handler": handler})
+    parts = {k: v for k, v in made["retriever"].items() if k != "type"}
+    fields = {**made, "retriever": custom("Retriever", "Catching", **parts)}
+    case = Case(name="", code=CATCHING, streams=[fields], route=plain, expected={})
+    api = Api(lambda _asked: (200, {"Content-Length": "5000"}, b"{"))
+
+    found = penstock(folder(tmp_path, case.manifest(), CATCHING), {"base": api.base}, ["items"])
+
+    api.close()
+    assert found == {"items": [{"id": "cut"}]}
 
 
 def test_an_api_cannot_be_asked_on_import(tmp_path):

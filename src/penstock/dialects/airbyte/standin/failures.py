@@ -513,5 +513,35 @@ class RateLimitBackoffException(BaseBackoffException):
     """An answer to ask for again more slowly."""
 
 
+class RequestWindowSplitRequiredException(AirbyteTracedException):
+    """A window of time that is too large, which a retriever reads in halves."""
+
+    def __init__(
+        self,
+        stream_name: str | None = None,
+        error_message: str | None = None,
+        failure_type: FailureType | None = None,
+    ) -> None:
+        of = f" of stream {stream_name}" if stream_name else ""
+        detail = f": {error_message}" if error_message else "."
+        super().__init__(
+            message=f"The API rejected the current request window{of} and requires a smaller "
+            f"one{detail}",
+            failure_type=failure_type or FailureType.config_error,
+        )
+        self.error_message = error_message
+
+
+class RequestWindowSplitNotSupportedException(AirbyteTracedException):
+    """A window that is too large, of a stream that cannot cut it."""
+
+    def __init__(self, stream_name: str | None = None) -> None:
+        super().__init__(
+            message=f"The windows of {stream_name or 'a stream'} are too large for the API; its "
+            "retriever has no request_window_splitting, or its cursor no granularity",
+            failure_type=FailureType.config_error,
+        )
+
+
 class RequestBodyException(Exception):
     """A request with two bodies."""

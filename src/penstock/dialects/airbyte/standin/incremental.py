@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,16 @@ from penstock.dialects.airbyte.standin.interpolation import InterpolatedString
 from penstock.dialects.airbyte.standin.models import UnionPartitionRouter
 from penstock.dialects.airbyte.standin.request_options import RequestOption, RequestOptionType
 from penstock.dialects.airbyte.standin.routers import StreamSlicer
-from penstock.dialects.airbyte.standin.values import Config, Record, StreamSlice, StreamState
+from penstock.dialects.airbyte.standin.values import (
+    AirbyteTracedException,
+    Config,
+    Record,
+    StreamSlice,
+    StreamState,
+)
+from penstock.errors import ExprError
 from penstock.plan.slices import Duration, parse_duration, windows
+from penstock.plan.windowed import Ruler, halved
 
 
 class StateMigration:
@@ -92,13 +100,59 @@ class CursorField:
 class Cursor(StreamSlicer):
     """Cuts a stream by what is new; its subclasses are named by components, not run by them."""
 
+    def stream_slices(self) -> Iterable[StreamSlice]:
+        """None: the run cuts the stream itself."""
+        return ()
+
+
+class FinalStateCursor(Cursor):
+    """The cursor of a stream that is read in full."""
+
 
 class ConcurrentCursor(Cursor):
-    """A cursor of one partition."""
+    """A cursor of times, as far as a retriever asks it: how its windows are cut in two."""
+
+    def __init__(
+        self, bounds: tuple[str, str], spelled: str, granularity: timedelta | None = None
+    ) -> None:
+        self._bounds, self._spelled, self._granularity = bounds, spelled, granularity
+
+    def split_request_window(
+        self, stream_slice: StreamSlice, min_split_window: timedelta | None = None
+    ) -> list[StreamSlice] | None:
+        """The halves of a slice; None where it cannot be cut.
+
+        Raises:
+            AirbyteTracedException: it has no bounds, or they are no times.
+        """
+        if not self._granularity:
+            return None
+        ruler = Ruler(granularity=Duration(seconds=self._granularity.total_seconds()))
+        cut = halved(*self._window(stream_slice), ruler, min_split_window)
+        return cut and [
+            StreamSlice(
+                partition=stream_slice.partition,
+                cursor_slice=dict(zip(self._bounds, map(self._text, half), strict=True)),
+                extra_fields=stream_slice.extra_fields,
+            )
+            for half in cut
+        ]
+
+    def _window(self, piece: StreamSlice) -> tuple[datetime, datetime]:
+        try:
+            first, last = (piece.cursor_slice[name] for name in self._bounds)
+            parser = DatetimeParser()
+            return parser.parse(first, self._spelled), parser.parse(last, self._spelled)
+        except (KeyError, ValueError, TypeError, ExprError) as exc:
+            message = f"a window cannot be cut: {self._bounds} of {piece} are no times"
+            raise AirbyteTracedException(message=message) from exc
+
+    def _text(self, moment: datetime) -> str:
+        return DatetimeParser().format(moment, self._spelled)
 
 
-class ConcurrentPerPartitionCursor(Cursor):
-    """A cursor for each partition."""
+class ConcurrentPerPartitionCursor(ConcurrentCursor):
+    """A cursor for each partition; their windows are cut alike."""
 
 
 class ConcurrentCursorFactory:

@@ -39,7 +39,7 @@ sources.streams.concurrent.partitions : retrievers routers values : partition
 sources.streams.concurrent.state_converters : dates : abstract_stream_state_converter
   datetime_stream_state_converter
 sources.streams.http : requesters retrievers failures auth oauth : http http_client exceptions
-  rate_limiting availability_strategy
+  rate_limiting availability_strategy request_window_split_exception
 sources.streams.http.error_handlers : failures : backoff_strategy default_backoff_strategy
   default_error_mapping error_handler error_message_parser http_status_error_handler
   json_error_message_parser response_models
@@ -83,6 +83,7 @@ sources.declarative.requesters.request_options : request_options :
   request_options_provider default_request_options_provider
   interpolated_nested_request_input_provider datetime_based_request_options_provider
 sources.declarative.retrievers : retrievers : retriever simple_retriever async_retriever
+  request_window_splitting
 sources.declarative.schema : incremental : schema_loader json_file_schema_loader
   inline_schema_loader default_schema_loader dynamic_schema_loader composite_schema_loader
 sources.declarative.stream_slicers : routers : stream_slicer cartesian_product_stream_slicer
@@ -268,8 +269,15 @@ def _real(
         missing = (exc.name or name).partition(".")[0]
         if exc.name is None or not name.startswith(missing):
             raise
-        hint = f"pip install {_DISTRIBUTIONS.get(missing, missing)}"
+        hint = f"pip install {_distribution(name, missing)}"
         raise Unknown(f"the package {missing!r} is not installed", hint) from None
+
+
+def _distribution(name: str, missing: str) -> str:
+    """What to install for a module: that of the longest part of its name that is known."""
+    parts = name.split(".")
+    above = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((_DISTRIBUTIONS[part] for part in above if part in _DISTRIBUTIONS), missing)
 
 
 _DISTRIBUTIONS = {
@@ -279,4 +287,7 @@ _DISTRIBUTIONS = {
     "Crypto": "pycryptodome",
     "bs4": "beautifulsoup4",
     "google": "google-auth",
+    "google.ads": "google-ads",
+    "google.api_core": "google-api-core",
+    "google.protobuf": "protobuf",
 }

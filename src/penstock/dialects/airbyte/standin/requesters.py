@@ -30,6 +30,7 @@ from penstock.dialects.airbyte.standin.values import (
 )
 from penstock.dialects.python import web
 from penstock.dialects.python.running import current
+from penstock.errors import TransportError
 from penstock.plan.auth import Auth
 from penstock.plan.auth import NoAuth as NoPlanAuth
 from penstock.plan.expr import Frame
@@ -187,7 +188,17 @@ class HttpClient:
         parted = msgspec.structs.replace(request, url=url, query=query)
         # A subclass may have encoded the query in a way of its own, which is then sent as it is.
         request = parted if parted.full_url == request.full_url else request
-        return current().ask(request, route.auth, route.policy, Frame(source=current().values))
+        frame = Frame(source=current().values)
+        try:
+            return current().ask(request, route.auth, route.policy, frame)
+        except TransportError as exc:
+            if exc.code != TransportError.code:
+                raise
+            raise Cut(exc.message, request=exc.request) from exc
+
+
+class Cut(TransportError, web.ChunkedEncodingError):
+    """An answer that ends too soon, however often it was asked for: a class may know a way."""
 
 
 def _parted(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:

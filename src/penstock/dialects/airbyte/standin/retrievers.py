@@ -5,9 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from penstock.dialects.airbyte.standin.extractors import HttpSelector
+from penstock.dialects.airbyte.standin.failures import (
+    RequestWindowSplitNotSupportedException,
+    RequestWindowSplitRequiredException,
+)
 from penstock.dialects.airbyte.standin.paginators import NoPagination, Paginator, accepted
 from penstock.dialects.airbyte.standin.request_options import (
     DefaultRequestOptionsProvider,
@@ -16,7 +21,9 @@ from penstock.dialects.airbyte.standin.request_options import (
 from penstock.dialects.airbyte.standin.requesters import Requester
 from penstock.dialects.airbyte.standin.routers import SinglePartitionRouter, StreamSlicer, as_slice
 from penstock.dialects.airbyte.standin.values import (
+    AirbyteTracedException,
     Config,
+    FailureType,
     Record,
     StreamSlice,
     StreamState,
@@ -27,6 +34,7 @@ from penstock.dialects.python.running import current
 from penstock.dialects.python.web import Response
 
 FULL_REFRESH_SYNC_COMPLETE_KEY = "__ab_full_refresh_sync_complete"
+MOST_CUTS = 10
 
 
 class Retriever:
@@ -54,6 +62,14 @@ class Retriever:
         del value
 
 
+@dataclass(frozen=True)
+class RequestWindowSplitting:
+    """That windows which are too large are read in halves, and how short they may become."""
+
+    failure_message: str | None = None
+    min_split_window: timedelta | None = None
+
+
 @dataclass
 class SimpleRetriever(Retriever):
     """Reads the pages of a slice, one after the other."""
@@ -75,6 +91,8 @@ class SimpleRetriever(Retriever):
     ignore_stream_slicer_parameters_on_paginated_requests: bool = False
     additional_query_properties: Any = None
     log_formatter: Any = None
+    request_window_splitting: RequestWindowSplitting | None = None
+    request_window_splitter: Any = None
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._parameters = parameters
@@ -229,11 +247,35 @@ class SimpleRetriever(Retriever):
     ) -> Iterable[Any]:
         """The records."""
         piece = stream_slice or StreamSlice(partition={}, cursor_slice={})
+        yield from self._read_window(records_schema, piece, MOST_CUTS)
+
+    def _read_window(
+        self, records_schema: Mapping[str, Any], piece: StreamSlice, cuts: int
+    ) -> Iterable[Any]:
+        """The records of a window, or of its halves where it is too large."""
 
         def parsed(response: Response | None) -> Iterable[Record]:
             return self._parse_records(response, records_schema, piece)
 
-        yield from self._read_pages(parsed, piece)
+        try:
+            yield from self._read_pages(parsed, piece)
+        except RequestWindowSplitRequiredException as exc:
+            for half in self._halves(piece, cuts, exc):
+                yield from self._read_window(records_schema, half, cuts - 1)
+
+    def _halves(
+        self, piece: StreamSlice, cuts: int, exc: RequestWindowSplitRequiredException
+    ) -> list[StreamSlice]:
+        how, cut = self.request_window_splitting, self.request_window_splitter
+        if how is None or cut is None:
+            raise RequestWindowSplitNotSupportedException(stream_name=self.name) from exc
+        found: list[StreamSlice] | None = cut(piece, how.min_split_window) if cuts else None
+        if found is None:
+            said = [f"the API refuses the smallest window of {self.name} there may be: {exc}"]
+            said += [how.failure_message] if how.failure_message else []
+            kind = FailureType.transient_error
+            raise AirbyteTracedException(message=" ".join(said), failure_type=kind) from exc
+        return found
 
 
 class Partition:

@@ -322,6 +322,11 @@ class AirbyteTracedException(Exception):
     def __str__(self) -> str:
         return self.message or self.internal_message or ""
 
+    @property
+    def blame(self) -> str:
+        """Whose fault it is, in one word."""
+        return FailureType(self.failure_type).value.partition("_")[0]
+
     @classmethod
     def from_exception(
         cls, exc: BaseException, *args: Any, **kwargs: Any
