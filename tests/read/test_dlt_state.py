@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.dialects import compile_document
 from penstock.dialects.document import Document
+from penstock.plan.python import Retrieve
 from penstock.plan.source import Source
 from penstock.read import digests
 from penstock.read.dlt_state import cursors_of, is_state
+from penstock.read.memory import ENTRY, Memory, Shared
 from penstock.read.state import mark_of, read_stretches
 
 SINCE = {"cursor_path": "at", "start_param": "since"}
@@ -110,3 +114,20 @@ def test_a_record_is_known_by_what_others_left(left, values):
     """Digests that dlt and older versions of either left behind are recognised."""
     assert digests.Known([left, "other"]).has(RECORD, values)
     assert not digests.Known([left]).has(b'{"id": 6}', None if values is None else [6])
+
+
+def test_what_functions_kept_is_taken_over():
+    """Of a stream whose rows a function makes: what it kept, and what all of its source keep."""
+    state = _state(last_value=1)
+    held = state["sources"]["any"]
+    held["resources"]["events"]["seen"] = ["\uf0272024-01-02T00:00:00+00:00"]
+    held["runs"] = 3
+    assert set(cursors_of(_source(), state)["events"]) == {"cursor"}
+    made = Retrieve(function=lambda _door, _frame: [])
+    source = _source()
+    rows = msgspec.structs.replace(source.streams[0], retrieve=made)
+    found = cursors_of(msgspec.structs.replace(source, streams=(rows,)), state)
+    assert set(found["events"]) == {"cursor", ENTRY}
+    kept = Memory("any", "events", found["events"][ENTRY], Shared(found, 1))
+    assert kept.own == {"seen": [datetime(2024, 1, 2, tzinfo=UTC)]}
+    assert dict(kept.shared) == {"runs": 3}

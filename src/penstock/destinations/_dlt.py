@@ -151,7 +151,7 @@ class DltDataset:
                 "schema_version_hash) VALUES (?, ?, 0, now(), ?)",
                 [load_id, name, after["version_hash"]],
             )
-        if said.cursor is not None:
+        if said.cursor is not None or said.own or said.shared:
             self._put_state(checkpoint, said, name)
 
     def _bring_up(self, said: DltLoad, schema: Schema) -> tuple[str, Document]:
@@ -297,9 +297,14 @@ def _fresh_state(pipeline: str, schema_name: str, dataset: str) -> Document:
 
 
 def _move(state: Document, source: str, stream: str, said: DltLoad) -> None:
-    """Set how far a stream's cursor is; what dlt knows of it besides stays."""
-    resource = state.setdefault("sources", {}).setdefault(source, {}).setdefault("resources", {})
-    cursors = resource.setdefault(stream, {}).setdefault("incremental", {})
+    """Set how far a stream's cursor is, and what its functions keep; what else there is stays."""
+    held = state.setdefault("sources", {}).setdefault(source, {})
+    held |= said.shared
+    resource = held.setdefault("resources", {}).setdefault(stream, {})
+    resource |= said.own
+    if said.cursor is None:
+        return
+    cursors = resource.setdefault("incremental", {})
     # dlt keeps it under the path as the document spells it
     name = next(iter(cursors)) if len(cursors) == 1 else said.cursor
     held = cursors.setdefault(name, {"initial_value": None})

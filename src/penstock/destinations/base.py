@@ -93,7 +93,8 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` names dlt's schema and pipeline where the dataset names none, `resource` what the rows
     come from. `cursor` is the path of the stream's cursor where the checkpoint moves it to `last`;
-    `hashes` are those by which dlt recognises the records there.
+    `hashes` are those by which dlt recognises the records there. `own` and `shared` are what
+    functions keep, for the resource and for all of its source.
     """
 
     source: str
@@ -103,6 +104,8 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     last: str | int | float | bool | None = None
     hashes: tuple[str, ...] = ()
+    own: Mapping[str, JsonValue] = {}
+    shared: Mapping[str, JsonValue] = {}
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.source import Source, Stream
 from penstock.read.dlt_state import cursors_of
+from penstock.read.memory import ENTRY, told
 from penstock.read.state import read_mark
 from penstock.shape import Schema
 from penstock.shape.names import identifier
@@ -63,6 +64,8 @@ class Dlt:
 
     def moved(self, stream: Stream, known: DltLoad, state: Mapping[str, str | None]) -> DltLoad:
         """The same of a checkpoint that changes these entries of the stream's state."""
+        own, shared = told(state.get(ENTRY))
+        known = msgspec.structs.replace(known, own=own, shared=shared)
         cursor, mark = stream.cursor, read_mark(state.get("cursor"))
         if cursor is None or cursor.window is not None or mark is None:
             return known

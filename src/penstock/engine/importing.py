@@ -43,7 +43,11 @@ def import_state(  # noqa: PLR0913 (the same words as the command line's)
         PlanError: there is no state, or it is of no stream that could use it.
         DestinationError: another run holds the destination.
     """
-    usable = {s.name for s in source.streams if s.cursor is not None and s.selected}
+    usable = {
+        s.name
+        for s in source.streams
+        if s.selected and (s.cursor is not None or s.retrieve is not None)
+    }
     taken = _entries(source, origin, dataset or db_schema or source.name, values or {})
     found = {name: entries for name, entries in taken.items() if name in usable and entries}
     if not found:

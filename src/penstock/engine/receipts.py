@@ -110,7 +110,8 @@ def _findings(
                 f"the only page held exactly {tally.rows_read} records: there may be more",
             )
         )
-    if previous and previous.rows_read > 0 and tally.rows_read == 0 and not stream.cursor:
+    follows = stream.cursor is not None or (context.memory is not None and context.memory.used)
+    if previous and previous.rows_read > 0 and tally.rows_read == 0 and not follows:
         found.append(("rows-gone", f"no record came; the last run had {previous.rows_read}"))
     if _unshown(loader) and context.lost:
         found.append(("not-replaced", "not all records came, so the old table is kept as it is"))

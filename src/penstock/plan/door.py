@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -20,6 +20,19 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
     records: tuple[JsonValue, ...]
     answer: JsonValue = None
+
+
+class Remembered(Protocol):
+    """What the functions of a stream keep from run to run: their own, and that of all streams."""
+
+    source: str
+    stream: str
+    own: dict[str, object]
+
+    @property
+    def shared(self) -> MutableMapping[str, object]:
+        """What all streams of the source share."""
+        ...
 
 
 class Door(Protocol):
@@ -55,4 +68,8 @@ class Door(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Wait, on the run's clock."""
+        ...
+
+    def remembered(self) -> Remembered:
+        """What the stream remembers, to be read and changed."""
         ...

@@ -48,8 +48,23 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     return Tracker(cursor, mark, piece.range, whole=whole)
 
 
+def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntries:
+    """What functions of the document remember, with the stream's only slice or at its end.
+
+    Of several slices each may have changed a part of it, so that it holds when all are complete.
+    """
+    sliced = context.stream.partition is not None
+    if context.memory is None or context.lost or sliced == (piece is not None):
+        return ()
+    return context.memory.entries()
+
+
 def closing_state(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -> StateEntries:
     """The state entries that a closed slice changes."""
+    return (*_closing(context, piece, tracker), *remembered(context, piece))
+
+
+def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -> StateEntries:
     if context.follower is not None and isinstance(tracker, (SpanTracker, CountTracker)):
         found = context.follower.close(piece, tracker.newest)
         context.keep(found)

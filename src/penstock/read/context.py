@@ -30,6 +30,7 @@ from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Places, Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import FieldReader, Wanted, find_values, wanted
+from penstock.read.memory import Memory
 from penstock.read.steps import Steps
 from penstock.read.tally import Tally
 
@@ -64,6 +65,7 @@ class StreamContext:
     """One stream in one run: the plan of it, its state, its tally, and what its pages showed."""
 
     places: Places | None = None  # where the document says what it says
+    memory: Memory | None = None  # of functions of the document
 
     def __init__(
         self,

@@ -1,16 +1,20 @@
-"""State that dlt left, as Penstock's own entries: the cursors of its incremental resources."""
+"""State that dlt left, as Penstock's own entries: the cursors of its incremental resources.
+
+What functions of a script kept themselves is taken over too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from penstock.errors import ExprError
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Keys
 from penstock.plan.slices import Cursor, parse_moment
 from penstock.plan.source import Source, Stream
+from penstock.read.memory import taken_over
 from penstock.read.state import Mark, Stretch, spellings, write
 
 # dlt marks what is no JSON value with a character before its text.
@@ -26,21 +30,32 @@ def is_state(given: JsonValue) -> bool:
 def cursors_of(source: Source, state: Mapping[str, JsonValue]) -> dict[str, dict[str, str]]:
     """The state entries of each stream whose cursor the state knows."""
     found: dict[str, dict[str, str]] = {}
-    for resources in _sources(state):
+    for resources, shared in _sources(state):
         for stream in source.streams:
             held = resources.get(stream.name)
-            entries = _entries(stream, held) if isinstance(held, dict) else None
+            held = held if isinstance(held, dict) else {}
+            entries = {**(_entries(stream, held) or {}), **_remembered(stream, held, shared)}
             if entries:
                 found.setdefault(stream.name, entries)
     return found
 
 
-def _sources(state: Mapping[str, JsonValue]) -> Iterator[Mapping[str, JsonValue]]:
+_State: TypeAlias = "Mapping[str, JsonValue]"
+
+
+def _sources(state: _State) -> Iterator[tuple[_State, _State]]:
+    """What each source kept of its resources, and beside these."""
     sources = state.get("sources")
     for held in sources.values() if isinstance(sources, dict) else ():
         resources = held.get("resources") if isinstance(held, dict) else None
-        if isinstance(resources, dict):
-            yield resources
+        if isinstance(held, dict) and isinstance(resources, dict):
+            yield resources, {key: value for key, value in held.items() if key != "resources"}
+
+
+def _remembered(stream: Stream, held: _State, shared: _State) -> dict[str, str]:
+    """What functions of a script kept, where the stream's rows are made by one."""
+    own = {key: value for key, value in held.items() if key != "incremental"}
+    return taken_over(own, shared) if stream.retrieve is not None else {}
 
 
 def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | None:

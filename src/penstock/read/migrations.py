@@ -7,6 +7,7 @@ from typing import TypeAlias, assert_never
 
 from penstock.errors import ReadError
 from penstock.plan.auth import Auth
+from penstock.plan.door import Remembered
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.policy import ErrorPolicy
@@ -50,6 +51,10 @@ class Closed:
 
     def pause(self, seconds: float) -> None:
         """There is nothing to wait for."""
+
+    def remembered(self) -> Remembered:
+        """Refuses."""
+        raise ReadError("a state is taken over without what functions keep", code="state-offline")
 
 
 def _closed(request: HttpRequest) -> ReadError:

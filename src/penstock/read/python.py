@@ -23,6 +23,7 @@ from penstock.plan.python import ForTable, Retrieve
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
+from penstock.read.memory import Memory
 from penstock.read.parts import PagePart, Part, SliceLost
 from penstock.read.threads import called
 from penstock.read.walk import Walked
@@ -116,6 +117,12 @@ class Doorway:
     def pause(self, seconds: float) -> None:
         """Wait, on the run's clock."""
         self._wait(self._asker.clock.sleep(seconds))
+
+    def remembered(self) -> Memory:
+        """What the stream remembers, to be read and changed."""
+        if self._context.memory is None:
+            raise ReadError("nothing is remembered here: this is no run that keeps its state")
+        return self._context.memory
 
 
 def _itself(response: HttpResponse) -> HttpResponse:

@@ -31,12 +31,13 @@ from penstock.read.airbyte_state import exported
 from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.closing import AnyTracker, closing_state, make_tracker
+from penstock.read.closing import AnyTracker, closing_state, make_tracker, remembered
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
 from penstock.read.fetch import Answer
 from penstock.read.jobs import JobWalk
+from penstock.read.memory import ENTRY, Memory, Shared
 from penstock.read.partitions import Fed, Feed, Gate, Partitions, left_over
 from penstock.read.parts import (
     PagePart,
@@ -96,6 +97,10 @@ class Reader:
         self._doors = [Doorway(asker, c, kept, self._others) for c in self._contexts]
         for context, door in zip(self._contexts, self._doors, strict=True):
             context.door = door
+        shared = Shared({} if settings.fresh else state, int(settings.now.timestamp() * 1000))
+        for context in self._contexts:
+            text = None if settings.fresh else state.get(context.name, {}).get(ENTRY)
+            context.memory = Memory(source.name, context.name, text, shared)
         self._jobs = asyncio.Semaphore(_jobs_at_once(source, settings))
         self._groups = {s.group: asyncio.Lock() for s in source.streams if s.group is not None}
         self._resumes: dict[tuple[str, str], Position] = {}
@@ -463,6 +468,10 @@ class Reader:
     async def _close(self, context: StreamContext) -> None:
         await self._await_parents(context)
         ended = await self._ended(context)
+        try:
+            ended = (*ended, *remembered(context))
+        except ReadError as exc:  # what cannot be kept
+            await self._lose(context, Slice(), exc)
         context.over.set()
         if not context.keeps_state:
             return

@@ -158,6 +158,27 @@ SAID = {
         ),
         ["error[duplicate-name] 2: the script makes 'a' several times, with another param"],
     ),
+    "a state outside of a run": (
+        "@dlt.source\ndef api():\n    dlt.current.source_state()['n'] = 1\n    return []\napi()\n",
+        [
+            (
+                "error[unsupported] 3: dlt.current.source_state is asked while the script is "
+                "executed, and no state is known"
+            )
+        ],
+    ),
+    "more of dlt.current": (
+        "x = dlt.current.source_schema()\n",
+        ["error[unsupported] 1: Penstock has no dlt.current.source_schema"],
+    ),
+    "a state of a step": (
+        (
+            "def step(row):\n    dlt.current.resource_state()['n'] = 1\n    return row\n"
+            "config = {'client': {'base_url': ''}, 'resources': [{'name': 'a',\n"
+            "    'processing_steps': [{'map': step}]}]}\nsource = rest_api_source(config)\n"
+        ),
+        ["error[unsupported] 5: a processing step keeps no state"],
+    ),
     "functions as hints": (
         (
             "def made():\n    return {'client': {'base_url': ''}, 'resources': [{\n"

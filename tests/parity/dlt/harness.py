@@ -130,9 +130,9 @@ class Oracle:
         assert not done["error"].startswith("worker:"), done["error"]
         return done
 
-    def execute(self, script: Path) -> dict[str, Any]:
+    def execute(self, script: Path, **more: Any) -> dict[str, Any]:
         """Run a script once, in its own folder; it loads into `shop.duckdb`, schema `shop_data`."""
-        job = {"script": str(script), "folder": str(script.parent)}
+        job = {"script": str(script), "folder": str(script.parent), **more}
         assert self._process.stdin is not None
         send(self._process.stdin, pickle.dumps(job))
         done: dict[str, Any] = self._receive()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
-from tests.parity.dlt.continued import Turns
+from tests.parity.dlt.continued import RESTORE, Turns
 from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.server import Stage
 
-from penstock.engine import import_state
+from penstock.engine import Options, compile_source, execute, import_state
 from penstock.errors import DestinationError
 
 ORPHANS = "SELECT _dlt_root_id FROM merged__l EXCEPT SELECT _dlt_id FROM merged"
@@ -158,3 +160,40 @@ def test_a_dataset_without_state_is_told(turns: Turns, tmp_path: Path):
         import_state(turns.source(), str(tmp_path / "x.duckdb"), "parity", str(turns.file),
                      dataset="elsewhere")  # fmt: skip
     assert caught.value.hint == "name the dataset that dlt loads into with --dataset"
+
+
+KEEPING = """
+import dlt
+
+@dlt.resource(name="things")
+def things():
+    kept = dlt.current.resource_state()
+    shared = dlt.current.source_state()
+    kept["n"] = shared["runs"] = kept.get("n", 0) + 1
+    yield {"n": kept["n"]}
+
+@dlt.source(name="shop")
+def shop():
+    return things
+
+dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(shop())
+"""
+
+
+def test_what_functions_keep_goes_from_one_to_the_other(oracle: Oracle, tmp_path: Path):
+    """A state that dlt left is gone on with, and told back, so that dlt goes on with it."""
+    path = tmp_path / "pipeline.py"
+    path.write_text(KEEPING, "utf-8")
+    file = tmp_path / "shop.duckdb"
+    for engine in ("dlt", "penstock", "penstock", "dlt"):
+        if engine == "dlt":
+            shutil.rmtree(tmp_path / "dlt", ignore_errors=True)  # found again in the dataset
+            done = oracle.execute(path, settings=RESTORE)
+            assert not done["error"], done["error"]
+            continue
+        source = compile_source(str(path)).need()
+        options = Options(db_schema="shop_data", dlt_columns=True)
+        assert execute(source, {}, str(file), options, lambda _event: None).status == "done"
+    with duckdb.connect(str(file), read_only=True) as con:
+        found = con.execute("SELECT n FROM shop_data.things ORDER BY n").fetchall()
+    assert found == [(1,), (2,), (3,), (4,)]

@@ -11,6 +11,7 @@ from tests.parity.dlt import dump
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
+from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.scripts_tables import TABLES
@@ -22,7 +23,7 @@ from penstock.values import gather
 
 # Every eighth one, as all of them take minutes; PENSTOCK_PARITY=all leaves none out.
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
-WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS}
+WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS, **CURRENT}
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 HEAD = """\
 import os

@@ -63,9 +63,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
     folder = Path(job["folder"])
     error = ""
+    os.environ.update({**SETTINGS, **job.get("settings", {})})
     if "script" in job:
         return _executed(folder, job["script"])
-    os.environ.update({**SETTINGS, **job.get("settings", {})})
     try:
         pipeline = dlt.pipeline(
             job["name"],

@@ -20,6 +20,7 @@ _STEPS: dict[str, Literal["filter", "map", "expand"]] = {
     "map": "map",
     "yield_map": "expand",
 }
+_STATES = {"resource_state", "source_state"}
 _Function = Callable[[JsonValue], "JsonValue | Iterable[JsonValue]"]
 
 
@@ -68,6 +69,11 @@ def _call(ctx: Context, node: Node, does: Literal["filter", "map", "expand"]) ->
     held = node.value.value if isinstance(node.value, Opaque) else None
     if not callable(held):
         ctx.wrong(node, "a Python function")
+        return []
+    if _STATES & set(getattr(getattr(held, "__code__", None), "co_names", ())):
+        message = "a processing step keeps no state"
+        hint = "keep it in a function decorated with @dlt.resource or @dlt.transformer"
+        ctx.error("unsupported", message, node, hint)
         return []
     name = str(getattr(held, "__name__", type(held).__name__))
     return [Call(does=does, function=cast("_Function", held), name=name)]

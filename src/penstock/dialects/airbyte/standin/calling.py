@@ -18,7 +18,7 @@ from penstock.dialects.python.calling import calling, plain
 from penstock.errors import PlanError, ReadError
 from penstock.plan import paths
 from penstock.plan.auth import Auth
-from penstock.plan.door import Door, Taken
+from penstock.plan.door import Door, Remembered, Taken
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import HttpRequest, HttpResponse, Token
 from penstock.plan.policy import Action, ErrorPolicy, Verdict
@@ -73,6 +73,10 @@ class Alone:
 
     def pause(self, seconds: float) -> None:
         """Nothing is waited for."""
+
+    def remembered(self) -> Remembered:
+        """Refused."""
+        raise ReadError("nothing is remembered before the run begins")
 
 
 def _at(value: JsonValue, path: tuple[str, ...]) -> list[JsonValue]:

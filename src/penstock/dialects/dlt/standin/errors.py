@@ -12,6 +12,7 @@ class Refusal(Exception):  # noqa: N818 (it stops a script, and is told as a dia
     """
 
     code = "unsupported"
+    is_sentence = True  # where a function raises it that a run calls
 
     def __init__(self, message: str, hint: str | None = None, *, spot: Spot | None = None) -> None:
         super().__init__(message)

@@ -16,6 +16,7 @@ from typing import Any
 
 from penstock.dialects.dlt.standin import (
     client,
+    current,
     paginators,
     parts,
     pipeline,
@@ -131,6 +132,7 @@ def _top() -> dict[str, Any]:
         "run": pipeline.run,
         "Pipeline": pipeline.Pipeline,
         "mark": StandinModule("dlt.mark", _MARK),
+        "current": StandinModule("dlt.current", current.public()),
         "TSecretValue": AnyType,
         "TSecretStrValue": AnyType,
         "TCredentials": AnyType,

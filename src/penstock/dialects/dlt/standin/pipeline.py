@@ -116,6 +116,10 @@ def _loaded(what: str, name: str) -> Any:
     raise refuse(Unfinished(message, hint))
 
 
+latest: list[Pipeline] = []
+"""The pipeline that was made last."""
+
+
 class Pipeline:
     """A pipeline; its `run` is noted, and executed by Penstock after the script."""
 
@@ -125,6 +129,7 @@ class Pipeline:
         self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
         self._refresh = settings.get("refresh")
         self._destination = _destination_of(settings.get("destination"), None)
+        latest[:] = [self]
         if self._dev:
             remark(
                 "dev_mode makes no dataset of its own here: each run loads everything anew",

@@ -1,0 +1,62 @@
+"""`dlt.current`: what a function of a script may ask of the run that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from penstock.dialects.dlt.standin import pipeline as pipelines
+from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.marks import caller
+from penstock.dialects.dlt.standin.record import refuse, unknown
+from penstock.dialects.python.running import NoRunError
+from penstock.dialects.python.running import current as run
+from penstock.plan.door import Remembered
+
+
+def _remembered(name: str) -> Remembered:
+    """What the stream remembers whose function is calling.
+
+    Raises:
+        Refusal: the script is only being executed; its state is known in a run.
+    """
+    try:
+        return run().remembered()
+    except NoRunError:
+        message = f"dlt.current.{name} is asked while the script is executed, and no state is known"
+        hint = "put it into a function decorated with @dlt.resource or @dlt.transformer"
+        raise refuse(Refusal(message, hint, spot=caller())) from None
+
+
+def source_state() -> MutableMapping[str, Any]:
+    """What all resources of the source remember."""
+    return _remembered("source_state").shared
+
+
+def resource_state(resource_name: str | None = None, *_: Any) -> dict[str, Any]:
+    """What the resource remembers whose function is calling."""
+    found = _remembered("resource_state")
+    if resource_name is not None and str(resource_name) != found.stream:
+        raise unknown(f"state of {resource_name!r} in a function of {found.stream!r}")
+    return found.own
+
+
+def resource_name() -> str:
+    """The name of the resource whose function is calling."""
+    return _remembered("resource_name").stream
+
+
+def pipeline() -> pipelines.Pipeline:
+    """The pipeline that was made last."""
+    return pipelines.latest[-1] if pipelines.latest else pipelines.Pipeline()
+
+
+def public() -> dict[str, Any]:
+    """The names of the module; others are refused."""
+    return {
+        "pipeline": pipeline,
+        "resource_name": resource_name,
+        "resource_state": resource_state,
+        "source_state": source_state,
+        "state": source_state,
+    }

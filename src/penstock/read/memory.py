@@ -1,0 +1,187 @@
+"""What functions of a document remember from run to run: each stream its own, and all of a source.
+
+It is kept as an entry of the streams' state, so that it is committed with the rows that belong to
+it. What all share is kept by each stream as far as that stream looked at it and it changed; of
+several the value of the latest run counts.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from penstock.errors import ReadError
+from penstock.plan import jsontext
+from penstock.plan.expr import JsonValue
+from penstock.read.parts import StateEntries
+
+ENTRY: Final = "memory"
+
+# What is no JSON value is a text with a mark before it, as in the state of dlt.
+_DECIMAL, _MOMENT, _DATE, _BYTES, _TIME = "\uf026", "\uf027", "\uf028", "\uf02b", "\uf02d"
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    _DECIMAL: Decimal,
+    _MOMENT: datetime.fromisoformat,
+    _DATE: date.fromisoformat,
+    _BYTES: base64.b64decode,
+    _TIME: time.fromisoformat,
+}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry of a stream: its own memory, and shared values with the run they are from."""
+
+    own: Any = None
+    shared: dict[str, tuple[int, Any]] = {}
+
+
+class Shared:
+    """What the streams of a source remember together, from the entries of all of them.
+
+    `run` is a number that grows from run to run.
+    """
+
+    def __init__(self, states: Mapping[str, Mapping[str, str]], run: int) -> None:
+        self.run = run
+        newest: dict[str, tuple[int, JsonValue]] = {}
+        for entries in states.values():
+            for name, (version, value) in _read(entries.get(ENTRY)).shared.items():
+                if name not in newest or newest[name][0] <= version:
+                    newest[name] = (version, value)
+        self.values: dict[str, Any] = {
+            name: _unmarked(value) for name, (_, value) in newest.items() if value is not None
+        }
+        self.before = {name: _encoded(value) for name, value in self.values.items()}
+
+
+class View(MutableMapping[str, Any]):
+    """The shared memory as one stream sees it, which notes what the stream looked at."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return self._shared.values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.seen.add(name)
+        self._shared.values[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self.seen.add(name)
+        del self._shared.values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._shared.values))
+
+    def __len__(self) -> int:
+        return len(self._shared.values)
+
+    def changed(self) -> dict[str, tuple[int, JsonValue]]:
+        """What the stream looked at and is not as it was; what is gone is null."""
+        shared, found = self._shared, dict[str, tuple[int, JsonValue]]()
+        for name in sorted(self.seen):
+            now = _encoded(shared.values.get(name))
+            if now != shared.before.get(name, b"null"):
+                found[name] = (shared.run, _marked(shared.values.get(name)))
+        return found
+
+
+class Memory:
+    """What the functions of one stream remember; `source` and `stream` are the names of these."""
+
+    def __init__(self, source: str, stream: str, text: str | None, shared: Shared) -> None:
+        self.source = source
+        self.stream = stream
+        self._kept = _read(text)
+        own = _unmarked(self._kept.own)
+        self.own: dict[str, Any] = own if isinstance(own, dict) else {}
+        self.shared = View(shared)
+
+    @property
+    def used(self) -> bool:
+        """Whether anything is remembered, or was looked for."""
+        return bool(self.own or self.shared.seen)
+
+    def entries(self) -> StateEntries:
+        """The entry, if it is not as it was.
+
+        Raises:
+            ReadError: something is remembered that cannot be kept.
+        """
+        if not (self.own or self.shared.seen or self._kept.own):
+            return ()
+        shared = {**self._kept.shared, **self.shared.changed()}
+        kept = Kept(own=_marked(self.own) or None, shared=shared)
+        if kept == self._kept:
+            return ()
+        return ((ENTRY, _text(kept)),)
+
+
+def taken_over(own: Mapping[str, JsonValue], shared: Mapping[str, JsonValue]) -> dict[str, str]:
+    """The entry of what dlt kept: any run of Penstock's is later."""
+    if not own and not shared:
+        return {}
+    kept = Kept(own=own or None, shared={name: (0, value) for name, value in shared.items()})
+    return {ENTRY: _text(kept)}
+
+
+def told(text: str | None) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+    """What an entry holds, as dlt keeps it: a stream's own, and what all share."""
+    kept = _read(text)
+    return dict(kept.own or {}), {name: value for name, (_, value) in kept.shared.items()}
+
+
+def _text(kept: Kept) -> str:
+    return jsontext.encode(msgspec.to_builtins(kept)).decode()
+
+
+def _read(text: str | None) -> Kept:
+    return Kept() if text is None else msgspec.json.decode(text, type=Kept)
+
+
+def _encoded(value: object) -> bytes:
+    return jsontext.encode(_marked(value))
+
+
+def _marked(value: object) -> JsonValue:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): _marked(held) for key, held in list(value.items())}
+        case list() | tuple() | set() | frozenset():
+            return [_marked(held) for held in value]
+        case datetime():
+            return f"{_MOMENT}{value.isoformat()}"
+        case date():
+            return f"{_DATE}{value.isoformat()}"
+        case time():
+            return f"{_TIME}{value.isoformat()}"
+        case Decimal():
+            return f"{_DECIMAL}{value}"
+        case bytes():
+            return f"{_BYTES}{base64.b64encode(value).decode()}"
+        case _:
+            message = f"a state holds a {type(value).__name__}, which cannot be kept"
+            raise ReadError(message, code="component-failed", hint="keep texts, numbers and lists")
+
+
+def _unmarked(value: JsonValue) -> Any:
+    if isinstance(value, dict):
+        return {key: _unmarked(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unmarked(held) for held in value]
+    if not isinstance(value, str) or not value[:1] >= _DECIMAL:
+        return value
+    read = _READERS.get(value[0])
+    return value if read is None else read(value[1:])
