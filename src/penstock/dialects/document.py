@@ -208,6 +208,7 @@ class Document:
         self.repairs: list[tuple[Diagnostic, tuple[Edit, ...]]] = []
         self.name = name or source_name(file)
         self.diagnostics: list[Diagnostic] = []
+        self._said: set[Diagnostic] = set()
         self.root = Node(Unreadable(), self)
         self.more: list[Node] = []
         self.target: Target | None = None
@@ -247,7 +248,8 @@ class Document:
     ) -> None:
         """Add a diagnostic, once, with the edits of the text that would silence it."""
         said = Diagnostic(code=code, severity=severity, message=message, place=place, hint=hint)
-        if said not in self.diagnostics:
+        if said not in self._said:
+            self._said.add(said)
             self.diagnostics.append(said)
             if edits:
                 self.repairs.append((said, edits))

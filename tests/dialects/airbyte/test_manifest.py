@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from penstock.plan.expr import Const, JoinUrl
 
 
@@ -96,6 +98,22 @@ def test_custom_component_is_accepted_and_named(make):
     compiled = make.compiled(make.manifest(make.stream(selector={"extractor": extractor})))
     assert _codes(compiled) == ["airbyte-custom-component"]
     assert compiled.need().streams[0].needs == ("components.Unzip",)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("ab", "a and b is"),
+        ("abc", "a, b and c is"),
+        ("abcde", "a, b, c and 2 more streams is"),
+    ],
+)
+def test_a_class_of_many_streams_is_told_once(make, names, said):
+    """One warning of a class that is missing, at its first place, names the streams."""
+    extractor = {"type": "CustomRecordExtractor", "class_name": "components.Unzip"}
+    streams = [{**make.stream(selector={"extractor": extractor}), "name": n} for n in names]
+    (only,) = make.compiled(make.manifest(*streams)).diagnostics
+    assert f"of {said} the class components.Unzip, which is not run" in only.message
 
 
 def test_template_that_is_no_jinja_is_an_error(make):

@@ -76,14 +76,9 @@ class Context:
 
     def custom(self, component: Component, what: str) -> None:
         """A component whose behaviour is a Python class of the manifest's own."""
-        name = component.value("class_name")
-        self.needs.append(str(name))
-        self.warn(
-            "custom-component",
-            f"{what} of {self.stream or 'the source'} is the class {name}, which is not run",
-            component.node,
-            f"put its {custom.FILE} beside the manifest",
-        )
+        name = str(component.value("class_name"))
+        self.needs.append(name)
+        self.classes.miss(what, name, component.node, self.stream or "the source")
 
     def unknown(self, component: Component, slot: str, kinds: tuple[str, ...]) -> None:
         """A component of a type that its field does not take."""
@@ -93,7 +88,7 @@ class Context:
             return
         known = nearest(component.kind, kinds) or f"it may be: {', '.join(kinds)}"
         place = component.place_of("type")
-        message = f"{slot} cannot be a {component.kind}"
+        message = f"{slot} cannot be {vocabulary.an(component.kind)}"
         if component.kind not in vocabulary.kinds():
             message = f"there is no component called {component.kind!r}"
         self.error("unknown-type", message, place, known)
@@ -110,13 +105,13 @@ class Context:
             known = name in fields or name in _COMMON or name in component.handed
             if not known and not name.startswith("$"):
                 place = component.node.mapping[name]
-                message = f"a {kind} has no {name!r}, so it changes nothing"
+                message = f"{vocabulary.an(kind)} has no {name!r}, so it changes nothing"
                 hint = nearest(name, fields)
                 self.document.say("warning", "airbyte-unknown-key", message, place.key_place, hint)
         for name in sorted(vocabulary.required(kind)):
             held = component.get(name) if name in _HOLDERS else component.entries.get(name)
             if held is None:
-                self.error("missing-key", f"a {kind} needs {name!r}", component.node)
+                self.error("missing-key", f"{vocabulary.an(kind)} needs {name!r}", component.node)
         for name in sorted(fields & component.entries.keys()):
             if name in _HOLDERS:
                 self._holds_components(component, name)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.dialects.airbyte import vocabulary
 from penstock.dialects.airbyte.manifest import Component
 from penstock.errors import Place
 from penstock.plan.auth import Auth, NoAuth
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from penstock.dialects.airbyte.standin.building import Blueprint
     from penstock.dialects.airbyte.standin.calling import Caller
     from penstock.dialects.airbyte.standin.loading import Components
+    from penstock.dialects.document import Document, Node
 
 FILE = "components.py"
+_NAMED = 3
+"""Streams that a warning names; of others it tells how many there are."""
 MakeParent = Callable[[Component], str]
 
 
@@ -51,6 +55,19 @@ class Custom:
         self._folder = folder
         self._components: Components | None = None
         self._callers: dict[tuple[int, str, str], tuple[Component, Caller | None]] = {}
+        self._missing: dict[tuple[str, str], tuple[Node, dict[str, None]]] = {}
+
+    def miss(self, what: str, name: str, node: Node, stream: str) -> None:
+        """Keep in mind that a stream's `what` is a class that nobody has."""
+        self._missing.setdefault((what, name), (node, {}))[1][stream] = None
+
+    def tell(self, document: Document) -> None:
+        """Say of each missing class, once, which streams want it, and where the first does."""
+        hint = f"put its {FILE} beside the manifest"
+        for (what, name), (node, streams) in self._missing.items():
+            message = f"{what} of {_listed(list(streams))} is the class {name}, which is not run"
+            document.say("warning", "airbyte-custom-component", message, node.place, hint)
+        self._missing.clear()
 
     def components(self) -> Components:
         """The Python of the manifest; nothing of it is executed yet."""
@@ -162,7 +179,7 @@ class _Parts:
 
     def unknown(self, component: Component) -> None:
         """Say that a component cannot be handed to a class."""
-        message = f"a {component.kind} cannot be handed to a class of components.py"
+        message = f"{vocabulary.an(component.kind)} cannot be handed to a class of components.py"
         self._ctx.gap(component, message)
 
 
@@ -360,3 +377,10 @@ def validate(ctx: Context, component: Component) -> Callable[[JsonValue], str | 
     """A check of one of the user's values."""
     caller = ctx.classes.caller(ctx, component, "a check of the configuration")
     return None if caller is None else caller.validate
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence, the first few of them."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more streams"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

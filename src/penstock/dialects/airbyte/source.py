@@ -63,6 +63,7 @@ def _compiled(
     described = root.child("spec")
     kept = spec.migrations(ctx, described)
     changes = kept + spec.changes(ctx, described)
+    ctx.classes.tell(document)
     ctx = Context(document, references, None if values is None else prepared(changes, values))
     inputs = spec.inputs(described)
     ctx.required = frozenset(i.name for i in inputs if i.required)
@@ -89,13 +90,19 @@ def _compiled(
         dynamic=tuple(dynamic_names(root)),
         spec=spec.described(described),
     )
+    ctx.classes.tell(document)
     named = {streams.name_of(component): component for component in components}
     source = replace(source, places=places(references, root, named))
+    _looked_over(document, source, named)
+    return source
+
+
+def _looked_over(document: Document, source: Source, named: Mapping[str, Component]) -> None:
+    """Say what only the whole plan shows."""
     for finding in (*names_can_be_kept(source), *pages_hold_still(source)):
         own = named.get(finding.stream)
         place = own.node.place if own is not None else None
         document.say(finding.severity, finding.code, finding.message, place, finding.hint)
-    return source
 
 
 def _typed(root: Node) -> Node:

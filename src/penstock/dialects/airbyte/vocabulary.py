@@ -273,3 +273,8 @@ def required(kind: str) -> frozenset[str]:
 def kinds() -> tuple[str, ...]:
     """Every component type."""
     return tuple(_table())
+
+
+def an(kind: object) -> str:
+    """A type with its article."""
+    return f"{'an' if str(kind)[:1] in 'AEIO' else 'a'} {kind}"
