@@ -7,15 +7,12 @@ one; a second run of the same work then completes it, none lost and none doubled
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
 from tests.crash.history import HINTS, history
 from tests.destinations.orders import (
@@ -30,6 +27,7 @@ from tests.destinations.orders import (
     seen,
 )
 from tests.destinations.places import SCHEMA, Place
+from tests.support import warm
 
 from penstock.destinations import open_destination
 from penstock.destinations._lake_store import RemoteStore
@@ -100,22 +98,13 @@ def run(url: str, mode: str, run_id: str, fault) -> None:
 
 
 def serve() -> None:
-    """Fork a run for each line of standard input, see it end, and say how it ended."""
-    import duckdb  # noqa: F401, PLC0415 (loaded once, before any fork)
-    import psycopg  # noqa: F401, PLC0415 (the same)
-    import pyarrow.parquet  # noqa: F401, PLC0415 (the same)
-
-    for line in sys.stdin:
-        trial = json.loads(line)
-        child = os.fork()
-        if not child:
-            run_and_die(trial)
+    """Fork a run for each trial that is told, see it end, and say how it ended."""
+    for trial in warm.told(*warm.DESTINATIONS):
+        child = warm.forked(partial(run_and_die, trial))
         if trial["delay"] is not None:
             time.sleep(trial["delay"])
             os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(json.dumps(os.waitstatus_to_exitcode(status)) + "\n")
-        sys.stdout.flush()
+        warm.say(warm.ended(child))
 
 
 def run_and_die(trial: dict) -> None:
@@ -132,7 +121,6 @@ def run_and_die(trial: dict) -> None:
     if trial["point"] in PUTS:
         tell_puts(fault)
     run(trial["url"], trial["mode"], "first", fault)
-    os._exit(0)
 
 
 PUTS = ("put:begin", "put:done")
@@ -158,29 +146,14 @@ def tell_puts(fault) -> None:
     RemoteStore.output, RemoteStore.create = put, made
 
 
-class Forge:
+class Forge(warm.Warm):
     """The warm process, as the tests talk to it."""
 
     def __init__(self) -> None:
-        root = str(Path(__file__).parents[2])
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])},
-        )
+        super().__init__(__file__)
 
     def __call__(self, url, mode, *, point="", count=1, delay=None) -> int:
-        trial = {"url": url, "mode": mode, "point": point, "count": count, "delay": delay}
-        self._process.stdin.write(json.dumps(trial) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
+        return self.ask(url=url, mode=mode, point=point, count=count, delay=delay)
 
 
 def check_after_kill(place: Place, mode: str) -> int:

@@ -6,18 +6,17 @@ point or the name of an event, `count` how often it is passed before, `delay` a 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.loads import SCHEMA, given, plan
+from tests.support import warm
 
 from penstock.engine import Options, execute
 from penstock.engine.lot import Sizes
@@ -72,37 +71,16 @@ def work(trial: dict[str, Any]) -> None:
 
 
 def serve() -> None:
-    """Read trials from standard input, and answer each with how its process ended."""
-    import duckdb  # noqa: F401, PLC0415 (warm, so that each trial forks with it)
-    import pyarrow.json  # noqa: F401, PLC0415 (loaded before the forks)
-
-    import penstock.shape.lanes  # noqa: F401, PLC0415 (the same)
-
-    for line in sys.stdin:
-        pid = os.fork()
-        if not pid:
-            try:
-                work(json.loads(line))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+    """Fork a run for each trial that is told, and say how it ended."""
+    for trial in warm.told(*warm.DESTINATIONS):
+        warm.say(warm.ended(warm.forked(partial(work, trial))))
 
 
-class Forge:
+class Forge(warm.Warm):
     """The warm process, as the tests talk to it."""
 
     def __init__(self) -> None:
-        root = str(Path(__file__).parents[2])
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])},
-        )
+        super().__init__(__file__)
 
     def __call__(
         self,
@@ -117,29 +95,16 @@ class Forge:
         values: Mapping[str, Any] | None = None,
     ) -> int:
         """Run one trial; gives how it ended: 0, or minus the signal."""
-        trial = {
-            "document": document,
-            "url": url,
-            "path": str(path),
-            "point": point,
-            "count": count,
-            "delay": delay,
-            "full_refresh": full_refresh,
-            "values": dict(values or {}),
-        }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(trial) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """Let the process end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
+        return self.ask(
+            document=document,
+            url=url,
+            path=str(path),
+            point=point,
+            count=count,
+            delay=delay,
+            full_refresh=full_refresh,
+            values=dict(values or {}),
+        )
 
 
 if __name__ == "__main__":

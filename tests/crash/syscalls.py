@@ -6,23 +6,21 @@ has it, and brings its checkpoints.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from tests.crash.commits import run
+from tests.support import warm
 
 CALLS = ("pwrite64", "write", "fsync", "fdatasync", "rename", "link", "unlink", "ftruncate")
 EFFECTS = ("signal=KILL", "error=ENOSPC", "error=EIO")
-ROOT = Path(__file__).parents[2]
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,58 +43,39 @@ def missing() -> str:
 
 def serve() -> None:
     """Run a trial for each line of standard input, and say how its process ended."""
-    import duckdb  # noqa: F401, PLC0415 (loaded once, before any fork)
-    import pyarrow.json  # noqa: F401, PLC0415 (the same)
-
-    for line in sys.stdin:
-        trial = json.loads(line)
+    for trial in warm.told(*warm.DESTINATIONS):
         ready, go = os.pipe()
-        child = os.fork()
-        if not child:
-            os.read(ready, 1)
-            _bring(trial)
+        child = warm.forked(partial(_bring, trial, ready))
         words = ["strace", "-f", "-p", str(child), "-o", trial["trace"], *trial["words"]]
         tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         assert tracer.stderr is not None
         assert "attached" in tracer.stderr.readline()
         os.write(go, b"g")
-        _, status = os.waitpid(child, 0)
+        code = warm.ended(child)
         tracer.stderr.close()
         tracer.wait()
         os.close(ready)
         os.close(go)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+        warm.say(code)
 
 
-def _bring(trial: dict[str, Any]) -> None:
-    """Bring all checkpoints of a mode, and end without a word: 1 where one could not be kept."""
+def _bring(trial: dict[str, Any], ready: int) -> None:
+    """Once traced, bring all checkpoints of a mode; end without a word where one is not kept."""
+    os.read(ready, 1)
     try:
         run(trial["url"], trial["mode"], "first", lambda _point: None)
-    except BaseException:  # noqa: BLE001 (a forked process must not go on as its parent)
+    except BaseException:  # noqa: BLE001 (it was to be expected: a call of its own was broken)
         os._exit(1)
-    os._exit(0)
 
 
-class Tracer:
+class Tracer(warm.Warm):
     """The warm process, as the tests talk to it."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        )
+        super().__init__(__file__)
 
     def _run(self, url: str, mode: str, trace: Path, *words: str) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        told = {"url": url, "mode": mode, "trace": str(trace), "words": words}
-        self._process.stdin.write(json.dumps(told) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        return self.ask(url=url, mode=mode, trace=str(trace), words=words)
 
     def counts(self, url: str, mode: str, trace: Path) -> Counter[str]:
         """How often each call is made where nothing breaks, by the thread that makes most."""
@@ -113,14 +92,6 @@ class Tracer:
         inject = f"inject={trial.call}:{trial.effect}:when={trial.nth}"
         words = ("-e", f"trace={trial.call}", "-e", inject)
         return self._run(url, trial.mode, trace, *words)
-
-    def close(self) -> None:
-        """Let the process end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,18 @@ arguments, the folder, the environment and the limits.
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.support import warm
 
-ROOT = Path(__file__).parents[2]
 WARM = (
     *("duckdb", "pyarrow.json", "pyreqwest.client", "penstock.engine", "penstock.shape.lanes"),
     *("penstock.cli.run", "penstock.destinations.duckdb", "penstock.destinations.parquet"),
@@ -43,20 +40,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve() -> None:
-    """Run a command for each line of standard input, and say how it ended."""
-    for name in WARM:  # loaded once, before any fork
-        importlib.import_module(name)
-
-    for line in sys.stdin:
-        told = json.loads(line)
-        pid = os.fork()
-        if not pid:
-            _become(told)
-        sys.stdout.write(f"{pid}\n")
-        sys.stdout.flush()
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+    """Run a command for each line of standard input: say its id, and then how it ended."""
+    for command in warm.told(*WARM):
+        pid = warm.forked(partial(_become, command))
+        warm.say(pid)
+        warm.say(warm.ended(pid))
 
 
 def _become(told: dict[str, Any]) -> None:
@@ -72,24 +60,14 @@ def _become(told: dict[str, Any]) -> None:
         assert made == number
     for name, most in told["limits"].items():
         resource.setrlimit(LIMITS[name], (most, most))
-    code = 1
-    try:
-        code = launch(told["arguments"])
-    finally:
-        os._exit(code)
+    os._exit(launch(told["arguments"]))
 
 
-class Shell:
+class Shell(warm.Warm):
     """The warm process, as the tests talk to it."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        )
+        super().__init__(__file__)
         self._folder = Path()
         self._pid = 0
 
@@ -109,27 +87,22 @@ class Shell:
         self._folder = folder
         for name in ("out", "err"):
             (folder / name).unlink(missing_ok=True)
-        told = {
-            "arguments": arguments,
-            "folder": str(folder),
-            "environ": dict(environ or {}),
-            "limits": limits,
-            "out": out,
-            "err": err,
-        }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(told) + "\n")
-        self._process.stdin.flush()
-        self._pid = int(self._process.stdout.readline())
+        self.tell(
+            arguments=arguments,
+            folder=str(folder),
+            environ=dict(environ or {}),
+            limits=limits,
+            out=out,
+            err=err,
+        )
+        self._pid = self.hear()
         return self._pid
 
     def end(self, longest: float = LONGEST) -> Ended:
         """Wait for the command that was begun; one that does not end is killed."""
-        assert self._process.stdout is not None
         patience = threading.Timer(longest, os.kill, (self._pid, signal.SIGKILL))
         patience.start()
-        code = int(self._process.stdout.readline())
+        code = self.hear()
         patience.cancel()
         out, err = (self._folder / "out", self._folder / "err")
         return Ended(
@@ -142,14 +115,6 @@ class Shell:
         """Run a command to its end."""
         self.start(folder, *arguments, **options)
         return self.end()
-
-    def close(self) -> None:
-        """Let the process end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
 
 
 if __name__ == "__main__":

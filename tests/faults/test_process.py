@@ -19,7 +19,8 @@ from typing import TypeVar
 
 import pytest
 from tests.destinations.places import PLACES, SCHEMA, Place
-from tests.faults.processes import LONGEST, ROOT, Ended, Shell
+from tests.faults.processes import LONGEST, Ended, Shell
+from tests.support.warm import ROOT
 
 from penstock.cli.app import COMMANDS
 from penstock.emulator import EmulatorServer, Settings
