@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.support.api import Api, answer, query, read_all, response, rows, source, stream
 
+from penstock.errors import ReadError
+from penstock.plan.expr import Const
 from penstock.plan.pagination import NextToken, SinglePage
 from penstock.plan.python import Retrieve
 from penstock.plan.records import Call, Keys, Records
-from penstock.plan.slices import Parent
+from penstock.plan.slices import Cursor, Parent
 from penstock.plan.source import Most
 from penstock.read import python
+from penstock.read.memory import ENTRY
+from penstock.read.state import read_mark
 
 DATA = Records(path=Keys(path=("data",)))
 WHOLE = Parent(stream="users", fields=(), whole=True)
@@ -116,3 +121,79 @@ def test_numbers_that_no_double_holds_are_passed_on_as_written():
     [passed_on], [last] = found.pages("passed"), found.pages("below")
     assert bytes(passed_on.records[0]) == b'{"id":1,"much":1e400}'
     assert bytes(last.records[0]) == b'{"got":{"id":1,"much":1e400}}'
+
+
+def given(_asked):
+    """What no stream here asks for."""
+    raise AssertionError("everything is made in Python")
+
+
+def followed(name, give, **parts):
+    """A stream below with one cursor for all of its slices."""
+    held = Cursor(path=Keys(path=("at",)), start=Const(value=0), shared=True,
+                  boundary=("at",))  # fmt: skip
+    return made(name, give, partition=Parent(stream="users", fields=(), whole=True), cursor=held,
+                **parts)  # fmt: skip
+
+
+def times(frame):
+    """Two rows for each record: of its own time, and of one before."""
+    at = frame.slice["extra"]["item"]["id"]
+    if at == 9:
+        raise ReadError("this one fails")
+    since = frame.slice["cursor"]["start"]
+    return [{"at": at, "since": since}, {"at": at - 1, "since": since}]
+
+
+def test_one_cursor_stands_for_all_slices():
+    """Each slice begins at the same value, and the newest one of all is kept at the end."""
+    give = [{"id": 5}, {"id": 2}]
+    top = made("users", lambda _: [*give])
+    first = read_all(source(top, followed("below", times)), given)
+    assert [row["at"] for row in first.rows("below")] == [5, 4, 2, 1]
+    assert read_mark(first.state()["below"]["cursor"]).value == 5
+    assert not [name for name in first.state()["below"] if name != "cursor"]
+    give = [{"id": 7}, {"id": 5}, {"id": 3}]
+    again = read_all(source(top, followed("below", times)), given, state=first.state())
+    assert [(row["at"], row["since"]) for row in again.rows("below")] == [(7, 5), (6, 5)]
+    assert read_mark(again.state()["below"]["cursor"]).value == 7
+
+
+def test_a_cursor_of_all_slices_stays_where_one_failed():
+    """What the failed slice would have given may be older than what others gave."""
+    top = made("users", lambda _: [{"id": 5}, {"id": 9}])
+    found = read_all(source(top, followed("below", times)), given)
+    assert [row["at"] for row in found.rows("below")] == [5, 4]
+    assert "cursor" not in found.state()["below"]
+
+
+def remembering(*ids, state=None):
+    """What a stream and one below it remember, where each record is noted."""
+
+    def noted(door, frame):
+        item = frame.slice["extra"].get("item")
+        kept = door.remembered()
+        for one in [item] if item else [{"id": n} for n in ids]:
+            if one["id"] == 9 and item:
+                raise ReadError("this one fails")
+            kept.own.setdefault("ids", []).append(one["id"])
+            yield one
+
+    top = stream("users", pagination=SinglePage(), records=Records(path=Keys()),
+                 retrieve=Retrieve(function=noted))  # fmt: skip
+    below = Parent(stream="users", fields=(), whole=True)
+    under = stream("below", pagination=SinglePage(), records=Records(path=Keys()), partition=below,
+                   retrieve=Retrieve(function=noted))  # fmt: skip
+    found = read_all(source(top, under), given, state=state or {})
+    held = {name: entries.get(ENTRY) for name, entries in found.state().items()}
+    return found, {n: msgspec.json.decode(text)["own"] for n, text in held.items() if text}
+
+
+def test_what_functions_remember_is_kept_with_what_is_complete():
+    """The state of a stream of several slices is kept when none of them failed."""
+    found, kept = remembering(1, 2)
+    assert kept == {"users": {"ids": [1, 2]}, "below": {"ids": [1, 2]}}
+    _, kept = remembering(3, state=found.state())
+    assert kept == {"users": {"ids": [1, 2, 3]}, "below": {"ids": [1, 2, 3]}}
+    _, kept = remembering(4, 9, state=found.state())
+    assert set(kept) == {"users"}

@@ -170,8 +170,9 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     tuple switches that off. `lookback` is a `lag` to evaluate, an ISO 8601 duration. `contiguous`
     cuts windows and keeps state as `windowed` says: bounds are exact and inclusive, state is the
     newest value of the first unbroken stretch; `strict` and `clamp` bear on those windows. With
-    `shared` one state stands for all partitions. `names` are the window's bounds in templates.
-    `chosen` says that a platform may name another field for `path`.
+    `shared` one state stands for all partitions, and moves on when none of them failed. `names` are
+    the window's bounds in templates. `chosen` says that a platform may name another field for
+    `path`.
     """
 
     path: Keys | JsonPath

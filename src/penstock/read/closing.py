@@ -10,7 +10,7 @@ from penstock.read import state as states
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import CountTracker, SpanTracker
 from penstock.read.parts import StateEntries
-from penstock.read.state import Tracker, entry
+from penstock.read.state import Tracker, entry, state_key
 
 AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
 
@@ -37,7 +37,9 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         return context.follower.follow(piece)
     if cursor is None or piece.range is None:
         return None
-    key = piece.partition_key
+    if cursor.shared and context.tracker is not None:
+        return context.tracker
+    key = state_key(piece, cursor)
     mark: states.Mark | None = None
     if cursor.window is not None:
         text = context.state.get(entry("windows", key))
@@ -45,7 +47,9 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     elif cursor.end is None:
         mark = states.mark_of(context.state, key)
     whole = context.stream.hints.write == "merge"
-    return Tracker(cursor, mark, piece.range, whole=whole)
+    made = Tracker(cursor, mark, piece.range, whole=whole)
+    context.tracker = made if cursor.shared else None
+    return made
 
 
 def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntries:
@@ -57,6 +61,20 @@ def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntri
     if context.memory is None or context.lost or sliced == (piece is not None):
         return ()
     return context.memory.entries()
+
+
+def ending_state(context: StreamContext) -> StateEntries:
+    """What of the state changes at the end of a stream of which no slice was lost.
+
+    Raises:
+        ReadError: something is remembered that cannot be kept.
+    """
+    kept = remembered(context)
+    cursor, tracker = context.stream.cursor, context.tracker
+    if context.lost or cursor is None or cursor.end is not None or tracker is None:
+        return kept
+    mark = tracker.mark()
+    return kept if mark.value is None else (("cursor", states.write(mark)), *kept)
 
 
 def closing_state(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -> StateEntries:
@@ -74,7 +92,7 @@ def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -
     key = piece.partition_key
     if entry("todo", key) in context.state:
         entries.append((entry("todo", key), None))
-    if cursor is None or not isinstance(tracker, Tracker):
+    if cursor is None or cursor.shared or not isinstance(tracker, Tracker):
         return (*entries, *_done(context, piece))
     if cursor.window is not None and piece.range is not None:
         name = entry("windows", key)

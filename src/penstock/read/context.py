@@ -31,6 +31,7 @@ from penstock.plan.source import Places, Source, Stream
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import FieldReader, Wanted, find_values, wanted
 from penstock.read.memory import Memory
+from penstock.read.state import Tracker
 from penstock.read.steps import Steps
 from penstock.read.tally import Tally
 
@@ -66,6 +67,7 @@ class StreamContext:
 
     places: Places | None = None  # where the document says what it says
     memory: Memory | None = None  # of functions of the document
+    tracker: Tracker | None = None  # of a cursor that stands for all slices
 
     def __init__(
         self,
@@ -144,7 +146,7 @@ class StreamContext:
     def ends_early(self, tracker: Leaving | None, now: float) -> str | None:
         """The reason why a slice is over though its pages are not, if there is one."""
         reason: str | None = None
-        if tracker is not None and tracker.out_of_range:
+        if tracker is not None and tracker.out_of_range and tracker is not self.tracker:
             reason = "out-of-range"
         elif self.stream.most is not None:
             self._began = now if self._began is None else self._began

@@ -72,7 +72,7 @@ def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | 
     boundary = tuple(str(h) for h in hashes) if isinstance(hashes, list) else ()
     mark = write(Mark(value=_scalar(mine["last_value"]), boundary=boundary))
     # dlt has one value for the children of all parents
-    return {"cursor" if stream.partition is None else "imported": mark}
+    return {"cursor" if stream.partition is None or cursor.shared else "imported": mark}
 
 
 def _windows(cursor: Cursor, held: Mapping[str, JsonValue]) -> dict[str, str] | None:

@@ -31,7 +31,7 @@ from penstock.read.airbyte_state import exported
 from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.closing import AnyTracker, closing_state, make_tracker, remembered
+from penstock.read.closing import AnyTracker, closing_state, ending_state, make_tracker
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
@@ -469,7 +469,7 @@ class Reader:
         await self._await_parents(context)
         ended = await self._ended(context)
         try:
-            ended = (*ended, *remembered(context))
+            ended = (*ended, *ending_state(context))
         except ReadError as exc:  # what cannot be kept
             await self._lose(context, Slice(), exc)
         context.over.set()

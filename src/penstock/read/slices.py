@@ -21,6 +21,7 @@ from penstock.read.state import (
     mark_of,
     plan_windows,
     read_stretches,
+    state_key,
     window_range,
 )
 
@@ -139,7 +140,7 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
         ]
     initial = evaluate(cursor.start, frame) if cursor.start else None
     end = evaluate(cursor.end, frame) if cursor.end else None
-    mark = mark_of(context.state, piece.partition_key)
+    mark = mark_of(context.state, state_key(piece, cursor))
     last = mark.value if mark and end is None else None
     start = initial if last is None else lagged(last, cursor, initial)
     marks = (("initial", initial), ("last", start))  # with the lag, as dlt names it

@@ -70,6 +70,11 @@ def entry(kind: str, key: str) -> str:
     return f"{kind}/{key}" if key else kind
 
 
+def state_key(piece: Slice, cursor: Cursor) -> str:
+    """What names the slice's cursor in the state: its partition, unless one stands for all."""
+    return "" if cursor.shared else piece.partition_key
+
+
 def without_old_pass(entries: Mapping[str, str], write: WriteMode, now: float) -> dict[str, str]:
     """The entries without those of a pass that is too old to be gone on with.
 

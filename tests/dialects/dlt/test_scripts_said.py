@@ -209,14 +209,6 @@ SAID = {
         "p = dlt.pipeline('p', destination='duckdb')\np.run(7, table_name='x')\n",
         ["error[unsupported] 2: a run is given int, which holds no rows"],
     ),
-    "an incremental of a transformer": (
-        (
-            "@dlt.transformer\ndef more(items, at=dlt.sources.incremental('at')):\n"
-            "    yield items\n"
-            "dlt.run([{'id': 1}] | more())\n"
-        ),
-        ["error[unsupported] 1: at is an incremental of a transformer, which keeps no state here"],
-    ),
     "nothing": ("x = dlt.secrets['a']\n", ["error[no-source] -1: this script builds no source"]),
 }
 

@@ -32,6 +32,34 @@ def source():
     return rates, months
 """
 
+FOLLOWED_BELOW = """
+from dlt.sources.helpers import requests
+
+@dlt.resource(name="users", write_disposition="replace")
+def users():
+    yield [{"user": 1}, {"user": 3}]
+
+@dlt.transformer(name="rates", HINTS)
+def rates(found, at=dlt.sources.incremental("day", initial_value="2024-01-02")):
+    for user in found:
+        since = {"since": at.start_value}
+        for row in requests.get("BASE/rates", params=since).json():
+            yield {**row, "user": user["user"], "id": f"{user['user']}/{row['day']}"}
+
+@dlt.source(name="shop")
+def source():
+    return users, users | rates
+"""
+
+
 CURRENT: dict[str, Written] = {
+    "a cursor of a transformer": Written(
+        text=FOLLOWED_BELOW.replace("HINTS", 'primary_key="id"'), api=shop, source="source()"
+    ),
+    "a cursor of a transformer that merges": Written(
+        text=FOLLOWED_BELOW.replace("HINTS", 'primary_key="id", write_disposition="merge"'),
+        api=shop,
+        source="source()",
+    ),
     "a state of functions": Written(text=STATE, api=shop, source="source()"),
 }

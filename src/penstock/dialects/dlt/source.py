@@ -229,6 +229,9 @@ def _made(ctx: Context, stream: Stream, merged: Node) -> Stream:
     if found is None:
         return stream
     retrieve, items = found
+    if items is not None and stream.cursor is not None:  # dlt has one for all calls
+        shared = msgspec.structs.replace(stream.cursor, shared=True)
+        stream = msgspec.structs.replace(stream, cursor=shared)
     return msgspec.structs.replace(
         stream,
         retrieve=retrieve,

@@ -13,10 +13,8 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Spot
 from penstock.dialects.dlt.standin.parts import Incremental
-from penstock.dialects.dlt.standin.record import refuse
 from penstock.dialects.dlt.standin.references import Reference, Unnamed, injected
 
 # Keys of a resource that hold what a script says; nobody writes them by hand.
@@ -87,10 +85,6 @@ def bound(
             filled[name] = injected(name, given, parameter.annotation)
         elif isinstance(given, Reference):
             filled[name] = given
-    if cursor is not None and skip:
-        message = f"{cursor} is an incremental of a transformer, which keeps no state here"
-        hint = "give the incremental to the resource that feeds it"
-        raise refuse(Refusal(message, hint, spot=spot_of(function)))
     made = Rows(function, args, filled)
     made.cursor = cursor
     return made
