@@ -100,6 +100,7 @@ CODES: dict[str, str] = {
     "cap": "An answer passed a limit.",
     "record-not-object": "A record is no object, where the document needs one.",
     "cursor-unread": "The cursor's value of a record is no time that the document describes.",
+    "list-cut": "A list inside of a record is cut short by the API, and not completed.",
     "window-size": "The API refuses the smallest window there may be.",
     "parent-lost": "A stream that the slices come from could not be read in full.",
     "job-failed": "The API gave up a job it was asked for.",

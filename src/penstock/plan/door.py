@@ -73,3 +73,7 @@ class Door(Protocol):
     def remembered(self) -> Remembered:
         """What the stream remembers, to be read and changed."""
         ...
+
+    def tell(self, code: str, message: str) -> None:
+        """Say something of the stream, once, that its receipt tells too."""
+        ...

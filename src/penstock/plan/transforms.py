@@ -321,12 +321,13 @@ def expand(change: Expand, record: JsonValue) -> Iterator[JsonValue]:
     lists = [found for found in find(record, change.path) if isinstance(found, list)]
     for items in lists:
         for item in items:
-            yield _with_parent(change, record, item)
+            yield with_parent(change, record, item)
     if change.empty == "keep" and not any(lists):
         yield record
 
 
-def _with_parent(change: Expand, parent: Record, item: JsonValue) -> JsonValue:
+def with_parent(change: Expand, parent: Record, item: JsonValue) -> JsonValue:
+    """An item of a list with what it carries of the record that the list is in."""
     carries = change.original or change.merge or change.fields
     if not carries:
         return item

@@ -56,6 +56,9 @@ class Closed:
         """Refuses."""
         raise ReadError("a state is taken over without what functions keep", code="state-offline")
 
+    def tell(self, code: str, message: str) -> None:
+        """There is no receipt to tell it in."""
+
 
 def _closed(request: HttpRequest) -> ReadError:
     asked = f"{request.method} {request.full_url}"

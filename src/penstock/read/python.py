@@ -124,6 +124,10 @@ class Doorway:
             raise ReadError("nothing is remembered here: this is no run that keeps its state")
         return self._context.memory
 
+    def tell(self, code: str, message: str) -> None:
+        """Say something of the stream, in its receipt too."""
+        self._context.tally.note(code, message)
+
 
 def _itself(response: HttpResponse) -> HttpResponse:
     return response

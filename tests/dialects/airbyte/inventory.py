@@ -435,6 +435,9 @@ def _handed() -> dict[str, Any]:
 BESIDE: dict[tuple[str, str], Any] = {
     (ROOT, "max_concurrent_async_job_count"): _async,
     ("ApiKeyAuthenticator", "header"): lambda: {"inject_into": None, "header": "X-Key"},
+    ("RecordExpander", "truncated_list_retriever"): lambda: {
+        "truncation_indicator_path": ["lines", "has_more"]
+    },
     ("DatetimeBasedCursor", "step"): lambda: {"cursor_granularity": "P1D", "step": "P7D"},
     ("DatetimeBasedCursor", "cursor_granularity"): lambda: {
         "cursor_granularity": "P1D",

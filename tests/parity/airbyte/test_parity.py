@@ -17,6 +17,7 @@ from tests.parity.airbyte import (
 )
 from tests.parity.airbyte.harness import Case, Reference, Server, compare
 from tests.parity.airbyte.unusual import asking as unusual_asking
+from tests.parity.airbyte.unusual import expanding as unusual_expanding
 from tests.parity.airbyte.unusual import keeping as unusual_keeping
 from tests.parity.airbyte.unusual import making as unusual_making
 from tests.parity.airbyte.unusual import paging as unusual_paging
@@ -35,6 +36,7 @@ _MODULES = (
     selecting,
     tokens,
     unusual_asking,
+    unusual_expanding,
     unusual_keeping,
     unusual_making,
     unusual_paging,

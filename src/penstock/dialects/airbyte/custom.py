@@ -224,6 +224,18 @@ def change(ctx: Context, component: Component) -> Batch | None:
     return None if caller is None else Batch(function=caller.change, name=caller.name)
 
 
+def spread(ctx: Context, component: Component) -> Batch:
+    """An expander that asks for what the API left out of its lists."""
+    from penstock.dialects.airbyte.standin.building import Instance  # noqa: PLC0415 (start-up)
+    from penstock.dialects.airbyte.standin.calling import Caller  # noqa: PLC0415 (start-up)
+
+    name = "RecordExpander"
+    name += " that asks for whole lists" if "truncated_list_retriever" in component else ""
+    file = str(ctx.classes.path or ctx.document.file)
+    caller = Caller(Instance(standard(ctx, component)), file, name, ctx.bounds)
+    return Batch(function=caller.expand, name=name)
+
+
 def normalize(ctx: Context, component: Component, schema: JsonValue) -> Batch | None:
     """A schema normalization."""
     caller = ctx.classes.caller(ctx, component, "the schema normalization")

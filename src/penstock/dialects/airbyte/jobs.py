@@ -8,11 +8,11 @@ from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.pagination import pagination
 from penstock.dialects.airbyte.policy import policy
-from penstock.dialects.airbyte.records import decoder, extracted
+from penstock.dialects.airbyte.records import decoder, expanding, extracted
 from penstock.dialects.airbyte.request import request
 from penstock.plan.expr import Const, Expr
 from penstock.plan.jobs import Call, Job, JobStatus
-from penstock.plan.records import Keys, RecordPath
+from penstock.plan.records import Glob, Keys, RecordPath, Several
 from penstock.plan.request import Request
 from penstock.plan.source import Decoder
 
@@ -94,10 +94,11 @@ def _path(ctx: Context, retriever: Component, field: str) -> RecordPath | None:
     extractor = retriever.child(field)
     if extractor is None:
         return None
-    path, steps = extracted(ctx, extractor, retriever.child("decoder"))
-    if steps:
-        ctx.gap(extractor, f"the {field} of a job does not expand its values", "record_expander")
-    return path
+    path, _ = extracted(ctx, extractor, retriever.child("decoder"))
+    expander = extractor.child("record_expander")
+    if expander is None or not isinstance(path, (Keys, Glob)):
+        return path
+    return Several(paths=(path,), spreads=(expanding(ctx, expander),))
 
 
 def _statuses(retriever: Component) -> tuple[tuple[str, JobStatus], ...]:

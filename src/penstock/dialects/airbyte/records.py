@@ -106,12 +106,13 @@ def _several(ctx: Context, component: Component) -> Several:
     paths: list[Keys | Glob] = []
     spreads: list[transforms.Expand | None] = []
     for child in component.children("extractors"):
-        path, steps = extracted(ctx, child)
+        path, _ = extracted(ctx, child)
         if not isinstance(path, (Keys, Glob)):
             ctx.gap(child, "inside a CombinedExtractor only paths are read")
             continue
+        expander = child.child("record_expander")
         paths.append(path)
-        spreads.append(next((step.expand for step in steps if isinstance(step, Spread)), None))
+        spreads.append(expanding(ctx, expander) if expander is not None else None)
     first = component.value("mode") == "first_match"
     return Several(
         paths=tuple(paths),
@@ -124,22 +125,34 @@ def _several(ctx: Context, component: Component) -> Several:
 def _spread(ctx: Context, component: Component | None) -> tuple[Step, ...]:
     if component is None:
         return ()
-    ctx.check(component)
+    if "truncation_indicator_path" in component:
+        return (custom.spread(ctx, ctx.check(component)),)
     if "truncated_list_retriever" in component:
-        message = "lists that the API cut short are not completed"
-        ctx.gap(component, message, "truncated_list_retriever")
+        message = "nothing says which lists are cut short: give 'truncation_indicator_path'"
+        ctx.error("missing-key", message, component.place_of("truncated_list_retriever"))
+    return (Spread(expand=_expand(ctx, ctx.check(component))),)
+
+
+def expanding(ctx: Context, component: Component) -> transforms.Expand:
+    """What an expander makes of a value where nothing can be asked for."""
+    if "truncation_indicator_path" in component:
+        message = "lists that the API cut short are not completed here"
+        ctx.gap(component, message, "truncation_indicator_path")
+    return _expand(ctx, component)
+
+
+def _expand(ctx: Context, component: Component) -> transforms.Expand:
     fields = tuple(
         (ctx.path(child, "parent_path"), ctx.path(child, "record_path"))
         for child in component.children("parent_fields")
     )
-    expand = transforms.Expand(
+    return transforms.Expand(
         path=ctx.path(component, "expand_records_from_field"),
         original=component.value("remain_original_record") is True,
         merge=component.value("merge_parent") is True,
         fields=fields,
         empty="keep" if component.value("on_no_records") == "emit_parent" else "skip",
     )
-    return (Spread(expand=expand),)
 
 
 def _filter(ctx: Context, selector: Component) -> Iterator[Step]:

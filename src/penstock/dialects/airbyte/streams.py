@@ -22,6 +22,7 @@ from penstock.errors import ExprError
 from penstock.plan.expr import Const
 from penstock.plan.pagination import SinglePage
 from penstock.plan.python import Migrate
+from penstock.plan.records import Spread
 from penstock.plan.request import Request
 from penstock.plan.slices import Duration, parse_duration
 from penstock.plan.source import ByPartition, Stream
@@ -171,8 +172,9 @@ class Streams:
             ctx.gap(component, "files are not fetched, only their records", "file_uploader")
         if retriever.kind == "AsyncRetriever":
             waits, given = job(ctx, retriever), download_decoder(ctx, retriever)
-            path = download_records(ctx, retriever)
-            records = replace(stream.records, path=path)
+            path, steps = download_records(ctx, retriever), stream.records.steps
+            spread = tuple(step for step in steps if not isinstance(step, Spread))
+            records = replace(stream.records, path=path, steps=spread)
             stream = replace(stream, job=waits, decoder=given, records=records)
         asked = properties(ctx, requester, self._kept_helper)
         return replace(stream, properties=asked, needs=tuple(dict.fromkeys(ctx.needs)))

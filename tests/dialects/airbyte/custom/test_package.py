@@ -8,7 +8,7 @@ import pytest
 from tests.dialects.airbyte.custom.harness import compiled, folder
 from tests.dialects.airbyte.custom.pieces import Case, plain, stream
 
-from penstock.dialects.airbyte.standin import rates
+from penstock.dialects.airbyte.standin import extractors, rates
 from penstock.dialects.airbyte.standin.calling import Alone
 from penstock.dialects.python import web
 from penstock.dialects.python.running import entered
@@ -210,11 +210,14 @@ def test_a_state_migration_looks_at_its_stream(tmp_path):
 
 
 class _Watch(Alone):
-    """A door whose clock moves by what is waited."""
+    """A door whose clock moves by what is waited, and that keeps what it is told."""
 
     def __init__(self):
         super().__init__({})
-        self.now, self.waits = 0.0, []
+        self.now, self.waits, self.said = 0.0, [], []
+
+    def tell(self, code, message):
+        self.said.append((code, message))
 
     def seconds(self):
         return self.now
@@ -222,6 +225,39 @@ class _Watch(Alone):
     def pause(self, seconds):
         self.waits.append(seconds)
         self.now += seconds
+
+
+class _Short:
+    """A retriever that does not get the whole list either."""
+
+    def read_records(self, records_schema, stream_slice):
+        yield {"n": stream_slice["parent_record"]["id"]}
+
+
+@pytest.mark.parametrize(
+    ("retriever", "made", "said"),
+    [
+        (None, [{"n": 1}, {"n": 2}],
+         "lists at lines are cut short, and nothing says how to get the rest"),
+        (_Short(), [{"n": 7}], "of a list at lines that has 5 items, the API gave 1"),
+    ],
+)  # fmt: skip
+def test_a_list_that_stays_short_is_told(retriever, made, said):
+    """What the API holds back is no secret: the receipt of the stream says so."""
+    expander = extractors.RecordExpander(
+        expand_records_from_field=["lines"],
+        config={},
+        parameters={},
+        truncation_indicator_path=["more"],
+        truncated_list_retriever=retriever,
+    )
+    record = {"id": 7, "more": True, "total_count": 5, "lines": [{"n": 1}, {"n": 2}]}
+    door = _Watch()
+
+    with entered(door):
+        assert list(expander.expand_record(record)) == made
+
+    assert door.said == [("list-cut", said)]
 
 
 def test_a_budget_waits_for_room_on_the_run_s_clock():

@@ -148,6 +148,7 @@ class Builder:
         if made is None:
             self._parts.unknown(component)
             return lambda _making: None
+        given = {**self._handed(component), **given} if kind == "SimpleRetriever" else given
         hints = {**hints_of(made), **dict.fromkeys(_MORE.get(kind, ()))}
         fields = self._fields(component, hints, given)
         fields.update({k: v for k, v in given.items() if k in hints and k not in fields})
@@ -162,6 +163,17 @@ class Builder:
             return _routed(made(**held), route)
 
         return build
+
+    def _handed(self, retriever: Component) -> dict[str, Blueprint]:
+        """What a retriever hands to its paginator and its extractor."""
+        made: dict[str, Blueprint] = {}
+        requester, decoder = retriever.child("requester"), retriever.child("decoder")
+        if requester is not None:
+            base = str(requester.value("url_base") or requester.value("url") or "")
+            made["url_base"] = lambda _making: base
+        if decoder is not None:
+            made["decoder"] = self.standard(decoder, {})
+        return made
 
     def _stream(self, component: Component) -> Blueprint:
         name = str(component.value("name") or "")

@@ -78,6 +78,9 @@ class Alone:
         """Refused."""
         raise ReadError("nothing is remembered before the run begins")
 
+    def tell(self, code: str, message: str) -> None:
+        """Nothing is read that could be spoken of."""
+
 
 def _at(value: JsonValue, path: tuple[str, ...]) -> list[JsonValue]:
     """The records at a path of one decoded value."""
@@ -157,6 +160,16 @@ class Caller:
             for record in records:
                 held.transform(record, config=config, stream_state={}, stream_slice=piece)
             return [plain(record) for record in records]
+
+        found: list[JsonValue] = self._call(door, work)
+        return found
+
+    def expand(self, door: Door, records: list[JsonValue], frame: Frame) -> Iterable[JsonValue]:
+        """The records that an expander makes of each."""
+        del frame
+
+        def work(held: Any) -> list[JsonValue]:
+            return [plain(made) for record in records for made in held.expand_record(record)]
 
         found: list[JsonValue] = self._call(door, work)
         return found

@@ -13,6 +13,7 @@ from penstock.dialects.airbyte.standin.decoders import Decoder, JsonDecoder
 from penstock.dialects.airbyte.standin.interpolation import InterpolatedBoolean, InterpolatedString
 from penstock.dialects.airbyte.standin.transformations import RecordTransformation
 from penstock.dialects.airbyte.standin.values import Config, Record, StreamSlice, StreamState
+from penstock.dialects.python.running import current
 from penstock.dialects.python.web import Response
 from penstock.plan import transforms
 from penstock.plan.expr import Frame
@@ -32,29 +33,68 @@ class RecordExtractor:
 
 @dataclass
 class RecordExpander:
-    """Makes several records of one."""
+    """Makes several records of one; a list that is cut short it asks for, where it is told how."""
 
     expand_records_from_field: list[Any]
     config: Config
     parameters: InitVar[Mapping[str, Any]]
     remain_original_record: bool = False
     on_no_records: str = "skip"
+    truncation_indicator_path: list[Any] | None = None
+    truncated_list_retriever: Any = None
+    parent_fields: list[Any] | None = None
+    merge_parent: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._parameters = parameters
-
-    def expand_record(self, record: MutableMapping[Any, Any]) -> Iterable[MutableMapping[Any, Any]]:
-        """The records that one holds."""
-        path = tuple(
-            str(InterpolatedString.create(k, parameters=self._parameters).eval(self.config))
-            for k in self.expand_records_from_field
-        )
-        spread = transforms.Expand(
-            path=path,
+        self._cut = self._path(self.truncation_indicator_path or [])
+        self._spread = transforms.Expand(
+            path=self._path(self.expand_records_from_field),
             original=self.remain_original_record,
+            merge=self.merge_parent,
+            fields=tuple(
+                (self._path(one["parent_path"]), self._path(one["record_path"]))
+                for one in self.parent_fields or []
+            ),
             empty="keep" if self.on_no_records == "emit_parent" else "skip",
         )
-        yield from transforms.expand(spread, dict(record))  # type: ignore[misc]  # objects all
+
+    def _path(self, keys: Iterable[Any]) -> tuple[str, ...]:
+        made = (InterpolatedString.create(key, parameters=self._parameters) for key in keys)
+        return tuple(str(key.eval(self.config)) for key in made)
+
+    def expand_record(self, record: Any) -> Iterable[Any]:
+        """The records that one holds; what is no mapping holds none but itself."""
+        if not isinstance(record, Mapping):
+            yield record
+            return
+        if self._cut and dpath.get(record, list(self._cut), default=None):
+            found = False
+            for made in self._completed(record):
+                found = True
+                yield made
+            if found:
+                return
+        yield from transforms.expand(self._spread, dict(record))
+
+    def _completed(self, record: Any) -> Iterator[Any]:
+        """The items of the whole list, as the API gives it when asked for it."""
+        where = "/".join(self._spread.path)
+        if self.truncated_list_retriever is None:
+            self._warn(f"lists at {where} are cut short, and nothing says how to get the rest")
+            return
+        piece = StreamSlice(partition={"parent_record": record}, cursor_slice={})
+        count = 0
+        for item in self.truncated_list_retriever.read_records({}, piece):
+            count += 1
+            data: Any = item.data if isinstance(item, Record) else item
+            yield transforms.with_parent(self._spread, record, data)
+        total = dpath.get(record, [*self._cut[:-1], "total_count"], default=None)
+        if isinstance(total, int) and count < total:
+            self._warn(f"of a list at {where} that has {total} items, the API gave {count}")
+
+    def _warn(self, message: str) -> None:
+        current().tell("list-cut", message)
 
 
 @dataclass
