@@ -93,6 +93,7 @@ CODES: dict[str, str] = {
     "undecodable": "An answer is not in the format that was asked for.",
     "body-too-large": "An answer is larger than a run takes.",
     "headers-too-large": "The headers of an answer are larger than a run takes.",
+    "header": "A header cannot be sent as it is written.",
     "content-encoding": "An answer is packed in a way that was not asked for.",
     "private-address": "A request leads to an address that is not public.",
     "bad-pages": "The folder for pages that cannot be read cannot be made.",

@@ -151,12 +151,13 @@ def test_any_query_arrives_as_it_was(pairs):
         ("https://API.test/x", "https://api.test:443"),
         ("http://api.test:8080", "http://api.test:8080"),
         ("https://u:p@api.test/", "https://api.test:443"),
-        ("http://[::1]:1/", "http://::1:1"),
+        ("http://[::1]:1/", "http://[::1]:1"),
     ],
 )
 def test_an_origin_is_scheme_host_and_port(url, expected):
-    """Case, user and default port do not tell origins apart."""
+    """Case, user and default port do not tell origins apart; an origin is one of itself."""
     assert origin(url) == expected
+    assert origin(expected) == expected
 
 
 @settings(deadline=None)
@@ -208,4 +209,6 @@ def test_an_origin_is_that_of_the_whole_url(scheme, authority, rest):
         with pytest.raises(ReadError, match=r"is no URL that can be asked: ."):
             origin(url)
     else:
-        assert origin(url) == f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+        host = (parts.hostname or "").lower()
+        host = f"[{host}]" if ":" in host else host
+        assert origin(url) == f"{parts.scheme}://{host}:{port}"

@@ -17,6 +17,7 @@ TEXT = b'{"data": [' + b", ".join(b'{"id": %d}' % n for n in range(300)) + b"]}"
 RAW = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
 PACKED = {
     "gzip": gzip.compress(TEXT),
+    "gzip, padded": gzip.compress(TEXT[:99]) + bytes(9) + gzip.compress(TEXT[99:]) + bytes(700),
     "x-gzip": gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:]),
     "deflate": zlib.compress(TEXT),
     "": TEXT,
@@ -26,7 +27,7 @@ BARE = RAW.compress(TEXT) + RAW.flush()
 
 def unpacked(coding: str, packed: bytes, size: int) -> bytes:
     """A body that comes in pieces of `size` bytes."""
-    unpacker = UNPACKERS[coding]("GET https://api.test/")
+    unpacker = UNPACKERS[coding.partition(",")[0]]("GET https://api.test/")
     pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
     found = b"".join(out for piece in pieces for out in unpacker.pieces(piece))
     unpacker.end()

@@ -164,7 +164,8 @@ def _origin(url: str) -> str:
         raise ReadError(f"{url!r} is no URL that can be asked: {exc}", code="url") from exc
     scheme = parts.scheme.lower()
     port = stated or {"http": 80, "https": 443}.get(scheme, 0)
-    return f"{scheme}://{(parts.hostname or '').lower()}:{port}"
+    host = (parts.hostname or "").lower()
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 _LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;\"]*(?:\"[^\"]*\"[^,;\"]*)?)*)")

@@ -11,6 +11,7 @@ import msgspec
 from penstock.errors import BodyError
 from penstock.plan import jsontext
 from penstock.plan.auth import ApiKey, chosen, slots
+from penstock.plan.decoder import Decoder
 from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JoinUrl, JsonValue, evaluate, evaluate_text
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Token
@@ -20,6 +21,7 @@ from penstock.plan.python import Extract, Send, Turn
 from penstock.plan.records import Glob, Keys, Spread
 from penstock.plan.request import Slot, Value, build, values
 from penstock.plan.slices import Product, Slice, computed, leaves
+from penstock.read import mend
 from penstock.read.ask import Asker, Ignored, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import (
@@ -35,6 +37,7 @@ from penstock.read.decode import (
 )
 from penstock.read.threads import called
 
+_OK = 200
 _NO_CONTENT = 204
 
 
@@ -273,6 +276,14 @@ class Fetcher:
 
     def _read(self, response: HttpResponse, position: Position) -> Answer:
         """An answer taken apart; a body that is not what it should be is worth asking again."""
+        try:
+            return self._taken_apart(_as_declared(response, self.context.stream.decoder), position)
+        except BodyError as exc:
+            if response.status != _OK:
+                exc.message = f"status {response.status}: {exc.message}"
+            raise
+
+    def _taken_apart(self, response: HttpResponse, position: Position) -> Answer:
         context = self.context
         body: JsonValue = None
         if response.status == _NO_CONTENT:
@@ -409,6 +420,14 @@ def _without_doubles(request: HttpRequest) -> HttpRequest:
         (name, value) for name, value in request.query if held.get(name) != value or sent[name] > 1
     )
     return msgspec.structs.replace(request, query=kept)
+
+
+def _as_declared(response: HttpResponse, decoder: Decoder) -> HttpResponse:
+    """An answer of JSON in UTF-8, where its type names another encoding."""
+    if decoder.format != "json" or decoder.gzip or decoder.zip:
+        return response
+    body = mend.declared(response.body, response.headers.get("content-type", ""))
+    return response if body is response.body else msgspec.structs.replace(response, body=body)
 
 
 def _itself(response: HttpResponse) -> HttpResponse:

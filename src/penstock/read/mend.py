@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -24,7 +24,23 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _PIECE = 64 * 1024
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Byte order marks, the longer ones first: one begins with another.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Which of the first four bytes are not zero, where JSON begins with ASCII (RFC 4627 section 3).
+_WIDE: Mapping[tuple[bool, ...], str] = {
+    (False, False, False, True): "utf-32-be",
+    (True, False, False, False): "utf-32-le",
+    (False, True, False, True): "utf-16-be",
+    (True, False, True, False): "utf-16-le",
+}
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:+-]+)", re.IGNORECASE)
+# The encodings of old texts, by Python's names; others of its codecs are slow, or are none of text.
+_ENCODING = re.compile(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\w+|big5\w*")
 
 
 class Mended(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +54,9 @@ def text(body: bytes) -> Mended:
     """The body as UTF-8 without a byte order mark."""
     body = body.removeprefix(codecs.BOM_UTF8)
     counts: Counter[str] = Counter()
-    if body.startswith(_WIDE):
-        read = body.decode("utf-16", "replace")
+    wide = _wide(body)
+    if wide is not None:
+        read = body.decode(wide, "replace")
     elif body.isascii() or _is_utf8(body):
         return Mended(body=body, counts=counts)
     else:
@@ -49,6 +66,31 @@ def text(body: bytes) -> Mended:
     if broken > 0:
         counts["bad-text"] = broken
     return Mended(body=made, counts=counts)
+
+
+def _wide(body: bytes) -> str | None:
+    for mark, name in _MARKS:
+        if body.startswith(mark):
+            return name
+    head = body[:4]
+    return _WIDE.get(tuple(map(bool, head))) if b"\0" in head else None
+
+
+def declared(body: bytes, content_type: str) -> bytes:
+    """The body as UTF-8, where it is none and is what its type says; else as it is.
+
+    UTF-8 is taken for that whatever is said: JSON has no other encoding (RFC 8259 section 8.1).
+    """
+    named = _CHARSET.search(content_type)
+    if named is None and not content_type.lower().startswith("text/"):
+        return body
+    try:
+        encoding = codecs.lookup(named[1]).name if named else "iso8859-1"  # RFC 2616 section 3.7.1
+        if not _ENCODING.fullmatch(encoding) or body.isascii() or _is_utf8(body):
+            return body
+        return body.decode(encoding).encode()
+    except (LookupError, UnicodeDecodeError):
+        return body
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -19,7 +20,7 @@ import msgspec
 from penstock.errors import CapError, ReadError, TransportError
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.read.addresses import public_address
-from penstock.read.unpack import UNPACKERS, Unpacker
+from penstock.read.unpack import UNPACKERS, Unpacker, packing
 from penstock.read.watch import Lost, Watch
 
 MAX_BODY = 256 * 1024 * 1024  # bytes after decompression
@@ -27,11 +28,18 @@ MAX_RATIO = 200  # decompressed bytes per byte on the wire, beyond the first meg
 MAX_HEADERS = 64 * 1024  # bytes
 if TYPE_CHECKING:
     from pyreqwest.client import Client, ClientBuilder
+    from pyreqwest.http import HeaderMap
     from typing_extensions import Buffer
 
 _GRACE = 5.0  # seconds on top of those after which the client is to give up itself
 _CHUNK = 1024 * 1024
 _LAST_MOMENT = 0.05  # seconds
+_PARTIAL = 206
+# Units other than bytes count records: some APIs page so.
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
+_DIGITS = 20  # with so many it is no length
+_UNREAD = "\ufffd"
+_LEADING = frozenset({"link", "location"})  # where a value that cannot be read would end a stream
 _LOST = "the HTTP client gives neither an answer nor an error"
 _MEMORY = (
     "it loses a request where memory runs out: give the process more, "
@@ -147,20 +155,24 @@ class Http:
         Raises:
             TransportError: no whole answer came.
             CapError: the answer is larger than a run can take.
-            ReadError: the request went nowhere, or was lost.
+            ReadError: the request cannot be sent, or its answer be read; or it was lost.
         """
-        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 (only a run needs it)
+        from pyreqwest.exceptions import (  # noqa: PLC0415 (only a run needs it)
+            BuilderError,
+            PyreqwestError,
+        )
 
         try:
             response = await self._watch.over(self._send(request))
+        except (BuilderError, ValueError) as exc:
+            where = f"{request.method} {request.full_url}"
+            why = _said(exc) if isinstance(exc, BuilderError) else exc
+            raise ReadError(
+                f"not a URL that can be asked: {why}", code="url", request=where
+            ) from exc
         except PyreqwestError as exc:
             where = f"{request.method} {request.full_url}"
             raise TransportError(_said(exc), request=where, code=_code(exc)) from exc
-        except ValueError as exc:
-            where = f"{request.method} {request.full_url}"
-            raise ReadError(
-                f"not a URL that can be asked: {exc}", code="url", request=where
-            ) from exc
         except Lost:
             _heed_cancel()
             where = f"{request.method} {request.full_url}"
@@ -172,16 +184,23 @@ class Http:
         client = await self._client_for(request)
         builder = client.request(request.method, request.full_url)
         for name, value in request.headers:
-            builder = builder.header(name, value)
+            try:
+                builder = builder.header(name, value)
+            except ValueError as exc:
+                where = f"{request.method} {request.full_url}"
+                message = f"the header {name!r} cannot be sent: {exc}"
+                raise ReadError(message, code="header", request=where) from exc
         if request.body is not None:
             builder = builder.body_bytes(request.body)
         if request.read_timeout is not None:
             builder = builder.timeout(timedelta(seconds=request.read_timeout))
         # Nothing is read ahead: what comes too slowly is to be seen while it comes.
         async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
-            headers = self._headers(request, response.headers.items())
+            headers = self._headers(request, response.headers)
             taking = _Taking(request, headers, self._bounds)
             body = await taking.all(response.body_reader)
+            if response.status == _PARTIAL:
+                _check_whole(request, headers, taking.wire)
             return HttpResponse(
                 status=response.status,
                 url=request.full_url,
@@ -190,8 +209,8 @@ class Http:
                 wire_bytes=taking.wire,
             )
 
-    def _headers(self, request: HttpRequest, items: Iterable[tuple[str, str]]) -> Headers:
-        pairs = tuple(items)
+    def _headers(self, request: HttpRequest, held: HeaderMap) -> Headers:
+        pairs = tuple(_readable(held))
         size = sum(map(len, chain.from_iterable(pairs)))
         if size > MAX_HEADERS:
             raise CapError(
@@ -199,6 +218,13 @@ class Http:
                 code="headers-too-large",
                 request=f"{request.method} {request.full_url}",
             )
+        for name, value in pairs:
+            if value == _UNREAD and name in _LEADING:
+                raise ReadError(
+                    f"the answer's {name!r} header is not written in ASCII",
+                    code="link",
+                    request=f"{request.method} {request.full_url}",
+                )
         return Headers(pairs)
 
     async def close(self) -> None:
@@ -218,12 +244,40 @@ def _heed_cancel() -> None:
         raise asyncio.CancelledError
 
 
+def _readable(headers: HeaderMap) -> Iterator[tuple[str, str]]:
+    """The headers; for a value that is not ASCII, which the client keeps to itself, U+FFFD."""
+    pairs = iter(headers.items())
+    for name in headers:
+        try:
+            yield next(pairs)
+        except ValueError:
+            yield name, _UNREAD
+
+
+def _check_whole(request: HttpRequest, headers: Headers, size: int) -> None:
+    """A part of a body, which nobody asked for, is no body; of other units some APIs make pages.
+
+    Raises:
+        TransportError: bytes are missing.
+    """
+    found = _RANGE.fullmatch(headers.get("content-range", ""))
+    if found is None:
+        return
+    first, last, length = map(int, found.groups())
+    if last - first + 1 == size < length:
+        raise TransportError(
+            f"the answer is only a part of a body: {found[0]}",
+            code="transport",
+            request=f"{request.method} {request.full_url}",
+        )
+
+
 class _Taking:
     """Takes one body: unpacked piece by piece, within its bounds of size, ratio and time."""
 
     def __init__(self, request: HttpRequest, headers: Headers, bounds: Bounds) -> None:
         self._where = f"{request.method} {request.full_url}"
-        self._coding = headers.get("content-encoding", "").strip().lower()
+        self._packing = packing(headers.get("content-encoding", ""))
         self._length = _length(headers)
         self._bounds = bounds
         self.wire = 0
@@ -251,15 +305,14 @@ class _Taking:
 
     def _unpacker(self) -> Unpacker:
         if self._length is not None:
-            self._check_size(self._length if not self._coding else 0)
-        try:
-            return UNPACKERS[self._coding](self._where)
-        except KeyError:
+            self._check_size(self._length if not self._packing else 0)
+        if self._packing not in UNPACKERS:
             raise TransportError(
-                f"the answer is packed in {self._coding!r}, which was not asked for",
+                f"the answer is packed in {self._packing!r}, which was not asked for",
                 code="content-encoding",
                 request=self._where,
-            ) from None
+            )
+        return UNPACKERS[self._packing](self._where)
 
     def _check_size(self, size: int) -> None:
         if size > self._bounds.body:
@@ -269,7 +322,7 @@ class _Taking:
                 hint="ask for smaller pages",
                 request=self._where,
             )
-        if self._coding and size > _CHUNK and size > self.wire * MAX_RATIO:
+        if self._packing and size > _CHUNK and size > self.wire * MAX_RATIO:
             raise CapError(
                 f"the answer unpacks to more than {MAX_RATIO} times its size",
                 code="body-ratio",
@@ -292,8 +345,8 @@ class _Reader(Protocol):
 
 
 def _length(headers: Headers) -> int | None:
-    text = headers.get("content-length", "")
-    return int(text) if text.isdigit() else None
+    text = headers.get("content-length", "").lstrip("0")
+    return int(text) if text.isdigit() and len(text) < _DIGITS else None
 
 
 def _said(exc: Exception) -> str:

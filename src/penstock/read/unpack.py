@@ -64,8 +64,8 @@ class _Zlib:
         if not self._begun and len(packed) < _TELLING:
             self._held, packed = packed, b""
         while packed:
-            if self._stream.eof:
-                self._again(packed)
+            if self._stream.eof and not (packed := self._again(packed)):
+                return
             try:
                 piece = self._stream.decompress(packed, _PIECE)
             except zlib.error as exc:
@@ -83,11 +83,15 @@ class _Zlib:
         if self._held or (self._begun and not self._stream.eof):
             raise self._damaged("its end is missing")
 
-    def _again(self, packed: bytes) -> None:
-        """Another member; anything else behind the end is damage."""
-        if self._name != "gzip" or not packed.startswith(b"\x1f\x8b"[: len(packed)]):
+    def _again(self, packed: bytes) -> bytes:
+        """What another member begins with; zeros pad, anything else behind the end is damage."""
+        rest = packed.lstrip(b"\0") if self._name == "gzip" else packed
+        if not rest:
+            return rest
+        if self._name != "gzip" or not rest.startswith(b"\x1f\x8b"[: len(rest)]):
             raise self._damaged("something comes behind its end")
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        return rest
 
     def _damaged(self, why: str) -> TransportError:
         return TransportError(
@@ -104,6 +108,16 @@ def _deflate(where: str) -> Unpacker:
 
 
 UNPACKERS: Mapping[str, Callable[[str], Unpacker]] = MappingProxyType(
-    {"": _Plain, "identity": _Plain, "gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
+    {"": _Plain, "gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
 )
 """By content coding: what unpacks it, told the request for its errors."""
+_OTHERS = frozenset({"br", "compress", "x-compress", "zstd"})
+
+
+def packing(coding: str) -> str:
+    """How a body of this content coding is packed; several ways are one that nobody unpacks.
+
+    `identity` packs nothing, and neither do words that are no coding, as `utf-8` or `none`.
+    """
+    words = [word.strip() for word in coding.lower().split(",")]
+    return ", ".join(word for word in words if word in UNPACKERS or word in _OTHERS)
