@@ -110,7 +110,8 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     refresh token replaces the user's. `refused` are the statuses, and the values of a field, by
     which the endpoint says that the credentials themselves are no good. With `assertion` the body
     sees a token made and signed here as `assertion` of the page. `timed` says that the answer
-    gives the time at which the token ends, and not how long it is good.
+    gives the time at which the token ends, and not how long it is good. Nothing is asked for
+    without the values that it `needs`, by their names.
     """
 
     url: Expr
@@ -126,6 +127,7 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     rotation: Rotation | None = None
     assertion: Jwt | None = None
     timed: bool = False
+    needs: tuple[tuple[str, Expr], ...] = ()
     refused: tuple[tuple[int, ...], str, tuple[str, ...]] = ((), "error", ())
 
 
@@ -321,6 +323,7 @@ def obtain(auth: Auth, frame: Frame, now: float, refused: str | None = None) -> 
             brought = _brought(auth, frame, now)
             if brought is not None and brought.value != refused:
                 return brought
+            _complete(auth, frame)
             response = yield token_request(auth, _asserting(auth, frame, now))
             return read_grant(auth, response, now)
         case SessionToken():
@@ -349,7 +352,7 @@ def _asserting(auth: OAuth2, frame: Frame, now: float) -> Frame:
     return msgspec.structs.replace(frame, page=page)
 
 
-def _complete(auth: SessionToken, frame: Frame) -> None:
+def _complete(auth: OAuth2 | SessionToken, frame: Frame) -> None:
     """Make sure of what a login needs.
 
     Raises:
@@ -357,8 +360,8 @@ def _complete(auth: SessionToken, frame: Frame) -> None:
     """
     missing = [name for name, value in auth.needs if not evaluate_text(value, frame)]
     if missing:
-        message = f"no session is good, and nobody can log in without a {' and a '.join(missing)}"
-        raise AuthError(message, hint="give them, or the token of a session")
+        message = f"no token can be obtained without a {' and a '.join(missing)}"
+        raise AuthError(message, hint="give a value for each, or a token that is good")
 
 
 def _tried(

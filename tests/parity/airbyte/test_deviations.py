@@ -138,7 +138,7 @@ def test_who_cannot_log_in_is_told_so(server: Server):
     }
     seen = _read(server, stream(asks={"authenticator": made}), [rows(1)])
     assert seen.kinds == {"config_error"}
-    assert "nobody can log in without a password" in seen.errors[0]
+    assert "no token can be obtained without a password" in seen.errors[0]
     assert not seen.asked
 
 

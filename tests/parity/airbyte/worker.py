@@ -17,6 +17,7 @@ import time
 import traceback
 import types
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -179,7 +180,9 @@ def held_classes(file: str, names: list[str]) -> None:
     for name in names:
         above = name.split(".")[:-1]
         for end in range(1, len(above) + 1):
-            sys.modules.setdefault(".".join(above[:end]), types.ModuleType(above[end - 1]))
+            held = types.ModuleType(".".join(above[:end]))
+            held.__spec__ = ModuleSpec(held.__name__, None)  # for who looks for a file beside it
+            sys.modules.setdefault(held.__name__, held)
         sys.modules[name] = made
 
 
@@ -221,7 +224,20 @@ def _resolved(file: str) -> dict[str, Any]:
         manifest = yaml.load(text, Loader=yaml.CSafeLoader)
     manifest = json.loads(json.dumps(manifest, default=str))
     manifest.setdefault("type", "DeclarativeSource")
-    return dict(ManifestReferenceResolver().preprocess_manifest(manifest))
+    whole = dict(ManifestReferenceResolver().preprocess_manifest(manifest))
+    without_files(whole)
+    return whole
+
+
+def without_files(value: Any) -> None:
+    """Leave out schemas that stand in files: there are none beside the manifests that are run."""
+    if isinstance(value, dict):
+        loader = value.get("schema_loader")
+        if isinstance(loader, dict) and not {"schema", "retriever", "class_name"} & set(loader):
+            del value["schema_loader"]
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        without_files(item)
 
 
 def _wanted(name: str) -> dict[str, Any]:

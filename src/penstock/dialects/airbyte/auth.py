@@ -102,6 +102,7 @@ def _oauth(ctx: Context, component: Component) -> plan.Auth:
         rotation=rotation,
         assertion=assertion,
         timed="token_expiry_date_format" in component,
+        needs=() if assertion or rotation else _client(ctx, component, params),
         refused=_refused(ctx, component, updater),
     )  # fmt: skip
 
@@ -181,6 +182,16 @@ def _refresh_body(
         held = ((k, v) for k, v in extra.mapping.items() if k not in taken)
         fields += [(Const(value=k), ctx.scalar(v, site, spelled=True)) for k, v in held]
     return Object(items=tuple(fields), drop_null=True)
+
+
+def _client(
+    ctx: Context, component: Component, headers: tuple[Param, ...]
+) -> tuple[tuple[str, Expr], ...]:
+    """The name of who asks, without which the reference engine asks for nothing."""
+    if any(p.slot.name == "Authorization" for p in headers):
+        return ()
+    name = ctx.expression(component, "client_id", template.CONFIG, spelled=True)
+    return (("client_id", name or Const(value="")),)
 
 
 def _refresh_field(

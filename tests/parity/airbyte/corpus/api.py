@@ -276,10 +276,19 @@ def _placed(path: list[str], rows: list[Any]) -> Any:
         return rows
     step, rest = path[0], path[1:]
     if step in {"*", "**"}:
-        return rows if not rest else [_placed(rest, [row]) for row in rows]
+        # What stands below each of several is one record: lists there are refused.
+        return rows if not rest else [_placed_one(rest, row) for row in rows]
     if step.isdigit() and not rest:
         return [rows] * (int(step) + 1)
     return {step.replace("*", "x"): _placed(rest, rows)}
+
+
+def _placed_one(path: list[str], row: Any) -> Any:
+    """One record at a path."""
+    made: Any = row
+    for step in reversed(path):
+        made = [made] if step in {"*", "**"} else {step: made}
+    return made
 
 
 def _here(leaves: list[list[Any]], asked: Asked) -> list[list[Any]]:

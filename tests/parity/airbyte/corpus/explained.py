@@ -18,6 +18,8 @@ _ROWS = {
     r"time data .* does not match format)",
     "a partition of a parent that fails": r"ours said: .*parent-lost:",
     "a 401 where a token was obtained": r"request only ours .*POST \S*token",
+    "a token without `client_id`": r"theirs said: .*unable to evaluate client_id",
+    "a record without any field": r"record of .* only ours \(\dx\): \{\}$",
     "the reference engine hangs": r"TimeoutError: the reference engine hangs",
 }
 # What may stand beside what shows a row, and means nothing of its own.

@@ -16,6 +16,7 @@ MOST_FULL = 200  # records of a page that is filled to have another one behind i
 _TOKEN = re.compile(r"nxt(\d+)")
 _ENDS = re.compile(r"(^|[^a-z])(last|done|complete|end|is_?last)", re.IGNORECASE)
 _GOES = re.compile(r"more|has|next_?exists", re.IGNORECASE)
+_COUNTS = re.compile(r"start|offset|skip|page$|number|total|count|size|limit|max", re.IGNORECASE)
 _LAST = ("", None, False, 0, True, [], "false")
 _TRIES = 6000
 
@@ -190,6 +191,8 @@ class _Search:
             {"k": "nxt"},
             [f"nxt{index + 1}"],
         ]
+        if _COUNTS.search(path[-1]) and not self._url:
+            return [index + 1, index + 2, 3, 100, *texts, True, False]
         if _ENDS.search(path[-1]):
             return [False, *texts, *more]
         if _GOES.search(path[-1]):

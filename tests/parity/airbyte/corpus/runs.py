@@ -23,7 +23,7 @@ import yaml
 from tests.parity.airbyte.corpus.api import answering, described, faults_of
 from tests.parity.airbyte.corpus.reading import walk
 from tests.parity.airbyte.corpus.stubs import custom, known, usual, written
-from tests.parity.airbyte.corpus.values import NOW, Maker, cursors, fixed_start, reach
+from tests.parity.airbyte.corpus.values import NOW, Maker, cursors, fixed_start, reach, read
 from tests.parity.airbyte.harness import (
     Asked,
     Case,
@@ -43,7 +43,7 @@ from penstock.dialects.loading import read_text
 from penstock.errors import Error
 from penstock.plan.source import Source
 
-VERSION = 4  # of the answers: what was kept before another one is of no use
+VERSION = 5  # of the answers: what was kept before another one is of no use
 LATER = timedelta(days=3)
 MOST = 1500  # requests of one run
 PATIENCE = 60.0  # seconds for one run
@@ -177,7 +177,7 @@ def runs(
     stream = usual(own)
     turn = zlib.crc32(f"{manifest.file.stem}/{name}".encode())
     span = reach(stream)
-    spec = (manifest.whole.get("spec") or {}).get("connection_specification") or {}
+    spec = (manifest.whole.get("spec") or {}).get("connection_specification") or read(stream)
     values = Maker(stream, NOW - span, NOW, turn).all(spec)
     start = fixed_start(stream, values)
     now = NOW if start is None else start + span
@@ -187,12 +187,9 @@ def runs(
     parents = {str(p.get("type")) for p in walk(stream)}
     many = bool({"SubstreamPartitionRouter", "CustomPartitionRouter"} & parents)
     try:
-        plan = manifest.plan(values)
+        plan, refusal = manifest.plan(values), None
     except Error as exc:
-        yield Told(
-            manifest=manifest.file.stem, stream=name, run="fresh", lines=[f"ours refuses: {exc}"]
-        )
-        return
+        plan, refusal = None, exc
     case = Case(
         name=f"{manifest.file.stem}: {name}",
         manifest={},
@@ -208,6 +205,9 @@ def runs(
         classes=manifest.classes if any(custom(own)) else ("", ()),
     )
     theirs = engines.theirs(case, [], shape)
+    if refusal is not None:
+        yield _told(case, "fresh", theirs, _refused(refusal))
+        return
     if "fresh" in kinds:
         yield _told(case, "fresh", theirs, ours(case, (), engines.server))
     if "later" in kinds and cursors(stream) and theirs.states:
@@ -221,6 +221,18 @@ def runs(
         faulted = msgspec.structs.replace(case, waits=True, api=answering(shape, now, faults))
         seen = engines.theirs(faulted, [], [shape, faults])
         yield _told(faulted, "faults", seen, ours(faulted, (), engines.server))
+
+
+def _refused(exc: Error) -> Seen:
+    """What is seen of a manifest that is refused before anything is asked."""
+    return Seen(
+        asked=(),
+        records={},
+        states={},
+        failed=frozenset({"*"}),
+        waits=Counter(),
+        errors=(f"ours refuses: {exc}",),
+    )
 
 
 def _headers(stream: dict[str, Any]) -> tuple[str, ...]:

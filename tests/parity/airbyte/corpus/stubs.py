@@ -71,6 +71,19 @@ class {name}(DeclarativeAuthenticator):
     def __new__(cls, basic_auth, config, *args, **kwargs):
         return basic_auth
 """
+_SIGNING = """
+@dataclass
+class {name}(DeclarativeAuthenticator):
+    config: Mapping[str, Any]
+
+    @property
+    def auth_header(self):
+        return "Authorization"
+
+    @property
+    def token(self):
+        return "Bearer of-{name}"
+"""
 _CHANGING = """
 class {name}(RecordTransformation):
     def transform(self, record, config=None, stream_state=None, stream_slice=None):
@@ -139,7 +152,7 @@ def stands_for(part: dict[str, Any]) -> str:
         case "CustomAuthenticator" if "token_refresh_endpoint" in part:
             return "OAuthAuthenticator"
         case "CustomAuthenticator":
-            return "BasicHttpAuthenticator"
+            return "BasicHttpAuthenticator" if "username" in part else "NoAuth"
         case "CustomTransformation" if "fields" in part:
             return "AddFields"
         case kind:
@@ -181,7 +194,9 @@ def _text(name: str, part: dict[str, Any]) -> str:
         return _PLAIN.format(name=name, base="DeclarativeOauth2Authenticator")
     if "basic_auth" in part:
         return _CHOOSING.format(name=name)
-    return _PLAIN.format(name=name, base="BasicHttpAuthenticator")
+    if "username" in part:
+        return _PLAIN.format(name=name, base="BasicHttpAuthenticator")
+    return _SIGNING.format(name=name)
 
 
 def _root(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.parity.airbyte.corpus.reading import settled, walk
+from tests.parity.airbyte.corpus.reading import settled, texts, walk
 
 from penstock.errors import ExprError
 from penstock.plan.datetimes import format_datetime
@@ -37,6 +37,25 @@ _LOCATED = re.compile(r"(url|uri|endpoint)$", re.IGNORECASE)
 _LATE = re.compile(r"(^|_)(end|to|until|max|stop)(_|$)", re.IGNORECASE)
 
 
+_READ = re.compile(
+    r"config((?:\.get\(\s*['\"]\w+['\"][^()]*\)|\.(?!get\b)\w+|\[\s*['\"]\w+['\"]\s*\])+)"
+)
+_STEP = re.compile(r"\.get\(\s*['\"](\w+)|\.(\w+)|\[\s*['\"](\w+)")
+
+
+def read(stream: dict[str, Any]) -> dict[str, Any]:
+    """A specification of all that the templates of a stream read, where there is no other."""
+    found: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+    for text in texts(stream):
+        for steps in _READ.findall(text) if "config" in text else ():
+            here = found
+            for step in ("".join(groups) for groups in _STEP.findall(steps)):
+                inner = here.setdefault("properties", {}).setdefault(step, {})
+                here["required"] = sorted({*here.get("required", ()), step})
+                here = inner
+    return found
+
+
 class Maker:
     """Makes the values for one stream: `turn` picks among alternatives."""
 
@@ -47,9 +66,10 @@ class Maker:
         self._formats = _formats(stream)
         self._wanted = repr(stream)
         routers = [p for p in walk(stream) if p.get("type") == "ListPartitionRouter"]
-        # Lists of partitions and choices of an authenticator are nothing without their values.
+        # Lists of partitions and authenticators are nothing without their values.
         needed = [p.get("values") for p in routers]
         needed += [p.get("authenticator_selection_path") for p in walk(stream)]
+        needed += [p for p in walk(stream) if str(p.get("type")).endswith("Authenticator")]
         self._listed = set(re.findall(r"\w+", repr(needed)))
 
     def all(self, spec: Any) -> dict[str, Any]:

@@ -100,6 +100,30 @@ _TOKENS = [
     _renewed("nothing to renew, and never taken", 9, _BASIC, max_retries=2),
 ]
 
+# Who asks for a token, and is nobody.
+
+
+def _nameless(name: str, **parts: Any) -> Case:
+    made = stream(asks={"authenticator": {**_OAUTH, **parts}})
+    return case(f"token of nobody, {name}", made, api=_tokened, kinds=False, config={"id": ""})
+
+
+def _tokened() -> Any:
+    return lambda asked: {"access_token": "a"} if asked.path == "/token" else rows(1)
+
+
+_NAMELESS = [
+    _nameless("a value that is missing", client_id="{{ config['gone'] }}"),
+    _nameless("an empty value", client_id="{{ config['id'] }}"),
+    _nameless("nothing", client_id=""),
+    _nameless("without a secret", client_secret="{{ config['gone'] }}"),
+    _nameless(
+        "who logs in by a header",
+        client_id="{{ config['gone'] }}",
+        refresh_request_headers={"Authorization": "Basic x"},
+    ),
+]
+
 # Streams on a condition that looks for parameters, and params whose names are templates.
 
 
@@ -136,4 +160,4 @@ _NAMES = [
     }.items()
 ]
 
-CASES = [*_STATES, *_TOKENS, *_CONDITIONS, *_NAMES]
+CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_CONDITIONS, *_NAMES]
