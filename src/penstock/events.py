@@ -86,6 +86,8 @@ class StreamEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Stopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The user stopped the run: it ends at a checkpoint, or at once if asked again."""
 
+    at_once: bool = False
+
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The run is over."""

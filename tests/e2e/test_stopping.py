@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import json, os, sys
 from tests.crash.killing import SMALL
 from tests.e2e.loads import SCHEMA, VALUES, given, plan
 from penstock.engine import Options, execute
+from penstock.errors import Interrupted
 
 told = json.loads(sys.argv[1])
 left = told["count"]
@@ -44,7 +46,10 @@ def hear(event):
 
 source = plan(told["document"])
 options = Options(base_url=told["url"], db_schema=SCHEMA, sizes=SMALL)
-result = execute(source, given(source, VALUES), told["path"], options, hear)
+try:
+    result = execute(source, given(source, VALUES), told["path"], options, hear)
+except Interrupted as stopped:
+    sys.exit(f"{stopped}, and this process goes on")
 print(json.dumps([result.status, {r.stream: r.status for r in result.receipts}]))
 """
 
@@ -103,18 +108,41 @@ def test_a_signal_stops_the_run_at_a_checkpoint(
 
 
 def test_the_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
-    """A second signal ends the process with 130, and what was committed is intact."""
+    """A run from Python is broken off, its process is not, and what was committed is intact."""
     path = tmp_path / "t.duckdb"
     twice = [int(signal.SIGINT), int(signal.SIGINT)]
     with holding_back(1200, "/v1", 80) as server:
         run = start("append_children.yaml", server, path, count=1, signals=twice)
         out, errors = run.communicate(timeout=60)
-    assert (run.returncode, out) == (130, ""), errors
+    said = "the run was stopped at once (what was committed is intact, run again)"
+    assert (run.returncode, out, errors) == (1, "", f"{said}, and this process goes on\n")
     assert query(path, "SELECT count(*) FROM _penstock_loads") > [(0,)]
     with EmulatorServer("chat", Settings(records=1200)) as server:
         assert load("append_children.yaml", server, path).status == "done"
         stream = "conversation_messages"
         assert_holds(path, stream, server.truth(stream))
+
+
+def test_the_second_signal_ends_the_command_at_once(tmp_path: Path) -> None:
+    """Both signals come while the process is held, and so together: it ends with 130."""
+    with holding_back(1200, "/v1", 20) as server:
+        words = ["run", "chat", "--base-url", server.url, "--to", "t.duckdb", "--quiet"]
+        values = ["--set", "client_id=demo-client", "--set", "client_secret=demo-secret"]
+        run = subprocess.Popen(
+            [sys.executable, "-m", "penstock", *words, *values],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        while not any(seen.path.startswith("/v1") for seen in server.log):
+            assert run.poll() is None
+            time.sleep(0.01)
+        for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+            run.send_signal(number)
+        out, _ = run.communicate(timeout=60)
+    assert (run.returncode, out) == (130, "")
 
 
 def test_an_appended_slice_is_gone_on_with_where_it_was_stopped(tmp_path: Path) -> None:

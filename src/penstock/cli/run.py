@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 import msgspec
 
 from penstock.cli.app import Command
-from penstock.cli.context import App
+from penstock.cli.context import INTERRUPTED, App
 from penstock.cli.display import Progress, progress
 from penstock.cli.engine import Result
 from penstock.cli.options import (
@@ -27,7 +28,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.session import Opened, default_destination, open_source
 from penstock.cli.summary import EXIT_CODES, result_json, summarize
-from penstock.events import Event
+from penstock.events import Event, Stopping
 from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
@@ -165,6 +166,8 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
     )
 
     def on_event(event: Event) -> None:
+        if isinstance(event, Stopping) and event.at_once:
+            os._exit(INTERRUPTED)  # nothing of what still goes on is waited for
         shown.on_event(event)
 
     destination = default_destination(opened.source, wanted.to or target.destination)

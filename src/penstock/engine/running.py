@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +26,8 @@ from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
 from penstock.engine.shaping import those_beside
-from penstock.errors import DestinationError, ExprError, FencedError
+from penstock.engine.stopping import Stopper
+from penstock.errors import DestinationError, ExprError, FencedError, Interrupted
 from penstock.events import (
     Event,
     Receipt,
@@ -37,7 +36,6 @@ from penstock.events import (
     SchemaChanged,
     SliceFailed,
     Status,
-    Stopping,
     StreamEnded,
     Waiting,
     Warned,
@@ -235,7 +233,7 @@ class Run:
         self.pages: Keeping | None = None
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
-        self._interrupted = False
+        self._stopper = Stopper(emit)
         self._started = time.monotonic()
 
     async def run(self) -> tuple[Status, tuple[Receipt, ...]]:
@@ -273,7 +271,7 @@ class Run:
             try:
                 reader = self._reader(loaded, stored, edges, transport)
                 edges.idle = lambda: reader.idle
-                with _signals(lambda: self._stop(reader)):
+                with self._stopper.hears(reader.stop):
                     await self._load(reader, previous)
             finally:
                 await transport.close()
@@ -351,14 +349,6 @@ class Run:
             found += [loader] if loader else self._below(child)
         return found
 
-    def _stop(self, reader: Reader) -> None:
-        """The first signal stops at a checkpoint; the second stops at once."""
-        if self._interrupted:
-            os._exit(130)
-        self._interrupted = True
-        self._emit(Stopping())
-        reader.stop()
-
     async def _load(self, reader: Reader, previous: Mapping[str, str]) -> None:
         left = {c.name: c for c in reader.contexts if c.keeps_state}
         ended: dict[str, StreamClosed] = {}
@@ -419,24 +409,6 @@ class Run:
         return "failed" if statuses == {"failed"} else "partial"
 
 
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop the run; only the main thread may listen to them."""
-    loop = asyncio.get_running_loop()
-    heard: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop)
-            heard.append(number)
-        except (ValueError, RuntimeError, NotImplementedError):
-            break  # another thread, or another platform: whoever called decides
-    try:
-        yield
-    finally:
-        for number in heard:
-            loop.remove_signal_handler(number)
-
-
 def _masking(emit: Emit, redactor: Redactor) -> Emit:
     """The listener, hearing no secret: texts of errors and warnings may quote a request."""
 
@@ -466,6 +438,7 @@ def execute(
     Raises:
         PlanError: a selected stream does not exist, or a value does not fit the document.
         DestinationError: the destination cannot be opened, or keeps nothing more.
+        Interrupted: a second signal stopped it at once; it stops at a checkpoint for the first.
     """
     held = dict(fitting(source, prepare(source, values)))
     if not source.discovered:
@@ -493,7 +466,7 @@ def execute(
         run.nested = kind_of(destination).nested
         run.publishing = publishing
         run.pages = _keeping(options, session, db_schema, run_id, redactor)
-        status, receipts = asyncio.run(run.run())
+        status, receipts = _finished(run)
         publishing.end()
     finally:
         session.close()
@@ -508,6 +481,14 @@ def execute(
         receipts=receipts,
         seconds=seconds,
     )
+
+
+def _finished(run: Run) -> tuple[Status, tuple[Receipt, ...]]:
+    try:
+        return asyncio.run(run.run())
+    except asyncio.CancelledError:
+        hint = "what was committed is intact, run again"
+        raise Interrupted("the run was stopped at once", hint=hint) from None
 
 
 def _keeping(
