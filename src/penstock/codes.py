@@ -18,7 +18,7 @@ CODES: dict[str, str] = {
     "python-syntax": "The text is not Python.",
     "python-value": "A value can only be known by running the script.",
     "script-failed": "The script raised an error while it was executed.",
-    "script-unfinished": "The script asks for rows before they are loaded, and was stopped there.",
+    "script-unfinished": "The script asks for what is not loaded yet, or not there, and ended.",
     "module-missing": "The script imports a module that is not installed.",
     "several-sources": "The script builds several sources, and the first one is taken.",
     "duplicate-key": "A mapping has a key twice, and the last one counts.",

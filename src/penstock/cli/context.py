@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from penstock.cli.console import Console
-from penstock.cli.engine import Compiled, Engine
+from penstock.cli.engine import Compiled, Engine, Load
 from penstock.plan.expr import JsonValue
 
 DONE, FAILED, WRONG, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -37,8 +37,15 @@ class App:
             self._engine = cast("Engine", importlib.import_module("penstock.engine"))
         return self._engine
 
-    def compile(self, spec: str, values: Mapping[str, JsonValue] | None = None) -> Compiled:
-        """Find and compile a document, with its code executed as far as the user allows it."""
+    def compile(
+        self, spec: str, values: Mapping[str, JsonValue] | None = None, load: Load | None = None
+    ) -> Compiled:
+        """Find and compile a document, with its code executed as far as the user allows it.
+
+        With `load` a script may wait for what it asks to be loaded.
+        """
+        if load is not None and Path(spec).suffix == ".py":
+            return self.engine.compile_source(spec, values, load=load)
         if self.components is not None:
             return self.engine.compile_source(
                 spec, values, allow_code=self.allow_code, components=self.components

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from penstock.errors import Diagnostic
 from penstock.events import Event, Receipt, Status
@@ -35,6 +35,9 @@ class Compiled(Protocol):
     @property
     def diagnostics(self) -> Sequence[Diagnostic]:
         """Everything found, errors and repairs alike."""
+
+
+Load: TypeAlias = "Callable[[Compiled], tuple[Result, str]]"
 
 
 class Repaired(Protocol):
@@ -147,8 +150,9 @@ class Engine(Protocol):
         *,
         allow_code: bool = False,
         components: Path | None = None,
+        load: Load | None = None,
     ) -> Compiled:
-        """Find and compile a document."""
+        """Find and compile a document; `load` does what a script waits for."""
 
     def fix_source(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from penstock.cli.options import (
     takeover_option,
     value_options,
 )
-from penstock.cli.session import Opened, default_destination, open_source
-from penstock.cli.summary import EXIT_CODES, result_json, summarize
+from penstock.cli.session import Opened, default_destination, open_or_load
+from penstock.cli.summary import EXIT_CODES, results_json, status_of, summarize
+from penstock.errors import Diagnostic
 from penstock.events import Event, Stopping
 from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
@@ -132,19 +134,39 @@ def run(app: App, /, **given: Any) -> int:
     """
     wanted = Wanted(**given)
     app.json = wanted.as_json
-    opened = open_source(app, wanted.source, wanted.sets, wanted.config)
-    if not opened.source.discovered:  # then the API knows more names
-        check_streams(opened.source, wanted.select)
-    with progress(app.console, quiet=wanted.quiet) as shown:
-        result = _execute(app, opened, wanted, shown)
-    if not wanted.quiet:
-        summarize(app.console, result, shown.told)
+    loads = _Loads(app, wanted)
+    opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads.load)
+    if opened is not None:
+        loads.load(opened)
     if wanted.as_json:
-        app.console.json(result_json(result, opened.said))
-    return EXIT_CODES[result.status]
+        app.console.json(results_json(loads.results))
+    return EXIT_CODES[status_of([result for result, _ in loads.results])]
 
 
-def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Result:
+class _Loads:
+    """What a call loads: one source, or several where a script waits for what it asks for."""
+
+    def __init__(self, app: App, wanted: Wanted) -> None:
+        self._app = app
+        self._wanted = wanted
+        self.results: list[tuple[Result, Sequence[Diagnostic]]] = []
+
+    def load(self, opened: Opened) -> tuple[Result, str]:
+        """Load a source; gives how it went, and where to."""
+        app, wanted = self._app, self._wanted
+        if not opened.source.discovered:  # then the API knows more names
+            check_streams(opened.source, wanted.select)
+        target = opened.target if wanted.to is None else Target()
+        destination = default_destination(opened.source, wanted.to or target.destination)
+        with progress(app.console, quiet=wanted.quiet) as shown:
+            result = _execute(app, opened, wanted, shown, destination)
+        if not wanted.quiet:
+            summarize(app.console, result, shown.told)
+        self.results.append((result, opened.said))
+        return result, destination
+
+
+def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress, destination: str) -> Result:
     target = opened.target if wanted.to is None else Target()
     options = app.engine.Options(
         select=wanted.select,
@@ -170,5 +192,4 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress) -> Resul
             os._exit(INTERRUPTED)  # nothing of what still goes on is waited for
         shown.on_event(event)
 
-    destination = default_destination(opened.source, wanted.to or target.destination)
     return app.engine.execute(opened.source, opened.values, destination, options, on_event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.cli import diagnostics
 from penstock.cli.context import App
-from penstock.cli.engine import Compiled
+from penstock.cli.engine import Compiled, Result
 from penstock.errors import Diagnostic, PlanError
 from penstock.plan.auth import (
     ApiKey,
@@ -60,7 +60,51 @@ def open_source(
     """
     hide_given(app, sets)
     hide_given(app, config or {})
-    compiled, source = compile_source(app, spec, {**(config or {}), **sets})
+    compiled = app.compile(spec, {**(config or {}), **sets})
+    return opened(app, spec, compiled, sets, config)
+
+
+def open_or_load(
+    app: App,
+    spec: str,
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None,
+    load: Callable[[Opened], tuple[Result, str]],
+) -> Opened | None:
+    """The same, or nothing: what a script has asked for while it was executed was loaded then.
+
+    Raises:
+        PlanError: the document has errors or a value is missing.
+        Error: whatever `load` raises.
+    """
+    hide_given(app, sets)
+    hide_given(app, config or {})
+
+    def loaded(compiled: Compiled) -> tuple[Result, str]:
+        return load(opened(app, spec, compiled, sets, config))
+
+    compiled = app.compile(spec, {**(config or {}), **sets}, loaded)
+    if not getattr(compiled, "loaded", False):
+        return opened(app, spec, compiled, sets, config)
+    if has_errors(compiled.diagnostics):
+        raise PlanError(compiled.diagnostics)
+    diagnostics.show_all(app.console, compiled.diagnostics)
+    return None
+
+
+def opened(
+    app: App,
+    spec: str,
+    compiled: Compiled,
+    sets: Mapping[str, JsonValue],
+    config: Mapping[str, JsonValue] | None,
+) -> Opened:
+    """A compiled document with its values; what is to say about either goes to stderr.
+
+    Raises:
+        PlanError: the document has errors or a value is missing.
+    """
+    source = usable(app, compiled)
     values = gather(
         source.inputs,
         sets=sets,
@@ -94,11 +138,20 @@ def compile_source(
         PlanError: the document has errors.
     """
     compiled = app.compile(spec, values)
+    return compiled, usable(app, compiled)
+
+
+def usable(app: App, compiled: Compiled) -> Source:
+    """The plan of a compiled document; repairs and warnings go to stderr.
+
+    Raises:
+        PlanError: the document has errors.
+    """
     if compiled.source is None or has_errors(compiled.diagnostics):
         raise PlanError(compiled.diagnostics)
     hide_written(app, compiled.source)
     diagnostics.show_all(app.console, compiled.diagnostics)
-    return compiled, compiled.source
+    return compiled.source
 
 
 def has_errors(found: Iterable[Diagnostic]) -> bool:

@@ -176,6 +176,26 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def status_of(results: Sequence[Result]) -> Status:
+    """How several runs went as one: failed only where nothing else came of any."""
+    statuses = {result.status for result in results}
+    if "interrupted" in statuses:
+        return "interrupted"
+    if statuses <= {"done", "skipped"}:
+        return "done"
+    return "failed" if statuses == {"failed"} else "partial"
+
+
+def results_json(
+    results: Sequence[tuple[Result, Sequence[Diagnostic]]],
+) -> dict[str, JsonValue]:
+    """The run as `run --json` gives it; several of a script as `runs`, with the status of all."""
+    found: list[JsonValue] = [result_json(result, said) for result, said in results]
+    if len(results) == 1:
+        return result_json(*results[0])
+    return {"status": status_of([result for result, _ in results]), "runs": found}
+
+
 def result_json(result: Result, said: Sequence[Diagnostic]) -> dict[str, JsonValue]:
     """The run as `run --json` gives it."""
     return {

@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from penstock.destinations._spool import GONE, ROOT_ID, Spool
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
@@ -30,6 +30,7 @@ __all__ = [
     "Spool",
     "describe",
     "kind_of",
+    "look_into",
     "open_dataset",
     "open_destination",
 ]
@@ -79,6 +80,17 @@ def open_dataset(place: str, db_schema: str | None = None) -> Dataset:
     from penstock.destinations import _lake_dataset  # noqa: PLC0415 (loaded when it is used)
 
     return _lake_dataset.open_dataset(place, db_schema)
+
+
+def look_into(destination: str, db_schema: str, *, writes: bool) -> Any:
+    """A DuckDB connection to what a run has loaded; whoever asks for it closes it.
+
+    Raises:
+        DestinationError: the destination is none that DuckDB reads, or cannot be opened.
+    """
+    from penstock.destinations import _duckdb_looking  # noqa: PLC0415 (loaded when it is used)
+
+    return _duckdb_looking.connection(destination, db_schema, writes=writes)
 
 
 def __getattr__(name: str) -> object:

@@ -221,6 +221,20 @@ class DuckDB(Place):
         return session
 
 
+def looked_at(url: str, db_schema: str, *, writes: bool) -> Connection:
+    """A connection to a database that no run holds, with a schema as its default one.
+
+    Raises:
+        DestinationError: there is no such database.
+    """
+    path = _path(url)
+    if not path.is_file():
+        raise DestinationError(f"there is no file {str(path)!r}")
+    made = _connect(path, read_only=not writes)
+    made.execute(f"USE {sql.quote(db_schema)}")
+    return made
+
+
 def _alive(mark: tuple[str, str]) -> bool:
     session = _LIVE.get(mark)
     return session is not None and not session.closed

@@ -38,6 +38,8 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
     """Compile a document with the dialect its content shows; problems are in `diagnostics`."""
     from penstock.dialects import dlt  # noqa: PLC0415 (start-up stays fast)
 
+    if document.loaded:
+        return msgspec.structs.replace(_nothing(document, "dlt"), loaded=True)
     if not document.root.readable or not document.speakable():
         return _nothing(document, "")
     if _looks_airbyte(document):

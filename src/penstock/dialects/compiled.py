@@ -12,7 +12,8 @@ from penstock.plan.target import Target
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     """A document's plan and everything there is to say about it; no plan if it has errors.
 
-    `target` is where a script's own run would put the rows.
+    `target` is where a script's own run would put the rows. A script that was `loaded` while it was
+    executed has no plan left.
     """
 
     source: Source | None
@@ -21,6 +22,7 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     diagnostics: tuple[Diagnostic, ...] = ()
     target: Target | None = None
+    loaded: bool = False
 
     @property
     def ok(self) -> bool:

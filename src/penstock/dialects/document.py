@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -193,11 +193,28 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     indent: int = 0
 
 
+class Loaded(Protocol):
+    """What a run of a script has loaded, for what the script asks behind it."""
+
+    run_id: str
+    status: str
+    destination: str
+    db_schema: str
+    seconds: float
+    rows: Mapping[str, int]
+    """Rows by table."""
+
+    def look(self, *, writes: bool) -> Any:
+        """A DuckDB connection to the tables; whoever asks for it closes it."""
+        ...
+
+
 class Document:
     """What a user wrote: its file name, text and root node, and what was wrong in reading it.
 
     `repairs` are the edits that would silence each warning about something read as it is meant.
     `more` are further configurations of a script, each with resources that are called as others.
+    A script that was answered from what it has loaded is `loaded`: nothing of it is left to do.
     """
 
     def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
@@ -211,6 +228,7 @@ class Document:
         self._said: set[Diagnostic] = set()
         self.root = Node(Unreadable(), self)
         self.more: list[Node] = []
+        self.loaded = False
         self.target: Target | None = None
         self.components: Path | None = None
         self._lines: list[str] | None = None

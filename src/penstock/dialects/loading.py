@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from penstock import connectors
-from penstock.dialects.document import Body, Document
+from penstock.dialects.document import Body, Document, Loaded
 from penstock.errors import Diagnostic, Place, PlanError
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
 class Code(msgspec.Struct, frozen=True, kw_only=True):
     """Which code of the user's may be executed: that in a text only where `inside_text` says so.
 
-    `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it.
+    `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it. `loader`
+    loads what a script builds while it waits, where it asks for what it has loaded.
     """
 
     inside_text: bool = False
     lookup: Callable[[str], object] | None = None
+    loader: Callable[[Document], Loaded] | None = None
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,4 +333,4 @@ def _run(document: Document, script: Script, code: Code) -> bool:
         nothing_known,
     )
 
-    return execute(document, script, code.lookup or nothing_known)
+    return execute(document, script, code.lookup or nothing_known, code.loader)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.dialects.repairing import Fixed
+    from penstock.engine.answering import Load
     from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
@@ -70,23 +71,31 @@ def compile_source(
     *,
     allow_code: bool = False,
     components: Path | None = None,
+    load: Load | None = None,
 ) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
 
     A script that is named is executed where its text does not say everything; code inside a text
     only with `allow_code`. `components` are the classes of a manifest, where they do not stand in
-    the components.py beside it.
+    the components.py beside it. A script that asks for what it has loaded has `load` do it while it
+    is executed; then there is no plan left.
 
     Raises:
         PlanError: there is no such document, or it cannot be read at all.
+        Error: whatever `load` raises.
     """
-    from penstock.dialects import compile_document, load  # noqa: PLC0415 (part of loading late)
+    from penstock import dialects  # noqa: PLC0415 (part of loading late)
     from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
-    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
-    document = load(spec, code)
+    loader = None
+    if load is not None:
+        from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
+
+        loader = answering.loader(load, values)
+    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), loader=loader)
+    document = dialects.load(spec, code)
     document.components = components
-    return compile_document(document, values)
+    return dialects.compile_document(document, values)
 
 
 def fix_source(

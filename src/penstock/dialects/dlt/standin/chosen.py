@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -71,7 +71,7 @@ class Choice:
         """What the script says most clearly: a run, a source, a function that makes one, a dict."""
         if self.record.runs:
             run = self.record.runs[0]
-            self.others += [r.spot for r in self.record.runs if _place(r) != _place(run)]
+            self.others += [r.spot for r in self.record.runs if r.place != run.place]
             return self._ran(run)
         if self.record.sources:
             self.others += [source.made_at for source in self.record.sources[1:]]
@@ -97,12 +97,16 @@ class Choice:
 
     def _ran(self, asked: AskedRun) -> Built:
         """Everything that the script loads through the same pipeline to the same place."""
-        sources: list[DltSource] = []
-        for run in self.record.runs:
-            if _place(run) == _place(asked):
-                sources += [s for s in run.sources if not any(s is known for known in sources)]
-        _once(sources)
-        return msgspec.structs.replace(_of(sources), run=asked)
+        return built_of([run for run in self.record.runs if run.place == asked.place])
+
+
+def built_of(runs: Sequence[AskedRun]) -> Built:
+    """What runs to one place load together."""
+    sources: list[DltSource] = []
+    for run in runs:
+        sources += [s for s in run.sources if not any(s is known for known in sources)]
+    _once(sources)
+    return msgspec.structs.replace(_of(sources), run=runs[0])
 
 
 def _once(sources: list[DltSource]) -> None:
@@ -127,10 +131,6 @@ def _of(sources: Iterable[DltSource]) -> Built:
     return Built(
         config=config, more=tuple(more), spot=_spot(config) or first.made_at, name=first.name
     )
-
-
-def _place(run: AskedRun) -> tuple[Any, ...]:
-    return run.pipeline, run.destination, run.dataset
 
 
 def _spot(value: Any) -> Spot | None:

@@ -35,3 +35,7 @@ class Unfinished(Refusal):
     """The script asks for what it has loaded, and nothing is loaded before it has ended."""
 
     code = "script-unfinished"
+
+
+class LoadFailed(Exception):  # noqa: N818 (dlt raises at this place too)
+    """A run of the script's was not loaded in full; whoever loads has told of it."""

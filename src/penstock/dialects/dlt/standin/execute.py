@@ -16,15 +16,15 @@ import msgspec
 
 from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.assemble import assemble
+from penstock.dialects.dlt.standin.batches import Batches, Loader, fill
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
-from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document
-from penstock.plan.target import Target
 
 _UNFINISHED = "script-unfinished"
 
@@ -72,13 +72,24 @@ def nothing_known(name: str) -> object:
     return ABSENT
 
 
-def execute(document: Document, script: Script, lookup: Lookup = nothing_known) -> bool:
+def execute(
+    document: Document,
+    script: Script,
+    lookup: Lookup = nothing_known,
+    loader: Loader | None = None,
+) -> bool:
     """Execute a script and give the document the configuration it built; False if it built none.
 
-    Everything that went wrong is in the document's diagnostics.
+    Everything that went wrong is in the document's diagnostics. With a `loader` the script is
+    answered from what it has loaded: what it asked for by then is loaded while it waits.
+
+    Raises:
+        Error: the loader could not begin.
     """
     Known.begin(lookup)
     execution = _Execution(document, script, record.begin())
+    if loader is not None and script.attribute is None:
+        execution.answer_from(loader)
     try:
         return execution.read(execution.imported() if script.module else execution.executed())
     finally:
@@ -103,6 +114,12 @@ class _Execution:
         self.record = done
         self.reader = Reader(document, script.file)
         self.failed = False
+        self.batches: Batches | None = None
+
+    def answer_from(self, loader: Loader) -> None:
+        """Answer the script from what it has loaded."""
+        self.batches = Batches(self.document, self.record, loader)
+        self.record.load = self.batches.load
 
     def executed(self) -> Built | None:
         """What the script built."""
@@ -117,7 +134,17 @@ class _Execution:
             known = {"__file__": script.file, "__builtins__": importing(made)}
             vars(module).update(helpers(text), **known)
             self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
-            return self._built(module)
+            self._rest_loaded()
+            return None if self.document.loaded else self._built(module)
+
+    def _rest_loaded(self) -> None:
+        """Load what is left of a script that has loaded before, or that loads to several places."""
+        batches, left = self.batches, self.record.left
+        if batches is None or self.failed:
+            return
+        if self.record.taken or len({run.place for run in left}) > 1:
+            self.document.loaded = True
+            self._guarded(lambda: batches.load(left))
 
     def imported(self) -> Built | None:
         """What the attribute of a module is, or gives."""
@@ -151,12 +178,16 @@ class _Execution:
                 self.record.refusals.append(refusal)
         except NotThere as exc:
             self._not_there(exc)
+        except LoadFailed:
+            self.failed = True  # told of by whoever loads
         except SystemExit as exc:
             if exc.code not in (None, 0):
                 self._fail(f"the script ended with exit code {exc.code!r}", exc)
         except ModuleNotFoundError as exc:
             self._missing(exc)
         except Exception as exc:  # noqa: BLE001 (whatever the user's script raises)
+            if self.batches is not None and self.batches.failure is not None:
+                raise self.batches.failure from None
             self._fail(f"the script failed: {_said(exc)}", exc)
         return None
 
@@ -201,18 +232,14 @@ class _Execution:
     def read(self, built: Built | None) -> bool:
         """Give the document what was built; whether there is anything to say of it."""
         self._tell()
+        if self.batches is not None and self.batches.failure is not None:
+            raise self.batches.failure
+        if self.record.taken:
+            self.document.loaded = True
+            return True
         if built is None or self.failed:
             return self.failed or bool(self.record.refusals)
-        self.document.root = self.reader.root(built.config, built.spot)
-        self.document.more = [self.reader.root(config, None) for config in built.more]
-        if built.name:
-            self.document.name = built.name
-        if built.run is not None:
-            self.document.target = Target(
-                destination=built.run.destination,
-                db_schema=built.run.dataset,
-                full_refresh=built.run.fresh,
-            )
+        fill(self.document, self.reader, built)
         return True
 
     def _tell(self) -> None:

@@ -79,6 +79,18 @@ def forget() -> None:
     _texts.clear()
 
 
+def put_away() -> dict[str, Text]:
+    """Forget the files for a while; gives them, to be taken up again."""
+    held = dict(_texts)
+    _texts.clear()
+    return held
+
+
+def take_up(texts: Mapping[str, Text]) -> None:
+    """Go on with the script whose files were put away."""
+    _texts.update(texts)
+
+
 def caller() -> Spot | None:
     """The place in the script's own files that is being executed."""
     frame = sys._getframe(1)  # noqa: SLF001 (the only way to ask who calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -15,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from penstock.dialects.dlt.standin import (
+    answers,
     client,
     current,
     paginators,
@@ -175,7 +177,7 @@ def _common() -> _Table:
         "dlt.common.configuration.specs.base_configuration": (specs, True),
         "dlt.common.schema": ({}, True),
         "dlt.common.schema.typing": ({}, True),
-        "dlt.common.pipeline": ({"LoadInfo": pipeline.LoadInfo}, True),
+        "dlt.common.pipeline": ({"LoadInfo": answers.LoadInfo}, True),
         "dlt.common.libs": ({}, False),
         "dlt.common.libs.pydantic": ({"DltConfig": dict}, False),
     }
@@ -190,6 +192,35 @@ def _extract() -> _Table:
         "dlt.extract.typing": ({}, True),
         "dlt.destinations": ({k: pipeline.destination(k) for k in _DESTINATIONS}, False),
     }
+
+
+# Functions of other libraries by which a script looks at what it has loaded.
+_LOOKS = {
+    "duckdb": {"connect", "execute", "query", "sql"},
+    "psycopg": {"connect"},
+    "psycopg2": {"connect"},
+    "sqlalchemy": {"create_engine"},
+}
+
+
+class Looking(ModuleType):
+    """Such a library, as the script sees it: what it has asked for is loaded before."""
+
+    def __init__(self, real: ModuleType) -> None:
+        super().__init__(real.__name__)
+        self.__real = real
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.__real, name)
+        if name not in _LOOKS[self.__name__]:
+            return found
+
+        @functools.wraps(found)
+        def looked(*args: Any, **named: Any) -> Any:
+            answers.settle(f"{self.__name__}.{name}")
+            return found(*args, **named)
+
+        return looked
 
 
 class _Finder:
@@ -251,7 +282,8 @@ def importing(made: Mapping[str, StandinModule]) -> dict[str, Any]:
         named = dict(zip(("globals", "locals", "fromlist", "level"), rest, strict=False)) | more
         ours = not named.get("level") and (name == "dlt" or name.startswith("dlt."))
         if not ours or sys.modules.get("dlt") is made["dlt"]:
-            return own(name, *rest, **more)
+            found = own(name, *rest, **more)
+            return Looking(found) if name in _LOOKS and found.__name__ == name else found
         if name in _HANDED_ON:
             return importlib.import_module(_HANDED_ON[name])
         if name not in made:
@@ -302,6 +334,8 @@ def _tainted(name: str, module: ModuleType, folder: str) -> bool:
     """Whether a module is the stand-in, the script's own, or took something from the stand-in."""
     if name == "dlt" or name.startswith("dlt."):
         return True
+    if name.startswith("penstock."):  # imported while the script was answered
+        return False
     if str(getattr(module, "__file__", None) or "").startswith(folder):
         return True
     held = vars(module).values() if isinstance(module, ModuleType) else ()

@@ -8,9 +8,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from penstock.dialects.dlt.standin.errors import Refusal, Unfinished
+from penstock.dialects.dlt.standin.answers import LoadInfo, Schema, Trace, loaded_by
+from penstock.dialects.dlt.standin.dataset import Dataset, SqlClient
+from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
-from penstock.dialects.dlt.standin.record import AskedRun, current, refuse, remark, unknown
+from penstock.dialects.dlt.standin.record import (
+    AskedRun,
+    caught_up,
+    current,
+    refuse,
+    remark,
+    unfinished,
+    unknown,
+)
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference
 from penstock.dialects.dlt.standin.sources import (
     DltResource,
@@ -20,6 +30,7 @@ from penstock.dialects.dlt.standin.sources import (
     flat,
     python_resource,
 )
+from penstock.dialects.document import Loaded
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
 _NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipelines_dir", "progress",
@@ -88,34 +99,6 @@ def _destination_of(said: Any, credentials: Any) -> Destination | None:
             raise unknown(f"destination {said!r}")
 
 
-class LoadInfo:
-    """What a run gives: nothing is known of it before the script has ended."""
-
-    has_failed_jobs = False
-
-    def raise_on_failed_jobs(self) -> None:
-        """A run of Penstock says itself what failed."""
-
-    def __str__(self) -> str:
-        return "Penstock loads this when the script has ended"
-
-    asstr = __str__
-
-    def __getattr__(self, name: str) -> Any:
-        return _loaded(f"load_info.{name}", name)
-
-
-def _loaded(what: str, name: str) -> Any:
-    """Refuse to tell what was loaded: it is not yet."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    if not current().runs:
-        raise unknown(what)
-    hint = "put what reads the tables into a script of its own"
-    message = f"{what} is asked before anything is loaded; the rest of the script was not executed"
-    raise refuse(Unfinished(message, hint))
-
-
 latest: list[Pipeline] = []
 """The pipeline that was made last."""
 
@@ -128,6 +111,7 @@ class Pipeline:
         self.dataset_name = settings.get("dataset_name")
         self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
         self._refresh = settings.get("refresh")
+        self._asked: AskedRun | None = None
         self._destination = _destination_of(settings.get("destination"), None)
         latest[:] = [self]
         if self._dev:
@@ -144,7 +128,10 @@ class Pipeline:
     def run(self, data: Any = None, **settings: Any) -> LoadInfo:
         """Note a run."""
         if data is None:
-            return LoadInfo()
+            return LoadInfo(self, self._asked)
+        if _is_told(data):
+            remark("what a run tells of itself is not loaded as rows", "see _penstock_receipts")
+            return LoadInfo(self, self._asked)
         where = self._destination
         if settings.get("destination") is not None or settings.get("credentials") is not None:
             said = settings.get("destination") or where
@@ -156,12 +143,13 @@ class Pipeline:
         dataset = (
             settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
         )
-        self._note(sources, where, str(dataset), refresh=settings.get("refresh") or self._refresh)
-        return LoadInfo()
+        refresh = settings.get("refresh") or self._refresh
+        self._asked = self._note(sources, where, str(dataset), refresh=refresh)
+        return LoadInfo(self, self._asked)
 
     def _note(
         self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any
-    ) -> None:
+    ) -> AskedRun:
         url = where.url(self.pipeline_name) if where is not None else None
         if where is not None and url is None:
             hint = "name one with --to"
@@ -175,6 +163,7 @@ class Pipeline:
             spot=caller(),
         )
         current().runs.append(asked)
+        return asked
 
     def extract(self, data: Any, **settings: Any) -> LoadInfo:
         """The first third of a run; the others do nothing more."""
@@ -182,19 +171,65 @@ class Pipeline:
 
     def normalize(self, *_: Any, **__: Any) -> LoadInfo:
         """Part of a run."""
-        return LoadInfo()
+        return LoadInfo(self, self._asked)
 
     def load(self, *_: Any, **__: Any) -> LoadInfo:
         """Part of a run."""
-        return LoadInfo()
+        return LoadInfo(self, self._asked)
+
+    def drop(self, *_: Any, **__: Any) -> Pipeline:
+        """Housekeeping of dlt's own files, which there are none of: the tables stay, as in dlt."""
+        return self
 
     def _nothing(self, *_: Any, **__: Any) -> None:
-        """Housekeeping of dlt's own files, which there are none of."""
+        """The same."""
 
-    sync_destination = drop_pending_packages = activate = deactivate = _nothing
+    sync_destination = drop_pending_packages = activate = deactivate = sync_schema = _nothing
+
+    # What was loaded.
+
+    def _loaded(self, name: str) -> Loaded:
+        return loaded_by(self._asked, f"pipeline.{name}", name)
+
+    def dataset(self, *_: Any, **__: Any) -> Dataset:
+        """The tables."""
+        return Dataset(self._loaded("dataset"))
+
+    def sql_client(self, *_: Any, **__: Any) -> SqlClient:
+        """What runs SQL in the dataset."""
+        return SqlClient(self._loaded("sql_client"))
+
+    @property
+    def last_trace(self) -> Trace:
+        """What is known of the last run."""
+        if self._asked is not None:
+            caught_up(self._asked)
+        return Trace(LoadInfo(self, self._asked))
+
+    @property
+    def default_schema(self) -> Schema:
+        """The tables and columns that were loaded."""
+        return Schema(self.default_schema_name, self._loaded("default_schema"))
+
+    @property
+    def schemas(self) -> dict[str, Schema]:
+        """The same by its name."""
+        return {self.default_schema_name: self.default_schema}
+
+    @property
+    def default_schema_name(self) -> str:
+        """What the source is called."""
+        names = [source.name for source in (self._asked.sources if self._asked else ())]
+        return next((str(name) for name in names if name), self.pipeline_name)
 
     def __getattr__(self, name: str) -> Any:
-        return _loaded(f"pipeline.{name}", name)
+        raise unfinished(f"pipeline.{name}", name)
+
+
+def _is_told(data: Any) -> bool:
+    """Whether rows are what a run told of itself, and no rows."""
+    listed = data if isinstance(data, (list, tuple)) else [data]
+    return bool(listed) and all(isinstance(one, (LoadInfo, Trace)) for one in listed)
 
 
 _LETTERS = str.maketrans("+-*@|", "x_xal")

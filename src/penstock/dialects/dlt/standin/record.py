@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.errors import Refusal, Unfinished
 from penstock.dialects.dlt.standin.marks import Spot
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.dialects.document import Loaded
+
+Place = tuple[str, str | None, str]
+"""Where runs go that are loaded together: pipeline, destination and dataset."""
 
 
 class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +28,11 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     fresh: bool
     spot: Spot | None
+
+    @property
+    def place(self) -> Place:
+        """Where it goes."""
+        return self.pipeline, self.destination, self.dataset
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +51,15 @@ class Record:
         self.runs: list[AskedRun] = []
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []
+        # Where the script may be answered from what it has loaded: what loads its next runs.
+        self.load: Callable[[list[AskedRun]], None] | None = None
+        self.taken = 0  # runs that were loaded, or are being so
+        self.done: dict[Place, Loaded] = {}
+
+    @property
+    def left(self) -> list[AskedRun]:
+        """The runs that were not loaded yet."""
+        return self.runs[self.taken :]
 
 
 _records: list[Record] = []
@@ -61,6 +81,31 @@ def current() -> Record:
     return _records[-1] if _records else Record()
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    """No script is being executed meanwhile: what it asked for is loaded."""
+    held = list(_records)
+    _records.clear()
+    try:
+        yield
+    finally:
+        _records[:] = held
+
+
+def caught_up(asked: AskedRun) -> Loaded | None:
+    """What a run has loaded, which is done now; None where nothing may be loaded yet.
+
+    Raises:
+        LoadFailed: it could not be loaded in full.
+    """
+    record = current()
+    if record.load is None:
+        return None
+    if record.left:
+        record.load(record.left)
+    return record.done.get(asked.place)
+
+
 def executing() -> bool:
     """Whether a script is being executed."""
     return bool(_records)
@@ -70,6 +115,20 @@ def refuse(refusal: Refusal) -> Refusal:
     """Report a refusal, also if the script catches it; gives it back to be raised."""
     current().refusals.append(refusal)
     return refusal
+
+
+def unfinished(what: str, name: str) -> Exception:
+    """Something that is asked of what was loaded, and cannot be told: the script ends there."""
+    if name.startswith("__"):
+        return AttributeError(name)
+    found = current()
+    if not found.runs:
+        return unknown(what)
+    if found.load is not None:
+        message = f"Penstock has no {what}; the rest of the script was not executed"
+        return refuse(Unfinished(message, "ask the destination itself"))
+    message = f"{what} is asked before anything is loaded; the rest of the script was not executed"
+    return refuse(Unfinished(message, "it is executed by `penstock run`"))
 
 
 def unknown(name: str, hint: str | None = None) -> Refusal:

@@ -1,0 +1,166 @@
+"""What a pipeline tells of its runs: load info, trace and schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.dialects.dlt.standin.dataset import described
+from penstock.dialects.dlt.standin.errors import LoadFailed
+from penstock.dialects.dlt.standin.record import AskedRun, caught_up, current, unfinished
+from penstock.dialects.document import Loaded
+
+_TYPES = (
+    ("TIMESTAMP", "timestamp"), ("DATE", "date"), ("TIME", "time"), ("DECIMAL", "decimal"),
+    ("BOOLEAN", "bool"), ("DOUBLE", "double"), ("BIGINT", "bigint"), ("HUGEINT", "decimal"),
+    ("BLOB", "binary"), ("JSON", "json"), ("VARCHAR", "text"),
+)  # fmt: skip
+
+
+def loaded_by(asked: AskedRun | None, what: str, name: str) -> Loaded:
+    """What a run has loaded, which is done now.
+
+    Raises:
+        Refusal: nothing was asked for, or nothing may be loaded yet.
+        LoadFailed: the run was not loaded in full.
+    """
+    found = caught_up(asked) if asked is not None else None
+    if found is not None:
+        return found
+    if asked is not None and current().load is not None:
+        raise LoadFailed(f"the pipeline {asked.pipeline!r} was not loaded")
+    raise unfinished(what, name)
+
+
+def settle(what: str) -> None:
+    """Load what a script has asked for, before it looks at a database itself.
+
+    Raises:
+        Refusal: nothing may be loaded yet.
+        LoadFailed: it was not loaded in full.
+    """
+    left = current().left
+    if left:
+        loaded_by(left[-1], what, what)
+
+
+class LoadInfo:
+    """What a run gives; how it went is known once something is asked of it."""
+
+    has_failed_jobs = False
+    is_empty = False
+
+    def __init__(self, pipeline: Any = None, asked: AskedRun | None = None) -> None:
+        self.pipeline = pipeline
+        self._asked = asked
+
+    def raise_on_failed_jobs(self) -> None:
+        """A run of Penstock says itself what failed."""
+
+    def __str__(self) -> str:
+        done = current().done.get(self._asked.place) if self._asked is not None else None
+        if done is None:
+            return "Penstock loads this when the script asks for it, or has ended"
+        rows = ", ".join(f"{table}: {count:,}" for table, count in done.rows.items())
+        return f"{done.run_id} → {done.destination}, schema {done.db_schema}: {rows or 'no rows'}"
+
+    def asstr(self, *_: Any) -> str:
+        """The same as a text."""
+        return str(self)
+
+    def _loaded(self, name: str) -> Loaded:
+        return loaded_by(self._asked, f"load_info.{name}", name)
+
+    @property
+    def loads_ids(self) -> list[str]:
+        """The id of the run, by which all of its load ids begin."""
+        return [self._loaded("loads_ids").run_id]
+
+    @property
+    def dataset_name(self) -> str:
+        """Where the tables are."""
+        return self._loaded("dataset_name").db_schema
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """Rows by table."""
+        return dict(self._loaded("row_counts").rows)
+
+    def asdict(self) -> dict[str, Any]:
+        """What is known of the run."""
+        found = self._loaded("asdict")
+        return {"loads_ids": [found.run_id], "dataset_name": found.db_schema,
+                "destination_displayable_credentials": found.destination,
+                "row_counts": dict(found.rows)}  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"destination_displayable_credentials", "destination_name"}:
+            return self._loaded(name).destination
+        raise unfinished(f"load_info.{name}", name)
+
+
+class Trace:
+    """What is known of the last run: each of its steps tells the same."""
+
+    def __init__(self, info: LoadInfo) -> None:
+        self.last_extract_info = self.last_normalize_info = self.last_load_info = info
+
+    def __str__(self) -> str:
+        return str(self.last_load_info)
+
+    def asstr(self, *_: Any) -> str:
+        """The same as a text."""
+        return str(self)
+
+    def __getattr__(self, name: str) -> Any:
+        raise unfinished(f"last_trace.{name}", name)
+
+
+class Schema:
+    """The tables and columns that were loaded."""
+
+    def __init__(self, name: str, loaded: Loaded) -> None:
+        self.name = name
+        self._loaded = loaded
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """Each table with its columns."""
+        return {
+            table: {
+                "name": table,
+                "columns": {
+                    column: {"name": column, "data_type": _kind(kind), "nullable": null}
+                    for column, (kind, null) in columns.items()
+                },
+            }
+            for table, columns in described(self._loaded).items()
+        }
+
+    def data_tables(self, *_: Any, **__: Any) -> list[Any]:
+        """The tables."""
+        return list(self.tables.values())
+
+    def data_table_names(self, *_: Any, **__: Any) -> list[str]:
+        """The names of the tables."""
+        return list(described(self._loaded))
+
+    def get_table(self, table_name: str) -> Mapping[str, Any]:
+        """One table."""
+        found: Mapping[str, Any] = self.tables[table_name]
+        return found
+
+    def get_table_columns(self, table_name: str, *_: Any, **__: Any) -> Mapping[str, Any]:
+        """The columns of a table."""
+        found: Mapping[str, Any] = self.get_table(table_name)["columns"]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        raise unfinished(f"schema.{name}", name)
+
+
+def _kind(spelled: str) -> str:
+    """A type of DuckDB as dlt calls it."""
+    found = (kind for word, kind in _TYPES if re.match(word, spelled))
+    return next(found, "json")

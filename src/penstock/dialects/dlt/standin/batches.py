@@ -1,0 +1,91 @@
+"""Runs that a script asks for and then asks about: they are loaded while it waits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from penstock.dialects.dlt.standin import marks, record
+from penstock.dialects.dlt.standin.chosen import Built, built_of
+from penstock.dialects.dlt.standin.errors import LoadFailed
+from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.document import Document, Loaded
+from penstock.errors import Error
+from penstock.plan.target import Target
+
+Loader = Callable[[Document], Loaded]
+_WHOLE = {"done", "skipped"}
+
+
+class Batches:
+    """Loads the runs of one script, those to one place together.
+
+    `failure` is why a load did not even begin; a script may have caught it.
+    """
+
+    def __init__(self, document: Document, held: record.Record, loader: Loader) -> None:
+        self._document = document
+        self._record = held
+        self._loader = loader
+        self._stdout = sys.stdout
+        self.failure: Error | None = None
+
+    def load(self, runs: list[record.AskedRun]) -> None:
+        """Load these runs.
+
+        Raises:
+            LoadFailed: not all of their rows could be loaded.
+            SystemExit: the user has stopped it.
+        """
+        self._record.taken = len(self._record.runs)
+        places: dict[record.Place, list[record.AskedRun]] = {}
+        for run in runs:
+            places.setdefault(run.place, []).append(run)
+        for place, batch in places.items():
+            document = self._read(built_of(batch))
+            with self._paused():
+                loaded = self._loaded(document)
+            self._record.done[place] = loaded
+            if loaded.status == "interrupted":
+                raise SystemExit
+            if loaded.status not in _WHOLE:
+                raise LoadFailed(f"the pipeline {place[0]!r} was not loaded in full")
+
+    def _loaded(self, document: Document) -> Loaded:
+        try:
+            return self._loader(document)
+        except Error as exc:
+            self.failure = exc
+            raise
+
+    def _read(self, built: Built) -> Document:
+        given = self._document
+        document = Document(file=given.file, kind=given.kind, text=given.text)
+        document.body = given.body
+        fill(document, Reader(document, given.file), built)
+        return document
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """No script is being executed: dicts are dicts, values are values, stdout is for data."""
+        texts = marks.put_away()
+        try:
+            with record.suspended(), redirect_stdout(self._stdout):
+                yield
+        finally:
+            marks.take_up(texts)
+
+
+def fill(document: Document, reader: Reader, built: Built) -> None:
+    """Give a document what a script built."""
+    document.root = reader.root(built.config, built.spot)
+    document.more = [reader.root(config, None) for config in built.more]
+    if built.name:
+        document.name = built.name
+    if built.run is not None:
+        document.target = Target(
+            destination=built.run.destination,
+            db_schema=built.run.dataset,
+            full_refresh=built.run.fresh,
+        )

@@ -1,0 +1,240 @@
+"""Scripts that ask for what they have loaded: Penstock answers as dlt does, from its own tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.parity.dlt.harness import Oracle
+from tests.parity.dlt.scripts_accounts import accounts
+from tests.parity.dlt.server import Stage
+
+from penstock.cli.app import launch
+
+HEAD = """\
+import json
+import dlt
+from dlt.sources.rest_api import rest_api_source
+
+def source(name, path="users"):
+    return rest_api_source({
+        "client": {"base_url": f"BASE/{name}", "paginator": "single_page"},
+        "resources": [{"name": "users", "endpoint": path, "write_disposition": "append"}],
+    }, name="shop")
+
+def keep(**found):
+    with open("found.json", "w") as out:
+        json.dump(found, out, default=str, sort_keys=True)
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+"""
+ASKED = """
+info = pipeline.run(source("a"))
+info.raise_on_failed_jobs()
+first = {"jobs": info.has_failed_jobs, "dataset": info.dataset_name, "loads": len(info.loads_ids)}
+with pipeline.sql_client() as client:
+    client.execute_sql("CREATE TABLE mine AS SELECT id FROM users WHERE number > %s", 19)
+    with client.execute_query("SELECT count(*) FROM mine") as cursor:
+        first["mine"] = cursor.fetchone()
+    with client.execute_query("SELECT id FROM users WHERE number > %s ORDER BY id", 19) as cursor:
+        first["frame"] = list(cursor.df()["id"])
+    first["said"] = client.execute_sql("SELECT max(number) FROM users")
+    with client.begin_transaction():
+        client.execute_sql("DELETE FROM mine")
+    first["gone"] = client.execute_sql("SELECT count(*) FROM mine")
+    name = client.make_qualified_table_name("users")
+    first["qualified"] = len(client.execute_sql(f"SELECT * FROM {name}"))
+columns = pipeline.default_schema.tables["users"]["columns"]
+first["types"] = {c: columns[c]["data_type"] for c in ("id", "at", "account")}
+first["schema"] = pipeline.default_schema.name
+first["has"] = "users" in pipeline.default_schema.data_table_names()
+pipeline.run(source("b"))
+with pipeline.sql_client() as client:
+    second = sorted(client.execute_sql("SELECT id FROM users"))
+keep(first=first, second=second, trace=pipeline.last_trace is not None)
+"""
+RELATIONS = """
+pipeline.run(source("a"))
+dataset = pipeline.dataset()
+users = dataset.users
+keep(
+    rows=sorted(users.select("id", "at").fetchall()),
+    one=users.order_by("at").limit(1).select("id").fetchone(),
+    many=dataset["users"].select("at").order_by("at", "desc").fetchmany(2),
+    most=users.select("at").max().fetchscalar(), least=users["at"].min().fetchscalar(),
+    some=users.where("at", "gte", 20).select("id").order_by("id").fetchall(),
+    several=users.where("at", "in", [19, 21]).select("id").order_by("id").fetchall(),
+    said=users.where("number < 20").select("id").fetchall(),
+    frame=sorted(users.df()["id"]), arrow=users.select("id").arrow().num_rows,
+    query=dataset("SELECT count(*) AS n FROM users;").fetchall(),
+    head=len(users.head(2).fetchall()),
+    chunks=[len(chunk) for chunk in users.iter_fetch(2)],
+    frames=[len(chunk) for chunk in users.iter_df(2)],
+    arrows=[len(chunk) for chunk in users.iter_arrow(2)],
+    tables=dataset.tables, counts=dataset.row_counts().fetchall(),
+    names=[c for c in users.columns if not c.startswith("_penstock")],
+)
+"""
+TOLD = {
+    "rows": [["a19", 19], ["a20", 20], ["a21", 21]], "one": ["a19"], "many": [[21], [20]],
+    "most": 21, "least": 19, "some": [["a20"], ["a21"]], "several": [["a19"], ["a21"]],
+    "said": [["a19"]], "frame": ["a19", "a20", "a21"], "arrow": 3, "query": [[3]], "head": 2,
+    "chunks": [2, 1], "frames": [2, 1], "arrows": [2, 1], "tables": ["users"],
+    "counts": [["users", 3]], "names": ["id", "number", "at", "account"],
+}  # fmt: skip
+CONNECTED = """
+import duckdb
+for name in ("a", "b"):
+    pipeline.run(source(name))
+with duckdb.connect("shop.duckdb") as connection:
+    keep(rows=connection.sql("SELECT count(*) FROM shop_data.users").fetchall())
+"""
+SEVERAL = """
+pipeline.run(source("a"))
+other = dlt.pipeline("other", destination=dlt.destinations.duckdb("shop.duckdb"),
+                     dataset_name="others")
+other.run(source("b"))
+found = {}
+for one in (pipeline, other):
+    with one.sql_client() as client:
+        found[one.pipeline_name] = client.execute_sql("SELECT id FROM users ORDER BY number")
+keep(**found)
+"""
+FAILED = """
+try:
+    pipeline.run(source("nobody"))
+    with pipeline.sql_client() as client:
+        keep(rows=client.execute_sql("SELECT id FROM users"))
+except Exception as exc:
+    keep(failed=True)
+"""
+
+
+def theirs(script: str, oracle: Oracle, stage: Stage, folder: Path) -> Any:
+    """What a script keeps of what dlt answers."""
+    stage.play(accounts, 1)
+    path = folder / "pipeline.py"
+    path.write_text((HEAD + script).replace("BASE", stage.base), "utf-8")
+    done = oracle.execute(path)
+    assert not done["error"], done["error"]
+    return json.loads((folder / "found.json").read_text("utf-8"))
+
+
+def ours(script: str, stage: Stage, *more: str) -> tuple[int, Any]:
+    """How `penstock run` ends, and what the script keeps of what it was answered."""
+    stage.play(accounts, 1)
+    Path("pipeline.py").write_text((HEAD + script).replace("BASE", stage.base), "utf-8")
+    code = launch(["run", "--quiet", "pipeline.py", *more])
+    kept = Path("found.json")
+    return code, json.loads(kept.read_text("utf-8")) if kept.exists() else None
+
+
+@pytest.mark.parametrize("script", [ASKED, CONNECTED, SEVERAL, FAILED])
+def test_a_script_is_answered_the_same(
+    script: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Rows, columns, counts and failures, also of several runs and pipelines."""
+    (tmp_path / "theirs").mkdir()
+    their = theirs(script, oracle, stages[0], tmp_path / "theirs")
+    monkeypatch.chdir(tmp_path)
+    code, our = ours(script, stages[1])
+    assert our == their
+    assert code == (1 if script == FAILED else 0)
+
+
+@pytest.mark.parametrize("where", ["shop.duckdb", "parquet:lake"])
+def test_tables_are_relations(
+    where: str, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What a dataset of dlt's gives of its tables, from a database or from files."""
+    monkeypatch.chdir(tmp_path)
+    code, found = ours(RELATIONS, stages[1], "--to", where)
+    assert (code, found) == (0, TOLD)
+
+
+def test_what_is_not_answered_ends_the_script(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """What was loaded stays, and a warning says at which line the script stopped."""
+    monkeypatch.chdir(tmp_path)
+    script = "info = pipeline.run(source('a'))\nx = info.load_packages\nkeep(x=1)\n"
+    code, found = ours(script, stages[1])
+    assert (code, found) == (0, None)
+    told = capsys.readouterr().err
+    assert "Penstock has no load_info.load_packages; the rest of the script was not" in told
+    assert "pipeline.py:17" in told
+
+
+def test_a_run_that_fails_ends_the_script(
+    stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As in dlt, which raises; runs behind it are not done."""
+    monkeypatch.chdir(tmp_path)
+    script = """
+pipeline.run(source("nobody"))
+pipeline.dataset()
+keep(x=1)
+pipeline.run(source("a"))
+"""
+    assert ours(script, stages[1]) == (1, None)
+    assert [heard.ask.path for heard in stages[1].heard] == ["/nobody/users"]
+
+
+def test_a_call_that_is_wrong_ends_it_too(
+    stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A value that is missing is told once, whatever the script catches."""
+    monkeypatch.chdir(tmp_path)
+    script = """
+asked = source("a", dlt.secrets["nowhere"])
+try:
+    pipeline.run(asked)
+    pipeline.dataset()
+except Exception:
+    keep(x=1)
+"""
+    assert ours(script, stages[1]) == (2, {"x": 1})
+    assert not stages[1].heard
+
+
+def test_functions_see_values_while_a_script_waits(
+    stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In a run secrets are what they stand for and literals plain, though the script goes on."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PENSTOCK__WORD", "w0rd-of-a-user")
+    script = """
+@dlt.resource
+def words():
+    row = {"word": dlt.secrets["word"], "plain": type({"a": 1}).__name__}
+    yield row
+
+pipeline.run(words())
+with pipeline.sql_client() as client:
+    keep(rows=client.execute_sql("SELECT word, plain FROM words"))
+"""
+    assert ours(script, stages[1]) == (0, {"rows": [["w0rd-of-a-user", "dict"]]})
+
+
+def test_several_runs_are_told_as_one_object(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """`--json` gives each run of the script, and the status of all; the script prints to stderr."""
+    monkeypatch.chdir(tmp_path)
+    script = "print(pipeline.run(source('a')))\npipeline.dataset()\npipeline.run(source('b'))\n"
+    ours(script, stages[1], "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "done"
+    assert [run["streams"][0]["rows"] for run in told["runs"]] == [3, 3]
