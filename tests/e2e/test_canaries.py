@@ -35,6 +35,7 @@ inputs: { key: { secret: true } }
 client:
   base_url: https://api.example.com
   auth: { type: api_key, name: sig, location: query, api_key: 'dlt.secrets["key"]' }
+  retry: { max_retries: 1 }
 resources:
   - name: events
     endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from penstock.shape import Block, Segment, Shaper
 
 from .helpers import joined, rebuild, same, texts
 
+OFTEN = 20 if os.environ.get("PENSTOCK_FUZZ") == "nightly" else 1
 KEYS = st.sampled_from(
     ["id", "a", "b", "value", "list", "a__b", "userName", "User-Name", "_penstock_id", "", "é", "v"]
 )
@@ -149,7 +151,7 @@ def pieces(records: list[bytes], cuts: list[int]) -> list[list[bytes]]:
     return [records[a:b] for a, b in zip(starts, ends, strict=True)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100 * OFTEN, deadline=None)
 @given(RECORDS, NESTED)
 def test_records_come_back_from_the_tables(records, hints):
     """Records rebuilt from the tables equal the input, whatever their nesting, keys and numbers."""
@@ -162,7 +164,7 @@ def test_records_come_back_from_the_tables(records, hints):
         assert alike(reduced(one), reduced(other)), (one, other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75 * OFTEN, deadline=None)
 @given(RECORDS, CUTS, CUTS, HINTS)
 def test_cuts_have_no_say(records, segments, blocks, hints):
     """However records are cut into segments and blocks, tables and schema are the same."""
@@ -183,7 +185,7 @@ def test_cuts_have_no_say(records, segments, blocks, hints):
         assert repr(table.to_pylist()) == repr(tables[name].to_pylist()), name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75 * OFTEN, deadline=None)
 @given(RECORDS, RECORDS, HINTS)
 def test_lanes_agree(first, then, hints):
     """A block shaped on the main lane where it can be equals the same block on the exact lane."""
@@ -214,7 +216,7 @@ ALIKE = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50 * OFTEN, deadline=None)
 @given(ALIKE, ALIKE, HINTS)
 def test_lanes_agree_on_records_that_are_alike(first, then, hints):
     """Records of one form, as APIs give them, come out alike on both lanes, unicode and all."""
@@ -226,7 +228,7 @@ def test_lanes_agree_on_records_that_are_alike(first, then, hints):
     same(*batches)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30 * OFTEN, deadline=None)
 @given(RECORDS)
 def test_json_columns_are_verbatim(records):
     """With JSON nesting every object and list is kept as the record spells it, on both lanes."""
@@ -246,7 +248,7 @@ def test_json_columns_are_verbatim(records):
             assert row[column.name] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50 * OFTEN, deadline=None)
 @given(RECORDS, st.integers(1, 4), HINTS)
 @example([{"a": False}, {"a": [], "b": []}], 2, Hints(nesting="json"))
 def test_a_schema_survives_being_stored(records, cut, hints):
