@@ -430,15 +430,17 @@ class Walk:
             CycleError: it had all of them, whatever else of them changes with each answer.
         """
         keys, context = self._context.keys, self._context
+        merged = context.stream.hints.write == "merge"
         counted = isinstance(pagination, Counter) and not context.itemwise
-        same = overlapping(self._tail, records) if counted else 0
+        keyed = context.itemwise and keys is not None and not merged and not self._looks_back
+        same = overlapping(self._tail, records) if counted or keyed else 0
         if same or keys is None:
             return same
         found = overlapping_keys(self._tail, records, keys)
         if _SURE <= found == len(records) == len(self._tail):
             raise self._same_page()
         # A merge takes the newer of two rows by itself; an item is what the answer says it is.
-        return 0 if context.itemwise or context.stream.hints.write == "merge" else found
+        return 0 if context.itemwise or merged else found
 
     def _same_page(self) -> CycleError:
         return CycleError(

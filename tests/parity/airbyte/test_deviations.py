@@ -80,6 +80,37 @@ def test_a_record_without_fields_ends_nothing(server: Server):
     assert not seen.failed
 
 
+COUNTED = paginator({"type": "OffsetIncrement", "page_size": 2}, option("at"))
+LINKED = paginator({"type": "CursorPagination", "cursor_value": "{{ response.next }}"}, option("c"))
+
+
+@pytest.mark.parametrize("turned", [COUNTED, LINKED], ids=["counted", "linked"])
+@pytest.mark.parametrize(
+    ("key", "again", "times"),
+    [
+        ({"primary_key": "id"}, {"id": 2, "v": 1}, 1),
+        ({"primary_key": "id"}, {"id": 2, "v": 2}, 2),
+        ({}, {"id": 2, "v": 1}, 2),
+    ],
+    ids=["the same", "changed", "without a key"],
+)
+def test_a_record_that_pages_moved_is_emitted_once(
+    server: Server,
+    turned: dict[str, object],
+    key: dict[str, object],
+    again: dict[str, object],
+    times: int,
+):
+    """Where a page begins with the last record of the one before, and a key tells that it is."""
+    made = stream(retrieves={"paginator": turned}, **key)
+    first, second = [{"id": 1, "v": 1}, {"id": 2, "v": 1}], [again, {"id": 3, "v": 1}]
+    replies = [{"data": first, "next": "x"}, {"data": second}, {"data": []}]
+    seen = _read(server, made, replies)
+    emitted = [json.loads(r)["id"] for r, n in seen.records["items"].items() for _ in range(n)]
+    assert emitted.count(2) == times
+    assert sorted(set(emitted)) == [1, 2, 3]
+
+
 def test_fields_are_removed_where_the_pointers_say(server: Server):
     """A condition does not reach beyond them; a pointer of two stars reaches everywhere."""
     change = {"type": "RemoveFields", "condition": "{{ property is none }}"}
