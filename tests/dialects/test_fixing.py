@@ -92,6 +92,11 @@ BROKEN = {
         "airbyte-template",
         resource(endpoint={"path": "a/{{ config['region'] }}/{{ config['zone'] }}/b"}),
     ),
+    "a value inside a param": (
+        "airbyte-template",
+        resource(endpoint={"params": {"q": "in:{{ config['region'] }} {{ config.zone }}"},
+                           "json": {"a": ["x {{ config['zone'] }}"]}, "method": "POST"}),
+    ),
     "a value in a header": (
         "airbyte-template",
         resource(endpoint={"headers": {"X-Region": "{{ config['region'] }}"}}),
@@ -286,8 +291,8 @@ def test_what_stays_unsaid_is_left(tmp_path):
     assert "type: bearer" in found.files[0].after
 
 
-def test_values_inside_texts_become_references_where_the_language_has_them(tmp_path):
-    """Python puts a reference into a text; elsewhere, and where a path ends, the warning stays."""
+def test_values_inside_texts_become_references(tmp_path):
+    """A text holds them as an f-string does; where a path ends, the warning stays."""
     config = resource(
         endpoint={
             "path": "a/{{ config['zone'] }}",
@@ -300,8 +305,11 @@ def test_values_inside_texts_become_references_where_the_language_has_them(tmp_p
     assert "f\"in {dlt.config['region']} {dlt.config['zone']}\"" in found.files[0].after
     assert [d.code for d in found.compiled.diagnostics] == ["airbyte-template"]
     path = tmp_path / "doc.yaml"
-    path.write_text(as_yaml(config))
-    assert fixed(path).files == ()
+    for shown in (as_yaml, as_json, as_flow_yaml):
+        path.write_text(shown(config))
+        found = fixed(path)
+        assert "in {dlt.config['region']} {dlt.config['zone']}" in found.files[0].after
+        assert [d.code for d in found.compiled.diagnostics] == ["airbyte-template"]
 
 
 def test_places_with_anchors_are_written_once(tmp_path):

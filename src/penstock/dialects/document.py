@@ -342,11 +342,30 @@ def source_name(file: str) -> str:
 _REFERENCE = re.compile(r"""\s*(?:dlt\.)?(secrets|config)\[\s*(?:"([^"]+)"|'([^']+)')\s*\]\s*""")
 
 
-def scalar(text: str) -> str | SecretRef:
-    """A text scalar; one that is written `dlt.secrets["x"]` or `config['x']` is a reference."""
+_INSIDE = re.compile(r"""\{dlt\.(secrets|config)\[(?:"([^"]+)"|'([^']+)')\]\}""")
+
+
+def scalar(text: str) -> str | SecretRef | Joined:
+    """A text scalar; one that is written `dlt.secrets["x"]` or `config['x']` is a reference.
+
+    So is `{dlt.secrets["x"]}` inside a longer text, as in Python's f-strings.
+    """
+    if "{dlt." in text:
+        return _with_references(text)
     if not text.endswith("]") or "[" not in text:
         return text
     found = _REFERENCE.fullmatch(text)
     if not found:
         return text
     return SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")
+
+
+def _with_references(text: str) -> str | Joined:
+    parts: list[str | SecretRef] = []
+    at = 0
+    for found in _INSIDE.finditer(text):
+        reference = SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")
+        parts += [text[at : found.start()], reference]
+        at = found.end()
+    held = tuple(part for part in (*parts, text[at:]) if part != "")
+    return Joined(parts=held) if parts else text

@@ -212,8 +212,7 @@ class Bindings:
     def _as_reference(self, name: str, node: Node, where: Where) -> tuple[Edit, ...]:
         """What replaces an Airbyte template: a reference, or a param where a path goes on.
 
-        None where there is no such way: at the end of a path a param would stand for one thing, and
-        only Python has texts with references in them.
+        None where there is no such way: at the end of a path a param would stand for one thing.
         """
         text = node.value if isinstance(node.value, str) else ""
         found = next((m for m in _AIRBYTE.finditer(text) if name in m.groups()), None)
@@ -224,8 +223,7 @@ class Bindings:
         if not before + after:
             return (Rewrite(node=node, value=reference),)
         if where != "path":
-            whole = Joined(parts=_referring(text))
-            return (Rewrite(node=node, value=whole),) if node.document.kind == "python" else ()
+            return (Rewrite(node=node, value=Joined(parts=_referring(text))),)
         if not name.isidentifier() or "/" not in after:
             return ()
         if self.param(name) is None:

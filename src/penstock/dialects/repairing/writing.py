@@ -294,9 +294,12 @@ def render(language: Language, value: JsonValue | SecretRef | Joined) -> str:
             kind = "secrets" if value.secret else "config"
             text = f"dlt.{kind}['{value.name}']"
             return text.replace("'", '"') if language == "python" else json.dumps(text)
-        case Joined():
+        case Joined() if language == "python":
             parts = (_in_fstring(part) for part in value.parts)
             return f'f"{"".join(parts)}"'
+        case Joined():
+            texts = (p if isinstance(p, str) else _in_fstring(p) for p in value.parts)
+            return json.dumps("".join(texts), ensure_ascii=False)
         case dict():
             pairs = (_pair(language, "flow", k, render(language, v)) for k, v in value.items())
             return "{" + ", ".join(pairs) + "}"
