@@ -95,7 +95,11 @@ def test_a_wrong_record_path_is_told(tmp_path: Path) -> None:
     with EmulatorServer("chat", Settings(records=50)) as server:
         done = load(source, server, tmp_path / "t.duckdb")
         assert (done.status, done.receipt("chat_messages").status) == ("partial", "partial")
-        assert "record-path-empty" in done.warnings("chat_messages")
+        said = {w.code: w.message for w in done.receipt("chat_messages").warnings}
+        assert said["record-path-empty"] == (
+            "the record path 'mesages' is in none of the answers, but there are records at "
+            "'messages': no row was loaded"
+        )
 
 
 def test_one_failing_stream_leaves_the_others_complete(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Ref, Scope
 from penstock.plan.hints import Contract, Hints
 from penstock.plan.records import Glob, JsonPath, Keys, RecordPath, Several
-from penstock.read.decode import Decoded, FieldReader, RawRecord, decode, has_rows, wanted
+from penstock.read.decode import Decoded, FieldReader, RawRecord, decode, rows_at, wanted
 from penstock.shape import Block, Segment, Shaper
 
 PATHS: tuple[RecordPath, ...] = (
@@ -49,7 +49,7 @@ def decoded(choose: Chooser, text: bytes) -> Decoded:
     reads = [Ref(at=Scope.PAGE, path=("response", *p)) for p in (("next",), ("total",), ("a", "b"))]
     want = wanted(pick(choose, PATHS), reads[: choose.below(4)])
     made = decode(text, pick(choose, DECODERS), want)
-    has_rows(made.envelope)
+    list(rows_at(made.envelope))
     return made
 
 

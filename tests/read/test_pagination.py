@@ -264,6 +264,20 @@ def test_a_page_that_stays_empty_before_the_total_is_an_error():
     assert found.error().code == "empty-before-total"
 
 
+def test_a_total_of_records_that_are_elsewhere_is_a_wrong_path():
+    """Where no page has the record path, the total is not what is wrong."""
+    elsewhere = Records(path=Keys(path=("result", "row")))
+    found = read_all(
+        source(stream(pagination=offsets(stop=Stop(total=response("total"))), records=elsewhere)),
+        Api(lambda _: {"result": {"rows": rows(10), "more": [1]}, "total": 30}),
+    )
+    assert found.error().code == "record-path"
+    assert found.error().message == (
+        "the record path 'result.row' is in none of the answers, but there are records at "
+        "'result.rows'"
+    )
+
+
 def test_detection_finds_a_link():
     """A link in the first answer is followed where the document does not say."""
     found = read(

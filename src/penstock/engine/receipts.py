@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from penstock.engine.loader import StreamLoader
@@ -91,7 +93,7 @@ def _findings(
     tally, stream = context.tally, context.stream
     found: list[tuple[str, str]] = []
     if _path_missed(context):
-        found.append(("record-path-empty", _missed(stream)))
+        found.append(("record-path-empty", _missed(stream, tally.rows_elsewhere)))
     found += [(code, _MENDED[code].format(n)) for code, n in sorted(tally.mended.items())]
     if tally.claimed is not None and tally.rows_read > tally.claimed:
         text = f"the API told of {tally.claimed} records, {tally.rows_read} came: there may be more"
@@ -118,11 +120,10 @@ def _findings(
     return found
 
 
-def _missed(stream: Stream) -> str:
-    from penstock.read.decode import path_text  # noqa: PLC0415 (only where something is wrong)
+def _missed(stream: Stream, elsewhere: Iterable[str]) -> str:
+    from penstock.read.decode import misplaced  # noqa: PLC0415 (only where something is wrong)
 
-    path = path_text(stream.records.path)
-    return f"the record path {path!r} is in none of the answers: no row was loaded"
+    return f"{misplaced(stream.records.path, elsewhere)}: no row was loaded"
 
 
 def _window(context: StreamContext) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise, takewhile, zip_longest
 from operator import attrgetter
@@ -196,13 +196,21 @@ def whole_json(body: bytes) -> JsonValue:
     return value
 
 
-def has_rows(value: JsonValue, depth: int = 3) -> bool:
-    """Whether an answer holds a list of objects somewhere: rows that a record path may miss."""
+def rows_at(value: JsonValue, depth: int = 3) -> Iterator[str]:
+    """The paths of an answer's lists of objects: rows that a record path may miss."""
     if isinstance(value, list):
-        return any(isinstance(item, dict) for item in value)
-    if isinstance(value, dict) and depth:
-        return any(has_rows(inner, depth - 1) for inner in value.values())
-    return False
+        if any(isinstance(item, dict) for item in value):
+            yield "$"
+    elif isinstance(value, dict) and depth:
+        for key, inner in value.items():
+            yield from (f"{key}.{path}".removesuffix(".$") for path in rows_at(inner, depth - 1))
+
+
+def misplaced(path: RecordPath, places: Iterable[str]) -> str:
+    """Say that the records of a document are not where it says, and where some are."""
+    said = f"the record path {path_text(path)!r} is in none of the answers"
+    there = " and ".join(map(repr, places))
+    return f"{said}, but there are records at {there}" if there else said
 
 
 def path_text(path: RecordPath) -> str:

@@ -28,10 +28,10 @@ from penstock.read.decode import (
     Decoded,
     RawRecord,
     decode,
-    has_rows,
     is_object,
     object_records,
     path_text,
+    rows_at,
     spread_out,
     whole_json,
 )
@@ -44,7 +44,7 @@ _NO_CONTENT = 204
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer, taken apart; `nothing` where its status says that there is no content.
 
-    `elsewhere` says that an answer without the record path has rows at another.
+    `elsewhere` are the places of rows in an answer without the record path.
     """
 
     decoded: Decoded
@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     size: int
     nothing: bool = False
-    elsewhere: bool = False
+    elsewhere: tuple[str, ...] = ()
     response: HttpResponse | None = None
 
 
@@ -299,7 +299,7 @@ class Fetcher:
         else:
             decoded = decode(response.body, context.stream.decoder, want)
         context.tally.mended.update(decoded.mended)
-        elsewhere = False if decoded.present else self._elsewhere(response.body)
+        elsewhere = () if decoded.present else self._elsewhere(response.body)
         return Answer(
             decoded=decoded,
             page=self._scope(response, decoded.envelope, position),
@@ -341,11 +341,11 @@ class Fetcher:
             page["page_size"] = self.size or self.context.size(self.frame)
         return page
 
-    def _elsewhere(self, body: bytes) -> bool:
-        """Whether an answer without the record path has rows elsewhere; it may be an error."""
+    def _elsewhere(self, body: bytes) -> tuple[str, ...]:
+        """Where an answer without the record path has rows; it may be an error."""
         records, tally = self.context.stream.records, self.context.tally
         if records.absent == "empty":
-            return False
+            return ()
         if records.absent == "error" or tally.path_found:
             whole = whole_json(body)
             keys = ", ".join(whole) if isinstance(whole, dict) else type(whole).__name__
@@ -356,7 +356,7 @@ class Fetcher:
             )
             error.retriable = True
             raise error
-        return has_rows(whole_json(body))
+        return tuple(rows_at(whole_json(body)))
 
 
 def seeing(frame: Frame, page: Mapping[str, JsonValue]) -> Frame:

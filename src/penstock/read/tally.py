@@ -39,7 +39,7 @@ class Tally(msgspec.Struct, kw_only=True):
     prefetch_wasted: int = 0
     path_found: bool = False
     path_missed: int = 0
-    rows_elsewhere: bool = False
+    rows_elsewhere: dict[str, None] = msgspec.field(default_factory=dict)
     ended: Counter[str] = msgspec.field(default_factory=Counter)
     mended: Counter[str] = msgspec.field(default_factory=Counter)
     notes: dict[str, Note] = msgspec.field(default_factory=dict)

@@ -20,7 +20,7 @@ from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import narrowed
-from penstock.read.decode import RawRecord
+from penstock.read.decode import RawRecord, misplaced
 from penstock.read.fetch import Answer, Fetcher
 from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.recover import Recovering, Restarting, Shrinking
@@ -348,7 +348,7 @@ class Walk:
             # It was read before its turn, when nothing was known yet: a second time it is an error.
             return await self._fetch(position)
         tally.path_missed += 1
-        tally.rows_elsewhere |= answer.elsewhere
+        tally.rows_elsewhere |= dict.fromkeys(answer.elsewhere)
         return answer
 
     async def _empty(self, position: Position, answer: Answer) -> Answer:
@@ -562,11 +562,14 @@ class Walk:
             self._context.tally.note("empty-page", text)
 
     def _empty_before_total(self, outcome: Stopped) -> BodyError:
-        return BodyError(
-            f"a page came back empty before the total of {outcome.detail} was reached",
-            code="empty-before-total",
-            request=f"{self._context.stream.request.method} {self._seen_at}",
-        )
+        tally, stream = self._context.tally, self._context.stream
+        request = f"{stream.request.method} {self._seen_at}"
+        if tally.rows_elsewhere and not tally.path_found:
+            text = misplaced(stream.records.path, tally.rows_elsewhere)
+            hint = "correct the record path in the document"
+            return BodyError(text, code="record-path", hint=hint, request=request)
+        text = f"a page came back empty before the total of {outcome.detail} was reached"
+        return BodyError(text, code="empty-before-total", request=request)
 
     def _claim(self, pagination: Decided, position: Position, facts: Facts) -> None:
         """Keep the total that the first page claims, to compare it with what came."""
