@@ -23,7 +23,8 @@ from penstock.read.decode import Wanted, decode
 from penstock.read.fetch import seeing
 from penstock.read.python import needed
 from penstock.read.threads import called
-from penstock.read.walk import Walk, Walked
+from penstock.read.walk import Walk
+from penstock.read.walked import Walked
 
 Page: TypeAlias = "dict[str, JsonValue]"
 MakeWalk: TypeAlias = "Callable[[StreamContext, Mapping[str, JsonValue]], Walk]"

@@ -26,7 +26,7 @@ from penstock.read.context import StreamContext
 from penstock.read.memory import Memory
 from penstock.read.parts import PagePart, Part, SliceLost
 from penstock.read.threads import called
-from penstock.read.walk import Walked
+from penstock.read.walked import Walked
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -56,7 +56,8 @@ from penstock.read.tables import handed_out
 from penstock.read.tally import failure
 from penstock.read.threads import called
 from penstock.read.turns import Lane, Turn
-from penstock.read.walk import AHEAD_BYTES, Admitted, Walk, Walked
+from penstock.read.walk import AHEAD_BYTES, Walk
+from penstock.read.walked import Admitted, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
 _AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all slices

@@ -13,7 +13,7 @@ from penstock.read.closing import resumable
 from penstock.read.context import StreamContext
 from penstock.read.decode import RawRecord
 from penstock.read.parts import PagePart
-from penstock.read.walk import Walked
+from penstock.read.walked import Walked
 
 
 def handed_out(

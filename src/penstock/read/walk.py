@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -12,7 +12,6 @@ from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
-from penstock.plan.hints import Hints
 from penstock.plan.page import Position, Stopped
 from penstock.plan.pagination import Counter, Decided, Facts, Law, Led, SinglePage, Told, as_int
 from penstock.plan.python import LastPage
@@ -26,6 +25,7 @@ from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.recover import Recovering, Restarting, Shrinking
 from penstock.read.repeats import Known, overlapping, overlapping_keys
 from penstock.read.threads import called
+from penstock.read.walked import Admit, Admitted, Walked
 
 _SURE = 3  # records that prove a page to be the one before
 _GONE = frozenset({404, 416})
@@ -43,39 +43,6 @@ class Ahead(msgspec.Struct, kw_only=True):
     def leave(self) -> None:
         """The request leaves."""
         self.sent = True
-
-
-class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The records of a page that are handed out; `last` is the one that pagination looks at."""
-
-    kept: Sequence[RawRecord]
-    last: RawRecord | None
-    count: int
-
-
-Admit: TypeAlias = "Callable[[Sequence[RawRecord], JsonValue], Awaitable[Admitted]]"
-
-
-class Walked(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a slice, in order: its records, and what is behind it or why nothing is.
-
-    `admitted` is what is handed out of it, where pagination had to know that. `loose` says that its
-    records came one at a time. `table` is the one that they go to, if it is said, and `hints` what
-    was said of it.
-    """
-
-    position: Position
-    records: Sequence[RawRecord]
-    url: str
-    size: int
-    following: Position | None
-    stopped: Stopped | None
-    left: int | None = None
-    admitted: Admitted | None = None
-    token: JsonValue = None
-    loose: bool = False
-    table: str | None = None
-    hints: Hints | None = None
 
 
 class Walk:
