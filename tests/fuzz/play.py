@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 from tests.fuzz.mutate import Chooser, pick
 from tests.support.api import Api, Asked
 from tests.support.clock import EPOCH, VirtualClock, run
+from tests.support.patience import at_work
 
 from penstock.cli import describe, diagnostics
 from penstock.cli.plan import encoded
@@ -38,24 +38,9 @@ MOST_VIRTUAL = 1_000_000.0
 MOST_REQUESTS = 120
 
 
-class HangError(AssertionError):
-    """Something took far longer than it may."""
-
-
-@contextmanager
-def bounded(seconds: float = MOST_SECONDS) -> Iterator[None]:
-    """What is done inside ends, in so much time of the processor."""
-
-    def late(_number: int, _frame: object) -> None:
-        raise HangError(f"no end after {seconds:g} seconds of work")
-
-    before = signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+def bounded() -> AbstractContextManager[None]:
+    """What is done inside ends, in bounded time of the processor."""
+    return at_work(MOST_SECONDS)
 
 
 def said(found: Sequence[Diagnostic]) -> None:
