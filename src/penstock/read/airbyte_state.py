@@ -40,12 +40,17 @@ def imported(
 
 
 def entries(stream: Stream, blob: Mapping[str, JsonValue]) -> dict[str, str]:
-    """The state entries that the state of one stream stands for."""
+    """The state entries that the state of one stream stands for.
+
+    Where one stream takes the place of another once there is state, it is that one's.
+    """
+    stream = stream.later or stream
     cursor = _cursor(stream)
-    if blob.get(NO_CURSOR):
-        return {_DONE: "true"}
-    if cursor is None:
-        return {}
+    done = {_DONE: "true"} if blob.get(NO_CURSOR) else {}
+    if cursor is None or (done and _partitioned(stream)):
+        return done
+    if done and field(cursor) not in blob:
+        return {**done, **dict(_others(blob, field(cursor), ""))}
     if _partitioned(stream):
         return dict(_by_partition(cursor, blob))
     return dict(_flat(cursor, blob, ""))

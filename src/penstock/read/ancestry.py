@@ -36,8 +36,8 @@ def settled(
     """The streams as this run reads them, and the state that each of them begins with."""
     held = {} if fresh else dict(states.items())
     streams = [_standing(s, held, now) for s in source.streams]
-    if any(s.cursor is not None and s.cursor.contiguous for s in streams):
-        streams = _Apart(streams, held, loaded).all()
+    if any(s.later or (s.cursor is not None and s.cursor.contiguous) for s in source.streams):
+        streams = _Apart(source.streams, streams, held, loaded).all()
     return msgspec.structs.replace(source, streams=tuple(streams)), held
 
 
@@ -75,9 +75,15 @@ class _Apart:
     """Gives each parent the state it is read with, and reads it twice where two are needed."""
 
     def __init__(
-        self, streams: list[Stream], held: dict[str, Mapping[str, str]], loaded: frozenset[str]
+        self,
+        whole: tuple[Stream, ...],
+        streams: list[Stream],
+        held: dict[str, Mapping[str, str]],
+        loaded: frozenset[str],
     ) -> None:
+        self._whole = {s.name: s for s in whole}
         self._streams = {s.name: s for s in streams}
+        self._later = {s.name for s, own in zip(streams, whole, strict=True) if s is not own}
         self._held = held
         self._loaded = loaded
         self._told: set[str] = set()
@@ -99,25 +105,33 @@ class _Apart:
 
     def _named(self, child: Stream) -> Callable[[Parent], Parent]:
         def named(parent: Parent) -> Parent:
-            stream = self._streams.get(parent.stream)
-            if stream is None or stream.cursor is None or not stream.cursor.contiguous:
+            stream = self._whole.get(parent.stream)
+            cursor = stream.cursor if stream is not None else None
+            follows = cursor is not None and cursor.contiguous
+            if stream is None or not (follows or stream.later is not None):
                 return parent
             return msgspec.structs.replace(parent, stream=self._reading(child, parent, stream))
 
         return named
 
     def _reading(self, child: Stream, parent: Parent, stream: Stream) -> str:
-        """The name under which a parent is read for a child."""
+        """The name under which a parent is read for a child.
+
+        One that another takes the place of is read as that if the child keeps a state of it.
+        """
         wanted = self._wanted(child, parent, stream)
-        name = stream.name
+        name, later = stream.name, bool(wanted) and stream.later is not None
+        stands = stream.later if later and stream.later is not None else stream
         fixed = name in self._loaded or name in self._told
         if not fixed:
             self._held[name] = wanted
+            self._streams[name] = msgspec.structs.replace(stands, selected=stream.selected)
+            (self._later.add if later else self._later.discard)(name)
             return name
-        if dict(self._held.get(name, {})) == wanted:
+        if dict(self._held.get(name, {})) == wanted and later == (name in self._later):
             return name
         own = f"{name} for {child.name}"
-        self._streams[own] = msgspec.structs.replace(stream, name=own, selected=False)
+        self._streams[own] = msgspec.structs.replace(stands, name=own, selected=False)
         self._held[own] = wanted
         return own
 

@@ -487,9 +487,12 @@ class Reader:
         """The entries of a contiguous stream at its end, those of its parents among them."""
         follower = context.follower
         if follower is None:
-            later = context.stream.later is not None and not context.lost
+            if context.stream.later is None or context.lost:
+                return ()
             # What the other stream kept does not hold any more.
-            return (("complete", "true"), ("cursor", None), ("global", None)) if later else ()
+            gone = (("complete", "true"), ("cursor", None), ("global", None))
+            context.keep(gone)
+            return gone
         found = follower.ended(complete=not context.lost)
         if follower.partitioned:
             parents = self._parents_state(context)

@@ -441,9 +441,9 @@ async def _read(case: Case, state: Sequence[dict[str, Any]], port: int) -> dict[
             out["failed"].add(context.name)
         out["spare"] += context.tally.prefetch_wasted
     out["states"] = {
-        name: exported(found, held.get(name, {}))
-        for name in loaded
-        if (found := source.stream(name)) is not None
+        context.name: exported(context.stream, held.get(context.name, {}))
+        for context in reader.contexts
+        if context.loaded
     }
     await transport.close()
     return out

@@ -21,11 +21,17 @@ from penstock.plan.pagination import (
 )
 from penstock.plan.request import Slot
 
+_LINES = ("CsvDecoder", "JsonlDecoder", "IterableDecoder", "JsonItemsDecoder")
 _STRATEGIES = ("PageIncrement", "OffsetIncrement", "CursorPagination", "CustomPaginationStrategy")
 
 
-def pagination(ctx: Context, component: Component | None, base: Expr | None) -> Pagination:
-    """The pagination of a retriever; `base` is what relative links stand below."""
+def pagination(
+    ctx: Context, component: Component | None, base: Expr | None, reads: Component | None = None
+) -> Pagination:
+    """The pagination of a retriever; `base` is what relative links stand below.
+
+    `reads` is its decoder: one that gives lines tells templates nothing of an answer.
+    """
     if component is None or component.kind == "NoPagination":
         return SinglePage()
     if component.kind != "DefaultPaginator":
@@ -44,6 +50,11 @@ def pagination(ctx: Context, component: Component | None, base: Expr | None) -> 
         case "PageIncrement" | "OffsetIncrement":
             return _counter(ctx, ctx.check(strategy), token, size)
         case "CursorPagination":
+            if reads is not None and reads.kind in _LINES:
+                message = f"the answers of a {reads.kind} do not say where the next page is"
+                ctx.error(
+                    "lines-token", message, strategy.node, "count pages, or use a JsonDecoder"
+                )
             return _cursor(ctx, ctx.check(strategy), token, size, base)
         case _:
             ctx.unknown(strategy, "the pagination strategy", _STRATEGIES)

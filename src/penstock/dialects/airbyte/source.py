@@ -24,6 +24,7 @@ from penstock.dialects.document import Document, Node, at_one_go
 from penstock.plan.check import names_can_be_kept, pages_hold_still
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.prepare import prepared
+from penstock.plan.slices import parents_of
 from penstock.plan.source import Check, Discovered, Source, Stream
 
 
@@ -179,7 +180,37 @@ def _grouped(ctx: Context, root: Component, made: tuple[Stream, ...]) -> tuple[S
         group = groups.child(name)
         for member in group.children("streams") if group is not None else ():
             by_stream[str(ctx.settled(member, "name", ""))] = name
-    return tuple(replace(s, group=by_stream.get(s.name)) for s in made)
+    kept = _without_loops(ctx, node, by_stream, made)
+    return tuple(replace(s, group=kept.get(s.name)) for s in made)
+
+
+def _without_loops(
+    ctx: Context, node: Node, group_of: Mapping[str, str], made: tuple[Stream, ...]
+) -> dict[str, str]:
+    """The groups, without streams that would wait for a parent that waits for them."""
+    streams = {s.name: s for s in made}
+    above = {name: _above(name, streams) for name in group_of}
+    kept = dict(group_of)
+    for name, group in group_of.items():
+        waits = {kept[a] for a in above[name] if a in kept}
+        waits |= {kept[a] for n, of in kept.items() if of in waits for a in above[n] if a in kept}
+        if group in waits:
+            message = f"{name!r} takes no turns in the group {group!r}: it waits for a parent there"
+            ctx.warn("stream-group", message, node, "take one of them out of the group")
+            del kept[name]
+    return kept
+
+
+def _above(name: str, streams: Mapping[str, Stream]) -> set[str]:
+    """The streams that one depends on, however far up."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        stream = streams.get(waiting.pop())
+        parents = {p.stream for p in parents_of(stream.partition)} if stream is not None else set()
+        waiting += parents - found
+        found |= parents
+    return found
 
 
 def _checked(ctx: Context, root: Component, made: tuple[Stream, ...]) -> Check | None:

@@ -142,7 +142,9 @@ class Streams:
                 filters_last=cursor is not None and cursor.filter and cursor.order is None,
                 decoding=retriever.child("decoder"),
             ),
-            pagination=pagination(ctx, retriever.child("paginator"), base),
+            pagination=pagination(
+                ctx, retriever.child("paginator"), base, retriever.child("decoder")
+            ),
             partition=slices.partition(ctx, retriever, lambda child: self._parent(ctx, child)),
             cursor=cursor,
             policy=policy(ctx, requester.child("error_handler")),
@@ -163,6 +165,9 @@ class Streams:
         stream: Stream,
     ) -> Stream:
         """The stream with what few have."""
+        if stream.cursor is not None and stream.cursor.format is None and stream.partition:
+            message = "a cursor that counts has one state, and cannot follow partitions"
+            ctx.error("count-partitions", message, component.place_of("incremental_sync"))
         for migration in component.children("state_migrations"):
             made = _migration(ctx, migration, component, retriever)
             if made is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.parity.airbyte.build import case, option, rows, stream
+from tests.parity.airbyte.build import case, option, paginator, rows, stream
 from tests.parity.airbyte.cursors import cursor
 from tests.parity.airbyte.harness import Asked, Case, Reply, as_messages
-from tests.parity.airbyte.partitions import listed
+from tests.parity.airbyte.partitions import listed, parent, substream
 
 # States that say more than their cursor does.
 
@@ -100,6 +100,118 @@ _TOKENS = [
     _renewed("nothing to renew, and never taken", 9, _BASIC, max_retries=2),
 ]
 
+# Streams that another takes the place of, as they are and as parents.
+
+
+def _standing(**full: Any) -> Any:
+    """A stream that is read in full first, and by what happened from then on."""
+    return {
+        "type": "StateDelegatingStream",
+        "name": "parents",
+        "full_refresh_stream": stream("parents", path="/full", **full),
+        "incremental_stream": stream("parents", path="/new", incremental_sync=cursor()),
+    }
+
+
+def _below(name: str, state: Any = None, *, depends: bool = True, full: Any = None, **more: Any):
+    router = substream(parent(_standing(**(full or {})), incremental_dependency=depends))
+    kids = stream(
+        "kids",
+        path="/p/{{ stream_partition.pid }}",
+        retrieves={"partition_router": router},
+        incremental_sync=cursor(),
+    )
+    states = as_messages({**({"kids": state} if state else {}), **more.pop("states", {})})
+    made = {"api": lambda: _dated, "state": tuple(states), "shared": ("/full", "/new"), **more}
+    return case(f"a parent that another stands in for, {name}", kids, **made)
+
+
+_DONE = {"__ab_no_cursor_state_message": True}
+_FOLLOWS = {"incremental_sync": cursor()}
+_KNOWN = {
+    "use_global_cursor": False,
+    "states": [],
+    "state": {"at": "2024-01-04"},
+    "parent_state": {"parents": {"at": "2024-01-04"}},
+}
+_PLACES = [
+    _below("no state", twice=True),
+    _below("a state of it", _KNOWN, twice=True),
+    _below("a state of it, which follows a cursor at first", _KNOWN, full=_FOLLOWS, twice=True),
+    _below("a state of it, and no dependency", _KNOWN, depends=False, full=_FOLLOWS),
+    *(
+        _below(
+            f"both read, {name}",
+            state,
+            full=_FOLLOWS,
+            depends=depends,
+            manifest={"streams": [_standing(**_FOLLOWS), *_below("", depends=depends,
+                                                                 full=_FOLLOWS).manifest["streams"]]},
+            states={"parents": {"at": "2024-01-06"}},
+        )
+        for name, state, depends in (
+            ("each from its own state", _KNOWN, True),
+            ("the child in full", _KNOWN, False),
+            ("the child without a state", None, True),
+        )
+    ),
+    case("another stands in for one without a cursor", _standing(), api=lambda: _dated, twice=True),
+    _kept("of a stream without a cursor", {**_DONE, "at": "2024-01-05"}),
+    _kept("that it was read in full", _DONE),
+    case(
+        "another stands in, and has no partitions",
+        {
+            **_standing(),
+            "full_refresh_stream": stream("parents", path="/full", retrieves=_REGIONS,
+                                          incremental_sync=cursor()),
+        },
+        api=lambda: _dated,
+        twice=True,
+    ),
+]  # fmt: skip
+
+# Groups whose streams would wait for one another.
+
+_TOP = stream("top")
+_LOW = stream(
+    "low",
+    path="/low/{{ stream_partition.pid }}",
+    retrieves={"partition_router": substream(parent(_TOP))},
+)
+_GROUPED = [
+    case(
+        "a group of a parent and its child",
+        _TOP,
+        _LOW,
+        manifest={
+            "stream_groups": {
+                "g": {
+                    "streams": [_TOP, _LOW],
+                    "action": {"type": "BlockSimultaneousSyncsAction"},
+                }
+            }
+        },
+        api=lambda: lambda asked: rows(1, 2),
+        shared=("/top",),
+        waits=False,
+    ),
+    case(
+        "a count with partitions",
+        stream(incremental_sync=_COUNT, retrieves=_REGIONS),
+    ),
+    case(
+        "a token of lines",
+        stream(
+            retrieves={
+                "decoder": {"type": "CsvDecoder"},
+                "paginator": paginator(
+                    {"type": "CursorPagination", "cursor_value": "{{ response.next }}"}, option("c")
+                ),
+            }
+        ),
+    ),
+]
+
 # Who asks for a token, and is nobody.
 
 
@@ -160,4 +272,4 @@ _NAMES = [
     }.items()
 ]
 
-CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_CONDITIONS, *_NAMES]
+CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_PLACES, *_GROUPED, *_CONDITIONS, *_NAMES]
