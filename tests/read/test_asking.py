@@ -259,7 +259,7 @@ def test_a_record_path_that_goes_missing_is_an_error(position):
         assert (found.rows(), found.tally().path_missed, found.tally().rows_elsewhere) == (
             [],
             1,
-            True,
+            {"items": None},
         )
     else:
         assert found.error().code == "record-path"

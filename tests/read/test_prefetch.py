@@ -197,6 +197,21 @@ def test_pages_with_the_same_keys_are_a_cycle_whatever_else_changes(write):
     assert found.ids() == list(range(100))
 
 
+@pytest.mark.parametrize("write", ["append", "replace"])
+def test_pages_of_other_days_may_have_the_same_keys(write):
+    """A key that is none, as the country of a report, makes no page of another day the same one."""
+    countries = [f"c{n}" for n in range(100)]
+
+    def handle(asked):
+        day = asked.number("at")
+        fields = [{"id": c, "day": day, "visits": 7 * day + n} for n, c in enumerate(countries)]
+        return {"data": fields if day <= 30 else []}
+
+    hints = msgspec.structs.replace(APPENDED, write=write)
+    found = read_all(source(stream(pagination=counter(), records=DATA, hints=hints)), Api(handle))
+    assert (len(found.rows()), found.lost(), found.tally().duplicates) == (3000, [], 0)
+
+
 def test_linked_pages_that_shift_give_no_row_twice_either():
     """A next link that counts is as good as a number."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from penstock.read.decode import FieldReader, Found, RawRecord
 
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Keys that JSON writes in one way only.
 _PLAIN = re.compile(rb"-?[0-9]+|\"[\w .:@+-]*\"")
 _MOST = 100  # pages alike in a row, where their records cannot be told apart
+_MOST_KEYED = 1000  # pages with the keys of the page before, and other fields
 
 
 class Known:
@@ -20,6 +22,7 @@ class Known:
     def __init__(self) -> None:
         self._pages: set[int] = set()
         self._alike = 0
+        self._keyed = 0
 
     def fresh(self, records: Sequence[RawRecord]) -> bool:
         """Whether a page is a new one; it is known from now on.
@@ -36,6 +39,28 @@ class Known:
             return True
         self._alike += 1
         return not _distinct(records) and self._alike < _MOST
+
+    def again(self, before: Sequence[RawRecord], now: Sequence[RawRecord]) -> bool:
+        """Whether a page with all the keys of the one before it is that page once more.
+
+        It is, where one field at most has changed, as the time of the answer. A key that is none,
+        of a report for example, may rightly come on each page with the figures of another day.
+        """
+        self._keyed += 1
+        return self._keyed > _MOST_KEYED or len(_changed(before, now)) <= 1
+
+
+def _changed(before: Sequence[RawRecord], now: Sequence[RawRecord]) -> set[str]:
+    """The fields in which records of two pages differ, each from the one at its place."""
+    names: set[str] = set()
+    for one, other in zip(before, now, strict=True):
+        old, new = _FIELDS.decode(one), _FIELDS.decode(other)
+        names.update(k for k in old.keys() | new.keys() if _text(old, k) != _text(new, k))
+    return names
+
+
+def _text(fields: Mapping[str, msgspec.Raw], name: str) -> bytes | None:
+    return bytes(fields[name]) if name in fields else None
 
 
 def overlapping(tail: Sequence[RawRecord], head: Sequence[RawRecord]) -> int:
