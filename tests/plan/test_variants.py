@@ -8,12 +8,14 @@ from penstock.errors import ExprError
 from penstock.plan.auth import Bearer, Choose
 from penstock.plan.expr import Case, Const, Frame, JoinUrl, Ref, Scope, evaluate
 from penstock.plan.hints import Hints
-from penstock.plan.python import Retrieve
-from penstock.plan.records import Keys
+from penstock.plan.pagination import Led
+from penstock.plan.python import Lead, Retrieve, Turn
+from penstock.plan.records import Call, Keys, Records
 from penstock.plan.request import Param, Request, Slot
 from penstock.plan.slices import Field, Parent, Product, Values
 from penstock.plan.source import Input, Source, Stream
 from penstock.plan.variants import PARTITION, DifferingError, combined
+from penstock.read.steps import Steps
 
 BASE = Const(value="https://a.test")
 
@@ -122,12 +124,61 @@ def test_functions_are_chosen_too():
     """Rows that functions make are those of the slice's own."""
 
     def rows(text):
-        made = Retrieve(function=lambda _door, _frame: [text], name="rows", said=text)
+        made = Retrieve(function=lambda *_: [text], name="rows", said=text[0], parts=text)
         return Stream(name="rows", request=Request(url=BASE), retrieve=made)
 
     made = combined([source(rows("x")), source(rows("y"))]).streams[0]
     assert labels(made) == ["x", "y"]
     assert made.retrieve.function(None, frame("y")) == ["y"]
+    again = combined([source(rows("x")), source(rows("x"))]).streams[0]
+    assert again.partition is None
+    with pytest.raises(DifferingError, match="nothing tells them apart"):
+        combined([source(rows("x1")), source(rows("x2"))])
+
+
+def test_steps_are_those_of_the_slice():
+    """Functions of one place are the same where what they enclose is, and else are chosen."""
+
+    def stepped(path, word):
+        def note(record):
+            return {**record, "word": word}
+
+        step = Call(does="map", function=note, name="note")
+        return source(stream(path, records=Records(path=Keys(), steps=(step,))))
+
+    made = combined([stepped("x", "a"), stepped("y", "a")]).streams[0]
+    assert made.records.steps[0].by is None
+    made = combined([stepped("x", "a"), stepped("y", "b")]).streams[0]
+    assert labels(made) == ["x", "y"]
+    given, first = [b'{"id":1}'], frame("y")
+    assert [bytes(r) for r in Steps(made.records.steps).apply(given, first)] == [
+        b'{"id":1,"word":"b"}'
+    ]
+    with pytest.raises(DifferingError, match="nothing tells them apart"):
+        combined([stepped("x", "a"), stepped("x", "b")])
+
+
+def test_objects_are_the_same_by_what_they_hold():
+    """A paginator that each source makes anew is one and the same to all of them."""
+
+    class Pages:
+        def __init__(self, size):
+            self.size = size
+
+        def begin(self, door, request):
+            return Turn(request=request)
+
+        def following(self, *_):
+            return None
+
+    def led(path, size):
+        pages = Pages(size)
+        lead = Lead(begin=pages.begin, following=pages.following, name="Pages")
+        return source(stream(path, pagination=Led(lead=lead)))
+
+    assert labels(combined([led("x", 1), led("y", 1)]).streams[0]) == ["x", "y"]
+    with pytest.raises(DifferingError, match="another begin"):
+        combined([led("x", 1), led("y", 2)])
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,15 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
-    """Reads all the records of a slice; `said` tells it from others of its name."""
+    """Reads all the records of a slice.
+
+    `said` tells it from others of its name; two are the same whose `parts` are.
+    """
 
     function: Callable[[Door, Frame], Iterable[JsonValue | ForTable]]
     name: str = ""
     said: str = ""
+    parts: object = None
 
 
 class ForTable(msgspec.Struct, frozen=True, kw_only=True):

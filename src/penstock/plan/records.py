@@ -61,11 +61,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A function of the user's document, once a record.
 
     `does` says what it is: `filter` (keep if true), `map` (the new record), `expand` (several).
+    With `by` it is the one of `options` that this names.
     """
 
     does: Literal["filter", "map", "expand"]
     function: Callable[[JsonValue], JsonValue | Iterable[JsonValue]]
     name: str = ""
+    by: Expr | None = None
+    options: tuple[tuple[str, Callable[[JsonValue], JsonValue | Iterable[JsonValue]]], ...] = ()
 
 
 class Carry(msgspec.Struct, frozen=True, kw_only=True, tag=True):

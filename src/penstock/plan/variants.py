@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CellType, FunctionType, MethodType
 
 import msgspec
 
@@ -17,12 +18,14 @@ from penstock.errors import Error
 from penstock.plan.auth import Auth, Choose
 from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, evaluate_text, walk
 from penstock.plan.python import Retrieve
+from penstock.plan.records import Call
 from penstock.plan.request import Param, Slot
 from penstock.plan.slices import Parent, Partition, Product, Values, leaves, parents_of
 from penstock.plan.source import Source, Stream
 
 PARTITION = "source"
-_SENSITIVE = re.compile(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
+SENSITIVE = re.compile(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
+_DEPTH = 12  # to which values are compared
 _DIGITS = 12  # of a digest that stands for what must not be shown
 _Choice = Callable[[Sequence[object], str], object]
 
@@ -98,7 +101,7 @@ def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) ->
     above = {p.stream: varied[p.stream] for p in parents_of(first.partition) if p.stream in varied}
     if any(set(found.labels) != set(streams) for found in above.values()):
         raise DifferingError(name, "parent")
-    if all(stream == first for stream in listed):
+    if all(same(stream, first) for stream in listed):
         return first
     partition = _mixed([stream.partition for stream in listed], name, "parent", _refused(name))
     bare = [msgspec.structs.replace(stream, partition=None) for stream in listed]
@@ -143,16 +146,15 @@ def _mixed(values: Sequence[object], name: str, what: str, choose: _Choice) -> o
     `what` says what they are, for messages and to tell what must not be shown.
     """
     first = values[0]
-    if all(value == first for value in values):
+    if all(same(value, first) for value in values):
         return first
-    for kind in (Expr, Auth, Retrieve):
+    for kind in (Expr, Auth, Retrieve, Call):
         if all(isinstance(value, kind) for value in values):
             return choose(values, what)
     if isinstance(first, msgspec.Struct) and all(type(value) is type(first) for value in values):
-        fields = [field.name for field in msgspec.structs.fields(first)]
         found = {
             field: _mixed([getattr(v, field) for v in values], name, _called(first, field), choose)
-            for field in fields
+            for field in first.__struct_fields__
         }
         return msgspec.structs.replace(first, **found)
     if isinstance(first, tuple):
@@ -187,6 +189,10 @@ def _chosen(name: str, by: Ref, labels: Sequence[str]) -> _Choice:
             return Case(by=by, options=exprs)
         if len(auths) == len(options):
             return Choose(by=by, options=auths)
+        calls = [(k, v) for k, v in options if isinstance(v, Call)]
+        if len(calls) == len(options) and len({call.does for _, call in calls}) == 1:
+            functions = tuple((k, call.function) for k, call in calls)
+            return msgspec.structs.replace(calls[0][1], by=by, options=functions)
         made = {k: v for k, v in options if isinstance(v, Retrieve)}
         if len(made) < len(options):
             raise DifferingError(name, what)
@@ -198,6 +204,61 @@ def _chosen(name: str, by: Ref, labels: Sequence[str]) -> _Choice:
     return choose
 
 
+# What is the same.
+
+
+def same(one: object, other: object, depth: int = _DEPTH) -> bool:
+    """Whether two values say the same; functions do that were made at one place, of the same."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or depth == 0:
+        return False
+    match one:
+        case Retrieve():
+            assert isinstance(other, Retrieve), "of one type"
+            return one.name == other.name and same(one.parts, other.parts, depth - 1)
+        case msgspec.Struct():
+            names = one.__struct_fields__
+            return all(same(getattr(one, n), getattr(other, n), depth - 1) for n in names)
+        case list() | tuple():
+            assert isinstance(other, (list, tuple)), "of one type"
+            pairs = zip(one, other, strict=False)
+            return len(one) == len(other) and all(same(a, b, depth - 1) for a, b in pairs)
+        case dict():
+            assert isinstance(other, dict), "of one type"
+            return one.keys() == other.keys() and all(
+                same(value, other[key], depth - 1) for key, value in one.items()
+            )
+        case FunctionType():
+            assert isinstance(other, FunctionType), "of one type"
+            made = one.__code__ is other.__code__ or one.__code__ == other.__code__
+            return made and same(captured(one), captured(other), depth - 1)
+        case MethodType():
+            assert isinstance(other, MethodType), "of one type"
+            of_one = one.__func__ is other.__func__
+            return of_one and same(one.__self__, other.__self__, depth - 1)
+        case _ if type(one).__eq__ is not object.__eq__:
+            return bool(one == other)
+        case _:
+            held: object = getattr(one, "__dict__", None)
+            return held is not None and same(held, getattr(other, "__dict__", None), depth - 1)
+
+
+def captured(function: FunctionType) -> dict[str, object]:
+    """What a function was made with besides its code: what it encloses, and its defaults."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    found: dict[str, object] = {name: _content(cell) for name, cell in cells}
+    found |= {f"#{nth}": value for nth, value in enumerate(function.__defaults__ or ())}
+    return found | dict(function.__kwdefaults__ or {})
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
 # What each variant is called.
 
 
@@ -207,7 +268,9 @@ def _labels(name: str, streams: Sequence[Stream]) -> list[str]:
     hidden: list[list[str]] = [[] for _ in streams]
 
     def note(values: Sequence[object], what: str) -> object:
-        secret = bool(_SENSITIVE.search(what)) or what.startswith(("header", "cookie"))
+        secret = bool(SENSITIVE.search(what)) or what.startswith(("header", "cookie"))
+        if isinstance(values[0], Call):
+            return values[0]  # it goes with what it is called with
         into = hidden if secret or isinstance(values[0], Auth) else shown
         for texts, text in zip(into, _apart(values), strict=True):
             texts.append(text)
@@ -215,13 +278,21 @@ def _labels(name: str, streams: Sequence[Stream]) -> list[str]:
 
     _mixed(streams, name, "stream", note)
     labels = [" ".join(texts) for texts in shown]
-    alike = len(set(labels)) < len({repr(stream) for stream in streams})
-    if not alike:
-        return labels
-    return [
-        f"{label} {_digest(repr(secret))}".strip()
-        for label, secret in zip(labels, hidden, strict=True)
-    ]
+    if not _told_apart(labels, streams):
+        labels = [
+            f"{label} {_digest(repr(secret))}".strip()
+            for label, secret in zip(labels, hidden, strict=True)
+        ]
+    if not _told_apart(labels, streams):
+        raise DifferingError(name, "function, and nothing tells them apart")
+    return labels
+
+
+def _told_apart(labels: Sequence[str], streams: Sequence[Stream]) -> bool:
+    """Whether streams of one label are the same."""
+    first: dict[str, Stream] = {}
+    pairs = zip(labels, streams, strict=True)
+    return all(same(first.setdefault(label, stream), stream) for label, stream in pairs)
 
 
 def _digest(text: str) -> str:
@@ -234,7 +305,7 @@ def _apart(values: Sequence[object]) -> list[str]:
     if isinstance(first, msgspec.Struct) and all(type(value) is type(first) for value in values):
         if isinstance(first, Retrieve):
             return [value.said for value in values if isinstance(value, Retrieve)]
-        names = [field.name for field in msgspec.structs.fields(first)]
+        names = first.__struct_fields__
         fields = ([getattr(value, name) for value in values] for name in names)
         differing = [found for found in fields if len(set(map(repr, found))) > 1]
         if differing and not isinstance(first, Const):

@@ -11,7 +11,7 @@ import msgspec
 from penstock.errors import ReadError
 from penstock.plan import jsontext, transforms
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.expr import Frame, JsonValue, evaluate_text
 from penstock.plan.functions import function
 from penstock.plan.python import Batch
 from penstock.plan.records import Call, Carry, Change, Keep, Spread, Step
@@ -115,7 +115,7 @@ def _work(step: Step) -> Work:
             when = function(step.when)
             return lambda value, scope: (value,) if when(scope) else ()
         case Call():
-            return lambda value, _scope: _called(step, value)
+            return _calling(step)
         case Change():
             return _altering(step)
         case Spread():
@@ -128,6 +128,13 @@ def _work(step: Step) -> Work:
             assert_never(step)
 
 
+def _calling(step: Call) -> Work:
+    by, options = step.by, dict(step.options)
+    if by is None:
+        return lambda value, _scope: _called(step, step.function, value)
+    return lambda value, scope: _called(step, options[evaluate_text(by, scope)], value)
+
+
 def _altering(step: Change) -> Work:
     change = transforms.prepared(step.transform)
 
@@ -138,8 +145,9 @@ def _altering(step: Change) -> Work:
     return alter
 
 
-def _called(step: Call, value: JsonValue) -> Sequence[JsonValue]:
-    function: Callable[..., JsonValue | Iterable[JsonValue]] = step.function
+def _called(
+    step: Call, function: Callable[[JsonValue], JsonValue | Iterable[JsonValue]], value: JsonValue
+) -> Sequence[JsonValue]:
     try:
         match step.does:
             case "filter":

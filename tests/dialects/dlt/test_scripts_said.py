@@ -46,8 +46,8 @@ SAID = {
         ["error[unsupported] 1: Penstock has no dlt.sources.sql_database"],
     ),
     "a name of a module": (
-        "from dlt.sources.rest_api import check_connection\n" + SOURCE + "source.select()",
-        ["error[unsupported] 1: Penstock has no dlt.sources.rest_api.check_connection"],
+        "from dlt.sources.rest_api import register_auth\n" + SOURCE + "source.select()",
+        ["error[unsupported] 1: Penstock has no dlt.sources.rest_api.register_auth"],
     ),
     "a refusal that the script catches": (
         "try:\n    dlt.attach()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
@@ -149,6 +149,19 @@ SAID = {
     "several pipelines": (
         SOURCE + "dlt.pipeline('p').run(source)\ndlt.pipeline('q').run(source)\n",
         ["warning[several-sources] 4: the script builds several sources; the first one is taken"],
+    ),
+    "a connection that is looked at": (
+        (
+            "from dlt.sources.rest_api import check_connection\n"
+            + SOURCE
+            + "assert check_connection(source, 'users') == (True, '')\n"
+            "dlt.pipeline('p', destination='duckdb').run(source)\n"
+        ),
+        ["warning[gap] 4: check_connection asks nothing"],
+    ),
+    "a text that is computed with": (
+        "import base64\nkey = 'Basic {}'.format(dlt.secrets['k'])\nx = key.encode()\n",
+        [("error[value-missing] 3: the script computes with the value of 'k', which is not known")],
     ),
     "one resource in two ways": (
         (

@@ -93,6 +93,32 @@ def source(name):
 dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run([source("a"), source("b")])
 """
 
+NESTED = """
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+
+def source(store):
+    class Pages(SinglePagePaginator):
+        pass
+
+    def note(user):
+        return {**user, "store": store["name"]}
+
+    @dlt.resource(name="found", write_disposition="replace")
+    def found():
+        yield RESTClient("BASE").get(f"{store['name']}/users").json()
+
+    resources = rest_api_resources({
+        "client": {"base_url": f"BASE/{store['name']}/", "paginator": Pages()},
+        "resources": [{"name": "users", "endpoint": "users", "write_disposition": "replace",
+                       "processing_steps": [{"map": note}]}],
+    })
+    return dlt.source(lambda: [*resources, found], name="shop")()
+
+dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(
+    [source({"name": "a"}), source({"name": "b"})])
+"""
+
 FOLLOWED = """
 from dlt.sources.helpers.rest_client import RESTClient
 
@@ -120,5 +146,6 @@ ACCOUNTS: dict[str, Written] = {
         api=accounts,
     ),
     "accounts with children": Written(text=CHILDREN, api=accounts),
+    "accounts with functions of their own": Written(text=NESTED, api=accounts),
     "accounts of functions": Written(text=FUNCTIONS, api=accounts),
 }

@@ -52,7 +52,84 @@ def source():
 """
 
 
+ENCODED = """
+import base64
+from dlt.common.configuration import configspec
+from dlt.sources.helpers.rest_client.auth import AuthConfigBase
+
+os.environ["EMAIL"] = "me@shop.example"
+os.environ["API_TOKEN"] = "tok-123456"
+
+@configspec
+class Signed(AuthConfigBase):
+    email: str = None
+    token: str = None
+
+    def __init__(self, email, token):
+        self.email, self.token = email, token
+
+    def __call__(self, request):
+        pair = f"{self.email}:{self.token}".encode()
+        request.headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        return request
+
+@dlt.source(name="shop")
+def source(email: str = dlt.config.value, api_token: str = dlt.secrets.value):
+    key = base64.b64encode(f"{email}:{api_token}".encode("ascii")).decode()
+    headers = {
+        "X-Key": "Basic " + key, "X-Upper": "{}/x".format(email).upper(),
+        "X-Part": ("%s" % api_token).split("-")[1], "X-Joined": "/".join([email, "x"]),
+        "X-Begin": (api_token + "!")[:3], "X-Plain": f"{email} and {api_token}",
+    }
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE/", "headers": headers, "auth": Signed(email, api_token),
+                   "paginator": "single_page"},
+        "resources": [{"name": "users", "write_disposition": "replace"}],
+    })
+"""
+
+OPTIONAL = """
+from typing import Optional
+
+@dlt.source(name="shop")
+def source(token: Optional[str] = dlt.secrets.value, team: "str | None" = dlt.config.value):
+    key = dlt.secrets.get("nowhere.key")
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE/", "paginator": "single_page",
+                   "headers": {"X-Team": team or "none", "X-Key": key or "no key"},
+                   "auth": {"type": "bearer", "token": token} if token else None},
+        "resources": [{"name": "users", "write_disposition": "replace"}],
+    })
+"""
+
+HANDED_ON = """
+from dlt.common import json, logger, pendulum
+from dlt.common.pendulum import pendulum as again
+from dlt.common.time import ensure_pendulum_datetime
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+@dlt.resource(write_disposition="replace")
+def moments():
+    logger.info("once")
+    assert again.DateTime is pendulum.DateTime
+    yield {
+        "text": json.dumps({"b": [1, "ü"], "a": pendulum.datetime(2024, 1, 2)}, sort_keys=True),
+        "same": json.loadb(json.dumpb({"x": 1.5}))["x"] + json.loads("[2]")[0],
+        "read": ensure_pendulum_datetime("2024-01-02T03:04:05+02:00").isoformat(),
+        "of_seconds": ensure_pendulum_datetime(86400).isoformat(),
+        "of_a_day": ensure_pendulum_datetime(again.date(2024, 1, 2)).isoformat(),
+    }
+
+try:
+    dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(moments())
+except PipelineStepFailed:
+    raise
+"""
+
 CURRENT: dict[str, Written] = {
+    "credentials that are encoded": Written(text=ENCODED, api=shop, source="source()"),
+    "values that nobody has said": Written(text=OPTIONAL, api=shop, source="source()"),
+    "what dlt hands on": Written(text=HANDED_ON, api=shop),
     "a cursor of a transformer": Written(
         text=FOLLOWED_BELOW.replace("HINTS", 'primary_key="id"'), api=shop, source="source()"
     ),

@@ -13,6 +13,7 @@ from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_more import SCRIPTS
+from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.scripts_tables import TABLES
 from tests.parity.dlt.server import Stage
@@ -25,6 +26,7 @@ from penstock.values import gather
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
 WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS, **CURRENT}
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
+NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]
 HEAD = """\
 import os
 import dlt
@@ -74,7 +76,7 @@ def test_a_script_loads_the_same(
     name: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
 ):
     """What dlt asks and stores in two runs of a script, Penstock asks and stores."""
-    written = WRITTEN[name]
+    written = WRITTEN.get(name) or PERMUTED[name]
     their_stage, our_stage = stages
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for folder, stage in ((theirs, their_stage), (ours, our_stage)):

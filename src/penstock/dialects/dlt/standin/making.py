@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from penstock.dialects.dlt.paths import found_at
@@ -24,6 +25,7 @@ from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.python import ForTable, Retrieve
+from penstock.plan.variants import SENSITIVE, captured
 
 _END = object()
 _NOTHING: Mapping[str, Any] = {}
@@ -61,15 +63,28 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
         guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
         return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
 
-    return Retrieve(function=made, name=rows.name, said=_said(rows))
+    return Retrieve(function=made, name=rows.name, said=_said(rows), parts=rows)
 
 
 def _said(rows: Rows) -> str:
-    """What a function is called with, as far as texts and numbers say it."""
-    values = [value for name, value in rows.named.items() if name != rows.cursor]
-    found = (read_text(v) if isinstance(v, str) else v for v in (*rows.args, *values))
-    named = (v.name if isinstance(v, SecretRef) else v for v in found)
-    return ", ".join(str(v) for v in named if isinstance(v, (str, int, float)))
+    """What a function is called with and encloses, as far as texts and numbers say it."""
+    function = inspect.unwrap(rows.function)
+    free = function.__code__.co_freevars if isinstance(function, FunctionType) else ()
+    enclosed = {n: v for n, v in captured(function).items() if n in free} if free else {}
+    given = {n: v for n, v in {**enclosed, **rows.named}.items() if n != rows.cursor}
+    return ", ".join(word for value in (*rows.args, *given.values()) for word in _words(value))
+
+
+def _words(value: Any) -> Iterator[str]:
+    """The texts and numbers of a value; of a mapping those whose names hide nothing."""
+    if isinstance(value, Mapping):
+        for name, held in value.items():
+            yield from () if SENSITIVE.search(str(name)) else _words(held)
+        return
+    found = read_text(value) if isinstance(value, str) else value
+    found = found.name if isinstance(found, SecretRef) else found
+    if isinstance(found, (str, int, float)):
+        yield str(found)
 
 
 class Following:

@@ -15,13 +15,14 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from penstock.dialects.dlt.scopes import dotted
-from penstock.dialects.dlt.standin.references import EnvText, Missing
+from penstock.dialects.dlt.standin.references import EnvText, Missing, composed
 
-BUILD, CONVERT, ENV, ENV_CALL = (
+BUILD, CONVERT, ENV, ENV_CALL, TEXT = (
     "__penstock_dict__",
     "__penstock_convert__",
     "__penstock_env__",
     "__penstock_env_call__",
+    "__penstock_text__",
 )
 _ENV_CALLS = {"os.getenv", "os.environ.get"}
 
@@ -187,6 +188,7 @@ def helpers(text: Text) -> dict[str, Callable[..., object]]:
         CONVERT: partial(_convert, text),
         ENV: _env,
         ENV_CALL: _env_call,
+        TEXT: composed,
     }
 
 
@@ -214,7 +216,23 @@ class _Marker(ast.NodeTransformer):
             items = tuple(self.text.spot(item) for item in value.elts)
         return KeyMark(self.text.spot(key), self.text.spot(value), items)
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        self.generic_visit(node)
+        return _called(TEXT, [node], node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        node.value = self.visit(node.value)  # and not its format, which is a text too
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        formats = isinstance(node.op, ast.Mod) and _is_text(node.left)
+        self.generic_visit(node)
+        return _called(TEXT, [node], node) if formats else node
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Attribute) and _is_text(node.func.value):
+            self.generic_visit(node)
+            return _called(TEXT, [node], node)
         name = dotted(node.func)
         first = node.args[0] if node.args else None
         named = isinstance(first, ast.Constant) and isinstance(first.value, str)
@@ -233,6 +251,10 @@ class _Marker(ast.NodeTransformer):
         read = isinstance(node.ctx, ast.Load) and dotted(node.value) == "os.environ"
         self.generic_visit(node)
         return _called(ENV, [node.value, node.slice], node) if read else node
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _called(name: str, args: list[ast.expr], at: ast.expr) -> ast.Call:

@@ -18,6 +18,7 @@ from typing import Any
 from penstock.dialects.dlt.standin import (
     answers,
     client,
+    common,
     current,
     paginators,
     parts,
@@ -29,7 +30,7 @@ from penstock.dialects.dlt.standin import (
     tables,
 )
 from penstock.dialects.dlt.standin.calling import IgnoreResponseException
-from penstock.dialects.dlt.standin.errors import UnknownModule
+from penstock.dialects.dlt.standin.errors import LoadFailed, UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
 from penstock.dialects.dlt.standin.record import refuse, unknown
 from penstock.dialects.dlt.standin.settings import Accessor
@@ -50,10 +51,6 @@ _DESTINATIONS = (
     *("ducklake", "dummy", "fabric", "filesystem", "lance", "lancedb", "motherduck", "mssql"),
     *("postgres", "qdrant", "redshift", "snowflake", "sqlalchemy", "synapse", "weaviate"),
 )
-
-
-# Libraries that dlt hands on to scripts.
-_HANDED_ON = {"dlt.common.pendulum": "pendulum"}
 
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
@@ -78,8 +75,6 @@ class StandinModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if f"{self.__name__}.{name}" in _HANDED_ON:
-            return importlib.import_module(_HANDED_ON[f"{self.__name__}.{name}"])
         if self.__typing and name[:1].isupper():
             return AnyType
         raise unknown(f"{self.__name__}.{name}")
@@ -98,12 +93,13 @@ def _configspec(given: Any = None, **_: Any) -> Any:
 _Table = dict[str, tuple[Mapping[str, Any], bool]]  # names, and whether further ones are types
 
 
-def _package() -> dict[str, StandinModule]:
+def _package() -> dict[str, ModuleType]:
     """Every module of the stand-in, by its full name."""
     tables: _Table = {"dlt": (_top(), False), **_sources(), **_common(), **_extract()}
-    made = {
+    made: dict[str, ModuleType] = {
         name: StandinModule(name, names, typing=typing) for name, (names, typing) in tables.items()
     }
+    made["dlt.common.pendulum"] = common.Pendulum("dlt.common.pendulum")
     for name, module in made.items():
         parent, _, last = name.rpartition(".")
         if parent and last not in vars(made[parent]):
@@ -170,7 +166,11 @@ def _sources() -> _Table:
 def _common() -> _Table:
     specs = {"configspec": _configspec, "BaseConfiguration": object}
     return {
-        "dlt.common": ({}, False),
+        "dlt.common": ({"logger": common.LOGGER}, False),
+        "dlt.common.json": (common.JSON, False),
+        "dlt.common.time": ({"ensure_pendulum_datetime": common.ensure_pendulum_datetime}, False),
+        "dlt.pipeline": ({}, True),
+        "dlt.pipeline.exceptions": ({"PipelineStepFailed": LoadFailed}, False),
         "dlt.common.typing": ({}, True),
         "dlt.common.configuration": ({"configspec": _configspec}, False),
         "dlt.common.configuration.specs": (specs, True),
@@ -226,7 +226,7 @@ class Looking(ModuleType):
 class _Finder:
     """Finds the modules of the stand-in, and the script's own beside it."""
 
-    def __init__(self, folder: Path, made: Mapping[str, StandinModule]) -> None:
+    def __init__(self, folder: Path, made: Mapping[str, ModuleType]) -> None:
         self.folder = str(folder)
         self.made = made
 
@@ -235,9 +235,6 @@ class _Finder:
     ) -> importlib.machinery.ModuleSpec | None:
         """How to import a module that is not there yet."""
         del target
-        if name in _HANDED_ON:
-            sys.modules[name] = importlib.import_module(_HANDED_ON[name])
-            return sys.modules[name].__spec__
         if name == "dlt" or name.startswith("dlt."):
             raise refuse(UnknownModule(f"Penstock has no {name}", _TAKE_OUT))
         places = [self.folder] if path is None else path
@@ -271,7 +268,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         exec(code, vars(module))  # noqa: S102 (the user's own file)
 
 
-def importing(made: Mapping[str, StandinModule]) -> dict[str, Any]:
+def importing(made: Mapping[str, ModuleType]) -> dict[str, Any]:
     """The builtins of a script: what it imports of dlt is the stand-in, in a run too.
 
     A function that a run calls may import only then, when the stand-in is no longer installed.
@@ -284,8 +281,6 @@ def importing(made: Mapping[str, StandinModule]) -> dict[str, Any]:
         if not ours or sys.modules.get("dlt") is made["dlt"]:
             found = own(name, *rest, **more)
             return Looking(found) if name in _LOOKS and found.__name__ == name else found
-        if name in _HANDED_ON:
-            return importlib.import_module(_HANDED_ON[name])
         if name not in made:
             raise UnknownModule(f"Penstock has no {name}", _TAKE_OUT)
         return made[name] if named.get("fromlist") else made["dlt"]
@@ -294,7 +289,7 @@ def importing(made: Mapping[str, StandinModule]) -> dict[str, Any]:
 
 
 @contextmanager
-def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, StandinModule]]:
+def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, ModuleType]]:
     """The stand-in in place of `dlt`, for as long as a script is executed.
 
     Afterwards everything is as it was; modules that were imported meanwhile and hold something of

@@ -7,6 +7,7 @@ Where a script computes with it, it is the value itself, if that is known alread
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -51,19 +52,23 @@ class Known:
 
 
 class Reference(str):
-    """A secret or config value by its name."""
+    """A secret or config value by its name; one that is `optional` is false if nobody says it."""
 
-    __slots__ = ("_lookup", "name", "secret")
+    __slots__ = ("_lookup", "name", "optional", "secret")
 
     name: str
     secret: bool
+    optional: bool
     _lookup: Lookup
 
-    def __new__(cls, name: str, *, secret: bool = True, default: Any = None) -> Self:
+    def __new__(
+        cls, name: str, *, secret: bool = True, default: Any = None, optional: bool = False
+    ) -> Self:
         """A text that stands for the value called `name`."""
         made = super().__new__(cls, f"\ue000{'s' if secret else 'c'}{name}\ue001")
         made.name = name
         made.secret = secret
+        made.optional = optional
         made._lookup = Known.lookup
         if default is not None:
             Known.defaults[name] = default
@@ -99,7 +104,7 @@ class Reference(str):
 
     def __bool__(self) -> bool:
         found = self.known()
-        return True if found is ABSENT else bool(found)
+        return not self.optional if found is ABSENT else bool(found)
 
     def __eq__(self, other: object) -> bool:
         if self is other or (isinstance(other, Reference) and other.name == self.name):
@@ -116,10 +121,10 @@ class Reference(str):
         return format(self.resolved(), spec) if spec else str.__str__(self)
 
     def __add__(self, other: Any) -> Any:
-        return str.__add__(self, other) if isinstance(other, str) else self.resolved() + other
+        return _together(self, other) if isinstance(other, str) else self.resolved() + other
 
     def __radd__(self, other: Any) -> Any:
-        return other + str.__str__(self) if isinstance(other, str) else other + self._number()
+        return _together(other, self) if isinstance(other, str) else other + self._number()
 
     def __int__(self) -> int:
         return int(self.resolved())
@@ -139,6 +144,44 @@ class Reference(str):
 
     def __deepcopy__(self, memo: object) -> Reference:
         return self
+
+
+class Composed(str):
+    """A text with references in it; where a script computes with it, it is what they stand for."""
+
+    __slots__ = ()
+
+    def resolved(self) -> str:
+        """The text that it stands for.
+
+        Raises:
+            NeedsValue: nobody has said one of the values.
+        """
+        found = read_text(self)
+        parts = found.parts if isinstance(found, Joined) else (found,)
+        return "".join(
+            p if isinstance(p, str) else str(Reference(p.name, secret=p.secret).resolved())
+            for p in parts
+        )
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __add__(self, other: Any) -> Any:
+        return _together(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _together(other, self)
+
+
+def composed(text: Any) -> Any:
+    """What an expression of a script gave; a text with references in it knows that."""
+    return Composed(text) if type(text) is str and "\ue000" in text else text
+
+
+def _together(one: str, other: str) -> str:
+    made: str = composed(str.__add__(str.__str__(one), str.__str__(other)))
+    return made
 
 
 class Missing(Reference):
@@ -169,22 +212,25 @@ class Fraction(float):
 
 
 def _computing(method: str) -> Callable[..., Any]:
-    def computed(self: Reference, *args: Any, **named: Any) -> Any:
+    def computed(self: Reference | Composed, *args: Any, **named: Any) -> Any:
         return getattr(self.resolved(), method)(*args, **named)
 
     return computed
 
 
 # A text's own methods would see the mark; these see the value. Stripping leaves it as it is.
-for _name in (
-    *("__len__", "__iter__", "__contains__", "__lt__", "__le__", "__gt__", "__ge__"),
+_METHODS = (
+    *("__contains__", "__lt__", "__le__", "__gt__", "__ge__"),
     *("capitalize", "casefold", "count", "encode", "endswith", "find", "index", "isalnum"),
     *("isalpha", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isspace"),
     *("isupper", "lower", "partition", "removeprefix", "removesuffix", "replace", "rfind"),
     *("rindex", "rpartition", "rsplit", "split", "splitlines", "startswith", "swapcase"),
-    *("title", "translate", "upper", "zfill", "ljust", "rjust", "center", "items", "keys"),
-):
+    *("title", "translate", "upper", "zfill", "ljust", "rjust", "center"),
+)
+for _name in (*_METHODS, "__len__", "__iter__", "items", "keys"):
     setattr(Reference, _name, _computing(_name))
+for _name in (*_METHODS, "__getitem__"):
+    setattr(Composed, _name, _computing(_name))
 
 
 def _arithmetic(method: str) -> Callable[..., Any]:
@@ -201,7 +247,7 @@ for _name in ("__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rt
 
 def injected(name: str, unnamed: Unnamed, annotation: object) -> object:
     """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
-    reference = Reference(name, secret=unnamed.secret)
+    reference = Reference(name, secret=unnamed.secret, optional=_may_be_none(annotation))
     kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
     kind = kinds.get(annotation if isinstance(annotation, (type, str)) else None)
     found = reference.known() if kind is not None or annotation in (bool, "bool") else ABSENT
@@ -212,6 +258,13 @@ def injected(name: str, unnamed: Unnamed, annotation: object) -> object:
     made = kind(found)
     made.name, made.secret = name, unnamed.secret
     return made
+
+
+def _may_be_none(annotation: object) -> bool:
+    """Whether a parameter is declared as one that may have no value."""
+    if isinstance(annotation, str):
+        return "Optional[" in annotation or "None" in annotation
+    return type(None) in typing.get_args(annotation)
 
 
 def read_text(text: str) -> str | SecretRef | Joined:

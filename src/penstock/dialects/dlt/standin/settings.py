@@ -50,7 +50,7 @@ class Accessor:
         if values is not None:
             found = values.get(name, self._lookup(name))
             return default if found is ABSENT else found
-        return Reference(name, secret=self._secret, default=default)
+        return Reference(name, secret=self._secret, default=default, optional=default is None)
 
 
 def filled(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import types
 from typing import Any
 
+from penstock.dialects.dlt.standin.calling import references
+from penstock.dialects.dlt.standin.marks import TEXT
 from penstock.dialects.dlt.standin.references import Reference
 
 # What a method may name and still do the same to every request.
 _PURE = {
     *("headers", "params", "url", "prepare_url", "update", "setdefault", "format", "encode"),
     *("decode", "b64encode", "str", "strip", "join", "base64"),
+    TEXT,  # what texts put together are rewritten with
 }
+_CODING = {"encode", "decode", "b64encode", "base64"}  # of which a value is not known yet
 
 
 class Probe:
@@ -36,7 +40,7 @@ def signed(auth: Any, cls: type) -> dict[str, Any] | None:
     held = {n for n in dir(auth) if not callable(getattr(type(auth), n, None))}
     named = set(code.co_names) - held - set(auth.given) - set(type(auth).fields)
     nested = any(isinstance(c, types.CodeType) for c in code.co_consts)
-    if nested or not named <= _PURE:
+    if nested or not named <= _PURE or (named & _CODING and any(references(auth))):
         return None
     probes = (
         Probe("GET", "https://one.invalid/a", None),
