@@ -33,6 +33,7 @@ _NOT_DATED = re.compile(
     r"timeout|timezone|time_zone|window|update|format|days|granularity|increment|unit|frame",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"window|days|minutes|hours|count|size|limit|interval", re.IGNORECASE)
 _LOCATED = re.compile(r"(url|uri|endpoint)$", re.IGNORECASE)
 _LATE = re.compile(r"(^|_)(end|to|until|max|stop)(_|$)", re.IGNORECASE)
 
@@ -102,6 +103,8 @@ class Maker:
             return self._object(schema)
         if kind == "array":
             return [self.value(schema.get("items") or {"type": "string"}, name)]
+        if not schema and _COUNTED.search(name):
+            return 5
         if kind == "string" or kind is None:
             return self._text(schema, name)
         if kind in {"integer", "number"}:

@@ -374,6 +374,43 @@ _BUDGETED = [
             }
         },
     ),
+    *(
+        case(
+            f"a budget {name}",
+            stream(
+                retrieves={
+                    "paginator": paginator(
+                        {"type": "PageIncrement", "page_size": 1}, option("page")
+                    )
+                }
+            ),
+            replies=[rows(1), rows(2), rows()],
+            manifest={"api_budget": {"type": "HTTPAPIBudget", "policies": [policy]}},
+        )
+        for name, policy in {
+            "without end": {"type": "UnlimitedCallRatePolicy", "matchers": []},
+            "of others": {
+                "type": "MovingWindowCallRatePolicy",
+                "rates": [{"type": "Rate", "limit": 1, "interval": "PT1M"}],
+                "matchers": [{"type": "HttpRequestRegexMatcher", "url_path_pattern": "/other"}],
+            },
+            "of a period": {
+                "type": "FixedWindowCallRatePolicy",
+                "period": "PT10S",
+                "call_limit": 10,
+                "matchers": [],
+            },
+        }.items()
+    ),
+    case(
+        "a template of a state",
+        stream(asks={"request_parameters": {"q": "{{ stream_state.at }}"}}),
+        kinds=False,
+    ),
+    case(
+        "a template of a range",
+        stream(asks={"request_parameters": {"q": "{{ range(3) | list }}"}}),
+    ),
     case(
         "streams of one group",
         stream("a"),
