@@ -312,6 +312,30 @@ def test_a_link_back_to_the_first_page_is_a_cycle():
     assert len(found.api.requests) == 2
 
 
+def scrolled(pages, into="scroll_id"):
+    """An API that keeps the place of who reads, under one token."""
+    left = iter(pages)
+    api = Api(lambda _: {"data": next(left, []), "next": "same"})
+    return read(api, NextToken(token=response("next"), into=query(into)))
+
+
+def test_the_token_of_a_scroll_stays_while_its_pages_go_on():
+    """What a document calls a scroll is asked for again until a page is empty."""
+    found = scrolled([rows(5, 5 * n) for n in range(4)])
+    assert (found.ids(), found.ended()) == (list(range(20)), {"empty-page": 1})
+    assert not any(page.resumable for page in found.pages())
+
+
+def test_a_scroll_that_does_not_move_is_an_error():
+    """A scroll that gives the same page again ends there."""
+    assert scrolled([rows(5)] * 9).error().code == "same-page"
+
+
+def test_another_token_that_stays_is_a_cycle():
+    """What is not called a scroll says where the page is: the same token is the same page."""
+    assert scrolled([rows(5, 5 * n) for n in range(4)], "cursor").error().code == "cycle"
+
+
 @pytest.mark.parametrize("period", [1, 2, 3])
 def test_new_tokens_with_the_same_records_are_a_cycle(period):
     """Ever new tokens do not hide that the records come round."""

@@ -15,10 +15,13 @@ from penstock.plan.expr import (
     Const,
     Expr,
     Frame,
+    Jinja,
     JoinUrl,
     JsonValue,
+    Ref,
     evaluate,
     evaluate_text,
+    walk,
 )
 from penstock.plan.page import Position, Stopped, Token
 from penstock.plan.python import Lead, Pages
@@ -216,11 +219,27 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             return []
         return [(self.into, position.value)]
 
+    @property
+    def scrolls(self) -> bool:
+        """Whether the token is called a scroll: it stays, and the API itself keeps the place."""
+        names = [self.into.name] if self.into else []
+        for part in walk(self.token):
+            if isinstance(part, Ref):
+                names += map(str, part.path)
+            elif isinstance(part, Jinja):
+                names.append(part.source)
+        return any("scroll" in name.lower() for name in names)
+
     def next(self, position: Position, facts: Facts) -> Position | Stopped:
-        """The page of the token in the answer; a false or empty one ends it."""
+        """The page of the token in the answer; a false or empty one ends it.
+
+        So does an empty page of a scroll, whose token would go on for ever.
+        """
         ended = stopped(self.stop, facts)
         if ended:
             return ended
+        if self.scrolls and facts.count == 0:
+            return Stopped(reason="empty-page")
         found = evaluate(self.token, facts.frame)
         if not found:
             return Stopped(reason="no-next")

@@ -18,13 +18,15 @@ AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
 def resumable(context: StreamContext) -> bool:
     """Whether a slice may be taken up at a kept position: only at a cursor the API made itself.
 
-    Numbers of pages and links may mean other records in another run, the children of pages that are
-    not read again would be missed, and so would the newest cursor value on them.
+    A scroll says nothing of the place, numbers of pages and links may mean other records in another
+    run, the children of pages that are not read again would be missed, and so would the newest
+    cursor value on them.
     """
     kind = context.pagination
     return (
         isinstance(kind, NextToken)
         and kind.link == "never"
+        and not kind.scrolls
         and not context.children
         and context.stream.cursor is None
     )

@@ -13,7 +13,17 @@ from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
 from penstock.plan.page import Position, Stopped
-from penstock.plan.pagination import Counter, Decided, Facts, Law, Led, SinglePage, Told, as_int
+from penstock.plan.pagination import (
+    Counter,
+    Decided,
+    Facts,
+    Law,
+    Led,
+    NextToken,
+    SinglePage,
+    Told,
+    as_int,
+)
 from penstock.plan.python import LastPage
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored
@@ -420,12 +430,14 @@ class Walk:
         )
 
     def _followed(self, position: Position) -> Position:
-        """The next position, checked: never one that was asked for before."""
+        """The next position, checked: never one that was asked for before, if it is no scroll."""
         if position.link:
             url = self._asker.origins.follow(str(position.token), self._seen_at)
             position = msgspec.structs.replace(position, token=url)
             self._context.tally.detected.setdefault("next pages are followed as links", None)
-        if position.token in self._tokens:
+        pagination = self._pagination
+        scrolls = isinstance(pagination, NextToken) and pagination.scrolls
+        if position.token in self._tokens and not scrolls:
             raise CycleError(
                 f"pagination came back to {position.token!r}",
                 code="cycle",

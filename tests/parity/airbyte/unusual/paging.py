@@ -70,6 +70,20 @@ _STOPPED = [
     )
     for name, (stop, parts) in _STOPS.items()
 ]
+# The API keeps the place of a scroll: its token stays, and its pages do not.
+_SCROLLS = [
+    _turned(
+        f"scroll by {name}",
+        _cursor(value, token, stop_condition="{{ not response.data }}"),
+        [rows(1, 2, **held), rows(3, 4, **held), rows(5, **held), rows(**held)],
+    )
+    for name, value, token, held in [
+        ("a field", "{{ response.get('scroll_param') }}", None, {"scroll_param": "s"}),
+        ("a deep field", "{{ response['m']['scroll'] }}", None, {"m": {"scroll": "s"}}),
+        ("a param", "{{ response.next }}", option("scrollId"), {"next": "s"}),
+        ("a body", "{{ response.next }}", option("scroll_id", "body_json"), {"next": "s"}),
+    ]
+]
 
 
 def _answer(total: int, size: int, start: int = 0, *, name: str = "page") -> Any:
@@ -319,4 +333,4 @@ _SPLITS = [
     ),
 ]
 
-CASES = [*_TOKENS, *_STOPPED, *_COUNTED, *_LINKED, *_FEEDS, *_SPLITS]
+CASES = [*_TOKENS, *_STOPPED, *_SCROLLS, *_COUNTED, *_LINKED, *_FEEDS, *_SPLITS]
