@@ -29,7 +29,7 @@ CODES: dict[str, str] = {
     "unknown-value": "A value is none of the words that its key takes.",
     "conflict": "Two things that exclude each other are both said.",
     "duplicate-name": "Two streams have the same name.",
-    "bad-name": "A stream has a name that cannot be kept.",
+    "bad-name": "A stream has no name, or one that cannot be kept.",
     "no-streams": "The source has no streams.",
     "shared-table": "Two streams both replace the same table, or two tables come to one name.",
     "unknown-parent": "A stream refers to a parent that does not exist or cannot be inferred.",

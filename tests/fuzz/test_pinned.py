@@ -214,6 +214,39 @@ def test_what_is_no_component_is_said(what: str):
     assert any(word in message for _, message in found)
 
 
+NAMES = {
+    "no name": (config(name=None), "wrong-type"),
+    "a list for a name": (manifest({**stream(), "name": ["x"]}), "airbyte-wrong-type"),
+    "no dynamic stream": (manifest(stream()) | {"dynamic_streams": [{}]}, "airbyte-no-type"),
+    "another dynamic stream": (
+        manifest(stream()) | {"dynamic_streams": [{"type": "DeclarativeStream"}]},
+        "airbyte-unknown-type",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_no_stream_is_left_out_without_a_word(what: str):
+    """One without a name, or of a type that there is not, was not loaded, and nothing was said."""
+    document, code = NAMES[what]
+    assert code in {found for found, _ in errors(document)}
+
+
+@pytest.mark.parametrize("text", ["", "x", "P", "1 day"])
+def test_a_session_that_lasts_for_no_time_is_an_error(text: str):
+    """It was an exception of the compiler."""
+    login = {"type": "HttpRequester", "url_base": BASE, "path": "/login"}
+    session = {
+        "type": "SessionTokenAuthenticator",
+        "login_requester": login,
+        "session_token_path": ["token"],
+        "expiration_duration": text,
+        "request_authentication": {"type": "Bearer"},
+    }
+    found = errors(manifest(stream(requester={"authenticator": session})))
+    assert [code for code, _ in found] == ["airbyte-duration"]
+
+
 def test_a_parent_of_another_type_is_said():
     """What describes a parent is a component of one type."""
     found = errors(manifest(kids(stream(), type="DeclarativeStream")))

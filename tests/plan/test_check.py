@@ -70,6 +70,7 @@ CASES = [
         [("shared-table", "t", "'a' and 't' both replace the table 't'")],
     ),
     ("unkept", source(stream("a\0b")), [("bad-name", "a\0b", r"the name 'a\x00b' holds U+0000")]),
+    ("unnamed", source(stream(" \t")), [("bad-name", " \t", "a stream has no name")]),
     ("shifting", source(counted()), [("pages-may-shift", "a", SHIFT)]),
 ]
 

@@ -58,16 +58,19 @@ def names_are_unique(source: Source) -> Iterator[Finding]:
 
 
 def names_can_be_kept(source: Source) -> Iterator[Finding]:
-    """No stream has a name that a ledger cannot hold."""
+    """Every stream has a name, and one that a ledger can hold."""
+    hint = "give the stream a name of letters that can be seen"
     for stream in source.streams:
-        if "\0" in stream.name:
-            yield Finding(
-                code="bad-name",
-                severity="error",
-                message=f"the name {stream.name!r} holds U+0000",
-                stream=stream.name,
-                hint="give the stream a name of letters that can be seen",
-            )
+        holds = "\0" in stream.name
+        if not holds and stream.name.strip():
+            continue
+        yield Finding(
+            code="bad-name",
+            severity="error" if holds else "warning",
+            message=f"the name {stream.name!r} holds U+0000" if holds else "a stream has no name",
+            stream=stream.name,
+            hint=hint,
+        )
 
 
 def parents_exist(source: Source) -> Iterator[Finding]:

@@ -10,13 +10,11 @@ from penstock.dialects.airbyte.limits import matcher
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.records import decoder
 from penstock.dialects.airbyte.request import base_url, request, slot
-from penstock.errors import ExprError
 from penstock.plan import auth as plan
 from penstock.plan.expr import Concat, Const, Expr, Object, Ref, Scope, TimeOf
 from penstock.plan.paths import at
 from penstock.plan.pool import Quota, TokenPool
 from penstock.plan.request import JsonBody, Param, Request, Slot
-from penstock.plan.slices import parse_duration
 
 _DAY = 86_400.0
 
@@ -250,12 +248,11 @@ def _session(ctx: Context, component: Component) -> plan.Auth:
         return plan.NoAuth()
     into = how.child("inject_into")
     key = how.kind == "ApiKey"
-    lifetime = component.value("expiration_duration")
     return plan.SessionToken(
         login=request(ctx, login),
         auth=authentication(ctx, login),
         path=ctx.path(component, "session_token_path"),
-        lifetime=_length(lifetime) if isinstance(lifetime, str) else None,
+        lifetime=_length(ctx, component, "expiration_duration"),
         slot=slot(ctx, into) if key and into is not None else None,
         value=_session_value(ctx, how) if key and "api_token" in how else None,
         decoder=decoder(ctx, component.child("decoder")),
@@ -267,9 +264,13 @@ def _session_value(ctx: Context, component: Component) -> Expr | None:
     return ctx.expression(component, "api_token", names, spelled=True)
 
 
-def _length(text: str) -> float:
-    duration = parse_duration(text)
-    return duration.months * 30 * _DAY + duration.seconds
+def _length(
+    ctx: Context, component: Component, field: str, default: str | None = None
+) -> float | None:
+    """The seconds that a field says, if it says any."""
+    text = ctx.settled(component, field, default)
+    found = ctx.duration(component, field, text) if isinstance(text, str) else None
+    return None if found is None else found.months * 30 * _DAY + found.seconds
 
 
 def _legacy_session(ctx: Context, component: Component, requester: Component) -> plan.Auth:
@@ -355,19 +356,10 @@ def _pool(ctx: Context, component: Component) -> plan.Auth:
         status=_status(ctx, source),
         untracked=ctx.statuses(source, "unavailable_status_codes"),
         quotas=quotas,
-        patience=_patience(ctx, component),
+        patience=_length(ctx, component, "max_wait_time", "PT2H") or 0.0,
         share=share,
         reserve=int(ctx.number(component, "budget_min_reserve", 50)),
     )
-
-
-def _patience(ctx: Context, component: Component) -> float:
-    text = str(ctx.settled(component, "max_wait_time", "PT2H"))
-    try:
-        return _length(text)
-    except ExprError as exc:
-        ctx.error("duration", exc.message, component.place_of("max_wait_time"), exc.hint)
-        return 0.0
 
 
 def _status(ctx: Context, source: Component) -> Request:

@@ -10,8 +10,9 @@ from copy import copy
 from penstock.dialects.airbyte import custom, template, vocabulary
 from penstock.dialects.airbyte.manifest import Component, References, nearest, plain
 from penstock.dialects.document import Document, Node
-from penstock.errors import Error
+from penstock.errors import Error, ExprError
 from penstock.plan.expr import Array, Const, Expr, Frame, JsonValue, Object, Scope, evaluate
+from penstock.plan.slices import Duration, parse_duration
 
 _COMMON = frozenset({"type", "class_name"})
 
@@ -268,6 +269,14 @@ class Context:
             return found
         self.error("wrong-type", f"{field!r} is no number", component.place_of(field))
         return default
+
+    def duration(self, component: Component, field: str, text: str) -> Duration | None:
+        """A duration as ISO 8601 writes it; nothing, and an error at the field, for another."""
+        try:
+            return parse_duration(text)
+        except ExprError as exc:
+            self.error("duration", exc.message, component.place_of(field), exc.hint)
+            return None
 
     def statuses(
         self, component: Component, field: str, default: tuple[int, ...] = ()

@@ -26,7 +26,6 @@ from penstock.plan.python import (
     Sign,
 )
 from penstock.plan.records import Glob, Keys, RecordPath
-from penstock.plan.slices import parse_duration
 
 if TYPE_CHECKING:
     from penstock.dialects.airbyte.context import Context
@@ -354,7 +353,8 @@ def _cutting(ctx: Context, stream: Component) -> Any:
     if cursor is None or ctx.bounds is None:
         return FinalStateCursor()
     finest = cursor.value("cursor_granularity")
-    gap = timedelta(seconds=parse_duration(finest).seconds) if isinstance(finest, str) else None
+    step = ctx.duration(cursor, "cursor_granularity", finest) if isinstance(finest, str) else None
+    gap = None if step is None else timedelta(seconds=step.seconds)
     return ConcurrentCursor(ctx.bounds, str(cursor.value("datetime_format", "")), gap)
 
 

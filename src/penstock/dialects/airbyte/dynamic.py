@@ -21,6 +21,7 @@ from penstock.plan.source import Discovered, Stream
 Mapped: TypeAlias = "dict[str, JsonValue]"
 _NAMES = template.CONFIG | {"components_values", "stream_template_config", "stream_slice"}
 _TYPES = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
+_KIND = "DynamicDeclarativeStream"
 _RESOLVERS = (
     "HttpComponentsResolver",
     "ConfigComponentsResolver",
@@ -40,6 +41,10 @@ class _Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
 def expanded(ctx: Context, dynamic: Component) -> list[Component]:
     """The streams of a dynamic stream whose values are known before anything is asked."""
+    untold = dynamic.kind is None and "components_resolver" in dynamic
+    if dynamic.kind != _KIND and not untold:
+        ctx.unknown(dynamic, "the dynamic stream", (_KIND,))
+        return []
     ctx.check(dynamic)
     resolver = dynamic.child("components_resolver")
     if resolver is None or resolver.kind == "HttpComponentsResolver":

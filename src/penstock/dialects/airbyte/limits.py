@@ -5,9 +5,7 @@ from __future__ import annotations
 from penstock.dialects.airbyte import template
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
-from penstock.errors import ExprError
 from penstock.plan.budget import Budget, Matcher, Policy, Rate
-from penstock.plan.slices import parse_duration
 from penstock.plan.source import Limits
 
 _POLICIES = (
@@ -69,13 +67,8 @@ def _policy(ctx: Context, component: Component) -> Policy:
 
 
 def _seconds(ctx: Context, component: Component, field: str) -> float:
-    text = str(ctx.settled(component, field, ""))
-    try:
-        duration = parse_duration(text)
-    except ExprError as exc:
-        ctx.error("duration", exc.message, component.place_of(field), exc.hint)
-        return 1.0
-    return duration.months * _MONTH + duration.seconds
+    found = ctx.duration(component, field, str(ctx.settled(component, field, "")))
+    return 1.0 if found is None else found.months * _MONTH + found.seconds
 
 
 def matcher(ctx: Context, component: Component) -> Matcher:

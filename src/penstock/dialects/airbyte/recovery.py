@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
-from penstock.errors import ExprError
 from penstock.plan.recovery import Halve, Recovery, Restart, Shrink
-from penstock.plan.slices import Duration, parse_duration
+from penstock.plan.slices import Duration
 
 
 def recovery(ctx: Context, retriever: Component) -> Recovery | None:
@@ -54,8 +53,5 @@ def _halve(ctx: Context, component: Component) -> Halve:
     text = component.value("min_split_window")
     shortest: Duration | None = None
     if isinstance(text, str):
-        try:
-            shortest = parse_duration(text)
-        except ExprError as exc:
-            ctx.error("duration", exc.message, component.place_of("min_split_window"), exc.hint)
+        shortest = ctx.duration(component, "min_split_window", text)
     return Halve(minimum=shortest, message=str(component.value("failure_message", "")))

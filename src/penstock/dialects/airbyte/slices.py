@@ -10,7 +10,6 @@ from penstock.dialects.airbyte.context import Context
 from penstock.dialects.airbyte.manifest import Component
 from penstock.dialects.airbyte.records import located
 from penstock.dialects.airbyte.request import option
-from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, Now, Ref, Scope, TimeOf
 from penstock.plan.records import Keys
 from penstock.plan.slices import (
@@ -28,7 +27,6 @@ from penstock.plan.slices import (
     Window,
     computed,
     parents_of,
-    parse_duration,
 )
 
 _DEFAULT_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
@@ -139,12 +137,7 @@ def _window(ctx: Context, component: Component) -> Window | None:
 
 
 def _duration(ctx: Context, component: Component, field: str) -> Duration:
-    text = component.value(field)
-    try:
-        return parse_duration(str(text or "PT0S"))
-    except ExprError as exc:
-        ctx.error("duration", exc.message, component.place_of(field), exc.hint)
-        return Duration()
+    return ctx.duration(component, field, str(component.value(field) or "PT0S")) or Duration()
 
 
 def _clamp(ctx: Context, component: Component) -> Clamp | None:

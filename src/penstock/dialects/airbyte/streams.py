@@ -18,13 +18,12 @@ from penstock.dialects.airbyte.recovery import recovery
 from penstock.dialects.airbyte.request import base_url, request
 from penstock.dialects.airbyte.schemas import declared as schemas
 from penstock.dialects.airbyte.schemas import merged, with_schemas
-from penstock.errors import ExprError
 from penstock.plan.expr import Const
 from penstock.plan.pagination import SinglePage
 from penstock.plan.python import Migrate
 from penstock.plan.records import Spread
 from penstock.plan.request import Request
-from penstock.plan.slices import Duration, parse_duration
+from penstock.plan.slices import Duration
 from penstock.plan.source import ByPartition, Stream
 
 _KINDS = ("DeclarativeStream", "StateDelegatingStream")
@@ -80,6 +79,9 @@ class Streams:
             self.ctx.unknown(component, "the stream", _KINDS)
             return None
         name = self.name_of(component)
+        node = component.get("name")
+        if node is not None and (node.value is None or isinstance(node.value, (list, dict))):
+            self.ctx.error("wrong-type", f"'name' takes a text, and not {node.kind}", node)
         ctx = self.ctx.within(name, slices.bounds(self.ctx, component), slices.extras(component))
         retriever = ctx.check(component).child("retriever")
         if retriever is None:
@@ -256,14 +258,9 @@ def _migration(
 
 
 def _retention(ctx: Context, component: Component) -> Duration | None:
-    text = component.value("api_retention_period")
-    if not isinstance(text, str):
-        return None
-    try:
-        return parse_duration(text)
-    except ExprError as exc:
-        ctx.error("duration", exc.message, component.place_of("api_retention_period"), exc.hint)
-        return None
+    field = "api_retention_period"
+    text = component.value(field)
+    return ctx.duration(component, field, text) if isinstance(text, str) else None
 
 
 def _request(ctx: Context, requester: Component) -> Request:

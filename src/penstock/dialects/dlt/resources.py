@@ -69,7 +69,10 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
     elif isinstance(item.value, dict):
         found = ctx.text(item.get("name"))
         if found is None:
-            if item.mapping.get("name") is None:
+            held = item.mapping.get("name")
+            if held is not None and held.value is None:
+                ctx.wrong(held, "a text")
+            elif held is None:
                 near = get_close_matches("name", set(item.mapping) - set(RESOURCE_KEYS), n=1)
                 hint = f"{near[0]!r} is no key; did you mean 'name'?" if near else None
                 ctx.missing(item, "name", "a resource", hint)
