@@ -331,3 +331,16 @@ def test_rows_of_one_name_follow_one_another(tmp_path):
         found = rows(tmp_path, script.replace("MORE", "write_disposition='replace'"),
                      Api(None, k="v"), frame)  # fmt: skip
         assert found == [{"n": nth, "key": "v"}]
+
+
+def test_frames_can_be_handed_to_a_run(tmp_path):
+    """Row by row, as frames that functions yield are."""
+    script = """
+    import pyarrow as pa
+    dlt.pipeline("p").run(pa.table({"a": [1, None], "b": ["x", "y"]}), table_name="frame")
+    """
+    found = source(tmp_path, script).streams[0]
+    assert found.name == "frame"
+    assert list(found.retrieve.function(Api(None), Frame())) == [
+        [{"a": 1, "b": "x"}, {"a": None, "b": "y"}]
+    ]

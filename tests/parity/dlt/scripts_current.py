@@ -102,6 +102,42 @@ def source(token: Optional[str] = dlt.secrets.value, team: "str | None" = dlt.co
     })
 """
 
+INSIDE = """
+from dlt.pipeline.helpers import retry_load
+from dlt.sources.helpers import requests
+
+@dlt.resource(selected=False)
+def days(first):
+    yield [row["day"] for row in requests.get("BASE/rates", params={"since": first}).json()]
+
+@dlt.resource(write_disposition="append")
+def rates(first):
+    known = dlt.current.resource_state().setdefault("days", [])
+    listed = days(first)
+    listed.add_filter(lambda day: not day.endswith("3"))
+
+    @dlt.defer
+    def one(day):
+        return {"day": day, "known": len(known)}
+
+    for day in listed:
+        if day not in known:
+            known.append(day)
+            yield one(day)
+
+@dlt.source(name="shop")
+def source():
+    first = "2024-01-02"
+
+    @dlt.resource(write_disposition="replace")
+    def copies():
+        yield from ({"day": day} for day in days(first))
+
+    return days(first), rates(first), copies
+
+retry_load(("extract", "load"))(ValueError())
+"""
+
 HANDED_ON = """
 from dlt.common import json, logger, pendulum
 from dlt.common.pendulum import pendulum as again
@@ -129,6 +165,7 @@ except PipelineStepFailed:
 CURRENT: dict[str, Written] = {
     "credentials that are encoded": Written(text=ENCODED, api=shop, source="source()"),
     "values that nobody has said": Written(text=OPTIONAL, api=shop, source="source()"),
+    "a resource inside of another": Written(text=INSIDE, api=shop, source="source()"),
     "what dlt hands on": Written(text=HANDED_ON, api=shop),
     "a cursor of a transformer": Written(
         text=FOLLOWED_BELOW.replace("HINTS", 'primary_key="id"'), api=shop, source="source()"

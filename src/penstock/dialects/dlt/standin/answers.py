@@ -65,7 +65,7 @@ class LoadInfo:
         rows = ", ".join(f"{table}: {count:,}" for table, count in done.rows.items())
         return f"{done.run_id} → {done.destination}, schema {done.db_schema}: {rows or 'no rows'}"
 
-    def asstr(self, *_: Any) -> str:
+    def asstr(self, *_: Any, **__: Any) -> str:
         """The same as a text."""
         return str(self)
 
@@ -109,7 +109,7 @@ class Trace:
     def __str__(self) -> str:
         return str(self.last_load_info)
 
-    def asstr(self, *_: Any) -> str:
+    def asstr(self, *_: Any, **__: Any) -> str:
         """The same as a text."""
         return str(self)
 

@@ -14,7 +14,8 @@ import msgspec
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.references import Reference, Unnamed, read_text
 from penstock.dialects.document import Joined, SecretRef
-from penstock.dialects.python import running, web
+from penstock.dialects.python import running as runs
+from penstock.dialects.python import web
 from penstock.dialects.python.calling import calling
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
@@ -81,12 +82,18 @@ def _instance(part: Part, door: Door) -> Any:
     return made
 
 
+def running() -> Door | None:
+    """The run that is calling; None where no run is."""
+    try:
+        return runs.current()
+    except runs.NoRunError:
+        return None
+
+
 def run_values() -> Mapping[str, JsonValue] | None:
     """The user's values in the run that is calling; None where no run is."""
-    try:
-        return running.current().values
-    except running.NoRunError:
-        return None
+    run = running()
+    return None if run is None else run.values
 
 
 def live(thing: Any, door: Door) -> Any:

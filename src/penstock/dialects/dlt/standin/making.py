@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
@@ -15,12 +15,14 @@ from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Incremental, Part
+from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling
+from penstock.dialects.python.running import current
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
@@ -64,6 +66,33 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
         return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
 
     return Retrieve(function=made, name=rows.name, said=_said(rows), parts=rows)
+
+
+def rows_in_run(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str) -> Iterator[Any]:
+    """The rows of a resource one by one, for another function that a run calls."""
+    if rows is None or rows.takes_items or rows.cursor is not None:
+        what = f"the rows of {name!r} inside of another function"
+        raise unknown(what, "use a transformer, which is given them")
+    door = current()
+    args = [live(value, door) for value in rows.args]
+    found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
+    for piece in _given(found):
+        for row in piece if isinstance(piece, list) else [piece]:
+            yield from _stepped(row, steps)
+
+
+def _stepped(row: Any, steps: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What the steps behind a function leave of a row."""
+    kept = [row]
+    for step in steps:
+        for does, function in step.items():
+            if does == "filter":
+                kept = [one for one in kept if function(one)]
+            elif does == "map":
+                kept = [function(one) for one in kept]
+            else:
+                kept = [made for one in kept for made in function(one)]
+    return kept
 
 
 def _said(rows: Rows) -> str:
@@ -274,6 +303,8 @@ def _in_turn(made: Any) -> Any:
         return made.to_pylist()
     if kind == "pandas" and hasattr(made, "to_dict"):
         return made.to_dict("records")
+    if kind == "polars" and hasattr(made, "to_dicts"):
+        return made.to_dicts()
     return made
 
 

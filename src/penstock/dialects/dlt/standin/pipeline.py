@@ -33,6 +33,7 @@ from penstock.dialects.dlt.standin.sources import (
 from penstock.dialects.document import Loaded
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
+_FRAMES = {"pandas", "polars", "pyarrow"}
 _NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipelines_dir", "progress",
             "pipeline_salt", "import_schema_path", "export_schema_path", "_impl_cls"}  # fmt: skip
 
@@ -271,16 +272,14 @@ def _handed_over(data: Any, table: Any) -> DltResource:
     """
     name = table or getattr(data, "__name__", None)
     kind = type(data)
-    if not isinstance(data, Iterable) and not callable(data):
+    is_frame = kind.__module__.partition(".")[0] in _FRAMES
+    if not (isinstance(data, Iterable) or callable(data) or is_frame):
         hint = "hand over a list of dicts, or a function that yields them"
         raise refuse(Refusal(f"a run is given {kind.__name__}, which holds no rows", hint))
-    if kind.__module__.startswith(("pandas", "pyarrow", "polars")):
-        hint = 'hand over dicts: frame.to_dict("records") or table.to_pylist()'
-        raise refuse(Refusal(f"a run is given a {kind.__name__}, which is not read", hint))
     if not isinstance(name, str):
         hint = 'give run a table_name: pipeline.run(data, table_name="NAME")'
         raise refuse(Refusal("a run is given rows, and nothing names their table", hint))
-    rows = [data] if isinstance(data, Mapping) else data
+    rows = [data] if isinstance(data, Mapping) or is_frame else data
     return python_resource(name, rows if callable(rows) else lambda: rows)
 
 

@@ -103,14 +103,17 @@ def _names(function: Any, depth: int) -> bool:
     if found & _BUILDERS:
         return True
     known = getattr(function, "__globals__", {})
-    held = [known.get(name) for name in found]
-    return any(
-        getattr(type(one), "makes_resources", False) or _names_of(one, depth) for one in held
-    )
+    cells = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
+    held = {**{name: known.get(name) for name in found}, **{n: _content(c) for n, c in cells}}
+    return any(_names_of(one, depth) for one in held.values())
 
 
 def _names_of(value: Any, depth: int) -> bool:
-    return isinstance(value, types.FunctionType) and _names(value, depth - 1)
+    """Whether a value makes resources; rows that a function makes may be read by another one."""
+    if not getattr(type(value), "makes_resources", False):
+        return isinstance(value, types.FunctionType) and _names(value, depth - 1)
+    makes_rows = getattr(value, "makes_rows", None)
+    return makes_rows is None or _names(inspect.unwrap(makes_rows), depth - 1)
 
 
 def spot_of(function: Callable[..., Any]) -> Spot | None:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
 from penstock.dialects.dlt.standin.record import current, refuse, unknown
@@ -76,9 +77,19 @@ class DltResource:
         """A copy."""
         return self._copy()
 
-    def __iter__(self) -> Iterator[DltResource]:
-        """The records, where dlt reads them; here the resource itself, for whoever yields it."""
-        yield self
+    @property
+    def makes_rows(self) -> Callable[..., Any] | None:
+        """The function that makes its rows, if one does."""
+        return self.rows.function if self.rows is not None else None
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows, for a function that a run calls; before it the resource, for who yields it."""
+        if running() is None:
+            yield self
+            return
+        from penstock.dialects.dlt.standin.making import rows_in_run  # noqa: PLC0415 (a cycle)
+
+        yield from rows_in_run(self.rows, self.steps, self.name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -304,6 +315,11 @@ class ResourceFactory(_Factory):
 
     One that names none of these makes the rows itself.
     """
+
+    @property
+    def makes_rows(self) -> Callable[..., Any]:
+        """The function that may make its rows."""
+        return self.function
 
     def __or__(self, other: Any) -> DltResource:
         made = self()
