@@ -123,8 +123,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     slice in place of all that is said of requests and pages. `schemas` are where the schema comes
     from if the document does not hold it: the first of them, or with `combines` all of them.
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
-    that made it. `most` ends the reading early. `table_of` names the table of each record where
-    they go to several.
+    that made it. `called` is the name in the document of a stream that is read under another one,
+    as a parent that is not the stream of its name. `most` ends the reading early. `table_of` names
+    the table of each record where they go to several.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     schema: JsonValue = None
     files: bool = False
+    called: str = ""
     retrieve: Retrieve | None = None
     schemas: tuple[SchemaPart, ...] = ()
     combines: bool = False

@@ -125,19 +125,24 @@ class _Apart:
         fixed = name in self._loaded or name in self._told
         if not fixed:
             self._held[name] = wanted
-            self._streams[name] = msgspec.structs.replace(stands, selected=stream.selected)
+            self._streams[name] = msgspec.structs.replace(
+                stands, name=name, called=stream.called, selected=stream.selected
+            )
             (self._later.add if later else self._later.discard)(name)
             return name
         if dict(self._held.get(name, {})) == wanted and later == (name in self._later):
             return name
         own = f"{name} for {child.name}"
-        self._streams[own] = msgspec.structs.replace(stands, name=own, selected=False)
+        called = stream.called or name
+        self._streams[own] = msgspec.structs.replace(
+            stands, name=own, called=called, selected=False
+        )
         self._held[own] = wanted
         return own
 
     def _wanted(self, child: Stream, parent: Parent, stream: Stream) -> dict[str, str]:
         text = self._held.get(child.name, {}).get("parents") if parent.incremental else None
-        blob = msgspec.json.decode(text).get(stream.name) if text else None
+        blob = msgspec.json.decode(text).get(stream.called or stream.name) if text else None
         return airbyte_state.entries(stream, blob) if isinstance(blob, dict) else {}
 
 
@@ -158,8 +163,3 @@ def _with_parents(
 
 def _ordered(streams: dict[str, Stream]) -> list[Stream]:
     return list(streams.values())
-
-
-def parent_name(name: str) -> str:
-    """The name of a stream in the document, also of one that is read once more for a child."""
-    return name.partition(" for ")[0]

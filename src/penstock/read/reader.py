@@ -28,7 +28,6 @@ from penstock.plan.slices import Product, Slice, computed, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
 from penstock.read.airbyte_state import exported
-from penstock.read.ancestry import parent_name
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.closing import AnyTracker, closing_state, ending_state, make_tracker
@@ -522,7 +521,7 @@ class Reader:
         for parent in parents:
             above = next((c for c in context.parents if c.name == parent.stream), None)
             if parent.incremental and above is not None:
-                found[parent_name(above.name)] = exported(above.stream, above.state)
+                found[above.stream.called or above.name] = exported(above.stream, above.state)
         return found
 
     def _warn(self, context: StreamContext, code: str, message: str) -> None:

@@ -219,7 +219,7 @@ class Streams:
                 return name
             count += 1
             name = f"{stream.name}__{count}"
-        self.made[name] = replace(stream, name=name)
+        self.made[name] = replace(stream, name=name, called=stream.name if count > 1 else "")
         return name
 
     def _delegating(self, component: Component) -> Stream | None:
@@ -275,7 +275,7 @@ def _request(ctx: Context, requester: Component) -> Request:
 
 def _same(one: Stream, other: Stream) -> bool:
     """Whether two streams ask for and give the same records, whatever becomes of them."""
-    plain = {"selected": True, "hints": one.hints, "name": one.name}
+    plain = {"selected": True, "hints": one.hints, "name": one.name, "called": one.called}
     return replace(one, selected=True) == replace(other, **plain)
 
 

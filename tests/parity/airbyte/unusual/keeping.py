@@ -170,6 +170,40 @@ _PLACES = [
     ),
 ]  # fmt: skip
 
+# Parents that have the name of a stream, and are another one.
+
+_OWN = stream("parents", path="/full", incremental_sync=cursor())
+_NAMESAKE = [
+    case(
+        f"a parent that has the name of another stream, {name}",
+        _OWN,
+        *(
+            stream(
+                kids,
+                path=f"/{kids}/{{{{ stream_partition.pid }}}}",
+                retrieves={
+                    "partition_router": substream(
+                        parent(
+                            stream("parents", path=path, incremental_sync=cursor()),
+                            incremental_dependency=True,
+                        )
+                    )
+                },
+                incremental_sync=cursor(),
+            )
+            for kids, path in {"kids": "/new", "others": "/more"}.items()
+        ),
+        api=lambda: _dated,
+        state=tuple(as_messages(states)),
+        shared=("/full", "/new", "/more"),
+        twice=True,
+    )
+    for name, states in {
+        "no state": {},
+        "a state of each": {"kids": _KNOWN, "others": _KNOWN, "parents": {"at": "2024-01-06"}},
+    }.items()
+]
+
 # Groups whose streams would wait for one another.
 
 _TOP = stream("top")
@@ -272,4 +306,4 @@ _NAMES = [
     }.items()
 ]
 
-CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_PLACES, *_GROUPED, *_CONDITIONS, *_NAMES]
+CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_PLACES, *_NAMESAKE, *_GROUPED, *_CONDITIONS, *_NAMES]
