@@ -27,7 +27,8 @@ _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
 class Code(msgspec.Struct, frozen=True, kw_only=True):
     """Which code of the user's may be executed: that in a text only where `inside_text` says so.
 
-    `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it. `loader`
+    `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it; written as
+    `section/name` it is looked for where values of a source of that name stand. `loader`
     loads what a script builds while it waits, where it asks for what it has loaded.
     """
 

@@ -141,11 +141,12 @@ def _lookup(values: Mapping[str, JsonValue], name: str) -> object:
     from penstock.plan.source import Input  # noqa: PLC0415 (the same)
     from penstock.values import gather  # noqa: PLC0415 (the same)
 
+    section, _, name = name.rpartition("/")
     wanted = (Input(name=name),)
     try:
         found = gather(
             wanted, sets=values, config=None, environ=os.environ, folder=Path.cwd(),
-            source_name="rest_api",
+            source_name=section or "rest_api",
         )  # fmt: skip
     except PlanError:
         return ABSENT

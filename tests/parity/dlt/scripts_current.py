@@ -138,6 +138,26 @@ def source():
 retry_load(("extract", "load"))(ValueError())
 """
 
+SECTIONS = """
+from typing import List
+
+os.environ["SOURCES__SHOP__NAMES"] = '["users", "teams"]'
+os.environ["SOURCES__SHOP__SIZE"] = "30"
+os.environ["SOURCES__SHOP__TEAM"] = "blue"
+os.environ["TEAM"] = "red"
+
+@dlt.source(name="shop")
+def source(names: List[str] = dlt.config.value, size: int = dlt.config.value,
+           team: str = dlt.config.value):
+    for name in names:
+        yield from rest_api_resources({
+            "client": {"base_url": "BASE/", "paginator": "single_page",
+                       "headers": {"X-Team": team, "X-Length": str(len(team))}},
+            "resources": [{"name": name, "write_disposition": "replace",
+                           "endpoint": {"path": "users", "params": {"size": size + 1}}}],
+        })
+"""
+
 HANDED_ON = """
 from dlt.common import json, logger, pendulum
 from dlt.common.pendulum import pendulum as again
@@ -166,6 +186,7 @@ CURRENT: dict[str, Written] = {
     "credentials that are encoded": Written(text=ENCODED, api=shop, source="source()"),
     "values that nobody has said": Written(text=OPTIONAL, api=shop, source="source()"),
     "a resource inside of another": Written(text=INSIDE, api=shop, source="source()"),
+    "settings of a source": Written(text=SECTIONS, api=shop, source="source()"),
     "what dlt hands on": Written(text=HANDED_ON, api=shop),
     "a cursor of a transformer": Written(
         text=FOLLOWED_BELOW.replace("HINTS", 'primary_key="id"'), api=shop, source="source()"

@@ -91,6 +91,16 @@ for name in ("a", "b"):
 with duckdb.connect("shop.duckdb") as connection:
     keep(rows=connection.sql("SELECT count(*) FROM shop_data.users").fetchall())
 """
+IN_A_LOOP = """
+import asyncio
+
+async def main():
+    pipeline.run(source("a"))
+    with pipeline.sql_client() as client:
+        return client.execute_sql("SELECT count(*) FROM users")
+
+keep(rows=asyncio.run(main()))
+"""
 SEVERAL = """
 pipeline.run(source("a"))
 other = dlt.pipeline("other", destination=dlt.destinations.duckdb("shop.duckdb"),
@@ -131,7 +141,7 @@ def ours(script: str, stage: Stage, *more: str) -> tuple[int, Any]:
     return code, json.loads(kept.read_text("utf-8")) if kept.exists() else None
 
 
-@pytest.mark.parametrize("script", [ASKED, CONNECTED, SEVERAL, FAILED])
+@pytest.mark.parametrize("script", [ASKED, CONNECTED, SEVERAL, IN_A_LOOP, FAILED])
 def test_a_script_is_answered_the_same(
     script: str,
     oracle: Oracle,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 
 from penstock.dialects.dlt.standin import marks, record
@@ -54,7 +56,10 @@ class Batches:
 
     def _loaded(self, document: Document) -> Loaded:
         try:
-            return self._loader(document)
+            if not _in_a_loop():
+                return self._loader(document)
+            with ThreadPoolExecutor(1, "script") as beside:  # a run has a loop of its own
+                return beside.submit(self._loader, document).result()
         except Error as exc:
             self.failure = exc
             raise
@@ -75,6 +80,15 @@ class Batches:
                 yield
         finally:
             marks.take_up(texts)
+
+
+def _in_a_loop() -> bool:
+    """Whether the script is asynchronous here."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def fill(document: Document, reader: Reader, built: Built) -> None:

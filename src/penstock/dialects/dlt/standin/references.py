@@ -11,6 +11,8 @@ import typing
 from collections.abc import Callable
 from typing import Any, Self
 
+import msgspec
+
 from penstock.dialects.document import Joined, SecretRef
 
 Lookup = Callable[[str], object]
@@ -54,29 +56,40 @@ class Known:
 class Reference(str):
     """A secret or config value by its name; one that is `optional` is false if nobody says it."""
 
-    __slots__ = ("_lookup", "name", "optional", "secret")
+    __slots__ = ("_lookup", "name", "optional", "secret", "section")
 
     name: str
     secret: bool
     optional: bool
+    section: str | None
     _lookup: Lookup
 
     def __new__(
-        cls, name: str, *, secret: bool = True, default: Any = None, optional: bool = False
+        cls,
+        name: str,
+        *,
+        secret: bool = True,
+        default: Any = None,
+        optional: bool = False,
+        section: str | None = None,
     ) -> Self:
         """A text that stands for the value called `name`."""
         made = super().__new__(cls, f"\ue000{'s' if secret else 'c'}{name}\ue001")
         made.name = name
         made.secret = secret
         made.optional = optional
+        made.section = section
         made._lookup = Known.lookup
         if default is not None:
             Known.defaults[name] = default
         return made
 
     def known(self) -> Any:
-        """The value, or ABSENT while nobody has said it."""
-        found = self._lookup(self.name)
+        """The value, or ABSENT while nobody has said it; one of its own section comes first."""
+        found = ABSENT
+        if self.section is not None:
+            found = self._lookup(f"{self.section}/{self.name}")
+        found = self._lookup(self.name) if found is ABSENT else found
         return Known.defaults.get(self.name, ABSENT) if found is ABSENT else found
 
     def resolved(self) -> Any:
@@ -245,14 +258,20 @@ for _name in ("__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rt
     setattr(Reference, _name, _arithmetic(_name))
 
 
-def injected(name: str, unnamed: Unnamed, annotation: object) -> object:
-    """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
-    reference = Reference(name, secret=unnamed.secret, optional=_may_be_none(annotation))
+def injected(name: str, unnamed: Unnamed, annotation: object, section: str | None) -> object:
+    """The value of a parameter that dlt would fill in; a number is one, as soon as it is known.
+
+    `section` is what the function is called, under which values of its own may stand.
+    """
+    optional = _may_be_none(annotation)
+    reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
     kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
     kind = kinds.get(annotation if isinstance(annotation, (type, str)) else None)
     found = reference.known() if kind is not None or annotation in (bool, "bool") else ABSENT
     if found is ABSENT:
-        return reference
+        many = typing.get_origin(annotation) or annotation
+        text = reference.known() if many in {list, dict} else None
+        return msgspec.json.decode(text) if isinstance(text, str) else reference
     if kind is None:
         return found if isinstance(found, bool) else str(found).lower() in {"1", "true", "yes"}
     made = kind(found)

@@ -63,7 +63,12 @@ class Rows:
 
 
 def bound(
-    function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any], *, skip: int = 0
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: Mapping[str, Any],
+    section: str,
+    *,
+    skip: int = 0,
 ) -> Rows:
     """The rows of a function, with the parameters that dlt fills in as references.
 
@@ -82,7 +87,7 @@ def bound(
             cursor = name
             filled[name] = given
         elif isinstance(given, Unnamed):
-            filled[name] = injected(name, given, parameter.annotation)
+            filled[name] = injected(name, given, parameter.annotation, section)
         elif isinstance(given, Reference):
             filled[name] = given
     made = Rows(function, args, filled)

@@ -53,7 +53,9 @@ class Accessor:
         return Reference(name, secret=self._secret, default=default, optional=default is None)
 
 
-def filled(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def filled(
+    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], section: str
+) -> Any:
     """What a function gives, with the parameters that dlt fills in as references.
 
     Raises:
@@ -64,5 +66,5 @@ def filled(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str,
     for name, parameter in signature.parameters.items():
         given = bound.arguments.get(name, parameter.default)
         if isinstance(given, Unnamed):
-            bound.arguments[name] = injected(name, given, parameter.annotation)
+            bound.arguments[name] = injected(name, given, parameter.annotation, section)
     return function(*bound.args, **bound.kwargs)

@@ -304,7 +304,7 @@ class SourceFactory(_Factory):
 
     def __call__(self, *args: Any, **named: Any) -> DltSource:
         """The source that the function makes."""
-        made = filled(self.function, args, named)
+        made = filled(self.function, args, named, self.name)
         resources = list(flat(made, f"the source {self.name!r}"))
         settings = {k: v for k, v in self.settings.items() if k in _ON_SOURCE}
         return DltSource(self.name, resources, **settings)
@@ -331,9 +331,11 @@ class ResourceFactory(_Factory):
         """The resource that the function yields, or a list if there are several."""
         hints = {k: v for k, v in self.settings.items() if k in HINTS}
         if not makes_resources(self.function):
-            made = python_resource(self.name, bound(self.function, args, named))
+            made = python_resource(self.name, bound(self.function, args, named, self.name))
             return self._set(made, hints)
-        found = list(flat(filled(self.function, args, named), f"the resource {self.name!r}"))
+        found = list(
+            flat(filled(self.function, args, named, self.name), f"the resource {self.name!r}")
+        )
         for resource in found:
             self._set(resource, hints)
         if len(found) != 1:
@@ -354,7 +356,7 @@ class TransformerFactory(ResourceFactory):
 
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource, fed by what the decorator names."""
-        rows = bound(self.function, args, named, skip=1)
+        rows = bound(self.function, args, named, self.name, skip=1)
         rows.takes_items = True
         made = python_resource(self.name, rows)
         parent = self.settings.get("data_from")
