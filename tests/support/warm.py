@@ -26,10 +26,14 @@ DESTINATIONS = (
 
 
 def told(*modules: str) -> Iterator[dict[str, Any]]:
-    """What the test asks for, line by line, once these modules, where installed, are loaded."""
+    """What the test asks for, line by line, once these modules, where installed, are loaded.
+
+    That they are is said first: what a test times shall not be their loading.
+    """
     for name in modules:
         if importlib.util.find_spec(name.partition(".")[0]) is not None:
             importlib.import_module(name)
+    say(0)
     for line in sys.stdin:
         yield json.loads(line)
 
@@ -75,6 +79,7 @@ class Warm:
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         )
+        assert self.hear() == 0
 
     def tell(self, **words: Any) -> None:
         """Ask for something."""
