@@ -11,7 +11,7 @@ from penstock.plan.hints import Hints
 from penstock.plan.pagination import Led
 from penstock.plan.python import Lead, Retrieve, Turn
 from penstock.plan.records import Call, Keys, Records
-from penstock.plan.request import Param, Request, Slot
+from penstock.plan.request import Param, Request, Slot, build
 from penstock.plan.slices import Field, Parent, Product, Values
 from penstock.plan.source import Input, Source, Stream
 from penstock.plan.variants import PARTITION, DifferingError, combined
@@ -120,6 +120,20 @@ def test_an_own_parent_is_combined_with_the_variants():
     assert partition.members[0] == parent
 
 
+def test_a_param_that_only_one_has_is_null_for_the_others():
+    """And is left out of their requests."""
+
+    def asked(*params):
+        return source(Stream(name="u", request=Request(url=BASE, params=params)))
+
+    made = combined([asked(param("a", 1), param("b", 2)), asked(param("c", 3), param("a", 4))])
+    request = made.streams[0].request
+    for label, query in zip(labels(made.streams[0]), ({"a": 1, "b": 2}, {"a": 4, "c": 3}),
+                            strict=True):  # fmt: skip
+        found = build(request, (), frame(label))
+        assert dict(found.query) == {name: str(value) for name, value in query.items()}
+
+
 def test_functions_are_chosen_too():
     """Rows that functions make are those of the slice's own."""
 
@@ -186,7 +200,7 @@ def test_objects_are_the_same_by_what_they_hold():
     [
         (stream("y", hints=Hints(write="replace")), "write"),
         (stream("y", partition=Values(name="n", values=Const(value=[1]))), "parent"),
-        (Stream(name="users", request=Request(url=BASE, params=(param("n", 1),))), "params"),
+        (Stream(name="users", request=Request(url=BASE, method="POST")), "method"),
     ],
 )
 def test_other_differences_are_told(other, what):

@@ -19,7 +19,7 @@ from penstock.plan.auth import Auth, Choose
 from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, evaluate_text, walk
 from penstock.plan.python import Retrieve
 from penstock.plan.records import Call
-from penstock.plan.request import Param, Slot
+from penstock.plan.request import Param, Request
 from penstock.plan.slices import Parent, Partition, Product, Values, leaves, parents_of
 from penstock.plan.source import Source, Stream
 
@@ -151,6 +151,8 @@ def _mixed(values: Sequence[object], name: str, what: str, choose: _Choice) -> o
     for kind in (Expr, Auth, Retrieve, Call):
         if all(isinstance(value, kind) for value in values):
             return choose(values, what)
+    if isinstance(first, Request):
+        values = _aligned([value for value in values if isinstance(value, Request)])
     if isinstance(first, msgspec.Struct) and all(type(value) is type(first) for value in values):
         found = {
             field: _mixed([getattr(v, field) for v in values], name, _called(first, field), choose)
@@ -165,9 +167,20 @@ def _mixed(values: Sequence[object], name: str, what: str, choose: _Choice) -> o
     raise DifferingError(name, what)
 
 
+def _aligned(requests: Sequence[Request]) -> Sequence[Request]:
+    """The requests with the same params, those that one lacks as nulls, which are left out."""
+    held = [{param.slot: param for param in request.params} for request in requests]
+    if any(len(names) < len(r.params) for names, r in zip(held, requests, strict=True)):
+        return requests
+    slots = dict.fromkeys(slot for params in held for slot in params)
+    lacking = {slot: Param(slot=slot, value=Const(value=None)) for slot in slots}
+    return [
+        msgspec.structs.replace(request, params=tuple((lacking | params).values()))
+        for request, params in zip(requests, held, strict=True)
+    ]
+
+
 def _called(of: msgspec.Struct, field: str) -> str:
-    if isinstance(of, Slot):
-        return "param"
     return f"{of.slot.place} param {of.slot.name!r}" if isinstance(of, Param) else field
 
 

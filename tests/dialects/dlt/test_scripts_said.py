@@ -166,10 +166,10 @@ SAID = {
     "one resource in two ways": (
         (
             "def api(size):\n    return rest_api_source({'client': {'base_url': 'https://a.test'},"
-            " 'resources': [{\n        'name': 'a', 'endpoint': {'params': {f'n{size}': 1}}}]})\n"
+            " 'resources': [{\n        'name': 'a', 'endpoint': {'data_selector': f'n{size}'}}]})\n"
             "dlt.pipeline('p', destination='duckdb').run([api(1), api(22)])\n"
         ),
-        ["error[duplicate-name] 2: the script makes 'a' several times, with another param"],
+        ["error[duplicate-name] 2: the script makes 'a' several times, with another path"],
     ),
     "a state outside of a run": (
         "@dlt.source\ndef api():\n    dlt.current.source_state()['n'] = 1\n    return []\napi()\n",
