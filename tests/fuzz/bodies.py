@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,7 +113,37 @@ PIECES = (
         b'"id":',
     ),
     *(b'{"id":1}', b'{"id":1,"id":2}', b'{"":1}', b'"2024-01-02T00:00:00Z"', b'"0000-00-00"'),
+    *(
+        b"<a>" * 1500,
+        b"</r>",
+        b"<!DOCTYPE d [",
+        b'<!ENTITY e "e">',
+        b"&e;",
+        b"]]>",
+        b"<?x",
+        b"<html>",
+    ),
+    *(b"\r", b'"' * 3, b"," * 50, b"x" * 140_000, b"\x01\x00", b"\x63\x00", b"PK\x01\x02", b"\x1a"),
     *(b"undefined", b"None", b"True", b"\x1f\x8b\x08", b"PK\x03\x04", b"a" * 5000),
+)
+
+CSV = b'id,at,name\r\n1,2024-01-02,"a ""b"", c"\r\n2,,\r\n'
+XML = b'<?xml version="1.0" encoding="utf-8"?><d a="1"><r id="1">x</r><r><![CDATA[y]]>&amp;</r></d>'
+LINES = b'{"id":1,"at":"x"}\n{"id":2}\n\n[{"id":3}]\n'
+
+
+def _archive(*texts: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as held:  # as if of 1980, so that it is always the same
+        for number, text in enumerate(texts):
+            held.writestr(zipfile.ZipInfo(f"d/{number}.json"), text, zipfile.ZIP_DEFLATED)
+    return made.getvalue()
+
+
+# Bodies of other kinds than JSON.
+OTHERS = (
+    *(CSV, XML, LINES, gzip.compress(LINES, mtime=0)),
+    *(_archive(CSV), _archive(b'{"data":[{"id":1}]}', b'{"data":[]}')),
 )
 
 
@@ -135,6 +168,9 @@ def garbled(body: bytes, choose: Chooser) -> bytes:
 
 def body(choose: Chooser) -> bytes:
     """The body of an answer, which is near to a right one."""
+    if choose.below(4) == 0:
+        text = pick(choose, OTHERS)
+        return garbled(text, choose) if choose.below(4) else text
     page = pick(choose, PAGES)
     if choose.below(2):
         page = mutated({"page": page}, choose, PAGES).get("page", odd(choose))

@@ -129,12 +129,12 @@ def _mending(
         raise undecodable(body, why) from None
 
 
-def undecodable(body: bytes, why: str) -> BodyError:
+def undecodable(body: bytes, why: str, what: str = "JSON") -> BodyError:
     """The error for a body that is not what it should be."""
     text = jsontext.beginning(body, _EXCERPT).strip()
     if "(byte " not in why:
         why = f"{why} (byte {len(body)})"  # what is cut ends where it is cut
-    kind = "an HTML page" if text[:1] == "<" else "not JSON"
+    kind = "an HTML page" if text[:1] == "<" and what != "XML" else f"not {what}"
     seen = f"; it begins {text!r}" if text else ""
     error = BodyError(f"the answer is {kind}: {why}{seen}", code="undecodable")
     error.retriable = True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -19,6 +22,7 @@ from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undeco
 from penstock.read.transport import MAX_BODY
 
 _GZIP = b"\x1f\x8b"
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 def unpacked(body: bytes, decoder: Decoder) -> Iterator[bytes]:
@@ -43,21 +47,35 @@ def _gunzip(body: bytes) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
             return _capped(packed.read(MAX_BODY + 1))
     except (OSError, EOFError, zlib.error) as exc:
-        raise undecodable(body[:0], f"broken gzip: {exc}") from exc
+        raise undecodable(body[:0], str(exc), "gzip") from exc
 
 
 def _unzip(body: bytes) -> Iterator[bytes]:
+    """The files of an archive, one by one; all of them together are bounded."""
+    with _readable():
+        archive = zipfile.ZipFile(io.BytesIO(body))
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    left = MAX_BODY
+    for name in names:
+        with _readable(), archive.open(name) as member:
+            data = member.read(left + 1)
+        left -= len(_capped(data, left))
+        yield data
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """One error for all that a damaged archive, or one that nobody unpacks, is to the library."""
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    yield _capped(member.read(MAX_BODY + 1))
-    except (zipfile.BadZipFile, OSError, zlib.error) as exc:
-        raise undecodable(body[:0], f"broken zip: {exc}") from exc
+        yield
+    except MemoryError:
+        raise
+    except Exception as exc:
+        raise undecodable(b"", str(exc), "a zip archive that can be read") from exc
 
 
-def _capped(data: bytes) -> bytes:
-    if len(data) > MAX_BODY:
+def _capped(data: bytes, most: int = MAX_BODY) -> bytes:
+    if len(data) > most:
         raise CapError(f"the answer unpacks to more than {MAX_BODY:,} bytes", code="body-too-large")
     return data
 
@@ -78,11 +96,21 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
             envelope, present = decoded.envelope, present and decoded.present
             continue
         for value in _values(part, decoder):
-            taken = walked(jsontext.encode(value), want.records)
-            records += taken.records
+            records += _taken(part, value, decoder, want)
         if decoder.format == "xml":
             envelope = next(iter(_values(part, decoder)), {})
     return Decoded(records=records, envelope=envelope, present=present)
+
+
+def _taken(part: bytes, value: JsonValue, decoder: Decoder, want: Wanted) -> Sequence[RawRecord]:
+    """The records in a value."""
+    try:
+        return walked(jsontext.encode(value), want.records).records
+    except (msgspec.DecodeError, UnicodeEncodeError) as exc:
+        raise undecodable(part, str(exc), decoder.format.upper()) from exc
+    except RecursionError:
+        why = "it is nested too deeply to be read"
+        raise undecodable(part, why, decoder.format.upper()) from None
 
 
 def _values(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
@@ -94,14 +122,21 @@ def _values(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
         case "xml":
             yield _xml(body)
         case "lines":
-            for line in body.decode(decoder.encoding, "replace").splitlines():
+            for line in _text(body, decoder).splitlines():
                 yield {"record": line}
         case "json":
             yield from _items(body, decoder)
 
 
+def _text(body: bytes, decoder: Decoder) -> str:
+    try:
+        return body.decode(decoder.encoding, "replace")
+    except UnicodeError as exc:  # some encodings have nothing to put in place of what is wrong
+        raise undecodable(body, str(exc), "text") from exc
+
+
 def _json_lines(body: bytes) -> Iterator[JsonValue]:
-    for line in body.splitlines():
+    for line in body.removeprefix(codecs.BOM_UTF8).splitlines():
         if line.strip():
             try:
                 yield jsontext.decode(line)
@@ -110,16 +145,20 @@ def _json_lines(body: bytes) -> Iterator[JsonValue]:
 
 
 def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
+    if _PAGE.match(body):
+        raise undecodable(body, "there is no table in it", "CSV")
+    csv.field_size_limit(MAX_BODY)  # no field is longer than a body
     try:
         text = body.decode(decoder.encoding)
-    except UnicodeDecodeError as exc:
-        raise undecodable(body, str(exc)) from exc
-    for row in csv.DictReader(io.StringIO(text), delimiter=decoder.separator):
-        yield {
-            # Fields beyond the header's stand in a list, under the name that JSON has for no name.
-            "null" if name is None else str(name): None if value in decoder.nulls else value
-            for name, value in row.items()
-        }
+        # Lines end as they do in the body, which a field in quotes may rightly hold.
+        for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=decoder.separator):
+            yield {
+                # Fields beyond the header's stand in a list, named as JSON names what has no name.
+                "null" if name is None else str(name): None if value in decoder.nulls else value
+                for name, value in row.items()
+            }
+    except (UnicodeError, csv.Error) as exc:
+        raise undecodable(body, str(exc), "CSV") from exc
 
 
 def _xml(body: bytes) -> JsonValue:
@@ -129,8 +168,8 @@ def _xml(body: bytes) -> JsonValue:
 
     try:
         value: JsonValue = xmltodict.parse(body)
-    except (ExpatError, ValueError) as exc:
-        raise undecodable(body, f"not XML: {exc}") from exc
+    except (ExpatError, LookupError, ValueError) as exc:
+        raise undecodable(body, str(exc), "XML") from exc
     return value
 
 
