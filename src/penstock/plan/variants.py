@@ -293,7 +293,7 @@ def _labels(name: str, streams: Sequence[Stream]) -> list[str]:
     labels = [" ".join(texts) for texts in shown]
     if not _told_apart(labels, streams):
         labels = [
-            f"{label} {_digest(repr(secret))}".strip()
+            f"{label} {digest(repr(secret))}".strip()
             for label, secret in zip(labels, hidden, strict=True)
         ]
     if not _told_apart(labels, streams):
@@ -308,7 +308,8 @@ def _told_apart(labels: Sequence[str], streams: Sequence[Stream]) -> bool:
     return all(same(first.setdefault(label, stream), stream) for label, stream in pairs)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """What stands for a text that must not be shown."""
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

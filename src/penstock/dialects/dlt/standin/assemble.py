@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -34,8 +34,7 @@ def _layers(
 ) -> list[list[tuple[DltResource, DltSource]]]:
     """The resources of whole sources, in as few lists as have no name twice."""
     layers: list[list[tuple[DltResource, DltSource]]] = [[]]
-    for _, held in groupby(listed, key=lambda pair: id(pair[1])):
-        group = list(held)
+    for group in _groups(listed):
         names = {resource.name for resource, _ in group}
         free = (layer for layer in layers if not any(r.name in names for r, _ in layer))
         layer = next(free, None)
@@ -44,6 +43,19 @@ def _layers(
         else:
             layer += group
     return layers
+
+
+def _groups(
+    listed: list[tuple[DltResource, DltSource]],
+) -> Iterator[list[tuple[DltResource, DltSource]]]:
+    """The resources of each source; those that come again there apart, in lists of their own."""
+    for _, held in groupby(listed, key=lambda pair: id(pair[1])):
+        left = list(held)
+        while left:
+            first = {resource.name: nth for nth, (resource, _) in reversed([*enumerate(left)])}
+            taken = set(first.values())
+            yield [pair for nth, pair in enumerate(left) if nth in taken]
+            left = [pair for nth, pair in enumerate(left) if nth not in taken]
 
 
 def _assembled(listed: list[tuple[DltResource, DltSource]]) -> Mapping[str, Any]:

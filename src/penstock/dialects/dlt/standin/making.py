@@ -27,7 +27,7 @@ from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.python import ForTable, Retrieve
-from penstock.plan.variants import SENSITIVE, captured
+from penstock.plan.variants import SENSITIVE, captured, digest
 
 _END = object()
 _NOTHING: Mapping[str, Any] = {}
@@ -100,15 +100,17 @@ def _said(rows: Rows) -> str:
     function = inspect.unwrap(rows.function)
     free = function.__code__.co_freevars if isinstance(function, FunctionType) else ()
     enclosed = {n: v for n, v in captured(function).items() if n in free} if free else {}
-    given = {n: v for n, v in {**enclosed, **rows.named}.items() if n != rows.cursor}
-    return ", ".join(word for value in (*rows.args, *given.values()) for word in _words(value))
+    names = list(inspect.signature(function).parameters)[rows.takes_items :]
+    given = {**enclosed, **dict(zip(names, rows.args, strict=False)), **rows.named}
+    return ", ".join(_words({n: v for n, v in given.items() if n != rows.cursor}))
 
 
 def _words(value: Any) -> Iterator[str]:
-    """The texts and numbers of a value; of a mapping those whose names hide nothing."""
+    """The texts and numbers of a value; where a name hides what it is, a digest of each."""
     if isinstance(value, Mapping):
         for name, held in value.items():
-            yield from () if SENSITIVE.search(str(name)) else _words(held)
+            hides = SENSITIVE.search(str(name)) is not None
+            yield from map(digest, _words(held)) if hides else _words(held)
         return
     found = read_text(value) if isinstance(value, str) else value
     found = found.name if isinstance(found, SecretRef) else found
