@@ -11,7 +11,7 @@ from penstock.plan.hints import Hints
 from penstock.plan.pagination import Led
 from penstock.plan.python import Lead, Retrieve, Turn
 from penstock.plan.records import Call, Keys, Records
-from penstock.plan.request import Param, Request, Slot, build
+from penstock.plan.request import JsonBody, Param, Request, Slot, build
 from penstock.plan.slices import Field, Parent, Product, Values
 from penstock.plan.source import Input, Source, Stream
 from penstock.plan.variants import PARTITION, DifferingError, combined
@@ -85,6 +85,10 @@ def test_labels_hold_no_secrets():
 
     made = combined([source(keyed("k1", "x")), source(keyed("k2", "y"))]).streams[0]
     assert labels(made) == ["x", "y"]
+    bodies = [JsonBody(value=Const(value={"password": word})) for word in ("k1", "k2")]
+    made = combined([source(Stream(name="u", request=Request(url=BASE, body=body)))
+                     for body in bodies]).streams[0]  # fmt: skip
+    assert not [label for label in labels(made) if "k1" in label or "k2" in label]
     made = combined([source(keyed("k1", "x")), source(keyed("k2", "x"))]).streams[0]
     assert not [label for label in labels(made) if "k1" in label or "k2" in label]
 

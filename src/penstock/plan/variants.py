@@ -25,6 +25,7 @@ from penstock.plan.source import Source, Stream
 
 PARTITION = "source"
 SENSITIVE = re.compile(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
+_BODY = "value"  # what the field of a body is called, in which anything may stand
 _DEPTH = 12  # to which values are compared
 _DIGITS = 12  # of a digest that stands for what must not be shown
 _Choice = Callable[[Sequence[object], str], object]
@@ -281,7 +282,7 @@ def _labels(name: str, streams: Sequence[Stream]) -> list[str]:
     hidden: list[list[str]] = [[] for _ in streams]
 
     def note(values: Sequence[object], what: str) -> object:
-        secret = bool(SENSITIVE.search(what)) or what.startswith(("header", "cookie"))
+        secret = bool(SENSITIVE.search(what)) or what.startswith(("header", "cookie", _BODY))
         if isinstance(values[0], Call):
             return values[0]  # it goes with what it is called with
         into = hidden if secret or isinstance(values[0], Auth) else shown
