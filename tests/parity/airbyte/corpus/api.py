@@ -26,7 +26,7 @@ from penstock.plan.datetimes import format_datetime
 _RETRIEVERS = {"SimpleRetriever", "AsyncRetriever", "CustomRetriever"}
 _GLOB = set("*?[")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-AGAIN = 5  # how often one request may come before its page is the last
+AGAIN = 40  # how often one request may come before its page is the last: parents are read anew
 
 
 def described(stream: dict[str, Any], values: dict[str, Any], turn: int) -> dict[str, Any]:

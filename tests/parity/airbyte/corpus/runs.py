@@ -43,7 +43,7 @@ from penstock.dialects.loading import read_text
 from penstock.errors import Error
 from penstock.plan.source import Source
 
-VERSION = 5  # of the answers: what was kept before another one is of no use
+VERSION = 6  # of the answers: what was kept before another one is of no use
 LATER = timedelta(days=3)
 MOST = 1500  # requests of one run
 PATIENCE = 60.0  # seconds for one run
