@@ -130,6 +130,9 @@ def _remove(container: JsonValue, key: str) -> None:
 def update(value: JsonValue, path: Path, item: JsonValue) -> int:
     """Set everything that stands at `path` already; how often it did."""
     count = 0
+    if path[0] == "**" and len(path) > 1:
+        count = update(value, path[1:], item)
+        return count + sum(update(inner, path, item) for _, inner in list(_entries(value)))
     for key, inner in list(_entries(value)):
         if not fnmatchcase(key, path[0]):
             continue

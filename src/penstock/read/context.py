@@ -106,6 +106,7 @@ class StreamContext:
         self.children: list[StreamContext] = []
         self.tally = Tally()
         self.lost = 0
+        self.cause: Error | None = None  # why a slice is lost, of the first one
         self._began: float | None = None  # the first page, on the run's clock
         self.door: Door | None = None
         steps = stream.records.steps
@@ -115,10 +116,9 @@ class StreamContext:
         self.carries = tuple(step for step in steps if isinstance(step, Carry))
         self.keys = _key_reader(stream.hints.primary_key)
         self._laws: dict[int | None, Law] = {}
-        self._pagination: Decided | None = None
+        turned = stream.pagination
+        self._pagination: Decided | None = None if isinstance(turned, Detect) else turned
         self._want: Wanted | None = None
-        if not isinstance(stream.pagination, Detect):
-            self._pagination = stream.pagination
 
     @cached_property
     def tables(self) -> dict[str, Hints]:

@@ -450,6 +450,7 @@ class Reader:
     async def _lose(self, context: StreamContext, piece: Slice, error: Error) -> None:
         """A slice that cannot be completed: said, counted, and kept for the next run."""
         context.lost += 1
+        context.cause = context.cause or error
         context.locate(error)
         where = describe(piece)
         context.tally.failures.append(failure(error, where))
@@ -506,6 +507,7 @@ class Reader:
             await above.over.wait()
             if above.lost and above.itemwise:
                 error = ReadError(f"{above.name!r} could not be read in full", code="parent-lost")
+                error.__cause__ = above.cause
                 await self._lose(context, Slice(), error)
 
     def _parents_state(self, context: StreamContext) -> JsonValue:

@@ -192,6 +192,8 @@ def failure_kind(error: Exception) -> FailureKind:
                 "system": "system_error",
             }
             return kinds[blame]
+        case ReadError(code="parent-lost", __cause__=Exception() as cause):
+            return failure_kind(cause)
         case PlanError() | AuthError():
             return "config_error"
         case StatusError(status=status) if status in _REFUSED:

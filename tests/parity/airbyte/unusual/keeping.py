@@ -204,6 +204,23 @@ _NAMESAKE = [
     }.items()
 ]
 
+# Who can help where a parent fails.
+
+_UNREAD = [
+    case(
+        f"a parent that is refused with {status}",
+        stream(
+            "kids",
+            path="/p/{{ stream_partition.pid }}",
+            retrieves={"partition_router": substream(parent(stream("parents", path="/full")))},
+        ),
+        api=lambda status=status: lambda _: Reply(status=status, body={}),
+        waits=False,
+        alike=True,
+    )
+    for status in (403, 404)
+]
+
 # Groups whose streams would wait for one another.
 
 _TOP = stream("top")
@@ -306,4 +323,14 @@ _NAMES = [
     }.items()
 ]
 
-CASES = [*_STATES, *_TOKENS, *_NAMELESS, *_PLACES, *_NAMESAKE, *_GROUPED, *_CONDITIONS, *_NAMES]
+CASES = [
+    *_STATES,
+    *_TOKENS,
+    *_NAMELESS,
+    *_PLACES,
+    *_NAMESAKE,
+    *_UNREAD,
+    *_GROUPED,
+    *_CONDITIONS,
+    *_NAMES,
+]

@@ -139,6 +139,11 @@ _MADE = [
                            condition="{{ components_values['name'] == 'x' }}")), config=_TWO),
     _dynamic("values at a pattern", _by_config(
         _NAME, _put("/{{ components_values['name'] }}", "retriever", "*", "path")), config=_TWO),
+    _dynamic("values at every depth", _by_config(
+        _PATH, _put("{{ components_values['name'] }}", "**", "name")), config=_TWO),
+    _dynamic("values at every depth of a part", _by_config(
+        _NAME, _PATH, _put("{{ components_values['n'] }}", "retriever", "**", "http_method"),
+        _put("GET", "**", "requester", "http_method")), config=_TWO),
     _dynamic("a typed value", _by_config(
         _NAME, _PATH, _put("{{ components_values['n'] }}", *_QUERY, create_or_update=True,
                            value_type="string")), config=_TWO),
