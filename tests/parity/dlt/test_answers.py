@@ -87,9 +87,10 @@ TOLD = {
 CONNECTED = """
 import duckdb
 for name in ("a", "b"):
-    pipeline.run(source(name))
+    pipeline.run(rest_api_source({"client": {"base_url": f"BASE/{name}"}, "resources": ["users"]}))
 with duckdb.connect("shop.duckdb") as connection:
-    keep(rows=connection.sql("SELECT count(*) FROM shop_data.users").fetchall())
+    keep(rows=connection.sql("SELECT count(*) FROM shop_data.users").fetchall(),
+         name=pipeline.default_schema_name)
 """
 IN_A_LOOP = """
 import asyncio

@@ -220,8 +220,12 @@ class Pipeline:
     @property
     def default_schema_name(self) -> str:
         """What the source is called."""
-        names = [source.name for source in (self._asked.sources if self._asked else ())]
-        return next((str(name) for name in names if name), self.pipeline_name)
+        for source in self._asked.sources if self._asked else ():
+            if source.name:
+                return str(source.name)
+            if any(resource.config is not None for resource in source.listed):
+                return "rest_api"  # as dlt calls one that has no name
+        return self.pipeline_name
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"pipeline.{name}", name)
