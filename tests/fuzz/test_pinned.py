@@ -297,6 +297,15 @@ def test_a_number_that_is_none_is_an_error(number: Any):
     assert [code for code, _ in found] == ["airbyte-wrong-type"]
 
 
+@pytest.mark.parametrize("form", [[[]], [["a"]], ["ab"], [["a", 1, 2]], [None]])
+def test_a_form_that_holds_no_pairs_costs_its_slice_only(form: Any):
+    """It ended the whole run with an exception, or was sent without what it holds."""
+    document = config(endpoint={"method": "POST", "data": form})
+    (lost,) = read(document, b'{"data":[]}').lost()
+    assert lost.error.code == "expr"
+    assert "must be a mapping or a list of pairs" in lost.error.message
+
+
 # Times.
 
 

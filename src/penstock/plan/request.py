@@ -223,10 +223,14 @@ def _body(
             assert_never(body)
 
 
+def _is_pair(value: JsonValue) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2  # noqa: PLR2004 (that is a pair)
+
+
 def _pairs(value: JsonValue) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [(k, t) for k, v in value.items() if v is not None for t in _texts(v)]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and all(map(_is_pair, value)):
         return [(as_text(p[0]), as_text(p[1])) for p in value if isinstance(p, (list, tuple))]
     raise ExprError(f"a form must be a mapping or a list of pairs, not {value!r}")
 
