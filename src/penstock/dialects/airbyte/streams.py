@@ -270,7 +270,8 @@ def _request(ctx: Context, requester: Component) -> Request:
     send = custom.send(ctx, requester)
     located = "url_base" in requester or "url" in requester
     made = request(ctx, requester) if located else Request(url=Const(value=""))
-    return replace(made, send=send)
+    # What the manifest says of parameters is the class's to send, also where a link leads on.
+    return made if send is None else replace(made, params=(), send=send)
 
 
 def _same(one: Stream, other: Stream) -> bool:

@@ -332,6 +332,39 @@ class Marked(SimpleRetriever):
         route=pages,
         expected={"items": [{"id": i, "position": i - 1} for i in range(1, 6)]},
     ),
+    Case(
+        name="requester-whose-pages-are-links",
+        code=IMPORTS
+        + """
+from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
+
+
+@dataclass
+class Mine(HttpRequester):
+    pass
+""",
+        streams=[
+            stream(
+                requester={
+                    **custom("Requester", "Mine"),
+                    **{k: v for k, v in requester().items() if k != "type"},
+                    "request_parameters": {"not": "looked at"},
+                },
+                retriever={
+                    "paginator": {
+                        "type": "DefaultPaginator",
+                        "pagination_strategy": {
+                            "type": "CursorPagination",
+                            "cursor_value": "{{ response.get('next') }}",
+                        },
+                        "page_token_option": {"type": "RequestPath"},
+                    }
+                },
+            )
+        ],
+        route=lambda asked: rows(2) if asked.query else {**rows(1), "next": "/items?after=1"},
+        expected={"items": [{"id": i, "name": f"n{i}"} for i in (1, 2)]},
+    ),
     _halving("retriever-that-reads-halves"),
     _halving("retriever-that-reads-halves-of-partitions", "a", "b"),
     Case(
