@@ -123,6 +123,9 @@ CODES: dict[str, str] = {
     "cursor-missing": "A record has no cursor value.",
     "parent-field": "A parent record lacks a value that a child needs.",
     "step-failed": "A processing step of the document failed on a record.",
+    "file-name": "The file of a record may not be called as the document says.",
+    "file-target": "A record does not say where its file is.",
+    "file-unwritten": "The file of a record cannot be written.",
     "table-name": "A function of the document names no table for a record.",
     # While shaping and keeping.
     "shape": "A record does not fit its tables.",
@@ -186,6 +189,7 @@ CODES: dict[str, str] = {
     "airbyte-reference-missing": "A `$ref` leads nowhere.",
     "airbyte-reference-cycle": "References go in a circle.",
     "airbyte-custom-component": "A component is a Python class of the manifest, which is not run.",
+    "airbyte-files": "The records of a stream lead to files.",
     "airbyte-gap": "The manifest says something that the plan does not honour yet.",
     "airbyte-action": "A response filter asks for an action that there is not.",
     "airbyte-dead-filter": "A response filter can never apply.",

@@ -61,6 +61,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     deny_private: bool
     max_body: int | None
     keep_bad_pages: Path | None
+    files: Path | None
     as_json: bool
     quiet: bool
 
@@ -121,6 +122,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Keep answers that cannot be read in this folder, secrets masked.",
+)
+@click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Fetch the files that records lead to into this folder.",
 )
 @json_option
 @allow_code_option
@@ -184,6 +191,7 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress, destinat
         deny_private=wanted.deny_private,
         max_body=wanted.max_body * MEGABYTE if wanted.max_body else None,
         keep_bad_pages=wanted.keep_bad_pages,
+        files=wanted.files,
         alone=True,
     )
 

@@ -75,6 +75,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `alone` says that nothing else in this process opens the destination during the run, which a
     DuckDB file is then opened for: it is loaded faster.
     With `dlt_columns` the engine's own columns and tables are those of dlt.
+    `files` is the folder that files are fetched into, to which records of manifests lead.
     `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
 
@@ -94,6 +95,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     deny_private: bool = False
     max_body: int | None = None  # bytes
     keep_bad_pages: Path | None = None
+    files: Path | None = None
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
 
@@ -308,6 +310,7 @@ class Run:
             loaded=loaded,
             fresh=self._options.full_refresh,
             seconds=self._clock.monotonic,
+            files=self._options.files,
         )
         asker = make_asker(
             self._source,

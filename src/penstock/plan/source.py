@@ -12,6 +12,7 @@ from penstock.plan.auth import Auth, NoAuth
 from penstock.plan.budget import Budget
 from penstock.plan.decoder import Decoder, Format
 from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.files import Files
 from penstock.plan.hints import Hints
 from penstock.plan.jobs import Job
 from penstock.plan.pagination import Detect, Pagination
@@ -119,7 +120,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     Streams of one `group` are never read at the same time. With `slicing` "first-page" the params
     of partition and cursor are left out once there is a page token. `needs` are the classes without
     which the stream cannot be read. `schema` is the JSON schema the document declares, where it was
-    compiled to be described; `files` says that the document also fetches files. `retrieve` reads a
+    compiled to be described; `files` are those that its records lead to. `retrieve` reads a
     slice in place of all that is said of requests and pages. `schemas` are where the schema comes
     from if the document does not hold it: the first of them, or with `combines` all of them.
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
@@ -148,7 +149,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     slicing: Literal["every-page", "first-page"] = "every-page"
     needs: tuple[str, ...] = ()
     schema: JsonValue = None
-    files: bool = False
+    files: Files | None = None
     called: str = ""
     retrieve: Retrieve | None = None
     schemas: tuple[SchemaPart, ...] = ()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -41,7 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `loaded` names the streams whose records are handed out; others are read only for their
     children. With `fresh` no state is used. `columns` are those that a platform has chosen, by
-    stream. `seconds` counts for how long the run goes on.
+    stream. `seconds` counts for how long the run goes on. `files` is the folder for files that
+    records lead to, which are not fetched without one; where they are is told in the records, or
+    with `files_apart` beside them.
     """
 
     values: Mapping[str, JsonValue]
@@ -51,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
     columns: Mapping[str, Mapping[str, JsonValue]] = {}
     seconds: Callable[[], float] = time.monotonic
+    files: Path | None = None
+    files_apart: bool = False
 
 
 class Leaving(Protocol):

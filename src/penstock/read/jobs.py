@@ -10,15 +10,17 @@ import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan import jsontext
-from penstock.plan.expr import JsonValue
+from penstock.plan.decoder import Decoder
+from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.jobs import Call, Job, JobStatus
 from penstock.plan.page import HttpRequest, HttpResponse, Position, Stopped
 from penstock.plan.python import Extract
 from penstock.plan.records import RecordPath
 from penstock.plan.request import build
 from penstock.plan.slices import Slice
+from penstock.plan.source import Source
 from penstock.read.ask import Asker, Ignored
-from penstock.read.context import StreamContext
+from penstock.read.context import Settings, StreamContext
 from penstock.read.decode import Wanted, decode
 from penstock.read.fetch import seeing
 from penstock.read.python import needed
@@ -132,29 +134,13 @@ class JobWalk:
 
     async def _found(self, response: HttpResponse, path: RecordPath) -> list[JsonValue]:
         """The values at a path of an answer, or those a class takes; of a list one by one."""
-        if isinstance(path, Extract):
-            door = needed(self._context.door)
-            taken = await called(path.function, door, response, self._frame)
-            return list(taken.records)
-        decoded = decode(response.body, self._job.poll_decoder, Wanted(records=path, whole=True))
-        return [jsontext.decode(record) for record in decoded.records]
+        return await found(self._context, response, path, self._job.poll_decoder, self._frame)
 
     async def _ask(self, call: Call, page: Page) -> HttpResponse:
         return (await self._exchange(call, page))[1]
 
     async def _exchange(self, call: Call, page: Page) -> tuple[HttpRequest | None, HttpResponse]:
-        """A request, unsigned, and its answer; one that a class sends is not known."""
-        stream = msgspec.structs.replace(
-            self._context.stream, auth=call.auth, policy=call.policy, recovery=None
-        )
-        frame = seeing(self._frame, page)
-        if call.request.send is not None:
-            door = needed(self._context.door)
-            return None, await called(call.request.send.function, door, frame, None, [])
-        request = build(call.request, (), frame)
-        return request, await self._asker.ask(
-            stream, request, frame, self._context.tally, _itself, door=self._context.door
-        )
+        return await exchange(self._context, self._asker, call, seeing(self._frame, page))
 
     async def _quietly(self, call: Call | None, page: Page) -> None:
         if call is not None:
@@ -162,6 +148,48 @@ class JobWalk:
                 await self._ask(call, page)
             except Ignored:
                 return
+
+
+def at_once(source: Source, settings: Settings) -> int:
+    """How many jobs an API may be given at once."""
+    told = [s.job.concurrent for s in source.streams if s.job and s.job.concurrent]
+    most = evaluate(told[0], Frame(source=settings.values)) if told else None
+    return max(1, int(most)) if isinstance(most, (int, float, str)) and most else 1
+
+
+async def found(
+    context: StreamContext,
+    response: HttpResponse,
+    path: RecordPath,
+    decoder: Decoder,
+    frame: Frame,
+) -> list[JsonValue]:
+    """The values at a path of an answer, or those a class takes; of a list one by one."""
+    if isinstance(path, Extract):
+        taken = await called(path.function, needed(context.door), response, frame)
+        return list(taken.records)
+    decoded = decode(response.body, decoder, Wanted(records=path, whole=True))
+    return [jsontext.decode(record) for record in decoded.records]
+
+
+async def exchange(
+    context: StreamContext, asker: Asker, call: Call, frame: Frame
+) -> tuple[HttpRequest | None, HttpResponse]:
+    """A request, unsigned, and its answer; one that a class sends is not known.
+
+    Raises:
+        ReadError: there is no answer, or one that is refused.
+    """
+    stream = msgspec.structs.replace(
+        context.stream, auth=call.auth, policy=call.policy, recovery=None
+    )
+    if call.request.send is not None:
+        door = needed(context.door)
+        return None, await called(call.request.send.function, door, frame, None, [])
+    request = build(call.request, (), frame)
+    return request, await asker.ask(
+        stream, request, frame, context.tally, _itself, door=context.door
+    )
 
 
 def _downloading(context: StreamContext) -> StreamContext:

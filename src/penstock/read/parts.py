@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from penstock.errors import Error
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
@@ -21,7 +22,7 @@ class PagePart(msgspec.Struct, frozen=True, kw_only=True):
 
     `resumable` says that the position can be kept and the slice taken up there by another run.
     `tables` names the table of each record where they go to several, `hints` are those of tables
-    that have some of their own.
+    that have some of their own. `files` say of each record where its file is.
     """
 
     stream: str
@@ -33,6 +34,7 @@ class PagePart(msgspec.Struct, frozen=True, kw_only=True):
     resumable: bool = False
     tables: Sequence[str] | None = None
     hints: Mapping[str, Hints] | None = None
+    files: Sequence[JsonValue] | None = None
 
 
 class SliceClosed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan import jsontext
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.page import Position
 from penstock.plan.records import Glob, Keys
 from penstock.plan.slices import Product, Slice, computed, parents_of
@@ -34,8 +34,8 @@ from penstock.read.closing import AnyTracker, closing_state, ending_state, make_
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
-from penstock.read.fetch import Answer
-from penstock.read.jobs import JobWalk
+from penstock.read.files import with_files
+from penstock.read.jobs import JobWalk, at_once
 from penstock.read.memory import ENTRY, Memory, Shared
 from penstock.read.partitions import Fed, Feed, Gate, Partitions, left_over
 from penstock.read.parts import (
@@ -59,6 +59,7 @@ from penstock.read.walk import AHEAD_BYTES, Walk
 from penstock.read.walked import Admitted, Walked
 
 CHANNEL_BYTES = 8 * 1024 * 1024
+T = TypeVar("T")
 _AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all slices
 MOST_HALVINGS = 10
 
@@ -101,7 +102,7 @@ class Reader:
         for context in self._contexts:
             text = None if settings.fresh else state.get(context.name, {}).get(ENTRY)
             context.memory = Memory(source.name, context.name, text, shared)
-        self._jobs = asyncio.Semaphore(_jobs_at_once(source, settings))
+        self._jobs = asyncio.Semaphore(at_once(source, settings))
         self._groups = {s.group: asyncio.Lock() for s in source.streams if s.group is not None}
         self._resumes: dict[tuple[str, str], Position] = {}
         self._feeds: dict[str, list[Feed]] = {}
@@ -192,7 +193,7 @@ class Reader:
         finally:
             self._out.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task whose result may never be asked for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -438,7 +439,8 @@ class Reader:
             PageRead(stream=context.name, rows=len(records), bytes=page.size, pages_left=page.left)
         )
         if context.loaded:
-            await self._out.put(handed_out(context, going.piece, page, records))
+            part = handed_out(context, going.piece, page, records)
+            await self._out.put(await with_files(context, self._asker, self._spawn, part))
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
             for made in feed.lineage.partitions(records, going.piece, loose=page.loose):
@@ -536,13 +538,6 @@ class Nest(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Source
     settings: Settings
-
-
-def _jobs_at_once(source: Source, settings: Settings) -> int:
-    """How many jobs an API may be given at once."""
-    told = [s.job.concurrent for s in source.streams if s.job and s.job.concurrent]
-    found = evaluate(told[0], Frame(source=settings.values)) if told else None
-    return max(1, int(found)) if isinstance(found, (int, float, str)) and found else 1
 
 
 def _unheard(event: Event) -> None:

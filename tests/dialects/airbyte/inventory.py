@@ -487,6 +487,13 @@ TRIED: dict[tuple[str, str], tuple[Any, ...]] = {
         for part in ("creation", "polling", "download")
     },
     ("CheckDynamicStream", "stream_count"): (4,),
+    ("DeclarativeStream", "file_uploader"): (
+        lambda: {
+            "type": "FileUploader",
+            "requester": _ASKS(),
+            "download_target_extractor": {"type": "DpathExtractor", "field_path": ["url"]},
+        },
+    ),
     ("CombinedExtractor", "mode"): ("first_match",),
     ("CompositeErrorHandler", "error_handlers"): (
         [{"type": "DefaultErrorHandler", "max_retries": 2}],

@@ -36,38 +36,24 @@ NO_CHANGE = {
     ("HttpRequester", "use_cache"): "a parent is read once for all its children",
     ("HttpRequester", "use_tcp_keepalive"): "the client sees to its connections itself",
 }
-# What is not done: `airbyte-gap` says so at its line.
-GAPS = {
-    ("DeclarativeStream", "file_uploader"): "files are not fetched, only their records",
-}
 
 
 @pytest.mark.parametrize("kind", sorted(inventory.types()))
 def test_every_property_is_honoured_or_told(kind: str):
-    """A property makes a difference, or stands in one of the two tables."""
+    """A property makes a difference, or stands in the table."""
     ignored = [
         name
         for of, name in inventory.pairs()
-        if of == kind
-        and not inventory.honoured(kind, name)[0]
-        and (kind, name) not in {**NO_CHANGE, **GAPS}
+        if of == kind and not inventory.honoured(kind, name)[0] and (kind, name) not in NO_CHANGE
     ]
 
     assert ignored == []
 
 
-@pytest.mark.parametrize("pair", sorted(GAPS), ids=".".join)
-def test_a_gap_is_said(pair: tuple[str, str]):
-    """What is not done is a warning."""
-    _, said = inventory.honoured(*pair)
-
-    assert any(text.startswith("airbyte-gap: ") for text in said)
-
-
-def test_the_tables_name_only_what_there_is():
+def test_the_table_names_only_what_there_is():
     """A row whose property is honoured, or gone, goes too."""
     known = set(inventory.pairs())
-    assert set(NO_CHANGE) | set(GAPS) <= known
+    assert set(NO_CHANGE) <= known
     done = [pair for pair in NO_CHANGE if inventory.honoured(*pair)[0]]
     assert done == []
 

@@ -27,12 +27,12 @@ def job(ctx: Context, retriever: Component) -> Job:
         create=_needed(ctx, retriever, "creation_requester"),
         poll=_needed(ctx, retriever, "polling_requester"),
         download=_needed(ctx, retriever, "download_requester"),
-        resolve=_call(ctx, retriever, "download_target_requester"),
-        abort=_call(ctx, retriever, "abort_requester"),
-        delete=_call(ctx, retriever, "delete_requester"),
-        status=_path(ctx, retriever, "status_extractor") or Keys(),
+        resolve=call_of(ctx, retriever, "download_target_requester"),
+        abort=call_of(ctx, retriever, "abort_requester"),
+        delete=call_of(ctx, retriever, "delete_requester"),
+        status=path_of(ctx, retriever, "status_extractor") or Keys(),
         statuses=_statuses(retriever),
-        targets=_path(ctx, retriever, "download_target_extractor"),
+        targets=path_of(ctx, retriever, "download_target_extractor"),
         poll_decoder=decoder(ctx, retriever.child("decoder")),
         pagination=pagination(ctx, paginator, None),
         timeout=_timeout(ctx, retriever),
@@ -61,7 +61,7 @@ def download_records(ctx: Context, retriever: Component) -> RecordPath:
     extractor = retriever.child("download_extractor")
     if extractor is not None and extractor.kind == "ResponseToFileExtractor":
         return Keys()
-    return _path(ctx, retriever, "download_extractor") or Keys()
+    return path_of(ctx, retriever, "download_extractor") or Keys()
 
 
 def _timeout(ctx: Context, retriever: Component) -> Expr:
@@ -70,10 +70,11 @@ def _timeout(ctx: Context, retriever: Component) -> Expr:
 
 
 def _needed(ctx: Context, retriever: Component, field: str) -> Call:
-    return _call(ctx, retriever, field) or Call(request=Request(url=Const(value="")))
+    return call_of(ctx, retriever, field) or Call(request=Request(url=Const(value="")))
 
 
-def _call(ctx: Context, retriever: Component, field: str) -> Call | None:
+def call_of(ctx: Context, retriever: Component, field: str) -> Call | None:
+    """The request of a requester in a field, or None."""
     requester = retriever.child(field)
     if requester is None:
         return None
@@ -90,7 +91,8 @@ def _call(ctx: Context, retriever: Component, field: str) -> Call | None:
     )
 
 
-def _path(ctx: Context, retriever: Component, field: str) -> RecordPath | None:
+def path_of(ctx: Context, retriever: Component, field: str) -> RecordPath | None:
+    """Where an extractor in a field looks, or None."""
     extractor = retriever.child(field)
     if extractor is None:
         return None

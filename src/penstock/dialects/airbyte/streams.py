@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from penstock.dialects.airbyte import custom, slices, template
 from penstock.dialects.airbyte.auth import authentication
 from penstock.dialects.airbyte.context import Context
+from penstock.dialects.airbyte.files import files
 from penstock.dialects.airbyte.hints import hints
 from penstock.dialects.airbyte.jobs import download_decoder, download_records, job
 from penstock.dialects.airbyte.manifest import Component, replaced
@@ -154,7 +155,6 @@ class Streams:
             recovery=recovery(ctx, retriever),
             slicing="first-page" if once else "every-page",
             schema=merged(ctx, component, declared) if self._describe else None,
-            files=component.child("file_uploader") is not None,
         )
         return self._finished(ctx, component, retriever, requester, stream)
 
@@ -174,9 +174,8 @@ class Streams:
             made = _migration(ctx, migration, component, retriever)
             if made is not None:
                 stream = replace(stream, migrations=(*stream.migrations, made))
+        stream = replace(stream, files=files(ctx, component))
         stream = with_schemas(ctx, component, stream, self._kept_helper)
-        if component.child("file_uploader") is not None:
-            ctx.gap(component, "files are not fetched, only their records", "file_uploader")
         if retriever.kind == "AsyncRetriever":
             waits, given = job(ctx, retriever), download_decoder(ctx, retriever)
             path, steps = download_records(ctx, retriever), stream.records.steps

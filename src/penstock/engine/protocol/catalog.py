@@ -31,7 +31,7 @@ def _described(stream: Stream) -> dict[str, JsonValue]:
     if stream.hints.primary_key:
         entry["source_defined_primary_key"] = [[key] for key in stream.hints.primary_key]
     entry["is_resumable"] = stream.cursor is not None
-    entry["is_file_based"] = stream.files
+    entry["is_file_based"] = stream.files is not None
     return entry
 
 

@@ -103,9 +103,18 @@ class Messages:
         }
         self.put({"type": "CONTROL", "control": told})
 
-    def records(self, stream: str, records: Sequence[RawRecord]) -> None:
-        """Records, as the API spelled them."""
+    def records(
+        self,
+        stream: str,
+        records: Sequence[RawRecord],
+        files: Sequence[JsonValue] | None = None,
+    ) -> None:
+        """Records, as the API spelled them; `files` say where the file of each is."""
         if not records:
+            return
+        if files is not None:
+            for record, file in zip(records, files, strict=True):
+                self._record_with_file(stream, record, file)
             return
         name = msgspec.json.encode(stream)
         before = b'{"type":"RECORD","record":{"stream":' + name + b',"data":'
@@ -117,6 +126,14 @@ class Messages:
         self._line(lines)
         if self._size >= _CHUNK:
             self.flush()
+
+    def _record_with_file(self, stream: str, record: RawRecord, file: JsonValue) -> None:
+        name, told = msgspec.json.encode(stream), msgspec.json.encode(file)
+        data = _one_line(record)
+        self._line(
+            b'{"type":"RECORD","record":{"stream":%s,"data":%s,"emitted_at":%d,"file_reference":%s}}'
+            % (name, data, int(self._now() * 1000), told)
+        )
 
     def flush(self) -> None:
         """Write what waits."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +42,12 @@ Columns = Mapping[str, Mapping[str, JsonValue]]
 Entries = dict[str, dict[str, str]]
 
 
+def staging() -> Path:
+    """Where a platform looks for the files of records, or where files of this machine go."""
+    given = Path(os.environ.get("AIRBYTE_STAGING_DIRECTORY", "/staging/files"))
+    return given if given.exists() else Path(tempfile.gettempdir()) / "airbyte-file-transfer"
+
+
 @asynccontextmanager
 async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
     opened: Opened,
@@ -52,7 +61,14 @@ async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
     source, values = opened.source, opened.values
     clock, transport = SystemClock(), make_transport(options)
     now = datetime.fromtimestamp(clock.now(), UTC)
-    settings = Settings(values=values, now=now, loaded=loaded, columns=columns or {})
+    settings = Settings(
+        values=values,
+        now=now,
+        loaded=loaded,
+        columns=columns or {},
+        files=staging(),
+        files_apart=True,
+    )
     try:
         asker = make_asker(
             *(source, values, options),
@@ -159,7 +175,7 @@ class Telling:
             told.running = True
             self._messages.status(part.stream, "RUNNING")
         told.since += len(part.records)
-        self._messages.records(part.stream, part.records)
+        self._messages.records(part.stream, part.records, part.files)
 
     def _add(self, name: str, entries: StateEntries) -> None:
         held = self._states.setdefault(name, {})
