@@ -130,6 +130,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     deny_private: bool = False
     max_body: int | None = None
     keep_bad_pages: Path | None = None
+    files: Path | None = None
     alone: bool = False
 
 

@@ -46,7 +46,7 @@ def test_options_reach_the_engine(call):
             "--set",
             "n:=[1]",
         ),
-        *("--deny-private", "--max-body", "2", "--keep-bad-pages", "bad"),
+        *("--deny-private", "--max-body", "2", "--keep-bad-pages", "bad", "--files", "got"),
     )
     assert result.exit_code == 0, result.output
     _, name, values, destination, options = engine.call("execute")
@@ -68,6 +68,7 @@ def test_options_reach_the_engine(call):
         deny_private=True,
         max_body=2 * 1024 * 1024,
         keep_bad_pages=Path("bad"),
+        files=Path("got"),
         alone=True,
     )
 
