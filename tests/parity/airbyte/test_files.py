@@ -212,6 +212,15 @@ def test_without_a_folder_only_records_are_loaded(tmp_path: Path) -> None:
     assert "airbyte-files" in done.output
 
 
+def test_a_check_fetches_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a stream can be read is known by its records."""
+    with serving(api) as web:
+        _, *call = words(tmp_path, web, None)
+        [last] = ours(tmp_path, ["check", *call[:4]], monkeypatch)[-1:]
+        assert last["connectionStatus"]["status"] == "SUCCEEDED"
+        assert web.asked == ["/notes"]
+
+
 def test_what_would_take_a_file_out_of_an_answer_is_not_looked_at(tmp_path: Path) -> None:
     """A `file_extractor` stands in the reference engine's schema alone: it does nothing."""
     with serving(api) as web:

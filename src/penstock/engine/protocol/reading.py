@@ -56,8 +56,9 @@ async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
     options: Options,
     emit: Callable[[Event], None],
     columns: Columns | None = None,
+    files: Path | None = None,
 ) -> AsyncIterator[Reader]:
-    """A reader of these streams, with what it needs around it."""
+    """A reader of these streams, with what it needs around it; `files` is the folder for theirs."""
     source, values = opened.source, opened.values
     clock, transport = SystemClock(), make_transport(options)
     now = datetime.fromtimestamp(clock.now(), UTC)
@@ -66,7 +67,7 @@ async def reader_of(  # noqa: PLR0913, PLR0917 (the edges of a reader)
         now=now,
         loaded=loaded,
         columns=columns or {},
-        files=staging(),
+        files=files,
         files_apart=True,
     )
     try:
@@ -142,7 +143,7 @@ class Telling:
             self._told[name] = _Told()
             self._messages.status(name, "STARTED")
         async with reader_of(
-            opened, names, self._states, self._options, self._heard, columns
+            opened, names, self._states, self._options, self._heard, columns, staging()
         ) as reader:
             self._contexts = {context.name: context for context in reader.contexts}
             async with aclosing(reader.parts()) as parts:
