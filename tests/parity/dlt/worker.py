@@ -99,8 +99,11 @@ def _dying() -> Iterator[None]:
 
 
 def _executed(folder: Path, script: str) -> dict[str, Any]:
-    """What a script loads into its own DuckDB file, executed in a folder of its own."""
-    before = Path.cwd()
+    """What a script loads into its own DuckDB file, executed in a folder of its own.
+
+    What it sets in the environment is gone afterwards: the next one may be of the same names.
+    """
+    before, environment = Path.cwd(), dict(os.environ)
     os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
     os.chdir(folder)
     error = ""
@@ -110,6 +113,8 @@ def _executed(folder: Path, script: str) -> dict[str, Any]:
         error = _causes(exc)
     finally:
         os.chdir(before)
+        os.environ.clear()
+        os.environ.update(environment)
     return {"error": error, "tables": _tables(folder / "shop.duckdb", "shop_data")}
 
 
