@@ -17,6 +17,8 @@ from tests.support.web import Web, serving
 
 from penstock.cli.app import cli
 from penstock.cli.context import App
+from penstock.engine.protocol.messages import Messages
+from penstock.redact import Redactor
 
 PYTHON = os.environ.get("PENSTOCK_CDK_PYTHON") or (
     sys.executable if find_spec("airbyte_cdk") else ""
@@ -210,6 +212,23 @@ def test_without_a_folder_only_records_are_loaded(tmp_path: Path) -> None:
         assert web.asked == ["/notes"]
     assert done.exit_code == 0
     assert "airbyte-files" in done.output
+
+
+def test_records_with_files_do_not_wait_in_memory() -> None:
+    """They are written as soon as others would be."""
+    written: list[bytes] = []
+    messages = Messages(written.append, Redactor())
+    record = json.dumps({"text": "x" * 1000}).encode()
+    for _ in range(1000):
+        messages.records("notes", [record], [{"file_size_bytes": 1}])
+    before = sum(map(len, written))
+    messages.flush()
+    assert before > sum(map(len, written)) / 2
+    lines = b"\n".join(written).splitlines()
+    assert {json.loads(line)["record"]["file_reference"]["file_size_bytes"] for line in lines} == {
+        1
+    }
+    assert len(lines) == 1000
 
 
 def test_a_check_fetches_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

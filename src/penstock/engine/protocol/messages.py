@@ -112,28 +112,26 @@ class Messages:
         """Records, as the API spelled them; `files` say where the file of each is."""
         if not records:
             return
-        if files is not None:
-            for record, file in zip(records, files, strict=True):
-                self._record_with_file(stream, record, file)
-            return
         name = msgspec.json.encode(stream)
         before = b'{"type":"RECORD","record":{"stream":' + name + b',"data":'
         after = b',"emitted_at":%d}}' % int(self._now() * 1000)
-        lines = before + (after + b"\n" + before).join(records) + after
-        if lines.count(b"\n") != len(records) - 1 or not _is_text(lines):
-            # An indented answer, or one that is no text: seldom, and worth a second look.
-            lines = b"\n".join(before + _one_line(record) + after for record in records)
+        if files is not None:
+            told = b',"file_reference":%s' + after
+            pairs = zip(records, map(msgspec.json.encode, files), strict=True)
+            lines = b"\n".join(before + _one_line(one) + told % file for one, file in pairs)
+        else:
+            lines = self._plain(records, before, after)
         self._line(lines)
         if self._size >= _CHUNK:
             self.flush()
 
-    def _record_with_file(self, stream: str, record: RawRecord, file: JsonValue) -> None:
-        name, told = msgspec.json.encode(stream), msgspec.json.encode(file)
-        data = _one_line(record)
-        self._line(
-            b'{"type":"RECORD","record":{"stream":%s,"data":%s,"emitted_at":%d,"file_reference":%s}}'
-            % (name, data, int(self._now() * 1000), told)
-        )
+    @staticmethod
+    def _plain(records: Sequence[RawRecord], before: bytes, after: bytes) -> bytes:
+        lines = before + (after + b"\n" + before).join(records) + after
+        if lines.count(b"\n") != len(records) - 1 or not _is_text(lines):
+            # An indented answer, or one that is no text: seldom, and worth a second look.
+            lines = b"\n".join(before + _one_line(record) + after for record in records)
+        return lines
 
     def flush(self) -> None:
         """Write what waits."""
