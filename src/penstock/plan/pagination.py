@@ -238,7 +238,7 @@ class NextToken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         ended = stopped(self.stop, facts)
         if ended:
             return ended
-        if self.scrolls and facts.count == 0:
+        if facts.count == 0 and self.scrolls:
             return Stopped(reason="empty-page")
         found = evaluate(self.token, facts.frame)
         if not found:

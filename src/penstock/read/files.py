@@ -71,13 +71,12 @@ async def _kept(  # noqa: PLR0913, PLR0917 (a record, and the run it is read in)
     record: RawRecord,
 ) -> JsonValue:
     """Fetch the file of a record; gives where it is, its name, and its bytes."""
-    value = jsontext.decode(record)
     target = await _target(context, files.target, record, frame)
     _, answer = await exchange(
         context, asker, files.fetch, seeing(frame, {"download_target": target})
     )
     body = bytes(answer.body)
-    name = uuid.uuid4().hex if files.name is None else _named(files, frame, value)
+    name = uuid.uuid4().hex if files.name is None else _named(files, frame, record)
     place = _inside(context.stream.called or context.name, name)
     full = folder / place
     try:
@@ -116,9 +115,10 @@ async def _target(
     return places[0]
 
 
-def _named(files: Files, frame: Frame, record: JsonValue) -> str:
+def _named(files: Files, frame: Frame, record: RawRecord) -> str:
     assert files.name is not None, "a file without a name gets another"
-    fields = record if isinstance(record, dict) else {}
+    value = jsontext.decode(record)
+    fields = value if isinstance(value, dict) else {}
     return evaluate_text(files.name, msgspec.structs.replace(frame, record=fields))
 
 

@@ -435,9 +435,7 @@ class Walk:
             url = self._asker.origins.follow(str(position.token), self._seen_at)
             position = msgspec.structs.replace(position, token=url)
             self._context.tally.detected.setdefault("next pages are followed as links", None)
-        pagination = self._pagination
-        scrolls = isinstance(pagination, NextToken) and pagination.scrolls
-        if position.token in self._tokens and not scrolls:
+        if position.token in self._tokens and not self._scrolls():
             raise CycleError(
                 f"pagination came back to {position.token!r}",
                 code="cycle",
@@ -446,6 +444,9 @@ class Walk:
             )
         self._tokens.add(position.token)
         return position
+
+    def _scrolls(self) -> bool:
+        return isinstance(self._pagination, NextToken) and self._pagination.scrolls
 
     def _look_ahead(
         self,
