@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from penstock.destinations.base import DltLoad, DltSession, Session
+from penstock.engine.entries import put_entries
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
@@ -99,10 +100,25 @@ def tables_of(
     return session.adopt(stream, table), "dlt"
 
 
-def carried(
+def taken_over(
+    source: Source, session: Session, dlt: Dlt | None, run_id: str
+) -> dict[str, dict[str, str]]:
+    """The state of each stream; that of dlt where dlt was the last to load the stream's tables.
+
+    What is dlt's is kept before anything is loaded: once a stream has moved on, the newest state of
+    dlt is Penstock's own, and what it says of the other streams counts as known.
+    """
+    held = {stream.name: session.state(stream.name) for stream in source.streams}
+    found = _carried(source, session, dlt, held)
+    for number, (name, entries) in enumerate(found.items()):
+        if entries != held[name]:
+            put_entries(session, f"{run_id}.taken{number}", run_id, name, entries)
+    return found
+
+
+def _carried(
     source: Source, session: Session, dlt: Dlt | None, stored: Mapping[str, dict[str, str]]
 ) -> dict[str, dict[str, str]]:
-    """The state of each stream; that of dlt where dlt was the last to load the stream's tables."""
     if dlt is None or not isinstance(session, DltSession):
         return dict(stored)
     mine = {

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from penstock.destinations import open_destination
-from penstock.destinations.base import Append, Checkpoint, DltPlace, Owner, Session
+from penstock.destinations.base import DltPlace, Owner
+from penstock.engine.entries import put_entries
 from penstock.engine.protocol.states import entries_of
 from penstock.engine.running import new_run_id
 from penstock.errors import DestinationError, Diagnostic, PlanError
@@ -60,7 +61,7 @@ def import_state(  # noqa: PLR0913 (the same words as the command line's)
     )
     try:
         for number, (name, entries) in enumerate(found.items()):
-            _keep(session, f"{run_id}.state{number}", run_id, name, entries)
+            put_entries(session, f"{run_id}.state{number}", run_id, name, entries)
     finally:
         session.close()
     return tuple(sorted(found))
@@ -107,16 +108,3 @@ def _from_dataset(source: Source, origin: str, dataset: str) -> Entries:
 
 def _wrong(message: str) -> PlanError:
     return PlanError([Diagnostic(code="value-invalid", severity="error", message=message)])
-
-
-def _keep(
-    session: Session, load_id: str, run_id: str, stream: str, entries: dict[str, str]
-) -> None:
-    """Put entries in the place of all that the destination has of a stream, at once."""
-    gone = dict.fromkeys(session.state(stream))
-    state = tuple({**gone, **entries}.items())
-    session.commit(
-        Checkpoint(
-            load_id=load_id, run_id=run_id, stream=stream, write=Append(), schema=None, state=state
-        )
-    )

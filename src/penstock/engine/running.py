@@ -16,7 +16,7 @@ import msgspec
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
-from penstock.engine.dlt import Dlt, carried
+from penstock.engine.dlt import Dlt, taken_over
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import Edges, StreamLoader
 from penstock.engine.lot import Sizes
@@ -243,8 +243,7 @@ class Run:
         loaded = selected(self._source, self._options.select)
         names = [s.name for s in self._source.streams]
         dlt = Dlt.of(self._session, self._source.name, wanted=self._options.dlt_columns)
-        held = {name: self._session.state(name) for name in names}
-        stored = carried(self._source, self._session, dlt, held)
+        stored = taken_over(self._source, self._session, dlt, self._run_id)
         previous = self._session.last_receipts()
         transport = self._transport or make_transport(self._options)
         with (

@@ -72,6 +72,8 @@ def api(ask: Ask) -> Reply:
     if ask.path == "/events":
         since = ask.number("since")
         return answer([e for e in _events(ask.round) if e["at"] >= since])
+    if ask.path == "/quiet":
+        return answer(_events(1))
     return answer((_flat if ask.path == "/flat" else _things)(ask.round))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
-from tests.parity.dlt.continued import RESTORE, Turns
-from tests.parity.dlt.harness import Oracle
+from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns
+from tests.parity.dlt.data import config, resource
+from tests.parity.dlt.harness import Config, Oracle
 from tests.parity.dlt.server import Stage
 
 from penstock.engine import Options, compile_source, execute, import_state
@@ -197,3 +198,18 @@ def test_what_functions_keep_goes_from_one_to_the_other(oracle: Oracle, tmp_path
     with duckdb.connect(str(file), read_only=True) as con:
         found = con.execute("SELECT n FROM shop_data.things ORDER BY n").fetchall()
     assert found == [(1,), (2,), (3,), (4,)]
+
+
+def _two(base: str) -> Config:
+    """Two resources with a cursor each, of which one has nothing new in the second run."""
+    moving = {**ENDPOINT, "path": "events", "incremental": SINCE}
+    quiet = {**moving, "path": "quiet"}
+    return config(base, resource("moving", moving), resource("quiet", quiet))
+
+
+def test_a_cursor_that_did_not_move_is_kept_too(turns: Turns):
+    """What is taken over of dlt holds for good, also where another stream alone moves on."""
+    for engine in (turns.dlt, turns.penstock, turns.penstock):
+        engine(_two)
+    assert _since(turns) == ["/events?since=4", "/quiet?since=2"]
+    assert turns.query("SELECT count(*) FROM quiet") == [(4,)]
