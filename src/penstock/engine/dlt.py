@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -12,14 +13,53 @@ from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.source import Source, Stream
+from penstock.read.context import StreamContext
 from penstock.read.dlt_state import cursors_of
 from penstock.read.memory import ENTRY, told
-from penstock.read.state import read_mark
+from penstock.read.parts import SliceClosed
+from penstock.read.state import Mark, entry, order_key, read_mark, write
 from penstock.shape import Schema
 from penstock.shape.names import identifier
 from penstock.shape.schema import SystemStyle
 
+BEHIND: Final = "behind"
 _MICRO = 1_000_000
+
+
+class Behind:
+    """The cursor of the partition that is furthest behind: dlt has one for all of a stream.
+
+    From there on dlt finds everything that is not loaded. It is known when a run has been through
+    all partitions, and each has a value: a parent that was not listed may be further behind, and
+    so may one without a record below it so far.
+    """
+
+    def __init__(self, context: StreamContext) -> None:
+        stream, cursor = context.stream, context.stream.cursor
+        self._cursor = cursor
+        own = cursor is not None and not (cursor.shared or cursor.window or cursor.end)
+        self._known = own and stream.partition is not None and not context.depends_on_cursor
+        self._mark: Mark | None = None
+
+    def closed(self, part: SliceClosed) -> None:
+        """A partition is complete: its cursor is among the part's entries if it has a value."""
+        cursor, name = self._cursor, entry("cursor", part.slice.partition_key)
+        mark = read_mark(dict(part.state).get(name))
+        self._known = self._known and mark is not None
+        if cursor is None or mark is None:
+            return
+        least = self._mark
+        here = order_key(mark.value, cursor)
+        there = here if least is None else order_key(least.value, cursor)
+        if least is None or (here < there if cursor.pick == "max" else here > there):
+            self._mark = mark
+        elif here == there:
+            both = tuple(sorted({*least.boundary, *mark.boundary}))
+            self._mark = msgspec.structs.replace(least, boundary=both)
+
+    def entries(self, *, complete: bool) -> dict[str, str]:
+        """What is kept of it when the stream is over."""
+        return {BEHIND: write(self._mark)} if complete and self._known and self._mark else {}
 
 
 class Dlt:
@@ -67,7 +107,7 @@ class Dlt:
         """The same of a checkpoint that changes these entries of the stream's state."""
         own, shared = told(state.get(ENTRY))
         known = msgspec.structs.replace(known, own=own, shared=shared)
-        cursor, mark = stream.cursor, read_mark(state.get("cursor"))
+        cursor, mark = stream.cursor, read_mark(state.get("cursor") or state.get(BEHIND))
         if cursor is None or cursor.window is not None or mark is None:
             return known
         path = ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
@@ -133,9 +173,14 @@ def _carried(
         for name, entries in cursors_of(source, state).items():
             found.setdefault(name, entries)
     return {
-        name: {**entries, **found.get(name, {})} if name in mine else entries
+        name: _with(entries, found[name]) if name in mine and name in found else entries
         for name, entries in stored.items()
     }
+
+
+def _with(entries: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """Entries with those of dlt, which is to be told anew who is furthest behind."""
+    return {**{name: text for name, text in entries.items() if name != BEHIND}, **found}
 
 
 def _micros(load_id: str | None) -> int:

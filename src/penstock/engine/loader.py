@@ -28,7 +28,7 @@ from penstock.destinations.base import (
     Write,
 )
 from penstock.destinations.base import Committed as Kept
-from penstock.engine.dlt import Dlt, tables_of
+from penstock.engine.dlt import Behind, Dlt, tables_of
 from penstock.engine.keeping import Keeping, confirm
 from penstock.engine.lot import Lot, Open, Sizes
 from penstock.engine.nesting import without_structs
@@ -150,6 +150,7 @@ class StreamLoader:
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
         self._held: dict[str, str | None] = {}
+        self._behind = Behind(context) if self._system == "dlt" else None
         self._since = edges.monotonic()
         self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
         self.rows: dict[str, int] = {}
@@ -333,6 +334,8 @@ class StreamLoader:
     def _closing(self, part: SliceClosed) -> dict[str, str | None]:
         """The entries of a closed slice, and when its pass last got on."""
         state = dict(part.state)
+        if self._behind is not None:
+            self._behind.closed(part)
         if any(name.startswith("done/") for name in state):
             state["pass"] = str(round(self._edges.now()))
         return state
@@ -367,6 +370,8 @@ class StreamLoader:
     def _ending(self, part: StreamClosed) -> dict[str, str | None]:
         """The stream's last state entries: those of the pass go, and of any slice left open."""
         state = dict(part.state)
+        if self._behind is not None:
+            state.update(self._behind.entries(complete=part.complete))
         if part.complete and self._edges.full_refresh:
             state.update(dict.fromkeys(set(self._known) - set(self._held)))
         return state

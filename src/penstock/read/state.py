@@ -9,6 +9,8 @@ Entries of one stream, each a JSON text in the destination::
     done/<slice>        a slice that is complete, while other slices of the same pass are not
     pass                the pass under way: when a slice of it was last completed (epoch seconds)
     todo/<partition>    a partition that failed, kept because its parent will not be listed again
+    behind              the cursor that dlt is told, which has one for all partitions; written by
+                        the loader
     imported            the newest value of all partitions that another engine has read, for those
                         that have no cursor of their own yet
 """

@@ -67,8 +67,44 @@ def _events(which: int) -> list[Record]:
     return [{"id": n, "at": n // 2} for n in range(1, 4 * which + 1)]
 
 
+def below(base: str, count: int = 2, **hints: Any) -> Config:
+    """Comments of posts, each post with a cursor of its own where the engine has one."""
+    posts = {**ENDPOINT, "path": "posts", "params": {"count": count}}
+    comments = {**ENDPOINT, "path": "posts/{resources.posts.id}/comments", "incremental": SINCE}
+    return config(
+        base,
+        resource("posts", posts, primary_key="id", write_disposition="merge"),
+        resource("comments", comments, **hints),
+    )
+
+
+# What posts have in each run, by the values of their cursor: one is ahead, one behind, and one has
+# nothing for long.
+COMMENTS = {
+    1: ([1, 2], [1, 2], []),
+    2: ([1, 2, 5], [1, 2, 3], []),
+    3: ([1, 2, 5, 6], [1, 2, 3, 4], [2]),
+}
+
+
+def written(which: int, count: int = 2) -> list[str]:
+    """The comments that the first posts have in a run."""
+    held = enumerate(COMMENTS[which][:count])
+    return sorted(f"{post}-{at}" for post, values in held for at in values)
+
+
+def _comments(ask: Ask) -> list[Record]:
+    post = int(ask.path.split("/")[2])
+    values = COMMENTS[ask.round][post]
+    return [{"id": f"{post}-{at}", "at": at} for at in values if at >= ask.number("since")]
+
+
 def api(ask: Ask) -> Reply:
     """Serve the run's things, and the events since the value that is asked for."""
+    if ask.path == "/posts":
+        return answer([{"id": post} for post in range(ask.number("count"))])
+    if ask.path.startswith("/posts/"):
+        return answer(_comments(ask))
     if ask.path == "/events":
         since = ask.number("since")
         return answer([e for e in _events(ask.round) if e["at"] >= since])

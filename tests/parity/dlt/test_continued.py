@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 import pytest
-from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns
+from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns, below, written
 from tests.parity.dlt.data import config, resource
 from tests.parity.dlt.harness import Config, Oracle
 from tests.parity.dlt.server import Stage
@@ -213,3 +214,49 @@ def test_a_cursor_that_did_not_move_is_kept_too(turns: Turns):
         engine(_two)
     assert _since(turns) == ["/events?since=4", "/quiet?since=2"]
     assert turns.query("SELECT count(*) FROM quiet") == [(4,)]
+
+
+MERGED = {"write_disposition": "merge", "primary_key": "id"}
+NOTES = "SELECT id FROM comments ORDER BY 1"
+
+
+def _below(turns: Turns, since: int, count: int = 2) -> list[str]:
+    """What is asked for below posts, from a value on."""
+    return [f"/posts/{post}/comments?since={since}" for post in range(count)]
+
+
+@pytest.mark.parametrize("hints", [MERGED, {}], ids=["merged", "appended"])
+def test_dlt_goes_on_where_the_last_of_all_parents_is(turns: Turns, hints: dict[str, Any]):
+    """Dlt has one cursor for the children of all parents: no row of the one behind is lost."""
+    for engine in (turns.dlt, turns.penstock, turns.dlt):
+        engine(partial(below, **hints))
+    assert _since(turns) == _below(turns, 3)
+    held = [found for (found,) in turns.query(NOTES)]
+    assert sorted(set(held)) == written(3)
+    # What a parent ahead had loaded comes again: dlt knows records at the value alone.
+    assert held == (written(3) if hints else sorted([*written(3), "0-5"]))
+
+
+def test_a_parent_without_children_holds_the_cursor_of_dlt_back(turns: Turns):
+    """Nobody knows where those of it will begin: dlt goes on where it was, here at the start."""
+    made = partial(below, count=3, **MERGED)
+    turns.penstock(made)
+    turns.penstock(made)
+    assert _since(turns) == [*_below(turns, 2), "/posts/2/comments?since=0"]
+    turns.dlt(made)
+    assert _since(turns) == _below(turns, 0, 3)
+    assert [found for (found,) in turns.query(NOTES)] == written(3, 3)
+
+
+def test_dlt_is_told_again_who_is_behind(turns: Turns):
+    """A parent that dlt passed over keeps its own cursor, and dlt is told of it once more."""
+    made = partial(below, **MERGED)
+    turns.penstock(made)
+    turns.dlt(made)
+    turns.rounds = 0
+    turns.penstock(made)
+    assert _since(turns) == _below(turns, 2)
+    turns.rounds = 2
+    turns.dlt(made)
+    assert _since(turns) == _below(turns, 2)
+    assert [found for (found,) in turns.query(NOTES)] == written(3)
