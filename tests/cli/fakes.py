@@ -163,7 +163,11 @@ class FakeEngine:
         self.records = records
         self.state = dict(state or {})
         self.asked: list[tuple[object, ...]] = []
+        self.prepared: list[str] = []
         self.closed = False
+
+    def prepare(self, destination: str) -> None:
+        self.prepared.append(destination)
 
     def compile_source(self, spec: str, values: object = None) -> Compiled:
         self.asked.append(("compile", spec, values))

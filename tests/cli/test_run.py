@@ -80,6 +80,14 @@ def test_default_destination_is_named_after_the_source(call):
     assert engine.call("execute")[3:] == ("fake.duckdb", Options(alone=True))
 
 
+@pytest.mark.parametrize("to", [None, "x.duckdb", "postgres://h/db"])
+def test_the_destination_is_prepared_before_the_document_is_read(call, to):
+    """What opening takes in any case goes on in the background meanwhile."""
+    engine = FakeEngine()
+    call(engine, "run", "doc.yaml", *(("--to", to) if to else ()))
+    assert engine.prepared == [to or "any.duckdb"]
+
+
 def test_config_file_gives_values_and_set_wins(call, tmp_path):
     """`--config` is a JSON object, nested or flat; `--set` reaches into it."""
     (tmp_path / "c.json").write_text('{"api_key": {"id": 1, "key": "from-config"}, "region": "x"}')

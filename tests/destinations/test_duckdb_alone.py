@@ -5,6 +5,8 @@ import pytest
 from tests.destinations.orders import checkpoint, order
 from tests.destinations.places import SCHEMA
 
+from penstock.destinations import _duckdb_driver as driver
+from penstock.destinations import prepare
 from penstock.destinations.base import Owner
 from penstock.destinations.duckdb import ROW_GROUP, DuckDB
 from penstock.errors import LockedError
@@ -86,3 +88,60 @@ def test_what_does_not_fit_into_memory_is_put_beside_the_file(path):
     [(folder,)] = session._engine.read("SELECT current_setting('temp_directory')")
     session.close()
     assert folder == f"{path}.tmp"
+
+
+def test_a_database_is_opened_ahead_once(path):
+    """Who comes first has the one that was begun; whoever comes then opens another."""
+    ahead = driver.Ahead()
+    ahead.begin()
+    ahead.begin()
+    first, second = ahead.take(), ahead.take()
+    first.execute("CREATE TABLE there (a INTEGER)")
+    assert second.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
+    first.close()
+    second.close()
+
+
+def test_what_fails_ahead_is_raised_where_it_is_taken(monkeypatch):
+    """And the next one is opened as if nothing had been."""
+    ahead = driver.Ahead()
+
+    class Broken:
+        def connect(self, _):
+            raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver, "native", Broken)
+        ahead.begin()
+        with pytest.raises(MemoryError):
+            ahead.take()
+    ahead.take().close()
+
+
+def test_a_file_is_opened_with_what_was_prepared(path, monkeypatch):
+    """A session of a whole process takes the database that was begun, and works like any other."""
+    prepare(str(path))
+    session = take(path)
+    session.commit(checkpoint("a", [order(1)]))
+    session.close()
+    assert ask(path, f"SELECT id FROM {SCHEMA}.orders") == [(1,)]
+
+
+@pytest.mark.parametrize("url", ["", "nothing", "x.unknown", "what://ever"])
+def test_preparing_says_nothing_of_what_there_is_not(url):
+    """Opening it says so."""
+    prepare(url)
+
+
+def test_a_run_that_writes_nothing_imports_the_native_part_alone(path, run_python):
+    """The package around it is four times as dear, and needed to read Arrow only."""
+    take(path).close()
+    code = (
+        "import sys; from penstock.destinations.base import Owner;"
+        "from penstock.destinations.duckdb import DuckDB;"
+        "owner = Owner(run_id='r', pid=1, host='h', alone=True);"
+        f"session = DuckDB({str(path)!r}).open(owner=owner, db_schema={SCHEMA!r});"
+        "session.keep_receipts([('a', '{}')]); assert session.last_receipts() == {'a': '{}'};"
+        "session.close(); print('_duckdb' in sys.modules, 'duckdb' in sys.modules)"
+    )
+    assert run_python(code) == "True False"

@@ -143,6 +143,9 @@ class Engine(Protocol):
     def Options(self) -> Callable[..., Any]:  # noqa: N802 (a class)
         """What a run may be told besides source, values and destination."""
 
+    def prepare(self, destination: str) -> None:
+        """See `penstock.engine.prepare`."""
+
     def compile_source(
         self,
         spec: str,

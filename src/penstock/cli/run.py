@@ -27,7 +27,12 @@ from penstock.cli.options import (
     takeover_option,
     value_options,
 )
-from penstock.cli.session import Opened, default_destination, open_or_load
+from penstock.cli.session import (
+    ANY_DESTINATION,
+    Opened,
+    default_destination,
+    open_or_load,
+)
 from penstock.cli.summary import EXIT_CODES, results_json, status_of, summarize
 from penstock.errors import Diagnostic
 from penstock.events import Event, Stopping
@@ -141,6 +146,7 @@ def run(app: App, /, **given: Any) -> int:
     """
     wanted = Wanted(**given)
     app.json = wanted.as_json
+    app.engine.prepare(wanted.to or ANY_DESTINATION)
     loads = _Loads(app, wanted)
     opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads.load)
     if opened is not None:

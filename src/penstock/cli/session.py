@@ -33,6 +33,9 @@ from penstock.plan.target import Target
 from penstock.redact import is_sensitive
 from penstock.values import gather, remarks, scalars, secrets
 
+ANY_DESTINATION = "any.duckdb"
+"""Of the kind that is loaded into if nothing else is said."""
+
 _SCHEMES = ("bearer ", "basic ", "token ")
 _LEAST_PART = 8  # characters
 

@@ -11,6 +11,7 @@ import difflib
 import importlib
 import pkgutil
 import re
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -33,6 +34,7 @@ __all__ = [
     "look_into",
     "open_dataset",
     "open_destination",
+    "prepare",
 ]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -51,6 +53,17 @@ def open_destination(url_or_path: str, *, fault: Fault = no_fault) -> Destinatio
         DestinationError: no destination answers to it; the message lists those that exist.
     """
     return _module(url_or_path).destination(url_or_path, fault=fault)
+
+
+def prepare(url_or_path: str) -> None:
+    """Begin, in the background, what opening a destination of this kind takes in any case.
+
+    Nothing is opened, and nothing is said of a destination that there is not: opening it does.
+    """
+    with suppress(DestinationError):
+        begin = getattr(_module(url_or_path), "prepare", None)
+        if begin is not None:
+            begin()
 
 
 def kind_of(url_or_path: str) -> Kind:

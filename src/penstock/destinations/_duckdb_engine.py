@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from penstock.destinations import _sql as sql
+from penstock.destinations._duckdb_driver import is_first_series, whole
 from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import RULE, Actual, Spelling, digits
 from penstock.destinations.base import SYSTEM_PREFIX
@@ -110,13 +111,6 @@ def explain(error: Exception) -> Error:
     return DestinationError(f"DuckDB: {text}", hint=advice)
 
 
-def is_first_series() -> bool:
-    """Whether the driver is DuckDB 1, which lacks some of what later ones can."""
-    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
-    return str(duckdb.__version__).startswith("1.")
-
-
 def is_conflict(error: BaseException | None) -> bool:
     """Whether a statement failed because another transaction wrote the same."""
     return type(error).__name__ == "TransactionException"
@@ -193,6 +187,7 @@ class DuckDBEngine(Engine):
         columns: Mapping[str, TableColumn],  # noqa: ARG002 (Arrow has types of its own)
     ) -> Iterator[str]:
         """Make an Arrow table readable in SQL under the name given."""
+        whole()
         name = f"{SYSTEM_PREFIX}batch"
         self.connection.register(name, data)
         try:

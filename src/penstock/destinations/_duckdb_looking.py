@@ -7,6 +7,7 @@ from typing import cast
 from penstock.destinations import _sql as sql
 from penstock.destinations import duckdb as database
 from penstock.destinations import kind_of
+from penstock.destinations._duckdb_driver import whole
 from penstock.destinations._duckdb_engine import Connection
 from penstock.destinations._lake_dataset import open_dataset
 from penstock.errors import DestinationError
@@ -33,10 +34,8 @@ def connection(destination: str, db_schema: str, *, writes: bool) -> Connection:
 
 
 def _of_files(destination: str, db_schema: str) -> Connection:
-    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
     held = open_dataset(destination, db_schema)
-    made = cast("Connection", duckdb.connect(":memory:"))
+    made = cast("Connection", whole().connect(":memory:"))
     made.execute(f"CREATE SCHEMA {sql.quote(db_schema)}")
     made.execute(f"USE {sql.quote(db_schema)}")
     for table in held.tables:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import msgspec
 
 from penstock.destinations import _sql as sql
+from penstock.destinations._duckdb_driver import whole
 from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, fold, spell
 from penstock.destinations._evolve import Spelling
 from penstock.destinations._lake_store import unreadable
@@ -48,9 +49,7 @@ class LateConnection:
 
     @cached_property
     def _opened(self) -> Connection:
-        import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
-        connection = cast("Connection", duckdb.connect(":memory:"))
+        connection = cast("Connection", whole().connect(":memory:"))
         for name, value in SETTINGS.items():
             connection.execute(f"SET {name} = '{value}'")
         connection.execute(f"CREATE SCHEMA {sql.quote(SCHEMA)}")

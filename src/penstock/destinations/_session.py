@@ -213,8 +213,9 @@ class SqlSession:
     def last_receipts(self) -> dict[str, str]:
         """Read the newest receipt of each stream."""
         query = (
-            f"SELECT stream, CAST(receipt AS VARCHAR) FROM {self._at(sql.RECEIPTS)} "
-            f"ORDER BY stored_at, {self._engine.row_order}"
+            "SELECT DISTINCT ON (stream) stream, CAST(receipt AS VARCHAR) "
+            f"FROM {self._at(sql.RECEIPTS)} "
+            f"ORDER BY stream, stored_at DESC, {self._engine.row_order} DESC"
         )
         return dict(self._engine.read(query))
 

@@ -26,14 +26,8 @@ from weakref import WeakValueDictionary
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._dlt import DltDataset
-from penstock.destinations._duckdb_engine import (
-    SHARED,
-    Connection,
-    DuckDBEngine,
-    explain,
-    fold,
-    is_first_series,
-)
+from penstock.destinations._duckdb_driver import Ahead, is_first_series, native, whole
+from penstock.destinations._duckdb_engine import SHARED, Connection, DuckDBEngine, explain, fold
 from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._newfile import create, sweep
@@ -92,11 +86,18 @@ ROW_GROUP = 30_720
 
 _GATE = threading.Lock()
 _LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
+_AHEAD = Ahead()
 
 
 def destination(url: str, *, fault: Fault = no_fault) -> Destination:
     """Return the destination that `url` names."""
     return DuckDB(url, fault=fault)
+
+
+def prepare() -> None:
+    """Begin what opening a file for a whole process takes, before it is known which."""
+    if not is_first_series():
+        _AHEAD.begin()
 
 
 class DuckDBSession(SqlSession):
@@ -210,13 +211,14 @@ class DuckDB(Place):
                 raise LockedError("a session of this process is committing") from error
             raise
         self._fault("open:taken")
-        before = {name: engine.read(f"SELECT current_setting('{name}')")[0][0] for name in SETTINGS}
+        before = _settings(engine)
         _set(engine, SETTINGS)
         session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
         session.path = self.path
         session.tasks = before["max_vacuum_tasks"]
         session.on_close(session.fold)
-        session.on_close(lambda: _set(engine, before))
+        if not owner.alone:
+            session.on_close(lambda: _set(engine, before))
         _LIVE[mark] = session
         return session
 
@@ -230,6 +232,7 @@ def looked_at(url: str, db_schema: str, *, writes: bool) -> Connection:
     path = _path(url)
     if not path.is_file():
         raise DestinationError(f"there is no file {str(path)!r}")
+    whole()  # a script may ask of its connection whatever the driver can do
     made = _connect(path, read_only=not writes)
     made.execute(f"USE {sql.quote(db_schema)}")
     return made
@@ -240,27 +243,31 @@ def _alive(mark: tuple[str, str]) -> bool:
     return session is not None and not session.closed
 
 
+def _settings(engine: DuckDBEngine) -> dict[str, Any]:
+    """What is set now of what a run sets."""
+    asked = ", ".join(f"current_setting('{name}')" for name in SETTINGS)
+    return dict(zip(SETTINGS, engine.read(f"SELECT {asked}")[0], strict=True))
+
+
 def _set(engine: DuckDBEngine, values: Mapping[str, Any]) -> None:
     """Apply settings.
 
     They are set, not given to `connect`: that would keep a notebook that loads from opening the
     file a second time with its own settings. They hold for all connections of the process.
     """
-    for name, value in values.items():
-        engine.read(f"SET {name} = '{value}'")
+    engine.read("; ".join(f"SET {name} = '{value}'" for name, value in values.items()))
 
 
 def _connect(path: Path, *, read_only: bool) -> Connection:
-    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
+    driver = native()
     try:
-        return cast("Connection", duckdb.connect(str(path), read_only=read_only))
-    except duckdb.ConnectionException:
+        return cast("Connection", driver.connect(str(path), read_only=read_only))
+    except driver.ConnectionException:
         if not read_only:
             raise
         # This process has the file open for writing: a second connection can read there.
-        return cast("Connection", duckdb.connect(str(path)))
-    except (duckdb.Error, OSError) as error:
+        return cast("Connection", driver.connect(str(path)))
+    except (driver.Error, OSError) as error:
         raise explain(error) from error
 
 
@@ -270,16 +277,14 @@ def _attach(path: Path) -> Connection | None:
     Nobody else in the process can open it meanwhile. None where somebody has, and with DuckDB 1,
     which would let them.
     """
-    import duckdb  # noqa: PLC0415 (the driver is loaded when something is opened)
-
     if is_first_series():
         return None
-    connection = cast("Connection", duckdb.connect(":memory:"))
+    connection = _AHEAD.take()
     try:
         connection.execute(f"SET temp_directory = {sql.text(f'{path}.tmp')}")
         connection.execute(f"ATTACH {sql.text(str(path))} AS loaded (ROW_GROUP_SIZE {ROW_GROUP})")
         connection.execute("USE loaded")
-    except (duckdb.Error, OSError) as error:
+    except (native().Error, OSError) as error:
         connection.close()
         if SHARED in str(error):
             return None

@@ -32,6 +32,7 @@ __all__ = [
     "execute",
     "fix_source",
     "import_state",
+    "prepare",
     "read_pages",
     "read_stream",
     "reset_state",
@@ -63,6 +64,13 @@ def __getattr__(name: str) -> object:
 
     module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     return getattr(module, name)
+
+
+def prepare(destination: str) -> None:
+    """Begin, in the background, what opening such a destination takes: a run may follow."""
+    from penstock import destinations  # noqa: PLC0415 (part of loading late)
+
+    destinations.prepare(destination)
 
 
 def compile_source(

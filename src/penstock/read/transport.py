@@ -90,8 +90,8 @@ def warm() -> None:
 def _let_end() -> None:
     """At the process's end, give the client's own thread a moment to leave Python.
 
-    It lets go of a request that failed a little after its error came. Where the interpreter is gone
-    by then, the thread aborts the whole process, whatever its outcome was.
+    It lets go of a request that failed, or was given up, a little after its error came. Where the
+    interpreter is gone by then, the thread aborts the whole process, whatever its outcome was.
     """
     atexit.register(time.sleep, _LAST_MOMENT)
 
@@ -110,7 +110,6 @@ class Http:
         self._deny_private = deny_private
         self._user_agent = user_agent
         self._client = self._builder().build()
-        _let_end()
         self._pinned: dict[tuple[str, int], Client] = {}
         self._watch = Watch(self._bounds.connect + self._bounds.read + _GRACE)
 
@@ -163,7 +162,7 @@ class Http:
         )
 
         try:
-            response = await self._watch.over(self._send(request))
+            response = await self._watched(request)
         except (BuilderError, ValueError) as exc:
             where = f"{request.method} {request.full_url}"
             why = _said(exc) if isinstance(exc, BuilderError) else exc
@@ -179,6 +178,13 @@ class Http:
             raise ReadError(_LOST, code="request-lost", hint=_MEMORY, request=where) from None
         _heed_cancel()
         return response
+
+    async def _watched(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return await self._watch.over(self._send(request))
+        except BaseException:
+            _let_end()
+            raise
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
         client = await self._client_for(request)
