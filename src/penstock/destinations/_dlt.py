@@ -203,7 +203,7 @@ class DltDataset:
         """Put the newest state of dlt's pipeline with this stream's cursor in it."""
         state = self._state(schema_name)
         if state is None:
-            state = _fresh_state(said.source, schema_name, self._engine.db_schema)
+            state = _fresh_state(said.pipeline or said.source, schema_name, self._engine.db_schema)
         _move(state, schema_name, checkpoint.stream, said)
         state["_state_version"] += 1
         state["_version_hash"] = _state_hash(state)

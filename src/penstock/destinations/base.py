@@ -91,7 +91,7 @@ Write = Append | Merge | Replace
 class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What dlt's own tables are to say of a checkpoint, so that dlt can go on after it.
 
-    `source` names dlt's schema and pipeline where the dataset names none, `resource` what the rows
+    `source` and `pipeline` are dlt's names where the dataset has none, `resource` is what the rows
     come from. `cursor` is the path of the stream's cursor where the checkpoint moves it to `last`;
     `hashes` are those by which dlt recognises the records there. `own` and `shared` are what
     functions keep, for the resource and for all of its source.
@@ -100,6 +100,7 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     write: str
     resource: str
+    pipeline: str = ""
     strategy: str | None = None
     cursor: str | None = None
     last: str | int | float | bool | None = None

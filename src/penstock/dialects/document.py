@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.errors import Diagnostic, Place, Severity
 from penstock.plan.expr import JsonValue
-from penstock.plan.target import Target
+from penstock.plan.target import Pipeline, Target
 
 if TYPE_CHECKING:
     from penstock.dialects.repairing.edits import Edit
@@ -230,6 +230,7 @@ class Document:
         self.more: list[Node] = []
         self.loaded = False
         self.target: Target | None = None
+        self.pipeline: Pipeline | None = None
         self.components: Path | None = None
         self._lines: list[str] | None = None
         self.nodes = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -36,10 +36,15 @@ def way_to(path: Way) -> Way:
 
 
 class Carver:
-    """Takes the lists at the ends of `ways` out of records."""
+    """Takes the lists at the ends of `ways` out of records.
 
-    def __init__(self, targets: Mapping[Way, str]) -> None:
+    Where the tables these go to are `rooted`, their rows name those of the records, whose ids are
+    drawn here.
+    """
+
+    def __init__(self, targets: Mapping[Way, str], *, rooted: bool = False) -> None:
         self._targets = targets
+        self._rooted = rooted
         self._begun = {way[:n] for way in targets for n in range(1, len(way) + 1)}
 
     def carve(self, block: Block) -> tuple[Block, dict[str, Block]]:
@@ -47,16 +52,30 @@ class Carver:
         kept: list[Segment] = []
         taken: dict[str, list[Segment]] = {}
         for segment in block.segments:
-            found: dict[str, list[msgspec.Raw]] = {}
-            records = [self._record(record, found) for record in segment.records]
-            kept.append(msgspec.structs.replace(segment, records=records))
-            for table, elements in found.items():
-                made = Segment(records=elements, origin=segment.origin)
+            rest, found = self._segment(segment)
+            kept.append(rest)
+            for table, made in found.items():
                 taken.setdefault(table, []).append(made)
-        rest = msgspec.structs.replace(block, segments=tuple(kept))
-        return rest, {
+        whole = msgspec.structs.replace(block, segments=tuple(kept))
+        return whole, {
             table: Block(load_id=block.load_id, segments=tuple(segments))
             for table, segments in taken.items()
+        }
+
+    def _segment(self, segment: Segment) -> tuple[Segment, dict[str, Segment]]:
+        """A segment without these lists, and their elements by table."""
+        ids = _drawn(len(segment.records)) if self._rooted else ()
+        found: _Found = {}
+        roots: dict[str, list[str]] = {}
+        records = []
+        for number, record in enumerate(segment.records):
+            records.append(self._record(record, found))
+            for table, elements in found.items() if ids else ():
+                held = roots.setdefault(table, [])
+                held += [ids[number]] * (len(elements) - len(held))
+        return msgspec.structs.replace(segment, records=records, ids=ids), {
+            table: Segment(records=elements, origin=segment.origin, roots=roots.get(table, ()))
+            for table, elements in found.items()
         }
 
     def _record(self, record: bytes | msgspec.Raw, found: _Found) -> msgspec.Raw:
@@ -91,6 +110,24 @@ class Carver:
             else:
                 fields[key] = self._without(value, here, found)
         return msgspec.Raw(msgspec.json.encode(fields)) if changed else raw
+
+
+def below(block: Block, names: Mapping[str, str]) -> Block:
+    """A block whose rows name those that they are from by the ids that these got instead."""
+    return msgspec.structs.replace(
+        block,
+        segments=tuple(
+            msgspec.structs.replace(one, roots=[names.get(root, root) for root in one.roots])
+            for one in block.segments
+        ),
+    )
+
+
+def _drawn(count: int) -> Sequence[str]:
+    from penstock.shape.dlt_ids import by_chance  # noqa: PLC0415 (pyarrow is loaded when rows come)
+
+    found: list[str] = by_chance(count).to_pylist()
+    return found
 
 
 def _elements(items: msgspec.Raw) -> Iterator[msgspec.Raw]:

@@ -13,6 +13,7 @@ from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.source import Source, Stream
+from penstock.plan.target import Pipeline
 from penstock.read.context import StreamContext
 from penstock.read.dlt_state import cursors_of
 from penstock.read.memory import ENTRY, told
@@ -68,13 +69,14 @@ class Dlt:
     Load ids are the time, as dlt's are, so that models that take the newest ones go on to work.
     """
 
-    def __init__(self, source: str, last: str | None, *, wanted: bool) -> None:
-        self.source = identifier(source)
+    def __init__(self, source: Source, last: str | None, *, wanted: bool) -> None:
+        name = identifier(source.name)
+        self._names = source.pipeline or Pipeline(name=name, schema=name)
         self.wanted = wanted
         self._last = _micros(last)
 
     @classmethod
-    def of(cls, session: Session, source: str, *, wanted: bool) -> Dlt | None:
+    def of(cls, session: Session, source: Source, *, wanted: bool) -> Dlt | None:
         """For this session, or None where the destination cannot have such tables.
 
         Raises:
@@ -101,7 +103,13 @@ class Dlt:
         write = "replace" if replaces else hints.write
         odd = write == "merge" and hints.strategy != "delete-insert"
         strategy = hints.strategy if odd else None
-        return DltLoad(source=self.source, resource=stream.name, write=write, strategy=strategy)
+        return DltLoad(
+            source=self._names.schema,
+            pipeline=self._names.name,
+            resource=stream.name,
+            write=write,
+            strategy=strategy,
+        )
 
     def moved(self, stream: Stream, known: DltLoad, state: Mapping[str, str | None]) -> DltLoad:
         """The same of a checkpoint that changes these entries of the stream's state."""

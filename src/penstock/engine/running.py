@@ -242,7 +242,7 @@ class Run:
         """Load everything; gives the status and the receipts of the streams."""
         loaded = selected(self._source, self._options.select)
         names = [s.name for s in self._source.streams]
-        dlt = Dlt.of(self._session, self._source.name, wanted=self._options.dlt_columns)
+        dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
         stored = taken_over(self._source, self._session, dlt, self._run_id)
         previous = self._session.last_receipts()
         transport = self._transport or make_transport(self._options)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from penstock.destinations.base import Append, Merge, Replace, Sort, Write
-from penstock.engine.carving import Carver, Way, ways
+from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
 from penstock.plan.hints import Hints
 from penstock.shape import Batch, Block, Roles, Schema, Shaper
@@ -42,13 +42,20 @@ class Shaping:
     """One table and its children: what was said of it, and what shapes its rows."""
 
     def __init__(
-        self, stream: str, hints: Hints, tables_of: TablesOf, after: Shaper | None = None
+        self,
+        stream: str,
+        hints: Hints,
+        tables_of: TablesOf,
+        after: Shaper | None = None,
+        *,
+        rooted: bool | None = None,
     ) -> None:
         self.stream = stream
         self.hints = hints
+        self.rooted = rooted
         stored, self.system = tables_of(stream, identifier(hints.table or stream))
         self.bare = stored is None  # neither a table nor a row for one
-        self.shaper = Shaper(stream, hints, stored, system=self.system, after=after)
+        self.shaper = Shaper(stream, hints, stored, system=self.system, after=after, rooted=rooted)
 
     @property
     def root(self) -> str:
@@ -140,8 +147,9 @@ class Shapings:
             elif name in said and self.at(name).hints != said[name]:
                 self._plant_again(name, said[name])
 
-    def _add(self, name: str, hints: Hints) -> None:
-        one = self.others[name] = Shaping(beside(self._stream, name), hints, self._tables_of)
+    def _add(self, name: str, hints: Hints, *, rooted: bool | None = None) -> None:
+        stream = beside(self._stream, name)
+        one = self.others[name] = Shaping(stream, hints, self._tables_of, rooted=rooted)
         self._divide(name, one)
 
     def _divide(self, name: str, one: Shaping) -> None:
@@ -151,9 +159,10 @@ class Shapings:
             table = join(one.root, *way)
             targets[way] = table
             if table not in self.others:
-                self._add(table, self._own(table, said))
+                self._add(table, self._own(table, said), rooted=one.shaper.descends)
         if targets:
-            self._carvers[name] = Carver(targets)
+            rooted = any(self.others[table].shaper.rooted for table in targets.values())
+            self._carvers[name] = Carver(targets, rooted=rooted)
 
     def _own(self, name: str, hints: Hints) -> Hints:
         main = self.main.hints
@@ -168,7 +177,13 @@ class Shapings:
         """Go on with other hints, from what the table is by now."""
         before = self.at(name)
         schema = None if before.bare else before.shaper.schema
-        again = Shaping(before.stream, hints, lambda *_: (schema, before.system), before.shaper)
+        again = Shaping(
+            before.stream,
+            hints,
+            lambda *_: (schema, before.system),
+            before.shaper,
+            rooted=before.shaper.rooted or before.rooted,
+        )
         self._told.pop(name, None)
         if name == MAIN:
             self.main = again
@@ -183,9 +198,13 @@ class Shapings:
             ShapeError: a record cannot be shaped, or two of the tables come to one name.
         """
         whole = self._carved(blocks) if self._carvers else blocks
-        made = {name: self.at(name).shaper.shape(block) for name, block in whole.items()}
-        for name in made:
-            self.at(name).bare = False
+        made: dict[str, Batch] = {}
+        names: dict[str, str] = {}
+        for name, block in whole.items():  # those that lists were taken out of come first
+            one = self.at(name)
+            made[name] = one.shaper.shape(below(block, names) if names else block)
+            names |= one.shaper.renamed(block) if name in self._carvers else {}
+            one.bare = False
         if self.others:
             self._check_names()
         return made

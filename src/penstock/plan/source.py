@@ -25,6 +25,7 @@ from penstock.plan.recovery import Recovery
 from penstock.plan.request import Request
 from penstock.plan.schemas import SchemaPart
 from penstock.plan.slices import Cursor, Duration, Partition
+from penstock.plan.target import Pipeline
 
 __all__ = [
     "ByPartition",
@@ -202,7 +203,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `prepare` changes the user's values before anything reads them, `validate` are checks of them
     then; `migrate` are those of the changes that the user's own file of values keeps. `check` says
     how a connection is tried, `dynamic` are the names of what makes streams, `spec` is what
-    platforms are told.
+    platforms are told. `pipeline` is the one that a script names.
     """
 
     name: str
@@ -218,6 +219,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     dynamic: tuple[str, ...] = ()
     spec: Spec | None = None
     places: Places | None = None
+    pipeline: Pipeline | None = None
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""

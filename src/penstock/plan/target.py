@@ -5,6 +5,13 @@ from __future__ import annotations
 import msgspec
 
 
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What dlt calls the pipeline that a script's run is of, and the schema of its tables."""
+
+    name: str
+    schema: str
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A destination as `--to` takes it, a schema, and whether each run loads everything anew."""
 

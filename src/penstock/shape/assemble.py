@@ -15,13 +15,20 @@ from penstock.shape.schema import Batch
 from penstock.shape.tree import TableState, Tree
 
 
-def assemble(
-    tree: Tree, frames: Mapping[str, Frame], load_id: str, root_ids: Any, versions: Any = None
+def assemble(  # noqa: PLR0913 (all that rows are made of)
+    tree: Tree,
+    frames: Mapping[str, Frame],
+    load_id: str,
+    root_ids: Any,
+    *,
+    versions: Any = None,
+    above: Any = None,
 ) -> Batch:
     """The batch of these frames.
 
     `root_ids` are the ids of the root's rows, where rows have ids, and `versions` what tells the
-    versions of a row apart, where they are kept.
+    versions of a row apart, where they are kept. `above` are the ids of the rows that those of a
+    nested table name.
     """
     ids: dict[str, Any] = {tree.root.name: root_ids}
     roots: dict[str, Any] = {tree.root.name: root_ids}
@@ -42,6 +49,8 @@ def assemble(
                 )
         else:
             own |= _history(tree, frame.rows, versions)
+            if table.rooted and names.root_id:
+                own[names.root_id] = pa.nulls(frame.rows, pa.string()) if above is None else above
         own[names.row_id] = ids[table.name]
         tables[table.name] = _table(tree, table, frames, own)
     return Batch(tables=tables)

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import pyarrow as pa
@@ -60,6 +60,15 @@ def by_record(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array
 
     texts = [_digest(_spelled(own(record))) for record in _records(segments, left_out)]
     return pa.array(texts, pa.string())
+
+
+def told(which: Literal["ids", "roots"], segments: Sequence[Segment], out: Container[int]) -> Any:
+    """What segments say of their records that have a row, or None where they say nothing."""
+    found: list[str] = []
+    for segment in segments:
+        said = getattr(segment, which)
+        found += [one for one, r in zip(said, segment.records, strict=False) if id(r) not in out]
+    return pa.array(found, pa.string()) if found else None
 
 
 def _records(segments: Sequence[Segment], left_out: Container[int]) -> Iterator[Mapping[str, Any]]:

@@ -20,9 +20,10 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
     tally: Tally,
     *,
     system: SystemStyle = "penstock",
+    rooted: bool | None = None,
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
-    tree = Tree(stream, hints, tally, system)
+    tree = Tree(stream, hints, tally, system, rooted=rooted)
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
         _restore(tree, known)

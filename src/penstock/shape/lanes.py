@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -67,29 +67,33 @@ class Lanes:
         frames = concat(self._tree, pieces or [{}])
         left_out, self._exact.left_out = self._exact.left_out, []
         self._required.check(frames[self._tree.root.name], segments)
-        rows = self._versions(segments, left_out)
-        given = self._given(segments, left_out, rows)
-        frames, ids, rows = self._identify(frames, block.load_id, segments, rows, given)
-        batch = assemble(self._tree, frames, block.load_id, ids, rows)
+        beside = self._beside(segments, {id(record) for record, _ in left_out})
+        frames, ids, beside = self._identify(frames, block.load_id, segments, beside)
+        batch = assemble(
+            self._tree, frames, block.load_id, ids, versions=beside.versions, above=beside.above
+        )
         discarded = (*(why for _, why in left_out), *self._exact.dropped())
         return msgspec.structs.replace(batch, discarded=discarded) if discarded else batch
 
-    def _versions(self, segments: list[Segment], left_out: Sequence[tuple[Any, Any]]) -> Any:
-        """A digest of each record that has a row, where versions of rows are kept."""
-        if not self._hints.versions:
-            return None
-        out = {id(record) for record, _ in left_out}
-        return (dlt_ids.by_record if self._dlt else versions)(segments, out)
+    def _beside(self, segments: list[Segment], out: Container[int]) -> _Beside:
+        """What records that have a row say of it; `out` are those that have none."""
+        rows = None
+        if self._hints.versions:
+            rows = (dlt_ids.by_record if self._dlt else versions)(segments, out)
+        if not self._dlt:
+            return _Beside(versions=rows)
+        given = rows if rows is not None else self._given(segments, out)
+        return _Beside(versions=rows, given=given, above=dlt_ids.told("roots", segments, out))
 
-    def _given(
-        self, segments: list[Segment], left_out: Sequence[tuple[Any, Any]], rows: Any
-    ) -> Any:
-        """The ids of rows where dlt's say something of the row: a digest of it, or of its key."""
-        if not self._dlt or rows is not None:
-            return rows if self._dlt else None
+    def _given(self, segments: list[Segment], out: Container[int]) -> Any:
+        """The ids of rows where these are known: digests of a key, or drawn before."""
+        digests = self.digests(segments, out)
+        return dlt_ids.told("ids", segments, out) if digests is None else digests
+
+    def digests(self, segments: Sequence[Segment], out: Container[int] = ()) -> Any:
+        """The ids of rows where dlt's are digests of their key; None where they are not."""
         if not self._keys.wanted or self._hints.strategy == "delete-insert":
             return None
-        out = {id(record) for record, _ in left_out}
         return dlt_ids.by_key(segments, out, self._keys.paths())
 
     @property
@@ -161,35 +165,31 @@ class Lanes:
         frames: dict[str, Frame],
         load_id: str,
         segments: list[Segment],
-        versions: Any,
-        given: Any,
-    ) -> tuple[dict[str, Frame], Any, Any]:
-        """The frames with one row a key, the ids of the root's rows, and their versions.
-
-        `given` are the ids where the records themselves make them.
-        """
+        beside: _Beside,
+    ) -> tuple[dict[str, Frame], Any, _Beside]:
+        """The frames with one row a key, the ids of the root's rows, and what is said of them."""
         root = frames[self._tree.root.name]
         self._keys.check(root)
         if not self._keys.wanted:
-            ids = versions
+            ids = beside.versions
         else:
             key = self._keys.columns(root, segments)
             if not root.rows:
-                return frames, ordinals(load_id, 0, 0), versions
+                return frames, ordinals(load_id, 0, 0), beside
             ids = identities(root, key)
         last = last_rows(ids, self._keys.order(root)) if ids is not None else None
         if last is not None:
             self._tally.add("duplicate_rows", root.rows - len(last))
             frames, ids = keep_rows(frames, self._tree, last), ids.take(last)
-            versions = versions.take(last) if versions is not None else None
-            given = given.take(last) if given is not None else None
+            beside = beside.take(last)
         rows = frames[self._tree.root.name].rows
         if self._dlt:
-            return frames, dlt_ids.by_chance(rows) if given is None else given, versions
-        if self._keys.wanted and versions is None:
-            return frames, ids, None
+            given = beside.given
+            return frames, dlt_ids.by_chance(rows) if given is None else given, beside
+        if self._keys.wanted and beside.versions is None:
+            return frames, ids, beside
         # rows without a key, and versions of a row, are told apart by their place in the load
-        return frames, self._ordinals(load_id, rows) if self._tree.with_ids else None, versions
+        return frames, self._ordinals(load_id, rows) if self._tree.with_ids else None, beside
 
     def _ordinals(self, load_id: str, rows: int) -> Any:
         # Loads are filled side by side: each goes on from where its last block ended.
@@ -209,9 +209,9 @@ def split(segments: Sequence[Segment], records: int) -> tuple[list[Segment], lis
     for number, segment in enumerate(segments):
         size = len(segment.records)
         if records <= size:
-            tail = _slice(segment, records, size)
+            tail = segment.part(records, size)
             rest = [*([tail] if tail.records else []), *segments[number + 1 :]]
-            return [*head, _slice(segment, 0, records)], rest
+            return [*head, segment.part(0, records)], rest
         head.append(segment)
         records -= size
     return head, []
@@ -225,5 +225,18 @@ def parts(segments: list[Segment]) -> Iterator[list[Segment]]:
         yield part
 
 
-def _slice(segment: Segment, first: int, end: int) -> Segment:
-    return Segment(records=segment.records[first:end], extras=segment.extras, origin=segment.origin)
+class _Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What the records say of their rows beside the columns: each an array, or None.
+
+    `versions` tells versions of a row apart, `given` are ids, and `above` those of the rows that a
+    nested table's are from.
+    """
+
+    versions: Any = None
+    given: Any = None
+    above: Any = None
+
+    def take(self, rows: Any) -> _Beside:
+        """The same of some of the rows."""
+        fields = msgspec.structs.asdict(self).items()
+        return _Beside(**{name: held.take(rows) for name, held in fields if held is not None})

@@ -179,11 +179,24 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
     `extras` are columns that the slice adds to each of these records unless the record has the
     key itself with a value other than null. `origin` names the request, for error messages.
+    Where lists of records go to tables that name the rows they come from, as dlt's do, `ids` are
+    those that rows of these records get by chance, and `roots` those that rows name.
     """
 
     records: Sequence[bytes | msgspec.Raw]
     extras: tuple[tuple[str, Extra], ...] = ()
     origin: str = ""
+    ids: Sequence[str] = ()
+    roots: Sequence[str] = ()
+
+    def part(self, first: int, end: int) -> Segment:
+        """Some of the records, with all that is said of them."""
+        return msgspec.structs.replace(
+            self,
+            records=self.records[first:end],
+            ids=self.ids[first:end],
+            roots=self.roots[first:end],
+        )
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,8 @@ class Shaper:
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
-    shaper that this one takes the place of: rows are numbered on. One call at a time.
+    shaper that this one takes the place of: rows are numbered on. `rooted` is there where rows
+    are from lists in rows of another table, and says whether they name these. One call at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -39,12 +40,15 @@ class Shaper:
         system: SystemStyle = "penstock",
         lane: Lane = "auto",
         after: Shaper | None = None,
+        rooted: bool | None = None,
     ) -> None:
         self._hints = hints
         self._known = known
         self._lane: Lane = lane
         self._tally = Tally()
-        self._tree = plant(stream, hints, known, extras or {}, self._tally, system=system)
+        self._tree = plant(
+            stream, hints, known, extras or {}, self._tally, system=system, rooted=rooted
+        )
         self._lanes: Lanes | None = None
         self.numbered: dict[str, int] = {} if after is None else after.numbered
 
@@ -57,6 +61,17 @@ class Shaper:
     def roles(self) -> Roles:
         """The columns that decide how rows are merged, as far as blocks have shown them."""
         return roles(self._tree, self._hints)
+
+    @property
+    def rooted(self) -> bool:
+        """Whether rows of the stream's own table name those of another that they are from."""
+        return self._tree.root.rooted
+
+    @property
+    def descends(self) -> bool:
+        """Whether rows that come from lists in the stream's own name these, as in dlt."""
+        merged = self._hints.write == "merge" and not self._hints.versions
+        return self._tree.system == "dlt" and (merged or self.rooted)
 
     @property
     def declares(self) -> bool:
@@ -73,6 +88,12 @@ class Shaper:
     def statistics(self) -> Statistics:
         """What has been done so far."""
         return self._tally.statistics()
+
+    def renamed(self, block: Block) -> dict[str, str]:
+        """The ids that rows of a block got in the place of those drawn before: digests of keys."""
+        found = self._lanes.digests(block.segments) if self._lanes is not None else None
+        drawn = [one for segment in block.segments for one in segment.ids]
+        return {} if found is None else dict(zip(drawn, found.to_pylist(), strict=True))
 
     def shape(self, block: Block) -> Batch:
         """The tables of a block's records.

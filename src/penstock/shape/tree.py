@@ -197,9 +197,16 @@ class Tree:
     """All tables of a stream, the root first, parents before children."""
 
     def __init__(
-        self, stream: str, hints: Hints, tally: Tally, system: SystemStyle = "penstock"
+        self,
+        stream: str,
+        hints: Hints,
+        tally: Tally,
+        system: SystemStyle = "penstock",
+        *,
+        rooted: bool | None = None,
     ) -> None:
         self.stream = stream
+        self._rooted = rooted
         self.hints = hints
         self.system: SystemStyle = system
         self.tally = tally
@@ -249,10 +256,10 @@ class Tree:
 
     def _dlt_columns(self, table: TableState) -> tuple[str, ...]:
         own = self.own
+        root = (own.root_id,) if table.rooted and own.root_id else ()
         if table.parent is not None:
-            root = (own.root_id,) if table.rooted and own.root_id else ()
             return (*root, own.parent_id, own.list_index, own.row_id)
-        return tuple(dict.fromkeys((*self._history(), own.load_id, own.row_id)))
+        return tuple(dict.fromkeys((*self._history(), *root, own.load_id, own.row_id)))
 
     def _history(self) -> tuple[str, ...]:
         """The columns of the root that say since when and until when a row was there."""
@@ -272,8 +279,10 @@ class Tree:
         table = TableState(name, parent, path, room, mode)
         for own in self.own.all:
             table.names.keep(own)
-        # dlt gives the rows below merged ones the id of their root
-        table.rooted = self.hints.write == "merge" and not self.hints.versions
+        # dlt gives the rows below merged ones the id of their root, also where these stand for
+        # themselves, and the rows below them theirs
+        merged = self.hints.write == "merge" and not self.hints.versions
+        table.rooted = bool(self._rooted) if parent is None else merged or self.root.rooted
         self.tables.append(table)
         self.version += 1
         return table
@@ -452,7 +461,9 @@ class Tree:
         if name in own.instants:
             return TableColumn(name=name, type="timestamp")
         kind: ColumnType = "bigint" if name == own.list_index else "text"
-        return TableColumn(name=name, type=kind, nullable=False)
+        # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
+        loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
+        return TableColumn(name=name, type=kind, nullable=loadless)
 
 
 _HIDDEN = "\0"

@@ -46,6 +46,21 @@ def everything(base: str) -> Config:
     )
 
 
+def noted(base: str, strategy: str, hints: Any) -> Config:
+    """Things whose notes stand for themselves."""
+    things = {**ENDPOINT, "path": "noted"}
+    said = {"nested_hints": {"notes": hints}, **merging(strategy)}
+    return config(base, resource("things", things, **said))
+
+
+def _noted(which: int) -> list[Record]:
+    """Things with notes and marks of these: one note stays, one is changed, and one is new."""
+    marks = [{"n": which, "of": [which]}, {"n": 9, "of": [1, 2]}]
+    changing = {"n": 2, "text": f"of run {which}", "marks": marks}
+    notes = [{"n": 1, "marks": [{"n": 0}]}, changing, {"n": 10 + which}]
+    return [{"id": 1, "notes": notes}, {"id": 1 + which, "notes": [{"n": 20 + which}]}]
+
+
 def _things(which: int) -> list[Record]:
     """Things of a run: 1 never changes, 2 does, and each run brings another."""
     held = [{"id": 1, **NESTED}, {"id": 2, "Name": f"of run {which}", "l": [which]}]
@@ -108,6 +123,8 @@ def api(ask: Ask) -> Reply:
     if ask.path == "/events":
         since = ask.number("since")
         return answer([e for e in _events(ask.round) if e["at"] >= since])
+    if ask.path == "/noted":
+        return answer(_noted(ask.round))
     if ask.path == "/quiet":
         return answer(_events(1))
     return answer((_flat if ask.path == "/flat" else _things)(ask.round))

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
-from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns, below, written
+from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns, below, noted, written
 from tests.parity.dlt.data import config, resource
 from tests.parity.dlt.harness import Config, Oracle
 from tests.parity.dlt.server import Stage
@@ -174,7 +174,7 @@ def things():
     kept["n"] = shared["runs"] = kept.get("n", 0) + 1
     yield {"n": kept["n"]}
 
-@dlt.source(name="shop")
+@dlt.source(name="store")
 def shop():
     return things
 
@@ -182,23 +182,34 @@ dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(shop())
 """
 
 
-def test_what_functions_keep_goes_from_one_to_the_other(oracle: Oracle, tmp_path: Path):
-    """A state that dlt left is gone on with, and told back, so that dlt goes on with it."""
+def _execute(oracle: Oracle, path: Path, file: Path, engine: str) -> None:
+    """Run a script with dlt, which finds its state in the dataset alone, or with Penstock."""
+    if engine == "d":
+        shutil.rmtree(path.parent / "dlt", ignore_errors=True)
+        done = oracle.execute(path, settings=RESTORE)
+        assert not done["error"], done["error"]
+        return
+    source = compile_source(str(path)).need()
+    options = Options(db_schema="shop_data", dlt_columns=True)
+    assert execute(source, {}, str(file), options, lambda _event: None).status == "done"
+
+
+@pytest.mark.parametrize("order", ["dppd", "pdpd"])
+def test_what_functions_keep_goes_from_one_to_the_other(oracle: Oracle, tmp_path: Path, order: str):
+    """A state that dlt left is gone on with, and told back, so that dlt goes on with it.
+
+    Whoever comes first calls pipeline and schema as the script does.
+    """
     path = tmp_path / "pipeline.py"
     path.write_text(KEEPING, "utf-8")
     file = tmp_path / "shop.duckdb"
-    for engine in ("dlt", "penstock", "penstock", "dlt"):
-        if engine == "dlt":
-            shutil.rmtree(tmp_path / "dlt", ignore_errors=True)  # found again in the dataset
-            done = oracle.execute(path, settings=RESTORE)
-            assert not done["error"], done["error"]
-            continue
-        source = compile_source(str(path)).need()
-        options = Options(db_schema="shop_data", dlt_columns=True)
-        assert execute(source, {}, str(file), options, lambda _event: None).status == "done"
+    for engine in order:
+        _execute(oracle, path, file, engine)
     with duckdb.connect(str(file), read_only=True) as con:
         found = con.execute("SELECT n FROM shop_data.things ORDER BY n").fetchall()
+        [names] = con.execute("SELECT DISTINCT schema_name FROM shop_data._dlt_loads").fetchall()
     assert found == [(1,), (2,), (3,), (4,)]
+    assert names == ("store",)
 
 
 def _two(base: str) -> Config:
@@ -260,3 +271,84 @@ def test_dlt_is_told_again_who_is_behind(turns: Turns):
     turns.dlt(made)
     assert _since(turns) == _below(turns, 2)
     assert [found for (found,) in turns.query(NOTES)] == written(3)
+
+
+NOTES_OF = "SELECT n, id FROM things__notes LEFT JOIN things ON things._dlt_id = _dlt_root_id"
+ORDERS = ("dpd", "pdp", "dpp")
+
+
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert"])
+@pytest.mark.parametrize("write", ["merge", "append"])
+def test_nested_tables_with_keys_are_gone_on_with(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, write: str, strategy: str
+):
+    """Rows of such a table name the row they are from, as dlt's do, whoever loaded them."""
+    made = partial(noted, strategy=strategy, hints={"primary_key": "n", "write_disposition": write})
+
+    def held(order: str) -> Any:
+        (tmp_path / order).mkdir()
+        turns = Turns(tmp_path / order, stages[0], oracle, name="parity")
+        for engine in order:
+            (turns.dlt if engine == "d" else turns.penstock)(made)
+        named = sorted(turns.query(NOTES_OF), key=repr)
+        return named, turns.columns(), _sorted(turns.tables())
+
+    alone = held("ddd")
+    assert [found for found in alone[0] if found[1] is not None]
+    for order in ORDERS:
+        assert held(order) == alone
+
+
+DEEP = """
+import dlt
+
+KEYED = {"primary_key": "n", "write_disposition": "merge"}
+
+@dlt.resource(name="things", write_disposition="merge", primary_key="id", nested_hints=HINTS)
+def things():
+    kept = dlt.current.resource_state()
+    kept["run"] = run = kept.get("run", 0) + 1
+    marks = [{"n": run, "of": [run]}, {"n": 9, "of": [1, 2]}]
+    notes = [{"n": 1, "marks": marks}, {"n": 1 + run, "marks": [{"n": -run}]}]
+    yield {"id": 1, "notes": notes, "tags": [1, 1 + run]}
+
+dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(things())
+"""
+MARKS_OF = {
+    '{"notes": KEYED, ("notes", "marks"): KEYED}': (
+        "SELECT m.n, o.n FROM things__notes__marks m JOIN things__notes o "
+        "ON o._dlt_id = m._dlt_root_id"
+    ),
+    '{("notes", "marks"): KEYED}': (
+        "SELECT m.n, id FROM things__notes__marks m JOIN things ON things._dlt_id = m._dlt_root_id"
+    ),
+    '{"tags": {"primary_key": "value", "write_disposition": "merge"}}': (
+        "SELECT value, id FROM things__tags LEFT JOIN things ON things._dlt_id = _dlt_root_id "
+        "ORDER BY 1, 2"
+    ),
+}
+
+
+@pytest.mark.parametrize("hints", MARKS_OF, ids=["both", "the lower", "scalars"])
+def test_rows_name_the_nearest_that_stands_for_itself(oracle: Oracle, tmp_path: Path, hints: str):
+    """Tables with keys may be below others with one, or below others without."""
+
+    def held(order: str) -> Any:
+        folder = tmp_path / order
+        folder.mkdir()
+        path, file = folder / "pipeline.py", folder / "shop.duckdb"
+        path.write_text(DEEP.replace("HINTS", hints), "utf-8")
+        for engine in order:
+            _execute(oracle, path, file, engine)
+        with duckdb.connect(str(file), read_only=True) as con:
+            con.execute("SET schema = 'shop_data'")
+            columns = "SELECT table_name, column_name FROM information_schema.columns "
+            # dlt's rows of scalars name no load
+            mine = "WHERE table_name LIKE 'things%' AND column_name <> '_dlt_load_id' ORDER BY 1, 2"
+            found = con.execute(MARKS_OF[hints]).fetchall()
+            return sorted(found, key=repr), con.execute(columns + mine).fetchall()
+
+    alone = held("ddd")
+    assert alone[0]
+    for order in ORDERS:
+        assert held(order) == alone

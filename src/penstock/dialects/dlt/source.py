@@ -116,6 +116,7 @@ def _source(ctx: Context, root: Node) -> Source | None:
         streams=streams,
         inputs=tuple(ctx.inputs.values()),
         limits=limits(ctx, client),
+        pipeline=ctx.document.pipeline,
     )
     _checked(ctx, source, {resource.name: resource for resource in found})
     if not ctx.failed:

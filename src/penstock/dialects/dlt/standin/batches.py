@@ -14,7 +14,7 @@ from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.document import Document, Loaded
 from penstock.errors import Error
-from penstock.plan.target import Target
+from penstock.plan.target import Pipeline, Target
 
 Loader = Callable[[Document], Loaded]
 _WHOLE = {"done", "skipped"}
@@ -98,6 +98,7 @@ def fill(document: Document, reader: Reader, built: Built) -> None:
     if built.name:
         document.name = built.name
     if built.run is not None:
+        document.pipeline = Pipeline(name=built.run.pipeline, schema=built.run.schema)
         document.target = Target(
             destination=built.run.destination,
             db_schema=built.run.dataset,

@@ -113,6 +113,7 @@ class Pipeline:
         self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
         self._refresh = settings.get("refresh")
         self._asked: AskedRun | None = None
+        self._schema: str | None = None
         self._destination = _destination_of(settings.get("destination"), None)
         latest[:] = [self]
         if self._dev:
@@ -140,6 +141,7 @@ class Pipeline:
             if where is not None and settings.get("credentials") is not None:
                 where = Destination(where.kind, settings["credentials"], where.place)
         sources = _sources(data, settings.get("table_name"))
+        self._schema = _schema_of(data) or self._schema
         _hint(sources, {k: settings[k] for k in _HINTS if settings.get(k) is not None})
         dataset = (
             settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
@@ -157,6 +159,7 @@ class Pipeline:
             remark(f"the script's destination {where.kind!r} is none that is known here", hint)
         asked = AskedRun(
             pipeline=self.pipeline_name,
+            schema=self.default_schema_name,
             sources=tuple(sources),
             destination=url,
             dataset=schema_name(dataset),
@@ -219,13 +222,8 @@ class Pipeline:
 
     @property
     def default_schema_name(self) -> str:
-        """What the source is called."""
-        for source in self._asked.sources if self._asked else ():
-            if source.name:
-                return str(source.name)
-            if any(resource.config is not None for resource in source.listed):
-                return "rest_api"  # as dlt calls one that has no name
-        return self.pipeline_name
+        """What the source is called; resources without one are called after the pipeline."""
+        return self._schema or schema_name(self.pipeline_name)
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"pipeline.{name}", name)
@@ -247,6 +245,16 @@ def schema_name(dataset: str) -> str:
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
     name = re.sub(r"_{2,}", "_", words.lower())
     return re.sub(r"_$", "x", name)
+
+
+def _schema_of(data: Any) -> str | None:
+    """The name of the first source of what is to be loaded, if it holds one."""
+    for one in data if isinstance(data, (list, tuple)) else (data,):
+        if isinstance(one, DltSource):
+            return str(one.name or "rest_api")  # as dlt calls one that has no name
+        if isinstance(one, SourceFactory):
+            return one.name
+    return None
 
 
 def _sources(data: Any, table: Any = None) -> list[DltSource]:

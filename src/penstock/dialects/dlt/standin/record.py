@@ -23,6 +23,7 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A pipeline's `run`: the sources, and where their rows were to go."""
 
     pipeline: str
+    schema: str  # as dlt would call that of the tables
     sources: tuple[Any, ...]
     destination: str | None  # as `--to` takes it
     dataset: str
