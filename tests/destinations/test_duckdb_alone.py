@@ -6,6 +6,7 @@ from tests.destinations.orders import checkpoint, order
 from tests.destinations.places import SCHEMA
 
 from penstock.destinations import _duckdb_driver as driver
+from penstock.destinations import duckdb as duckdb_module
 from penstock.destinations import prepare
 from penstock.destinations.base import Owner
 from penstock.destinations.duckdb import ROW_GROUP, DuckDB
@@ -145,3 +146,18 @@ def test_a_run_that_writes_nothing_imports_the_native_part_alone(path, run_pytho
         "session.close(); print('_duckdb' in sys.modules, 'duckdb' in sys.modules)"
     )
     assert run_python(code) == "True False"
+
+
+def test_a_new_file_is_made_and_opened_in_one_database(path, monkeypatch):
+    """Opening one in memory is half of what making a file costs: the same serves for both."""
+    made = []
+    monkeypatch.setattr(duckdb_module, "_AHEAD", ahead := driver.Ahead())
+    take_one = ahead.take
+    monkeypatch.setattr(ahead, "take", lambda: made.append(take_one()) or made[-1])
+    session = take(path)
+    session.commit(checkpoint("a", [order(1)]))
+    session.close()
+    assert len(made) == 2
+    assert made[0] is made[1]
+    assert ask(path, f"SELECT id FROM {SCHEMA}.orders") == [(1,)]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]

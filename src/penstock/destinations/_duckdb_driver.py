@@ -37,9 +37,9 @@ def is_first_series() -> bool:
 
 
 class Ahead:
-    """A database in memory that may be opened ahead, in a thread, while other things go on.
+    """A database in memory for whoever takes it first, which may be opened ahead in a thread.
 
-    It takes as long as a third of the imports of a run, and needs nothing of Python's meanwhile.
+    That takes as long as a third of the imports of a run, and needs nothing of Python's meanwhile.
     """
 
     def __init__(self) -> None:
@@ -57,6 +57,11 @@ class Ahead:
             opening.set_result(driver.connect(":memory:"))
         except BaseException as error:  # noqa: BLE001 (raised where it is taken)
             opening.set_exception(error)
+
+    def keep(self, connection: Connection) -> None:
+        """Hand one on that somebody has taken and is done with."""
+        self._opening = Future()
+        self._opening.set_result(connection)
 
     def take(self) -> Connection:
         """The one that was begun, or a new one."""

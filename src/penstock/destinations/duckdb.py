@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -155,7 +156,7 @@ class DuckDB(Place):
             engine.connection.close()
 
     def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
-        self._make(db_schema)
+        self._make(db_schema, alone=owner.alone)
         with _GATE:
             engine = DuckDBEngine(self._connect(alone=owner.alone), db_schema)
             try:
@@ -164,7 +165,7 @@ class DuckDB(Place):
                 engine.connection.close()
                 raise
 
-    def _make(self, db_schema: str) -> None:
+    def _make(self, db_schema: str, *, alone: bool) -> None:
         if self.path.exists():
             # Who was killed between naming the file and forgetting its first name left both.
             sweep(self.path)
@@ -174,18 +175,26 @@ class DuckDB(Place):
                 f"there is no directory {str(self.path.parent)!r}", hint="make it, then run again"
             )
         try:
-            create(self.path, lambda beside: self._fill(beside, db_schema), self._fault)
+            fill = partial(self._fill, db_schema=db_schema, alone=alone)
+            create(self.path, fill, self._fault)
         except OSError as error:
             raise explain(error) from error
 
-    def _fill(self, path: Path, db_schema: str) -> None:
-        engine = DuckDBEngine(_connect(path, read_only=False), db_schema)
+    def _fill(self, path: Path, *, db_schema: str, alone: bool) -> None:
+        attached = _attach(path) if alone else None
+        connection = attached or _connect(path, read_only=False)
         try:
+            engine = DuckDBEngine(connection, db_schema)
             with engine.transaction():
                 engine.create_system()
             engine.read("CHECKPOINT")
-        finally:
-            engine.connection.close()
+        except BaseException:
+            connection.close()
+            raise
+        if attached is not None:
+            _detach(attached)
+        else:
+            connection.close()
         self._fault("create:made")
 
     def _connect(self, *, read_only: bool = False, alone: bool = False) -> Connection:
@@ -290,6 +299,17 @@ def _attach(path: Path) -> Connection | None:
             return None
         raise explain(error) from error
     return connection
+
+
+def _detach(connection: Connection) -> None:
+    """Let go of an attached file, and keep the database in memory for the next one."""
+    try:
+        connection.execute("USE memory")
+        connection.execute("DETACH loaded")
+    except native().Error as error:
+        connection.close()
+        raise explain(error) from error
+    _AHEAD.keep(connection)
 
 
 def _path(url: str) -> Path:
