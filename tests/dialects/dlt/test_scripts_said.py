@@ -50,8 +50,8 @@ SAID = {
         ["error[unsupported] 1: Penstock has no dlt.sources.rest_api.register_auth"],
     ),
     "a refusal that the script catches": (
-        "try:\n    dlt.attach()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
-        ["error[unsupported] 2: Penstock has no dlt.attach"],
+        "try:\n    dlt.hub()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
+        ["error[unsupported] 2: Penstock has no dlt.hub"],
     ),
     "a transformer": (
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",

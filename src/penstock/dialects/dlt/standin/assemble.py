@@ -201,7 +201,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     if resource.selected is False:
         hints["selected"] = False
     if resource.steps:
-        hints["processing_steps"] = [*_steps(resource), *resource.steps]
+        hints["processing_steps"] = resource.whole_steps()
     if resource.incremental is not None:
         hints["endpoint"] = _with(_endpoint(item), {"incremental": resource.incremental})
     if resource.limit is not None:
@@ -225,13 +225,6 @@ def _limited(resource: DltResource, limit: Limit) -> dict[str, Any]:
     held = copy.copy(rows)
     held.limit = limit
     return {ROWS: held}
-
-
-def _steps(resource: DltResource) -> list[Any]:
-    for held in (resource.item, (resource.config or {}).get("resource_defaults")):
-        if isinstance(held, Mapping) and "processing_steps" in held:
-            return list(held["processing_steps"] or [])
-    return []
 
 
 def _endpoint(item: Any) -> Mapping[str, Any]:

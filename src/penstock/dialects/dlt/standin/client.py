@@ -189,7 +189,7 @@ class RESTClient:
         given["auth"] = given.get("auth") or self.auth
         for name in ("params", "json"):  # paginators write into these
             given[name] = copy.copy(given.get(name))
-        return Asked(method.upper(), _joined(self.base_url, path), **given)
+        return Asked(method.upper(), joined(self.base_url, path), **given)
 
     def _sent(self, asked: Asked, run: Door, settings: Mapping[str, Any]) -> Any:
         prepared = asked.ready(self.session, run)
@@ -229,7 +229,8 @@ def paginate(
     return RESTClient(url, headers).paginate("", method, **given)
 
 
-def _joined(base: str, path: str) -> str:
+def joined(base: str, path: str) -> str:
+    """The URL of a path below a base."""
     if path.startswith(("http://", "https://")) or str.__str__(base) == "":
         return path
     return f"{str.__str__(base).rstrip('/')}/{path.lstrip('/')}" if path else base

@@ -1,39 +1,16 @@
-"""`dlt.common`: what scripts take from it that is not dlt's own, dates and JSON above all."""
+"""`dlt.common`: what scripts take from it that is not dlt's own, JSON above all."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 from penstock.dialects.dlt.standin.record import unknown
-
-
-class Pendulum(ModuleType):
-    """The library pendulum, which also has itself under its own name here."""
-
-    def __getattr__(self, name: str) -> Any:
-        found = importlib.import_module("pendulum")
-        return found if name == "pendulum" else getattr(found, name)
-
-
-def ensure_pendulum_datetime(value: Any) -> Any:
-    """A moment as pendulum has it: of a text, of seconds since 1970, of a day or a moment."""
-    pendulum = importlib.import_module("pendulum")
-    match value:
-        case datetime():
-            return pendulum.instance(value)
-        case date():
-            return pendulum.datetime(value.year, value.month, value.day)
-        case int() | float():
-            return pendulum.from_timestamp(value)
-        case _:
-            return pendulum.parse(str(value), strict=False, tz="UTC")
 
 
 def retry_load(*_: Any, **__: Any) -> Any:
@@ -87,4 +64,16 @@ JSON: dict[str, Any] = {
     "loadb": json.loads,
     "load": json.load,
 }
+JSON["json"] = SimpleNamespace(**JSON)
 LOGGER = logging.getLogger("dlt")
+
+
+def logger() -> dict[str, Any]:
+    """The names of `dlt.common.logger`: those of a logger, and the logger itself."""
+    said = ("debug", "info", "warning", "error", "critical", "exception", "log")
+    return {
+        **{name: getattr(LOGGER, name) for name in said},
+        "LOGGER": LOGGER,
+        "is_logging": LOGGER.hasHandlers,
+        "log_level": lambda: logging.getLevelName(LOGGER.getEffectiveLevel()),
+    }

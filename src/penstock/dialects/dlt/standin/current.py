@@ -48,7 +48,7 @@ def resource_name() -> str:
 
 def pipeline() -> pipelines.Pipeline:
     """The pipeline that was made last."""
-    return pipelines.latest[-1] if pipelines.latest else pipelines.Pipeline()
+    return pipelines.pipeline()
 
 
 def public() -> dict[str, Any]:

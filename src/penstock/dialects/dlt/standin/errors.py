@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.dialects.dlt.standin.exceptions import DltException
 from penstock.dialects.dlt.standin.marks import Spot, caller
 
 
@@ -37,5 +38,5 @@ class Unfinished(Refusal):
     code = "script-unfinished"
 
 
-class LoadFailed(Exception):  # noqa: N818 (dlt raises at this place too)
+class LoadFailed(DltException):
     """A run of the script's was not loaded in full; whoever loads has told of it."""

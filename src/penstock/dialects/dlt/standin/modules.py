@@ -7,7 +7,6 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.util
-import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,187 +14,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import (
-    answers,
-    client,
-    common,
-    current,
-    paginators,
-    parts,
-    pipeline,
-    requesting,
-    rest_api,
-    signers,
-    sources,
-    tables,
-)
-from penstock.dialects.dlt.standin.calling import IgnoreResponseException
-from penstock.dialects.dlt.standin.errors import LoadFailed, UnknownModule
+from penstock.dialects.dlt.standin import answers, times
+from penstock.dialects.dlt.standin.errors import UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
-from penstock.dialects.dlt.standin.record import refuse, unknown
-from penstock.dialects.dlt.standin.settings import Accessor
-
-_PAGINATORS = {
-    n: c
-    for n, c in vars(paginators).items()
-    if isinstance(c, type) and issubclass(c, paginators.BasePaginator)
-}
-_AUTH = {
-    n: c
-    for n, c in vars(signers).items()
-    if isinstance(c, type) and issubclass(c, signers.AuthConfigBase) and not n.startswith("_")
-}
-# Destinations of dlt; those that Penstock does not write to are told when a run needs them.
-_DESTINATIONS = (
-    *("athena", "bigquery", "clickhouse", "databricks", "destination", "dremio", "duckdb"),
-    *("ducklake", "dummy", "fabric", "filesystem", "lance", "lancedb", "motherduck", "mssql"),
-    *("postgres", "qdrant", "redshift", "snowflake", "sqlalchemy", "synapse", "weaviate"),
-)
-
+from penstock.dialects.dlt.standin.package import StandinModule, package
+from penstock.dialects.dlt.standin.record import refuse
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
-
-
-class AnyType:
-    """A type of dlt that a script names in annotations."""
-
-    def __class_getitem__(cls, item: Any) -> type[AnyType]:
-        return cls
-
-
-class StandinModule(ModuleType):
-    """A module of dlt. A name it does not have is refused; one that only types anything is none."""
-
-    def __init__(self, name: str, names: Mapping[str, Any], *, typing: bool = False) -> None:
-        super().__init__(name)
-        self.__path__: list[str] = []
-        self.__typing = typing
-        vars(self).update(names)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if self.__typing and name[:1].isupper():
-            return AnyType
-        raise unknown(f"{self.__name__}.{name}")
-
-
-def _configspec(given: Any = None, **_: Any) -> Any:
-    """`@configspec`: the class, whose annotated names are what it can be given, in their order."""
-    if given is None:
-        return _configspec
-    if isinstance(given, type) and issubclass(given, parts.Part):
-        own = inspect.get_annotations(given)
-        given.fields = (*given.fields, *(n for n in own if n not in given.fields))
-    return given
-
-
-_Table = dict[str, tuple[Mapping[str, Any], bool]]  # names, and whether further ones are types
-
-
-def _package() -> dict[str, ModuleType]:
-    """Every module of the stand-in, by its full name."""
-    tables: _Table = {"dlt": (_top(), False), **_sources(), **_common(), **_extract()}
-    made: dict[str, ModuleType] = {
-        name: StandinModule(name, names, typing=typing) for name, (names, typing) in tables.items()
-    }
-    made["dlt.common.pendulum"] = common.Pendulum("dlt.common.pendulum")
-    for name, module in made.items():
-        parent, _, last = name.rpartition(".")
-        if parent and last not in vars(made[parent]):
-            vars(made[parent])[last] = module
-    return made
-
-
-_TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
-_IGNORE = {"IgnoreResponseException": IgnoreResponseException}
-_MARK = {
-    "make_hints": tables.make_hints,
-    "make_nested_hints": tables.make_hints,
-    "with_hints": tables.with_hints,
-    "with_table_name": tables.with_table_name,
-}
-_INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
-
-
-def _top() -> dict[str, Any]:
-    return {
-        "secrets": Accessor(secret=True),
-        "config": Accessor(secret=False),
-        "source": sources.source,
-        "resource": sources.resource,
-        "transformer": sources.transformer,
-        "defer": sources.defer,
-        "pipeline": pipeline.pipeline,
-        "run": pipeline.run,
-        "Pipeline": pipeline.Pipeline,
-        "mark": StandinModule("dlt.mark", _MARK),
-        "current": StandinModule("dlt.current", current.public()),
-        "TSecretValue": AnyType,
-        "TSecretStrValue": AnyType,
-        "TCredentials": AnyType,
-        "Schema": AnyType,
-        "__version__": "1.31.0",
-    }
-
-
-def _sources() -> _Table:
-    made = {"RESTClient": client.RESTClient, "PageData": client.PageData}
-    rest_client = {**_PAGINATORS, **_AUTH, **made, "paginate": client.paginate}
-    rest_names = {**rest_api.public(), **_PAGINATORS, **_AUTH}
-    asking = requesting.public()
-    names = {**_INCREMENTAL, **_TYPES, "TDataItem": AnyType, "TDataItems": AnyType}
-    return {
-        "dlt.sources": (names, False),
-        "dlt.sources.rest_api": (rest_names, False),
-        "dlt.sources.rest_api.typing": (rest_names, True),
-        "dlt.sources.rest_api.config_setup": ({}, False),
-        "dlt.sources.helpers": ({}, False),
-        "dlt.sources.helpers.requests": (asking, False),
-        "dlt.sources.helpers.requests.retry": (asking, False),
-        "dlt.sources.helpers.requests.session": (asking, False),
-        "dlt.sources.helpers.rest_client": (rest_client, False),
-        "dlt.sources.helpers.rest_client.client": (rest_client, True),
-        "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, False),
-        "dlt.sources.helpers.rest_client.auth": (_AUTH, True),
-        "dlt.sources.helpers.rest_client.exceptions": (_IGNORE, False),
-        "dlt.sources.helpers.rest_client.typing": ({}, True),
-    }
-
-
-def _common() -> _Table:
-    specs = {"configspec": _configspec, "BaseConfiguration": object}
-    return {
-        "dlt.common": ({"logger": common.LOGGER}, False),
-        "dlt.common.json": (common.JSON, False),
-        "dlt.common.time": ({"ensure_pendulum_datetime": common.ensure_pendulum_datetime}, False),
-        "dlt.common.runtime": ({}, False),
-        "dlt.common.runtime.slack": ({"send_slack_message": common.send_slack_message}, False),
-        "dlt.pipeline": ({}, True),
-        "dlt.pipeline.helpers": ({"retry_load": common.retry_load}, False),
-        "dlt.pipeline.exceptions": ({"PipelineStepFailed": LoadFailed}, False),
-        "dlt.common.typing": ({}, True),
-        "dlt.common.configuration": ({"configspec": _configspec}, False),
-        "dlt.common.configuration.specs": (specs, True),
-        "dlt.common.configuration.specs.base_configuration": (specs, True),
-        "dlt.common.schema": ({}, True),
-        "dlt.common.schema.typing": ({}, True),
-        "dlt.common.pipeline": ({"LoadInfo": answers.LoadInfo}, True),
-        "dlt.common.libs": ({}, False),
-        "dlt.common.libs.pydantic": ({"DltConfig": dict}, False),
-    }
-
-
-def _extract() -> _Table:
-    return {
-        "dlt.extract": ({**_TYPES, **_INCREMENTAL}, True),
-        "dlt.extract.source": (_TYPES, True),
-        "dlt.extract.resource": (_TYPES, True),
-        "dlt.extract.incremental": (_INCREMENTAL, True),
-        "dlt.extract.typing": ({}, True),
-        "dlt.destinations": ({k: pipeline.destination(k) for k in _DESTINATIONS}, False),
-    }
-
 
 # Functions of other libraries by which a script looks at what it has loaded.
 _LOOKS = {
@@ -283,6 +108,8 @@ def importing(made: Mapping[str, ModuleType]) -> dict[str, Any]:
         ours = not named.get("level") and (name == "dlt" or name.startswith("dlt."))
         if not ours or sys.modules.get("dlt") is made["dlt"]:
             found = own(name, *rest, **more)
+            if name == "pendulum":
+                times.library()
             return Looking(found) if name in _LOOKS and found.__name__ == name else found
         if name not in made:
             raise UnknownModule(f"Penstock has no {name}", _TAKE_OUT)
@@ -298,7 +125,7 @@ def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, Mo
     Afterwards everything is as it was; modules that were imported meanwhile and hold something of
     the stand-in are forgotten too.
     """
-    made = _package()
+    made = package()
     before = dict(sys.modules)
     path, finder = list(sys.path), _Finder(folder, made)
     for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:

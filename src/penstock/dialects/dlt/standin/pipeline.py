@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
@@ -12,10 +11,12 @@ from penstock.dialects.dlt.standin.answers import LoadInfo, Schema, Trace, loade
 from penstock.dialects.dlt.standin.dataset import Dataset, SqlClient
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
+from penstock.dialects.dlt.standin.naming import schema_name
 from penstock.dialects.dlt.standin.record import (
     AskedRun,
     caught_up,
     current,
+    pipelines,
     refuse,
     remark,
     unfinished,
@@ -30,6 +31,7 @@ from penstock.dialects.dlt.standin.sources import (
     flat,
     python_resource,
 )
+from penstock.dialects.dlt.standin.specs import BaseConfiguration
 from penstock.dialects.document import Loaded
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
@@ -49,6 +51,13 @@ class Destination:
     def __str__(self) -> str:
         return self.kind
 
+    @property
+    def destination_name(self) -> str:
+        """What it is called."""
+        return self.kind
+
+    destination_type = destination_name
+
     def url(self, pipeline: str) -> str | None:
         """The destination as `--to` takes it, or None if the script does not say enough."""
         said = self.place if self.place is not None else self.credentials
@@ -58,6 +67,7 @@ class Destination:
         if isinstance(said, Reference):
             known = said.known()
             said = None if known is ABSENT else known
+        said = said.to_native_representation() if isinstance(said, BaseConfiguration) else said
         text = str(said) if isinstance(said, (str, PurePath)) else None
         if self.kind == "duckdb":
             if said is not None and text is None:
@@ -73,7 +83,7 @@ class Destination:
         return "bucket_url" if self.kind == "filesystem" else "credentials"
 
 
-def destination(kind: str) -> Any:
+def maker(kind: str) -> Any:
     """The function `dlt.destinations.<kind>`."""
 
     def made(credentials: Any = None, **settings: Any) -> Destination:
@@ -83,6 +93,19 @@ def destination(kind: str) -> Any:
 
     made.__name__ = kind
     return made
+
+
+def destination(named: Any = None, /, **settings: Any) -> Any:
+    """`dlt.destination`: one by its name, or a function of the script's that would take rows.
+
+    A run does not call such a function: it says that the destination is none that is known.
+    """
+    if named is None:
+        return lambda given: destination(given, **settings)
+    if callable(named):
+        return maker(str(settings.get("name") or getattr(named, "__name__", "destination")))
+    kind = str(settings.pop("destination_type", None) or named).rpartition(".")[2]
+    return maker(kind)(**settings)
 
 
 def _destination_of(said: Any, credentials: Any) -> Destination | None:
@@ -100,10 +123,6 @@ def _destination_of(said: Any, credentials: Any) -> Destination | None:
             raise unknown(f"destination {said!r}")
 
 
-latest: list[Pipeline] = []
-"""The pipeline that was made last."""
-
-
 class Pipeline:
     """A pipeline; its `run` is noted, and executed by Penstock after the script."""
 
@@ -115,7 +134,7 @@ class Pipeline:
         self._asked: AskedRun | None = None
         self._schema: str | None = None
         self._destination = _destination_of(settings.get("destination"), None)
-        latest[:] = [self]
+        pipelines.append(self)
         if self._dev:
             remark(
                 "dev_mode makes no dataset of its own here: each run loads everything anew",
@@ -235,18 +254,6 @@ def _is_told(data: Any) -> bool:
     return bool(listed) and all(isinstance(one, (LoadInfo, Trace)) for one in listed)
 
 
-_LETTERS = str.maketrans("+-*@|", "x_xal")
-
-
-def schema_name(dataset: str) -> str:
-    """The name that a dataset has in a database: dlt writes it in snake_case."""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", dataset.strip().translate(_LETTERS))
-    words = re.sub(r"([^_])([A-Z][a-z]+)", r"\1_\2", plain)
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
-    name = re.sub(r"_{2,}", "_", words.lower())
-    return re.sub(r"_$", "x", name)
-
-
 def _schema_of(data: Any) -> str | None:
     """The name of the first source of what is to be loaded, if it holds one."""
     for one in data if isinstance(data, (list, tuple)) else (data,):
@@ -301,9 +308,20 @@ def _hint(sources: list[DltSource], hints: dict[str, Any]) -> None:
             resource.apply_hints(**hints)
 
 
-def pipeline(pipeline_name: str | None = None, **settings: Any) -> Pipeline:
-    """A pipeline."""
-    return Pipeline(pipeline_name, **settings)
+def pipeline(pipeline_name: str | None = None, *args: Any, **settings: Any) -> Pipeline:
+    """A pipeline; without any argument the one that was made last."""
+    if pipeline_name is None and not args and not settings and pipelines:
+        last: Pipeline = pipelines[-1]
+        return last
+    names = ("pipelines_dir", "pipeline_salt", "destination", "staging", "dataset_name")
+    return Pipeline(pipeline_name, **dict(zip(names, args, strict=False)), **settings)
+
+
+def attach(pipeline_name: str | None = None, *_: Any, **settings: Any) -> Pipeline:
+    """The pipeline of that name, as the script made it, or one that has not loaded anything."""
+    made = (one for one in reversed(pipelines) if pipeline_name in {None, one.pipeline_name})
+    found: Pipeline | None = next(made, None)
+    return Pipeline(pipeline_name, **settings) if found is None else found
 
 
 def run(data: Any, **settings: Any) -> LoadInfo:

@@ -52,6 +52,8 @@ class Record:
         self.runs: list[AskedRun] = []
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []
+        # Classes of the script's own that configurations name: what they are, and the name.
+        self.registered: dict[tuple[str, str], type] = {}
         # Where the script may be answered from what it has loaded: what loads its next runs.
         self.load: Callable[[list[AskedRun]], None] | None = None
         self.taken = 0  # runs that were loaded, or are being so
@@ -64,10 +66,13 @@ class Record:
 
 
 _records: list[Record] = []
+pipelines: list[Any] = []
+"""The pipelines that the script has made, the last one at the end; known in its run too."""
 
 
 def begin() -> Record:
     """A record of the script that is executed now."""
+    pipelines.clear()
     _records.append(Record())
     return _records[-1]
 

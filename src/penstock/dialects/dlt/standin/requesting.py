@@ -23,6 +23,14 @@ _ERRORS = (
 )
 
 
+# What dlt asks again for; what a run asks again for the document says.
+_RETRIES: dict[str, Any] = {
+    "DEFAULT_RETRY_STATUS": (429, *range(500, 600)),
+    "DEFAULT_RETRY_EXCEPTIONS": (web.ConnectionError, web.Timeout, web.ChunkedEncodingError),
+    "DEFAULT_TIMEOUT": 60,
+}
+
+
 class Session(web.Session):
     """A session whose failures are raised, unless that is switched off."""
 
@@ -94,5 +102,6 @@ def public() -> dict[str, Any]:
         "Request": web.Request,
         "Response": web.Response,
         "exceptions": web,
+        **_RETRIES,
         "codes": web.codes,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.dialects.dlt.standin.record import remark, unknown
+from penstock.dialects.dlt.standin.registry import resolved
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource, resource, source
 
 TYPES = (
@@ -17,6 +18,7 @@ TYPES = (
     *("PaginatorConfig", "PaginatorTypeConfig", "PageNumberPaginatorConfig"),
     *("OffsetPaginatorConfig", "HeaderLinkPaginatorConfig", "JSONLinkPaginatorConfig"),
     *("JSONResponseCursorPaginatorConfig", "HeaderCursorPaginatorConfig"),
+    *("ResolvedParam", "ResponseAction"),
 )
 
 
@@ -33,6 +35,7 @@ def rest_api_resources(config: Any) -> list[DltResource]:
     if not isinstance(config, Mapping):
         kind = type(config).__name__
         raise TypeError(f"the configuration must be a dict, not {kind}")
+    config = resolved(config)
     listed = config.get("resources")
     if not isinstance(listed, (list, tuple)) or not listed:
         return [DltResource(config, None, "")]

@@ -15,7 +15,8 @@ import msgspec
 
 from penstock.dialects.dlt.standin.marks import Spot
 from penstock.dialects.dlt.standin.parts import Incremental
-from penstock.dialects.dlt.standin.references import Reference, Unnamed, injected
+from penstock.dialects.dlt.standin.references import Reference, Unnamed
+from penstock.dialects.dlt.standin.specs import hints_of, injected
 
 # Keys of a resource that hold what a script says; nobody writes them by hand.
 ROWS = "rows made by a function"
@@ -81,13 +82,14 @@ def bound(
         filled.update(zip((name for name, _ in parameters), args, strict=False))
         args = ()
     cursor: str | None = None
+    hints = hints_of(function)
     for name, parameter in parameters[len(args) :]:
         given = filled.get(name, parameter.default)
         if isinstance(given, Incremental):
             cursor = name
             filled[name] = given
         elif isinstance(given, Unnamed):
-            filled[name] = injected(name, given, parameter.annotation, section)
+            filled[name] = injected(name, given, hints.get(name, parameter.annotation), section)
         elif isinstance(given, Reference):
             filled[name] = given
     made = Rows(function, args, filled)

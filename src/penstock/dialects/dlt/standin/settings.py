@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from penstock.dialects.dlt.standin.calling import run_values
+from penstock.dialects.dlt.standin.calling import live, run_values, running
 from penstock.dialects.dlt.standin.record import executing
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Unnamed, injected
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Unnamed
+from penstock.dialects.dlt.standin.specs import BaseConfiguration, hints_of, injected
 
 
 class Accessor:
@@ -61,10 +62,33 @@ def filled(
     Raises:
         TypeError: a parameter without default is not given.
     """
+    bound = _bound(function, args, named, section)
+    return function(*bound.args, **bound.kwargs)
+
+
+def called(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The same, also where a run calls it: then with the values themselves."""
+    bound = _bound(function, args, named, function.__name__)
+    run = None if executing() else running()
+    if run is not None:
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = live(value, run) if _is_filled(value) else value
+    return function(*bound.args, **bound.kwargs)
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, (Reference, BaseConfiguration))
+
+
+def _bound(
+    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], section: str
+) -> inspect.BoundArguments:
     signature = inspect.signature(function)
+    hints = hints_of(function)
     bound = signature.bind_partial(*args, **named)
     for name, parameter in signature.parameters.items():
         given = bound.arguments.get(name, parameter.default)
         if isinstance(given, Unnamed):
-            bound.arguments[name] = injected(name, given, parameter.annotation, section)
-    return function(*bound.args, **bound.kwargs)
+            annotation = hints.get(name, parameter.annotation)
+            bound.arguments[name] = injected(name, given, annotation, section)
+    return bound

@@ -29,6 +29,8 @@ _NOTHING = {
     "additional_table_hints",
 }
 _LISTS = (list, tuple, set, Iterator)
+# What changes a resource, which may be said of a decorated function as well.
+_CHANGES = {"add_map", "add_filter", "add_yield_map", "add_limit", "apply_hints", "parallelize"}
 
 
 class DltResource:
@@ -45,6 +47,7 @@ class DltResource:
         self.name = name
         self.hints: dict[str, Any] = {}
         self.steps: list[dict[str, Any]] = []
+        self.all_steps = False  # whether these are among them that the configuration has
         self.incremental: Any = None
         self.selected: bool | None = None
         self.limit: Limit | None = None
@@ -100,10 +103,66 @@ class DltResource:
         """The resource: there are no arguments to bind."""
         return self
 
+    def _said(self, name: str) -> Any:
+        """What the script, the resource's own configuration, or that of all, says of a hint."""
+        defaults = self.config.get("resource_defaults") if isinstance(self.config, Mapping) else {}
+        for held in (self.hints, self.item, defaults):
+            if isinstance(held, Mapping) and held.get(name) is not None:
+                return held[name]
+        return None
+
     @property
     def write_disposition(self) -> Any:
         """How its rows are written."""
-        return self.hints.get("write_disposition")
+        return self._said("write_disposition") or "append"
+
+    @write_disposition.setter
+    def write_disposition(self, value: Any) -> None:
+        """Say how its rows are written."""
+        self.apply_hints(write_disposition=value)
+
+    @property
+    def table_name(self) -> Any:
+        """Its table."""
+        return self._said("table_name") or self.name
+
+    @table_name.setter
+    def table_name(self, value: Any) -> None:
+        """Name its table."""
+        self.apply_hints(table_name=value)
+
+    @property
+    def max_table_nesting(self) -> Any:
+        """How deep its child tables go."""
+        return self._said("max_table_nesting")
+
+    @max_table_nesting.setter
+    def max_table_nesting(self, value: Any) -> None:
+        """Say how deep its child tables go."""
+        self.apply_hints(max_table_nesting=value)
+
+    @property
+    def columns(self) -> Any:
+        """The columns that are declared."""
+        return self._said("columns")
+
+    @property
+    def schema_contract(self) -> Any:
+        """What may change in its tables."""
+        return self._said("schema_contract")
+
+    @property
+    def is_transformer(self) -> bool:
+        """Whether it makes its rows of those of another."""
+        return self.rows is not None and self.rows.takes_items
+
+    def bind(self, *args: Any, **named: Any) -> DltResource:
+        """The resource with the arguments of its function."""
+        if self.rows is not None and (args or named):
+            made = bound(self.rows.function, args, named, self.name, skip=self.rows.takes_items)
+            made.takes_items = self.rows.takes_items
+            self.item = python_resource(self.name, made).item
+        return self
 
     def apply_hints(self, **hints: Any) -> DltResource:
         """Change what the configuration says of the table; null changes nothing."""
@@ -131,10 +190,25 @@ class DltResource:
         return self._step({"yield_map": item_map}, insert_at)
 
     def _step(self, step: dict[str, Any], insert_at: int | None) -> DltResource:
-        if insert_at is not None:
-            raise unknown("insert_at of a processing step", "add the steps in their order")
-        self.steps.append(step)
+        """Add a step; places are counted from 1, as what makes the rows is the first."""
+        if insert_at is None:
+            self.steps.append(step)
+            return self
+        if not self.all_steps:
+            self.steps = [*self._configured_steps(), *self.steps]
+            self.all_steps = True
+        self.steps.insert(max(insert_at - 1, 0), step)
         return self
+
+    def _configured_steps(self) -> list[Any]:
+        for held in (self.item, (self.config or {}).get("resource_defaults")):
+            if isinstance(held, Mapping) and "processing_steps" in held:
+                return list(held["processing_steps"] or [])
+        return []
+
+    def whole_steps(self) -> list[Any]:
+        """Its steps in their order: those of the configuration, and what the script has added."""
+        return self.steps if self.all_steps else [*self._configured_steps(), *self.steps]
 
     def add_limit(
         self,
@@ -159,13 +233,45 @@ class DltResource:
     def _copy(self) -> DltResource:
         copied = DltResource(self.config, self.item, self.name)
         copied.hints, copied.steps = dict(self.hints), list(self.steps)
+        copied.all_steps = self.all_steps
         copied.incremental, copied.selected = self.incremental, self.selected
         copied.parent, copied.limit = self.parent, self.limit
         return copied
 
 
 class Resources(dict[str, DltResource]):
-    """The resources of a source by name."""
+    """The resources of a source by name; `listed` are all, also those that are called the same."""
+
+    def __init__(self, listed: list[DltResource]) -> None:
+        super().__init__({one.name: one for one in listed})
+        self._listed = listed
+
+    def __setitem__(self, name: str, resource: DltResource) -> None:
+        self._drop(name)
+        self._listed.append(resource)
+        super().__setitem__(name, resource)
+
+    def __delitem__(self, name: str) -> None:
+        self._drop(name)
+        super().__delitem__(name)
+
+    def _drop(self, name: str) -> None:
+        self._listed[:] = [one for one in self._listed if one.name != name]
+
+    def add(self, *resources: Any) -> None:
+        """Take further resources."""
+        for one in flat(list(resources), "the source"):
+            self[one.name] = one
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Take a resource out; gives it."""
+        if name not in self and default:
+            return default[0]
+        found = self[name]
+        del self[name]
+        return found
+
+    detach = pop
 
     def __missing__(self, name: str) -> DltResource:
         known = ", ".join(self)
@@ -194,10 +300,9 @@ class DltSource:
     def __init__(self, name: str | None, resources: Iterable[DltResource], **settings: Any) -> None:
         self.__dict__["name"] = name
         self.__dict__["settings"] = settings
-        self.__dict__["resources"] = Resources()
         self.__dict__["listed"] = list(resources)
+        self.__dict__["resources"] = Resources(self.listed)
         self.__dict__["made_at"] = caller()
-        self.resources.update({r.name: r for r in self.listed})
         current().sources.append(self)
 
     name: str | None
@@ -211,6 +316,8 @@ class DltSource:
             raise AttributeError(name)
         if name in self.resources:
             return self.resources[name]
+        if name in _ON_SOURCE or name in _NOTHING:
+            return self.settings.get(name)
         raise unknown(f"DltSource.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -313,8 +420,46 @@ class SourceFactory(_Factory):
 class ResourceFactory(_Factory):
     """A function decorated with `@dlt.resource`; its rows are those of the resources it yields.
 
-    One that names none of these makes the rows itself.
+    One that names none of these makes the rows itself. `changes` are what the script does to it
+    without calling it, as in `users.add_map(...)`: they are made to every resource it gives.
     """
+
+    def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        super().__init__(function, settings)
+        self.changes: list[Callable[[DltResource], Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _CHANGES:
+            return functools.partial(self._change, name)
+        if name in HINTS or name == "selected":
+            return self.settings.get(name)
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in HINTS or name == "selected":
+            self.settings[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _change(self, name: str, *args: Any, **named: Any) -> ResourceFactory:
+        self.changes.append(lambda resource: getattr(resource, name)(*args, **named))
+        return self
+
+    def with_args(self, **settings: Any) -> ResourceFactory:
+        """The same with other settings."""
+        made: ResourceFactory = super().with_args(**settings)
+        made.changes = list(self.changes)
+        return made
+
+    clone = with_args
+
+    def with_name(self, new_name: str, *_: Any) -> ResourceFactory:
+        """The same under another name."""
+        return self.with_args(name=new_name)
+
+    def bind(self, *args: Any, **named: Any) -> Any:
+        """The resource with the arguments of the function."""
+        return self(*args, **named)
 
     @property
     def makes_rows(self) -> Callable[..., Any]:
@@ -348,6 +493,8 @@ class ResourceFactory(_Factory):
         resource.apply_hints(**hints)
         if self.settings.get("selected") is False:
             resource.selected = False
+        for change in self.changes:
+            change(resource)
         return resource
 
 

@@ -1,0 +1,272 @@
+"""The modules of the stand-in, by their full names, and what each of them holds."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+from penstock.dialects.dlt.standin import (
+    adapters,
+    answers,
+    client,
+    common,
+    current,
+    exceptions,
+    naming,
+    paginators,
+    parts,
+    pipeline,
+    progress,
+    registry,
+    requesting,
+    rest_api,
+    signers,
+    sources,
+    specs,
+    tables,
+    times,
+    tools,
+)
+from penstock.dialects.dlt.standin.calling import IgnoreResponseException
+from penstock.dialects.dlt.standin.errors import LoadFailed
+from penstock.dialects.dlt.standin.record import unknown
+from penstock.dialects.dlt.standin.settings import Accessor
+
+_VERSION = "1.31.0"
+_PAGINATORS = {
+    n: c
+    for n, c in vars(paginators).items()
+    if isinstance(c, type) and issubclass(c, paginators.BasePaginator)
+}
+_AUTH = {
+    n: c
+    for n, c in vars(signers).items()
+    if isinstance(c, type) and issubclass(c, signers.AuthConfigBase) and not n.startswith("_")
+}
+# Destinations of dlt; those that Penstock does not write to are told when a run needs them.
+_DESTINATIONS = (
+    *("athena", "bigquery", "clickhouse", "databricks", "dremio", "duckdb"),
+    *("ducklake", "dummy", "fabric", "filesystem", "lance", "lancedb", "motherduck", "mssql"),
+    *("postgres", "qdrant", "redshift", "snowflake", "sqlalchemy", "synapse", "weaviate"),
+)
+
+
+class AnyType:
+    """A type of dlt that a script names in annotations."""
+
+    def __class_getitem__(cls, item: Any) -> type[AnyType]:
+        return cls
+
+
+def _typed(name: str) -> Any:
+    """What a name of a type stands for; other names stand for nothing."""
+    return AnyType if name[:1].isupper() else None
+
+
+class StandinModule(ModuleType):
+    """A module of dlt. A name that it does not have is what `others` gives, or is refused."""
+
+    def __init__(
+        self, name: str, names: Mapping[str, Any], others: Callable[[str], Any] | None = None
+    ) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        self.__others = others
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = self.__others(name) if self.__others is not None else None
+        if found is None:
+            raise unknown(f"{self.__name__}.{name}")
+        return found
+
+
+class _Library(ModuleType):
+    """A module of dlt that holds a library, which is imported when it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__name__.rpartition(".")[2]
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name != own:
+            raise unknown(f"{self.__name__}.{name}")
+        return importlib.import_module(own)
+
+
+# Names, and what further ones are.
+_Table = dict[str, tuple[Mapping[str, Any], Callable[[str], Any] | None]]
+
+
+def package() -> dict[str, ModuleType]:
+    """Every module of the stand-in, by its full name."""
+    held: _Table = {"dlt": (_top(), None), **_sources(), **_common(), **_extract(), **_errors()}
+    made: dict[str, ModuleType] = {
+        name: StandinModule(name, names, others) for name, (names, others) in held.items()
+    }
+    made["dlt.common.pendulum"] = times.Pendulum("dlt.common.pendulum")
+    for name in ("pyarrow", "pandas", "numpy"):
+        made[f"dlt.common.libs.{name}"] = _Library(f"dlt.common.libs.{name}")
+    for name, module in made.items():
+        parent, _, last = name.rpartition(".")
+        if parent and last not in vars(made[parent]):
+            vars(made[parent])[last] = module
+    return made
+
+
+_TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
+_MARK = {
+    "make_hints": tables.make_hints,
+    "make_nested_hints": tables.make_hints,
+    "with_hints": tables.with_hints,
+    "with_table_name": tables.with_table_name,
+}
+_INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
+_MAKERS = {
+    "source": sources.source,
+    "resource": sources.resource,
+    "transformer": sources.transformer,
+    "defer": sources.defer,
+}
+
+
+def _top() -> dict[str, Any]:
+    types = ("TSecretValue", "TSecretStrValue", "TCredentials", "Schema", "Dataset", "Relation")
+    return {
+        **dict.fromkeys(types, AnyType),
+        **_MAKERS,
+        "secrets": Accessor(secret=True),
+        "config": Accessor(secret=False),
+        "pipeline": pipeline.pipeline,
+        "run": pipeline.run,
+        "attach": pipeline.attach,
+        "destination": pipeline.destination,
+        "Pipeline": pipeline.Pipeline,
+        "mark": StandinModule("dlt.mark", _MARK),
+        "current": StandinModule("dlt.current", current.public()),
+        "state": current.source_state,
+        "__version__": _VERSION,
+    }
+
+
+def _sources() -> _Table:
+    made = {"RESTClient": client.RESTClient, "PageData": client.PageData}
+    rest_client = {**_PAGINATORS, **_AUTH, **made, "paginate": client.paginate}
+    rest_names = {**rest_api.public(), **_PAGINATORS, **_AUTH, **made}
+    setup = {**registry.public(), **_PAGINATORS, **_AUTH}
+    asking = requesting.public()
+    names = {**_INCREMENTAL, **_TYPES, "TDataItem": AnyType, "TDataItems": AnyType}
+    return {
+        "dlt.sources": (names, None),
+        "dlt.sources.credentials": (specs.public(), None),
+        "dlt.sources.config": (specs.public(), None),
+        "dlt.sources.rest_api": (rest_names, None),
+        "dlt.sources.rest_api.typing": (rest_names, _typed),
+        "dlt.sources.rest_api.config_setup": (setup, None),
+        "dlt.sources.helpers": ({}, None),
+        "dlt.sources.helpers.requests": (asking, None),
+        "dlt.sources.helpers.requests.retry": (asking, None),
+        "dlt.sources.helpers.requests.session": (asking, None),
+        "dlt.sources.helpers.requests.typing": ({}, _typed),
+        "dlt.sources.helpers.transform": (tools.transform(), None),
+        "dlt.sources.helpers.rest_client": (rest_client, None),
+        "dlt.sources.helpers.rest_client.client": (rest_client, _typed),
+        "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, None),
+        "dlt.sources.helpers.rest_client.auth": (_AUTH, _typed),
+        "dlt.sources.helpers.rest_client.typing": ({}, _typed),
+        "dlt.sources.helpers.rest_client.utils": ({"join_url": client.joined}, None),
+    }
+
+
+def _common() -> _Table:
+    convention = {"NamingConvention": naming.NamingConvention}
+    return {
+        "dlt.common": ({"Decimal": Decimal, "sleep": time.sleep}, None),
+        "dlt.common.logger": (common.logger(), None),
+        "dlt.common.json": (common.JSON, _typed),
+        "dlt.common.time": (times.public(), _typed),
+        "dlt.common.utils": (tools.utils(), _typed),
+        "dlt.common.jsonpath": (tools.jsonpath(), _typed),
+        "dlt.common.typing": ({}, _typed),
+        "dlt.common.data_types": ({}, _typed),
+        "dlt.common.data_writers": ({}, _typed),
+        "dlt.common.incremental": ({}, _typed),
+        "dlt.common.incremental.typing": ({}, _typed),
+        "dlt.common.destination": ({}, _typed),
+        "dlt.common.destination.typing": ({}, _typed),
+        "dlt.common.schema": ({}, _typed),
+        "dlt.common.schema.typing": ({}, _typed),
+        "dlt.common.normalizers": ({}, None),
+        "dlt.common.normalizers.naming": (convention, None),
+        "dlt.common.normalizers.naming.snake_case": (convention, None),
+        "dlt.common.pipeline": ({"LoadInfo": answers.LoadInfo}, _typed),
+        "dlt.common.libs": ({}, None),
+        "dlt.common.libs.pydantic": ({"DltConfig": dict}, None),
+        "dlt.pipeline": ({}, _typed),
+        "dlt.pipeline.pipeline": ({"Pipeline": pipeline.Pipeline}, _typed),
+        "dlt.pipeline.helpers": ({"retry_load": common.retry_load}, None),
+        "dlt.version": ({"__version__": _VERSION, "DLT_PKG_NAME": "dlt"}, None),
+        **_configuration(),
+        **_runtime(),
+    }
+
+
+def _configuration() -> _Table:
+    spec = {**specs.public(), "with_config": specs.with_config}
+    return {
+        "dlt.common.configuration": (spec, exceptions.named),
+        "dlt.common.configuration.inject": ({"with_config": specs.with_config}, None),
+        "dlt.common.configuration.specs": (spec, _typed),
+        "dlt.common.configuration.specs.base_configuration": (spec, _typed),
+    }
+
+
+def _runtime() -> _Table:
+    return {
+        "dlt.common.runtime": ({}, None),
+        "dlt.common.runtime.collector": (progress.collectors(), None),
+        "dlt.common.runtime.slack": ({"send_slack_message": common.send_slack_message}, None),
+        "dlt.progress": (progress.public(), None),
+    }
+
+
+def _errors() -> _Table:
+    """The modules of exceptions."""
+    held: dict[str, dict[str, Any]] = {
+        "dlt.sources.helpers.rest_client.exceptions": {
+            "IgnoreResponseException": IgnoreResponseException
+        },
+        "dlt.pipeline.exceptions": {"PipelineStepFailed": LoadFailed},
+    }
+    homes = (
+        *("dlt.load", "dlt.load.exceptions", "dlt.normalize", "dlt.normalize.exceptions"),
+        *("dlt.common.exceptions", "dlt.common.configuration.exceptions"),
+        *("dlt.common.destination.exceptions", "dlt.common.schema.exceptions"),
+        *("dlt.destinations.exceptions", "dlt.extract.exceptions"),
+        *("dlt.extract.incremental.exceptions", "dlt.sources.rest_api.exceptions"),
+        *held,
+    )
+    return {home: (held.get(home, {}), exceptions.named) for home in homes}
+
+
+def _extract() -> _Table:
+    places: dict[str, Any] = {kind: pipeline.maker(kind) for kind in _DESTINATIONS}
+    places["destination"] = pipeline.destination
+    return {
+        "dlt.extract": ({**_TYPES, **_INCREMENTAL, **_MARK, **_MAKERS}, _typed),
+        "dlt.extract.decorators": (_MAKERS, _typed),
+        "dlt.extract.source": (_TYPES, _typed),
+        "dlt.extract.resource": (_TYPES, _typed),
+        "dlt.extract.incremental": (_INCREMENTAL, _typed),
+        "dlt.extract.items": ({}, _typed),
+        "dlt.extract.items_transform": ({}, _typed),
+        "dlt.extract.hints": (_MARK, _typed),
+        "dlt.extract.typing": ({}, _typed),
+        "dlt.destinations": (places, None),
+        "dlt.destinations.adapters": (adapters.public(), None),
+    }

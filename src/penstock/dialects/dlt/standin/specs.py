@@ -1,0 +1,195 @@
+"""Configuration classes, as `@configspec` makes them: what a script reads of values by their names.
+
+A parameter that is declared as one is filled in with an instance, each field a reference to the
+value of its name below that of the parameter.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from penstock.dialects.dlt.standin import references
+from penstock.dialects.dlt.standin.parts import Part
+from penstock.dialects.dlt.standin.references import ABSENT, Reference, Unnamed
+
+
+class BaseConfiguration(Part):
+    """Values that belong together."""
+
+    what = "configuration"
+
+    def _prepare(self) -> None:
+        """Set the fields; those that are not given are as the class has them."""
+        for name in type(self).fields:
+            if name not in vars(self):
+                vars(self)[name] = self.given.get(name, _default(type(self), name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(type(self).fields)
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return type(self).fields
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field."""
+        return vars(self).get(name, default)
+
+    def is_resolved(self) -> bool:
+        """Whether its values are known: who needs one asks for it."""
+        return True
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Take the values from one text, where the class has such a form."""
+        raise ValueError(f"{type(self).__name__} has no form in one text: {native_value!r}")
+
+    def on_resolved(self) -> None:
+        """What a class of the script's own does once its values are known."""
+
+
+class CredentialsConfiguration(BaseConfiguration):
+    """Values that are to be kept secret."""
+
+    def to_native_representation(self) -> Any:
+        """The same in one text, where the class has such a form."""
+        return dict(self)
+
+
+class ConnectionStringCredentials(CredentialsConfiguration):
+    """What leads to a database: a URL, or its parts."""
+
+    fields: ClassVar[tuple[str, ...]] = (
+        *("drivername", "database", "password", "username", "host", "port", "query"),
+    )
+    native: Any = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        if len(args) == 1 and isinstance(args[0], str):
+            super().__init__(**named)
+            self.native = args[0]
+        else:
+            super().__init__(*args, **named)
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Take a URL."""
+        self.native = native_value
+
+    def to_native_representation(self) -> Any:
+        """The URL."""
+        if self.native is not None:
+            return self.native
+        place = f"{self.host}:{self.port}" if self.port else self.host
+        return f"{self.drivername}://{self.username}:{self.password}@{place}/{self.database}"
+
+    def __str__(self) -> str:
+        return str(self.to_native_representation())
+
+
+_CREDENTIALS = (
+    *("AwsCredentials", "AwsCredentialsWithoutDefaults", "AzureCredentials"),
+    *("AzureCredentialsWithoutDefaults", "AzureServicePrincipalCredentials", "GcpCredentials"),
+    *("GcpOAuthCredentials", "GcpOAuthCredentialsWithoutDefaults", "GcpServiceAccountCredentials"),
+    *("GcpServiceAccountCredentialsWithoutDefaults", "OAuth2Credentials", "HfCredentials"),
+)
+
+
+def public() -> dict[str, Any]:
+    """The classes of `dlt.common.configuration.specs`, and what makes one of a script's own."""
+    made = {name: type(name, (CredentialsConfiguration,), {}) for name in _CREDENTIALS}
+    return {
+        **made,
+        "configspec": configspec,
+        "BaseConfiguration": BaseConfiguration,
+        "CredentialsConfiguration": CredentialsConfiguration,
+        "ConnectionStringCredentials": ConnectionStringCredentials,
+    }
+
+
+def configspec(given: Any = None, **_: Any) -> Any:
+    """`@configspec`: the class, whose annotated names are what it can be given, in their order."""
+    if given is None:
+        return configspec
+    if not isinstance(given, type):
+        return given
+    if not issubclass(given, Part):
+        given = type(given.__name__, (given, BaseConfiguration), dict(vars(given)))
+    own = [n for n, kind in inspect.get_annotations(given).items() if "ClassVar" not in str(kind)]
+    given.fields = (*given.fields, *(n for n in own if n not in given.fields))
+    return given
+
+
+def _default(cls: type, name: str) -> Any:
+    """What a class says of a field, for each instance anew."""
+    held = getattr(cls, name, None)
+    if isinstance(held, dataclasses.Field):
+        made = held.default_factory
+        held = made() if made is not dataclasses.MISSING else held.default
+        return None if held is dataclasses.MISSING else held
+    return copy.deepcopy(held) if isinstance(held, (list, dict, set)) else held
+
+
+def injected(name: str, unnamed: Unnamed, annotation: object, section: str | None) -> object:
+    """The value of a parameter that dlt would fill in: a reference, or an instance with such."""
+    kinds = (annotation, *typing.get_args(annotation))
+    specs = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseConfiguration)]
+    if not specs:
+        return references.injected(name, unnamed, annotation, section)
+    whole = Reference(name, secret=unnamed.secret, section=section).known()
+    made = [_made(kind, name, unnamed, section) for kind in specs]
+    known = (one for one in made if isinstance(whole, str) or _is_known(one))
+    chosen: BaseConfiguration = next(known, made[0])
+    if isinstance(whole, str):
+        chosen.parse_native_representation(whole)
+    return chosen
+
+
+def _made(
+    kind: type[BaseConfiguration], name: str, unnamed: Unnamed, section: str | None
+) -> BaseConfiguration:
+    """An instance whose fields are references below the name of the parameter."""
+    hints = hints_of(kind)
+    made = kind()
+    for field in kind.fields:
+        annotation = hints.get(field, str)
+        held = vars(made).get(field)
+        given: Any = injected(f"{name}.{field}", unnamed, annotation, section)
+        if isinstance(given, Reference) and held is not None and given.known() is ABSENT:
+            continue  # the class says it
+        optional = isinstance(given, Reference) and given.optional
+        vars(made)[field] = None if optional and given.known() is ABSENT else given
+    return made
+
+
+def _is_known(made: BaseConfiguration) -> bool:
+    """Whether somebody has said all that it needs."""
+    return not any(isinstance(v, Reference) and v.known() is ABSENT for v in vars(made).values())
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """What the parameters of a function, or the fields of a class, are declared as."""
+    try:
+        return typing.get_type_hints(inspect.unwrap(function))
+    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+        return {}
+
+
+def with_config(function: Any = None, /, **_: Any) -> Any:
+    """`@with_config`: parameters that are values are filled in at each call."""
+    if function is None:
+        return with_config
+    from penstock.dialects.dlt.standin.settings import called  # noqa: PLC0415 (a cycle)
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **named: Any) -> Any:
+        return called(function, args, named)
+
+    return wrapped

@@ -1,0 +1,252 @@
+"""Scripts that take from dlt what stands around sources: small functions, exceptions, classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.dlt.scripts import Written, rows, sliced
+from tests.parity.dlt.server import Ask, Reply
+
+
+def users(ask: Ask) -> dict[str, Any]:
+    """Users in three pages; a page says the address of the next one."""
+    page = ask.number("page", 1)
+    following = {"next": f"{ask.base}{ask.path}?page={page + 1}"} if page < 3 else {}
+    return {"users": sliced(ask, 5, 2, page), "paging": following}
+
+
+NAMED = """
+from dlt.common.exceptions import DltException, MissingDependencyException, TerminalException
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.runtime.collector import LogCollector
+from dlt.destinations.adapters import bigquery_adapter
+from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
+from dlt.extract.exceptions import ResourceExtractionError, ResourcesNotFoundError
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.sources.rest_api.typing import ResolvedParam
+from dlt.version import __version__
+
+class Closed(DltException, TerminalException):
+    pass
+
+def asked():
+    try:
+        raise Closed("the shop is closed")
+    except (DestinationConnectionError, DatabaseUndefinedRelation, DltException) as exc:
+        return str(exc)
+
+@dlt.resource(name="said")
+def said():
+    try:
+        raise MissingDependencyException("shop", ["till"])
+    except ImportError:
+        yield {"id": 1, "why": asked(), "major": __version__.split(".")[0]}
+
+source = rest_api_source({
+    "client": {"base_url": "BASE"},
+    "resources": [{"name": "users", "endpoint": {"path": "users", "paginator": "single_page"}}],
+}, name="shop")
+bigquery_adapter(source.users, partition="id")
+pipeline = dlt.pipeline(
+    "shop", destination="duckdb", dataset_name="shop_data", progress=LogCollector(60)
+)
+assert dlt.pipeline() is pipeline
+assert callable(dlt.progress.tqdm)
+try:
+    print(pipeline.run([source, said()]))
+except (PipelineStepFailed, ResourceExtractionError):
+    raise
+"""
+
+SMALL = """
+import datetime
+from dlt.common import Decimal, json, jsonpath, logger, pendulum
+from dlt.common.json import json as same
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.time import ensure_pendulum_date, ensure_pendulum_datetime, timedelta
+from dlt.common.utils import chunks, digest128, map_nested_in_place, update_dict_nested
+from dlt.sources.helpers.transform import pivot, skip_first, take_first
+
+MOMENTS = ["2024-03-01T10:00:00+02:00", "2024-03-01", "1700000000", 1700000000.5,
+           datetime.date(2024, 3, 1), datetime.datetime(2024, 3, 1, 5)]
+
+@dlt.resource(name="moments")
+def moments():
+    for nth, moment in enumerate(MOMENTS):
+        yield {"id": nth, "at": str(ensure_pendulum_datetime(moment)),
+               "day": str(ensure_pendulum_date(moment) + timedelta(days=1))}
+
+@dlt.resource(name="values")
+def values():
+    logger.info("made")
+    names = NamingConvention()
+    record = {"a": {"b": [{"c": 1}, {"c": 2}]}, "d": ["x", {"e": "y"}]}
+    yield {
+        "digest": digest128("shop"), "chunks": [len(one) for one in chunks(range(5), 2)],
+        "found": jsonpath.find_values("a.b[*].c", record),
+        "paths": jsonpath.resolve_paths("$.a.b[*].c", record),
+        "nested": json.dumps(map_nested_in_place(lambda one: f"<{one}>", record)),
+        "merged": same.dumps(update_dict_nested({"a": {"x": 1}}, {"a": {"y": 2}, "z": 3})),
+        "names": [names.normalize_identifier(one) for one in ("userName", "9 lives", "id_", "a.b")],
+        "path": names.normalize_path("userName__OrderLines"),
+        "price": str(Decimal("1.10")), "zone": pendulum.now().timezone_name,
+    }
+
+@dlt.resource(name="rows")
+def numbered():
+    yield [{"id": n, "marks": [[n, n + 1], [n]]} for n in range(6)]
+
+numbered.add_filter(skip_first(1)).add_filter(take_first(3)).add_map(pivot("marks", prefix="m_"))
+
+@dlt.source(name="shop")
+def shop():
+    return moments, values, numbered
+"""
+
+REGISTERED = """
+from dlt.sources.helpers.rest_client.auth import APIKeyAuth
+from dlt.sources.helpers.rest_client.paginators import JSONLinkPaginator
+from dlt.sources.rest_api.config_setup import register_auth, register_paginator
+
+class Further(JSONLinkPaginator):
+    def update_request(self, request):
+        super().update_request(request)
+        request.headers["X-Page"] = "further"
+
+class ShopKey(APIKeyAuth):
+    def __call__(self, request):
+        request.headers["X-Shop"] = "1"
+        return super().__call__(request)
+
+register_paginator("further", Further)
+register_auth("shop_key", ShopKey)
+
+config: RESTAPIConfig = {
+    "client": {"base_url": "BASE", "auth": {"type": "shop_key", "name": "X-Key", "api_key": "k"}},
+    "resource_defaults": {
+        "endpoint": {"paginator": {"type": "further", "next_url_path": "paging.next"}},
+    },
+    "resources": [
+        {"name": "users", "endpoint": {"path": "users", "data_selector": "users"}},
+        {"name": "teams", "endpoint": {"path": "teams", "data_selector": "users",
+                                       "paginator": {"type": "single_page"}}},
+    ],
+}
+source = rest_api_source(config, name="shop")
+"""
+
+HOOKED = """
+import json as text
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+from dlt.sources.rest_api.config_setup import create_response_hooks
+
+def marked(response, *args, **kwargs):
+    response._content = text.dumps([{**row, "seen": True} for row in response.json()]).encode()
+    return response
+
+@dlt.resource(name="users")
+def users():
+    hooks = create_response_hooks([{"status_code": 404, "action": "ignore"},
+                                   {"status_code": 200, "action": marked}])
+    client = RESTClient("BASE", paginator=SinglePagePaginator())
+    for path in ("users", "gone", "teams"):
+        for page in client.paginate(path, hooks=hooks):
+            yield page
+
+@dlt.source(name="shop")
+def shop():
+    return users
+"""
+
+
+def some(ask: Ask) -> Any:
+    """Users and teams; everything else is gone."""
+    return Reply(status=404) if ask.path == "/gone" else rows(1, 2, of=ask.path)
+
+
+PLACED = """
+source = rest_api_source({
+    "client": {"base_url": "BASE"},
+    "resources": [
+        {"name": "users", "processing_steps": [{"map": lambda row: {**row, "said": row["id"]}}],
+         "endpoint": {"path": "users", "paginator": "single_page"}},
+        {"name": "teams", "write_disposition": "append",
+         "endpoint": {"path": "teams", "paginator": "single_page"}},
+    ],
+}, name="shop")
+users = source.resources.get("users")
+users.add_map(lambda row: {**row, "last": row["id"]})
+users.add_map(lambda row: {**row, "id": row["id"] * 10}, insert_at=1)
+users.add_filter(lambda row: row["id"] > 10, 2)
+users.write_disposition = "replace"
+users.max_table_nesting = 0
+teams = source.resources["teams"]
+teams.table_name = f"all_{teams.name}"
+assert teams.write_disposition == "append"
+@dlt.resource(name="months", write_disposition="replace")
+def months():
+    yield [{"month": 1}]
+
+source.resources.add(months)
+source.max_table_nesting = 1
+assert source.max_table_nesting == 1
+assert list(source.resources.keys()) == ["users", "teams", "months"]
+"""
+
+CREDENTIALS = """
+from typing import Optional, Union
+from dlt.common.configuration import configspec, with_config
+from dlt.common.configuration.specs import CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+from dlt.sources.helpers import requests
+
+os.environ["CREDENTIALS__EMAIL"] = "me@shop.example"
+os.environ["CREDENTIALS__TOKEN"] = "tok-123456"
+os.environ["REGION"] = "north"
+
+@configspec
+class ByPassword(CredentialsConfiguration):
+    user: str = None
+    password: TSecretStrValue = None
+
+@configspec
+class ByToken(CredentialsConfiguration):
+    email: str = None
+    token: TSecretStrValue = None
+    scope: str = "read"
+    team: Optional[str] = None
+
+    def signed(self):
+        return {"X-Email": self.email, "X-Token": f"{self.scope} {self.token}"}
+
+@with_config
+def region(name: str, region: str = dlt.config.value) -> str:
+    return f"{region}/{name}"
+
+@dlt.source(name="shop")
+def shop(credentials: Union[ByPassword, ByToken] = dlt.secrets.value):
+    @dlt.resource(name="users")
+    def users():
+        for row in requests.get("BASE/users", headers=credentials.signed()).json():
+            yield {**row, "team": credentials.team, "place": region("users")}
+
+    yield users
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE", "headers": credentials.signed()},
+        "resources": [{"name": "teams", "endpoint": {"path": "teams", "paginator": "single_page"}}],
+    })
+"""
+
+AROUND = {
+    "names that a script only takes": Written(text=NAMED, api=lambda _ask: rows(1, 3)),
+    "small functions of dlt": Written(text=SMALL, source="shop()", api=lambda _ask: []),
+    "classes that a configuration names": Written(text=REGISTERED, source="source", api=users),
+    "hooks made of response actions": Written(text=HOOKED, source="shop()", api=some),
+    "steps at a place, and attributes that are set": Written(
+        text=PLACED, source="source", api=lambda _ask: rows(1, 3, lines=[{"n": 1}])
+    ),
+    "credentials as a class": Written(
+        text=CREDENTIALS, source="shop()", api=lambda _ask: rows(1, 2)
+    ),
+}
