@@ -76,7 +76,8 @@ def reset(  # noqa: PLR0913 (one argument for each option)
     "origin",
     required=True,
     metavar="FROM",
-    help="An Airbyte state file; state.json or the folder of a dlt pipeline; a database of dlt's.",
+    help="An Airbyte state file; state.json or the folder of a dlt pipeline; a database of dlt's, "
+    "or the folder of its files.",
 )
 @click.option(
     "--dataset",

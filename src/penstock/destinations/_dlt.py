@@ -249,7 +249,7 @@ class DltDataset:
         newest: dict[str, tuple[str, str]] = {}
         for name, load_id, text in rows:
             newest.setdefault(name, (load_id, text))
-        return [(load_id, _unpack(text)) for load_id, text in newest.values()]
+        return [(load_id, unpacked(text)) for load_id, text in newest.values()]
 
 
 def _schema_name(known: dict[str, Document], root: str, source: str) -> str:
@@ -323,7 +323,8 @@ def _pack(state: Document) -> str:
     return base64.b64encode(zlib.compress(msgspec.json.encode(state), level=9)).decode("ascii")
 
 
-def _unpack(text: str) -> Document:
+def unpacked(text: str) -> Document:
+    """A state as dlt keeps it: packed, or as JSON."""
     plain = text if text.startswith("{") else zlib.decompress(base64.b64decode(text))
     state: Document = msgspec.json.decode(plain)
     return state

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
+from penstock.destinations._dlt_files import check_free, states_in
 from penstock.destinations._duckdb_scratch import Scratch, scratch
 from penstock.destinations._lake_files import folder_of
 from penstock.destinations._lake_log import Change, Head, append, now, read_head
@@ -20,6 +21,7 @@ from penstock.destinations._newfile import running
 from penstock.destinations._place import Place
 from penstock.destinations.base import Owner, Peek, Session, Takeover
 from penstock.errors import DestinationError, LockedError
+from penstock.plan.expr import JsonValue
 
 FAULTS = (
     *("open:fence", "open:taken", "commit:begin", "commit:rows", "commit:state", "swap:renamed"),
@@ -56,6 +58,14 @@ class Lake(Place):
             state={name: dict(sorted(held.state.items())) for name, held in head.streams.items()},
         )
 
+    def dlt_states(self, db_schema: str) -> list[dict[str, JsonValue]]:
+        """The newest state of each of dlt's pipelines in a dataset, the newest first."""
+        store = self._store(db_schema)
+        try:
+            return states_in(store)
+        except OSError as error:
+            raise explain(error, store.root) from error
+
     def _store(self, db_schema: str) -> Store:
         return store_at(f"{self._where.rstrip('/')}/{folder_of(db_schema)}")
 
@@ -68,8 +78,10 @@ class Lake(Place):
 
     def _take(self, store: Store, owner: Owner, takeover: Takeover) -> Session:
         _check_parent(store)
-        store.probe()
         head = read_head(store)
+        if head.owner is None:
+            check_free(store)
+        store.probe()
         if head.kind not in {"", self.kind}:
             raise DestinationError(
                 f"{store.root} is a dataset of kind {head.kind!r}", hint=f"load into {head.kind}:…"

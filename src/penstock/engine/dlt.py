@@ -86,7 +86,7 @@ class Dlt:
             return cls(source, session.last_dlt_load(), wanted=wanted)
         if wanted:
             raise DestinationError(
-                "this destination cannot have the columns and tables of dlt",
+                "files cannot have dlt's columns: dlt takes all that lie in a folder for rows",
                 code="dlt-columns",
                 hint="load into DuckDB or Postgres, or leave --dlt-columns out",
             )

@@ -18,7 +18,8 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.read.dlt_state import cursors_of, is_state
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+STATE_FOLDER = "_dlt_pipeline_state"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(parquet|delta):")
 Entries = dict[str, dict[str, str]]
 
 
@@ -35,10 +36,10 @@ def import_state(  # noqa: PLR0913 (the same words as the command line's)
     """Let the next run start from what another engine left; gives the streams it is of.
 
     `origin` is an Airbyte state file, the state or the working folder of a dlt pipeline, or a
-    destination where dlt keeps its state in the schema `dataset`. What the destination knew of
-    these streams before is forgotten. Streams that are read in full in every run have no use for a
-    state. `values` are the user's: classes of the document that bring a state into its last form
-    may need them.
+    destination, or a folder of its files, where dlt keeps its state in the schema `dataset`. What
+    the destination knew of these streams before is forgotten. Streams that are read in full in
+    every run have no use for a state. `values` are the user's: classes of the document that bring
+    a state into its last form may need them.
 
     Raises:
         PlanError: there is no state, or it is of no stream that could use it.
@@ -70,6 +71,8 @@ def import_state(  # noqa: PLR0913 (the same words as the command line's)
 def _entries(source: Source, origin: str, dataset: str, values: Mapping[str, JsonValue]) -> Entries:
     """The entries that the state at `origin` stands for, by stream."""
     path = Path(origin)
+    if (path / dataset / STATE_FOLDER).is_dir():  # where dlt keeps datasets as files
+        return _from_dataset(source, f"parquet:{path.absolute()}", dataset)
     if path.is_dir():
         path /= "state.json"
     if _URL.match(origin) or not _is_json(path):
@@ -91,7 +94,7 @@ def _is_json(path: Path) -> bool:
 def _from_dataset(source: Source, origin: str, dataset: str) -> Entries:
     place = open_destination(origin)
     if not isinstance(place, DltPlace):
-        raise _wrong("dlt's state can be read from DuckDB and Postgres only")
+        raise _wrong("dlt's state cannot be read from there")
     states = place.dlt_states(dataset)
     if not states:
         raise DestinationError(

@@ -143,13 +143,13 @@ class Turns:
 
     def dlt(self, made: Any = everything) -> None:
         """Load the next run with dlt, which may find its state in the dataset."""
-        self._next()
+        self.next()
         done = self._oracle.run(self._name, made(self._stage.base), self.folder, settings=RESTORE)
         assert not done["error"], done["error"]
 
     def penstock(self, made: Any = everything, **options: Any) -> Result:
         """Load the next run with Penstock, in dlt's columns."""
-        self._next()
+        self.next()
         told = {"dlt_columns": True, "db_schema": "parity", **options}
         source = self.source(made)
         result = execute(source, {}, str(self.file), Options(**told), lambda _event: None)
@@ -162,7 +162,13 @@ class Turns:
         assert compiled.source is not None, compiled.diagnostics
         return compiled.source
 
-    def _next(self) -> None:
+    @property
+    def base(self) -> str:
+        """Where the API is."""
+        return self._stage.base
+
+    def next(self) -> None:
+        """Begin the next run."""
         self.rounds += 1
         self._stage.play(api, self.rounds)
 

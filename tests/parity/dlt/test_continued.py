@@ -352,3 +352,50 @@ def test_rows_name_the_nearest_that_stands_for_itself(oracle: Oracle, tmp_path: 
     assert alone[0]
     for order in ORDERS:
         assert held(order) == alone
+
+
+FILES = """
+import dlt
+from dlt.sources.rest_api import rest_api_source
+
+CONFIG = CONFIG_HERE
+
+destination = dlt.destinations.filesystem(bucket_url="FOLDER")
+pipeline = dlt.pipeline("parity", destination=destination, dataset_name="held")
+pipeline.run(rest_api_source(CONFIG, name="parity"), loader_file_format="parquet")
+"""
+
+
+def test_state_of_dlt_is_taken_over_from_files(turns: Turns, oracle: Oracle, tmp_path: Path):
+    """A dataset of files is dlt's alone: its state can be taken over, and nothing is put there."""
+    bucket, made = tmp_path / "bucket", turns.at(tmp_path / "new.duckdb", 0)
+    script = FILES.replace("CONFIG_HERE", repr(_two(made.base))).replace("FOLDER", str(bucket))
+    (tmp_path / "pipeline.py").write_text(script, "utf-8")
+    made.next()
+    for _ in range(2):  # the newest of several states counts
+        done = oracle.execute(tmp_path / "pipeline.py", settings=RESTORE)
+        assert not done["error"], done["error"]
+    source = made.source(_two)
+    for origin in (f"parquet:{bucket}", str(bucket)):
+        taken = import_state(source, str(made.file), "parity", origin, dataset="held")
+        assert taken == ("moving", "quiet")
+    made.penstock(_two, dlt_columns=False)
+    assert _since(made) == ["/events?since=2", "/quiet?since=2"]
+    for wanted in (True, False):
+        options = Options(db_schema="held", dlt_columns=wanted)
+        with pytest.raises(DestinationError, match="takes every file there for rows") as caught:
+            execute(source, {}, f"parquet:{bucket}", options, lambda _event: None)
+        assert caught.value.code == "dlt-columns"
+    assert not (bucket / "held" / "_penstock").exists()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "delta"])
+def test_files_do_not_have_the_columns_of_dlt(turns: Turns, tmp_path: Path, kind: str):
+    """They are refused before anything is asked for, and it is said where they are not."""
+    turns.next()
+    options = Options(db_schema="held", dlt_columns=True)
+    with pytest.raises(DestinationError, match="files cannot have dlt's columns") as caught:
+        execute(turns.source(_two), {}, f"{kind}:{tmp_path}", options, lambda _event: None)
+    assert caught.value.code == "dlt-columns"
+    assert caught.value.hint == "load into DuckDB or Postgres, or leave --dlt-columns out"
+    assert not turns.asked()
