@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
+import random
 import zipfile
 from typing import Any
 
@@ -13,8 +15,8 @@ import pytest
 from penstock.errors import BodyError, CapError
 from penstock.plan.decoder import Decoder
 from penstock.plan.records import Keys
-from penstock.read import formats
 from penstock.read.decode import Wanted, decode
+from penstock.read.transport import MAX_BODY
 
 CSV = Decoder(format="csv")
 XML = Decoder(format="xml")
@@ -22,9 +24,9 @@ LINES = Decoder(format="jsonl")
 ZIP = Decoder(zip=True)
 
 
-def read(body: bytes, decoder: Decoder) -> list[Any]:
+def read(body: bytes, decoder: Decoder, most: int = MAX_BODY) -> list[Any]:
     """The records of a body."""
-    found = decode(body, decoder, Wanted(records=Keys(path=())))
+    found = decode(body, decoder, Wanted(records=Keys(path=()), most=most))
     return [json.loads(bytes(record)) for record in found.records]
 
 
@@ -114,13 +116,45 @@ def test_entities_are_not_expanded():
     assert read(body, XML) == [{"l": {"x": None, "y": None}}]
 
 
-def test_the_files_of_an_archive_are_bounded_together(monkeypatch: pytest.MonkeyPatch):
+def test_the_files_of_an_archive_are_bounded_together():
     """Many files are no way around the bound of one."""
-    monkeypatch.setattr(formats, "MAX_BODY", 1_000)
     ten = archive(*((f"{n}.txt", b"x" * 90) for n in range(10)))
     lines = Decoder(zip=True, format="lines")
-    assert len(read(ten, lines)) == 10
+    assert len(read(ten, lines, most=1_000)) == 10
     eleven = archive(*((f"{n}.txt", b"x" * 91) for n in range(11)))
     with pytest.raises(CapError, match="unpacks to more than 1,000 bytes") as caught:
-        read(eleven, lines)
+        read(eleven, lines, most=1_000)
     assert caught.value.code == "body-too-large"
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zip"])
+def test_a_bound_is_one_of_what_is_unpacked(packing: str):
+    """However small the answer is."""
+    plain = b"a\n" + b"1" * 2_000
+    packed = gzip.compress(plain) if packing == "gzip" else archive(("a.csv", plain))
+    decoder = Decoder(format="csv", gzip=packing == "gzip", zip=packing == "zip")
+    assert read(packed, decoder, most=len(plain)) == [{"a": "1" * 2_000}]
+    with pytest.raises(CapError, match="unpacks to more than 2,001 bytes"):
+        read(packed, decoder, most=len(plain) - 1)
+
+
+def test_rows_are_those_of_the_standard_library():
+    """Whatever is short, long, empty, quoted or named twice."""
+    chance = random.Random(5)
+    cells = ["", "a", "b", "x,y", 'q"q', "two\r\nlines", "NULL", " ", "ü"]
+
+    def line() -> list[str]:
+        return [chance.choice(cells) for _ in range(chance.randrange(5))]
+
+    for _ in range(500):
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([line() for _ in range(chance.randrange(6))])
+        body = text.getvalue()
+        rows = csv.DictReader(io.StringIO(body, newline=""), restkey="null")
+        assert read(body.encode(), CSV) == list(rows)
+        nulls = [
+            {k: None if v in {"NULL", ""} else v for k, v in row.items() if not isinstance(v, list)}
+            for row in csv.DictReader(io.StringIO(body, newline=""), restkey="null")
+        ]
+        found = read(body.encode(), Decoder(format="csv", nulls=("NULL", "")))
+        assert [{k: v for k, v in r.items() if not isinstance(v, list)} for r in found] == nulls

@@ -310,6 +310,7 @@ class Run:
             fresh=self._options.full_refresh,
             seconds=self._clock.monotonic,
             files=self._options.files,
+            max_body=self._options.max_body or MAX_BODY,
         )
         asker = make_asker(
             self._source,

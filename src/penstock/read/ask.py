@@ -129,7 +129,7 @@ class Asker:
         request: HttpRequest,
         frame: Frame,
         tally: Tally,
-        read: Callable[[HttpResponse], T],
+        read: Callable[[HttpResponse], Awaitable[T]],
         *,
         sent: Callable[[], None] | None = None,
         door: Door | None = None,
@@ -158,7 +158,7 @@ class Asker:
                 response = await self._send(stream.name, signed, tally, sent, turns)
                 response, verdict = await self._judged(stream.policy, response, frame, door)
                 if verdict.action == "accept":
-                    return read(response)
+                    return await read(response)
                 wished = verdict.action == "refresh"
                 if not renewed and (wished or (grant and response.status == _UNAUTHORIZED)):
                     renewed = await self._renewed(auth, grant, door, request, signed)
@@ -476,6 +476,11 @@ def _failed(
         return _Failed(verdict=verdict, headers=None, error=error, own=own)
     answered = _answered(response, frame)
     return _Failed(verdict=verdict, headers=response.headers, error=error, own=own, frame=answered)
+
+
+async def itself(response: HttpResponse) -> HttpResponse:
+    """The answer as it is, for whoever reads it later."""
+    return response
 
 
 async def _amended(policy: ErrorPolicy, response: HttpResponse, door: Door | None) -> HttpResponse:

@@ -35,6 +35,7 @@ from penstock.read.memory import Memory
 from penstock.read.state import Tracker
 from penstock.read.steps import Steps
 from penstock.read.tally import Tally
+from penstock.read.transport import MAX_BODY
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     children. With `fresh` no state is used. `columns` are those that a platform has chosen, by
     stream. `seconds` counts for how long the run goes on. `files` is the folder for files that
     records lead to, which are not fetched without one; where they are is told in the records, or
-    with `files_apart` beside them.
+    with `files_apart` beside them. An answer may unpack to `max_body` bytes.
     """
 
     values: Mapping[str, JsonValue]
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Callable[[], float] = time.monotonic
     files: Path | None = None
     files_apart: bool = False
+    max_body: int = MAX_BODY
 
 
 class Leaving(Protocol):
@@ -215,7 +217,8 @@ class StreamContext:
         if self._want is not None:
             return self._want
         path = self._record_path(body)
-        want = wanted(path, [ref for e in pagination.reads() for ref in refs(e, Scope.PAGE)])
+        reads = [ref for e in pagination.reads() for ref in refs(e, Scope.PAGE)]
+        want = wanted(path, reads, self.settings.max_body)
         detected = isinstance(self.stream.records.path, DetectRecords)
         sure = not detected or (isinstance(path, Keys) and any(find_values(path, body)))
         if self._pagination is not None and sure:

@@ -20,9 +20,12 @@ from penstock.plan.python import Extract
 from penstock.plan.records import DetectRecords, Glob, JsonPath, Keys, RecordPath, Several
 from penstock.plan.transforms import Expand, expand
 from penstock.read import mend
+from penstock.read.transport import MAX_BODY
 
 RawRecord: TypeAlias = "bytes | msgspec.Raw"
 _EXCERPT = 200
+_LONG_JSON = 4 * 1024 * 1024  # bytes; some 10 ms
+_LONG = 64 * 1024  # bytes; the same for CSV, and where they unpack to many times as many
 _T = TypeVar("_T")
 
 
@@ -44,15 +47,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What to take from an answer: the records, and the `paths` pagination reads.
 
     `whole` asks for the envelope with everything in it, for expressions that no path can say.
+    A body may unpack to `most` bytes.
     """
 
     records: RecordPath
     paths: tuple[tuple[str, ...], ...] = ()
     whole: bool = False
+    most: int = MAX_BODY
 
 
-def wanted(records: RecordPath, reads: Iterable[Ref]) -> Wanted:
-    """What `reads`, references into a page, need of an answer."""
+def wanted(records: RecordPath, reads: Iterable[Ref], most: int = MAX_BODY) -> Wanted:
+    """What `reads`, references into a page, need of an answer that unpacks to `most` bytes."""
     paths: set[tuple[str, ...]] = set()
     whole = False
     for ref in reads:
@@ -67,7 +72,16 @@ def wanted(records: RecordPath, reads: Iterable[Ref]) -> Wanted:
     if isinstance(records, Keys) and records.path:
         at = records.path
         whole = whole or any(p[: len(at)] == at or at[: len(p)] == p for p in paths)
-    return Wanted(records=records, paths=tuple(sorted(paths)), whole=whole)
+    return Wanted(records=records, paths=tuple(sorted(paths)), whole=whole, most=most)
+
+
+def takes_long(decoder: Decoder, size: int) -> bool:
+    """Whether a body of so many bytes takes longer to decode than others can wait for it."""
+    return size > (_LONG_JSON if _is_plain(decoder) else _LONG)
+
+
+def _is_plain(decoder: Decoder) -> bool:
+    return decoder.format == "json" and not (decoder.gzip or decoder.zip or decoder.items)
 
 
 def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
@@ -76,7 +90,7 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
     Raises:
         BodyError: the body is not what the decoder takes; it may be worth asking again.
     """
-    if decoder.format == "json" and not (decoder.gzip or decoder.zip or decoder.items):
+    if _is_plain(decoder):
         return decode_json(body, want)
     from penstock.read import formats  # noqa: PLC0415 (few streams are not plain JSON)
 

@@ -22,7 +22,7 @@ from penstock.plan.records import Glob, Keys, Spread
 from penstock.plan.request import Slot, Value, build, values
 from penstock.plan.slices import Product, Slice, computed, leaves
 from penstock.read import mend
-from penstock.read.ask import Asker, Ignored, page_values
+from penstock.read.ask import Asker, Ignored, itself, page_values
 from penstock.read.context import StreamContext
 from penstock.read.decode import (
     Decoded,
@@ -33,6 +33,7 @@ from penstock.read.decode import (
     path_text,
     rows_at,
     spread_out,
+    takes_long,
     whole_json,
 )
 from penstock.read.threads import called
@@ -87,16 +88,16 @@ class Fetcher:
             ReadError: it could not be had.
         """
         if self.piece.first is not None and position.index == 0:
-            return self._given(self.piece.first)
+            return await self._given(self.piece.first)
         properties = self.context.stream.properties
         if properties is None:
             return await self._page(position, self.frame, sent)
         return await self._chunks(properties, position)
 
-    def _given(self, body: bytes) -> Answer:
+    async def _given(self, body: bytes) -> Answer:
         """The first page, which the parent's record held."""
         url = evaluate_text(self.context.stream.request.url, self.frame)
-        return self._read(
+        return await self._read(
             HttpResponse(status=200, url=url, headers=Headers(), body=body), Position()
         )
 
@@ -132,15 +133,15 @@ class Fetcher:
             return await self._sent(send, position, await self._extra(position))
         made = await self._request(position, frame)
 
-        def read(response: HttpResponse) -> Answer:
-            return self._read(response, position)
+        async def read(response: HttpResponse) -> Answer:
+            return await self._read(response, position)
 
         if not self._calls:
             return await self._asker.ask(
                 context.stream, made, frame, context.tally, read, sent=sent, door=context.door
             )
         response = await self._asker.ask(
-            context.stream, made, frame, context.tally, _itself, sent=sent, door=context.door
+            context.stream, made, frame, context.tally, itself, sent=sent, door=context.door
         )
         return await self._taken(response, position)
 
@@ -263,7 +264,8 @@ class Fetcher:
         """An answer that a class of the document's own looks at."""
         path = self.context.stream.records.path
         if not isinstance(path, Extract) or response.status == _NO_CONTENT:
-            return msgspec.structs.replace(self._read(response, position), response=response)
+            answer = await self._read(response, position)
+            return msgspec.structs.replace(answer, response=response)
         taken = await called(path.function, self.door, response, self.frame)
         records = tuple(msgspec.Raw(jsontext.encode(record)) for record in taken.records)
         return Answer(
@@ -274,17 +276,26 @@ class Fetcher:
             response=response,
         )
 
-    def _read(self, response: HttpResponse, position: Position) -> Answer:
-        """An answer taken apart; a body that is not what it should be is worth asking again."""
+    async def _read(self, response: HttpResponse, position: Position) -> Answer:
+        """An answer taken apart; a body that is not what it should be is worth asking again.
+
+        A large one is taken apart in a thread: all other streams would have to wait for it.
+        """
         try:
-            return self._taken_apart(_as_declared(response, self.context.stream.decoder), position)
+            if takes_long(self.context.stream.decoder, len(response.body)):
+                answer = await called(self._taken_apart, response, position)
+            else:
+                answer = self._taken_apart(response, position)
         except BodyError as exc:
             if response.status != _OK:
                 exc.message = f"status {response.status}: {exc.message}"
             raise
+        self.context.tally.mended.update(answer.decoded.mended)
+        return answer
 
     def _taken_apart(self, response: HttpResponse, position: Position) -> Answer:
         context = self.context
+        response = _as_declared(response, context.stream.decoder)
         body: JsonValue = None
         if response.status == _NO_CONTENT:
             empty = Decoded(records=(), envelope={})
@@ -298,7 +309,6 @@ class Fetcher:
             decoded = self._itemwise(response.body)
         else:
             decoded = decode(response.body, context.stream.decoder, want)
-        context.tally.mended.update(decoded.mended)
         elsewhere = () if decoded.present else self._elsewhere(response.body)
         return Answer(
             decoded=decoded,
@@ -428,10 +438,6 @@ def _as_declared(response: HttpResponse, decoder: Decoder) -> HttpResponse:
         return response
     body = mend.declared(response.body, response.headers.get("content-type", ""))
     return response if body is response.body else msgspec.structs.replace(response, body=body)
-
-
-def _itself(response: HttpResponse) -> HttpResponse:
-    return response
 
 
 def _slice_values(context: StreamContext, frame: Frame) -> list[Value]:

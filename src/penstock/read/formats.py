@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 
 import msgspec
 
@@ -18,48 +19,52 @@ from penstock.errors import CapError
 from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
+from penstock.plan.records import Keys
 from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undecodable, walked
 from penstock.read.transport import MAX_BODY
 
 _GZIP = b"\x1f\x8b"
+_ROOT = Keys()
+_UNNAMED = "null"  # as JSON names what has no name: the list of fields beyond the header's
 _PAGE = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
-def unpacked(body: bytes, decoder: Decoder) -> Iterator[bytes]:
-    """The body without its packing; the members of a zip one by one.
+def unpacked(body: bytes, decoder: Decoder, most: int = MAX_BODY) -> Iterator[bytes]:
+    """The body without its packing; the members of a zip one by one, of `most` bytes in all.
 
     Raises:
         BodyError: the packing is broken.
         CapError: it unpacks to more than a run can take.
     """
     if decoder.gzip and body[:2] == _GZIP:
-        yield from unpacked(_gunzip(body), msgspec.structs.replace(decoder, gzip=False))
+        inner = msgspec.structs.replace(decoder, gzip=False)
+        yield from unpacked(_gunzip(body, most), inner, most)
     elif decoder.zip:
         inner = msgspec.structs.replace(decoder, zip=False)
-        for member in _unzip(body):
-            yield from unpacked(member, inner)
+        for member in _unzip(body, most):
+            yield from unpacked(member, inner, most)
     else:
         yield body
 
 
-def _gunzip(body: bytes) -> bytes:
+def _gunzip(body: bytes, most: int) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-            return _capped(packed.read(MAX_BODY + 1))
+            return _capped(packed.read(most + 1), most, most)
     except (OSError, EOFError, zlib.error) as exc:
         raise undecodable(body[:0], str(exc), "gzip") from exc
 
 
-def _unzip(body: bytes) -> Iterator[bytes]:
+def _unzip(body: bytes, most: int) -> Iterator[bytes]:
     """The files of an archive, one by one; all of them together are bounded."""
     with _readable():
         archive = zipfile.ZipFile(io.BytesIO(body))
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    left = MAX_BODY
+    left = most
     for name in names:
         with _readable(), archive.open(name) as member:
             data = member.read(left + 1)
-        left -= len(_capped(data, left))
+        left -= len(_capped(data, left, most))
         yield data
 
 
@@ -74,9 +79,9 @@ def _readable() -> Iterator[None]:
         raise undecodable(b"", str(exc), "a zip archive that can be read") from exc
 
 
-def _capped(data: bytes, most: int = MAX_BODY) -> bytes:
-    if len(data) > most:
-        raise CapError(f"the answer unpacks to more than {MAX_BODY:,} bytes", code="body-too-large")
+def _capped(data: bytes, left: int, most: int) -> bytes:
+    if len(data) > left:
+        raise CapError(f"the answer unpacks to more than {most:,} bytes", code="body-too-large")
     return data
 
 
@@ -89,7 +94,7 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
     records: list[RawRecord] = []
     envelope: JsonValue = {}
     present = True
-    for part in unpacked(body, decoder):
+    for part in unpacked(body, decoder, want.most):
         if decoder.format == "json" and not decoder.items:
             decoded = decode_json(part, want)
             records += decoded.records
@@ -105,7 +110,10 @@ def decode(body: bytes, decoder: Decoder, want: Wanted) -> Decoded:
 def _taken(part: bytes, value: JsonValue, decoder: Decoder, want: Wanted) -> Sequence[RawRecord]:
     """The records in a value."""
     try:
-        return walked(jsontext.encode(value), want.records).records
+        text = jsontext.encode(value)
+        if isinstance(value, dict) and want.records == _ROOT:
+            return (text,)  # as nearly all rows are
+        return walked(text, want.records).records
     except (msgspec.DecodeError, UnicodeEncodeError) as exc:
         raise undecodable(part, str(exc), decoder.format.upper()) from exc
     except RecursionError:
@@ -147,18 +155,26 @@ def _json_lines(body: bytes) -> Iterator[JsonValue]:
 def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
     if _PAGE.match(body):
         raise undecodable(body, "there is no table in it", "CSV")
-    csv.field_size_limit(MAX_BODY)  # no field is longer than a body
+    csv.field_size_limit(2**31 - 1)  # no field is longer than a body
     try:
         text = body.decode(decoder.encoding)
         # Lines end as they do in the body, which a field in quotes may rightly hold.
-        for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=decoder.separator):
-            yield {
-                # Fields beyond the header's stand in a list, named as JSON names what has no name.
-                "null" if name is None else str(name): None if value in decoder.nulls else value
-                for name, value in row.items()
-            }
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=decoder.separator)
+        names = next(rows, [])
+        for row in filter(None, rows):
+            yield _row(names, row, decoder.nulls)
     except (UnicodeError, csv.Error) as exc:
         raise undecodable(body, str(exc), "CSV") from exc
+
+
+def _row(names: list[str], row: list[str], nulls: Sequence[str]) -> dict[str, JsonValue]:
+    values = [None if value in nulls else value for value in row] if nulls else row
+    if len(names) == len(values):
+        return dict(zip(names, values, strict=True))
+    taken: dict[str, JsonValue] = dict(zip_longest(names, values[: len(names)]))
+    if len(row) > len(names):
+        taken[_UNNAMED] = list[JsonValue](row[len(names) :])
+    return taken
 
 
 def _xml(body: bytes) -> JsonValue:

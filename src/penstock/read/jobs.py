@@ -19,7 +19,7 @@ from penstock.plan.records import RecordPath
 from penstock.plan.request import build
 from penstock.plan.slices import Slice
 from penstock.plan.source import Source
-from penstock.read.ask import Asker, Ignored
+from penstock.read.ask import Asker, Ignored, itself
 from penstock.read.context import Settings, StreamContext
 from penstock.read.decode import Wanted, decode
 from penstock.read.fetch import seeing
@@ -188,7 +188,7 @@ async def exchange(
         return None, await called(call.request.send.function, door, frame, None, [])
     request = build(call.request, (), frame)
     return request, await asker.ask(
-        stream, request, frame, context.tally, _itself, door=context.door
+        stream, request, frame, context.tally, itself, door=context.door
     )
 
 
@@ -228,7 +228,3 @@ def _seen(request: HttpRequest | None, response: HttpResponse) -> JsonValue:
         }
         held.setdefault("request", seen)
     return held
-
-
-def _itself(response: HttpResponse) -> HttpResponse:
-    return response

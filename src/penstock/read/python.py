@@ -21,7 +21,7 @@ from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Sto
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.python import ForTable, Retrieve
 from penstock.plan.slices import Slice
-from penstock.read.ask import Asker, Ignored
+from penstock.read.ask import Asker, Ignored, itself
 from penstock.read.context import StreamContext
 from penstock.read.memory import Memory
 from penstock.read.parts import PagePart, Part, SliceLost
@@ -87,7 +87,7 @@ class Doorway:
         stream = msgspec.structs.replace(self._context.stream, auth=auth, policy=policy)
         try:
             return await self._asker.ask(
-                stream, request, frame, self._context.tally, _itself, door=self
+                stream, request, frame, self._context.tally, itself, door=self
             )
         except Ignored as exc:
             return HttpResponse(
@@ -127,10 +127,6 @@ class Doorway:
     def tell(self, code: str, message: str) -> None:
         """Say something of the stream, in its receipt too."""
         self._context.tally.note(code, message)
-
-
-def _itself(response: HttpResponse) -> HttpResponse:
-    return response
 
 
 async def _next(parts: AsyncGenerator[Part, None]) -> Part | None:
