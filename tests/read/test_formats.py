@@ -45,6 +45,13 @@ RIGHT = {
     "lines that end in CR": (b"a,b\r1,2\r3,4", CSV, [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
     "lines in a field": (b'a,b\r\n1,"x\r\ny\rz"\r\n', CSV, [{"a": "1", "b": "x\r\ny\rz"}]),
     "a mark before lines": (b'\xef\xbb\xbf{"a":1}\n{"a":2}\n', LINES, [{"a": 1}, {"a": 2}]),
+    "a mark before names": (b"\xef\xbb\xbfid,b\n1,2", CSV, [{"id": "1", "b": "2"}]),
+    "a mark before a quote": (b'\xef\xbb\xbf"id",b\n1,2', CSV, [{"id": "1", "b": "2"}]),
+    "a mark before plain lines": (
+        b"\xef\xbb\xbfx\ny",
+        Decoder(format="lines"),
+        [{"record": "x"}, {"record": "y"}],
+    ),
     "a folder of an archive": (archive(("d/", b""), ("d/a.json", b'{"a":1}')), ZIP, [{"a": 1}]),
     "a way out of an archive": (archive(("../../x.json", b'{"a":1}')), ZIP, [{"a": 1}]),
     "no files": (archive(), ZIP, []),

@@ -24,6 +24,7 @@ from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undeco
 from penstock.read.transport import MAX_BODY
 
 _GZIP = b"\x1f\x8b"
+_MARK = "\ufeff"  # of a text's byte order, which spreadsheets put before the first name
 _ROOT = Keys()
 _UNNAMED = "null"  # as JSON names what has no name: the list of fields beyond the header's
 _PAGE = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
@@ -138,7 +139,7 @@ def _values(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
 
 def _text(body: bytes, decoder: Decoder) -> str:
     try:
-        return body.decode(decoder.encoding, "replace")
+        return body.decode(decoder.encoding, "replace").removeprefix(_MARK)
     except UnicodeError as exc:  # some encodings have nothing to put in place of what is wrong
         raise undecodable(body, str(exc), "text") from exc
 
@@ -157,7 +158,7 @@ def _csv(body: bytes, decoder: Decoder) -> Iterator[JsonValue]:
         raise undecodable(body, "there is no table in it", "CSV")
     csv.field_size_limit(2**31 - 1)  # no field is longer than a body
     try:
-        text = body.decode(decoder.encoding)
+        text = body.decode(decoder.encoding).removeprefix(_MARK)
         # Lines end as they do in the body, which a field in quotes may rightly hold.
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=decoder.separator)
         names = next(rows, [])

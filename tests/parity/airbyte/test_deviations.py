@@ -136,6 +136,13 @@ def test_pages_of_packed_json_are_turned(server: Server):
     assert sum(seen.records["items"].values()) == 2
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_a_name(server: Server):
+    """Spreadsheets write one before the first name, which is often the key."""
+    made = stream(at=(), retrieves={"decoder": {"type": "CsvDecoder"}}, primary_key="id")
+    seen = _read(server, made, [Reply(body=b'\xef\xbb\xbf"id",b\n1,2\n')])
+    assert list(seen.records["items"]) == ['{"b": "2", "id": "1"}']
+
+
 def test_counting_from_minus_one_goes_on(server: Server):
     """The second page is the one of the number 0, which is a page like any other."""
     counted = {"type": "PageIncrement", "page_size": 1, "start_from_page": -1}
