@@ -238,6 +238,35 @@ def shop(credentials: Union[ByPassword, ByToken] = dlt.secrets.value):
     })
 """
 
+
+def versioned(ask: Ask) -> Reply:
+    """Teams, and one of them with lists of its own, for whoever says the version."""
+    if ask.path == "/v2/teams":
+        return Reply(body={"data": rows(1, 2)})
+    if ask.path.startswith("/v2/teams/"):
+        number = int(ask.path.rpartition("/")[2])
+        return Reply(body={"id": number, "data": rows(7, 9), "next": None})
+    return Reply(body={"found": rows(4, 5)} if ask.path == "/v2/of-north" else {}, status=200)
+
+
+VERSIONED = """
+import os
+
+os.environ["VERSION"] = "v2"
+os.environ["REGION"] = "north"
+
+@dlt.source
+def shop(version: str = dlt.config.value, region: str = dlt.config.value):
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE"},
+        "resources": [
+            {"name": "teams", "endpoint": f"{version}/teams"},
+            {"name": "team", "endpoint": f"{version}/teams/{{resources.teams.id}}"},
+            {"name": "region", "endpoint": {"path": f"{version}/of-{region}"}},
+        ],
+    })
+"""
+
 AROUND = {
     "names that a script only takes": Written(text=NAMED, api=lambda _ask: rows(1, 3)),
     "small functions of dlt": Written(text=SMALL, source="shop()", api=lambda _ask: []),
@@ -249,4 +278,5 @@ AROUND = {
     "credentials as a class": Written(
         text=CREDENTIALS, source="shop()", api=lambda _ask: rows(1, 2)
     ),
+    "values in paths": Written(text=VERSIONED, api=versioned, source="shop()"),
 }

@@ -216,7 +216,8 @@ def joined(parts: tuple[Expr, ...]) -> Expr:
     """The parts as one text; a single part stays what it is."""
     if not parts:
         return Const(value="")
-    return parts[0] if len(parts) == 1 else Concat(parts=parts)
+    flat = (p for part in parts for p in (part.parts if isinstance(part, Concat) else (part,)))
+    return parts[0] if len(parts) == 1 else Concat(parts=tuple(flat))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from penstock.dialects.dlt.context import Context, joined
 from penstock.dialects.dlt.paths import field_path
 from penstock.dialects.document import Joined, Node, Opaque, SecretRef, Unreadable
-from penstock.dialects.repairing.edits import Edit, Param, Rewrite
+from penstock.dialects.repairing.edits import Edit, Rewrite
 from penstock.plan.expr import (
     Array,
     Const,
@@ -48,6 +48,9 @@ CURSOR_VALUES = {
     "initial_value": "initial",
     "last_value": "last",
 }
+
+
+_OF_USER = "config."
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +117,7 @@ class Bindings:
 
     def value(self, hole: Hole, node: Node, where: Where) -> Expr:
         """The value of a placeholder; one that stands for nothing is diagnosed."""
-        found = self._airbyte(hole, node, where) if hole.airbyte else self._own(hole, node, where)
+        found = self._airbyte(hole, node) if hole.airbyte else self._own(hole, node, where)
         if found is None:
             return Const(value="")
         if hole.conversion or hole.spec:
@@ -195,12 +198,12 @@ class Bindings:
             self.lists[name] = values
         return partition_value(name)
 
-    def _airbyte(self, hole: Hole, node: Node, where: Where) -> Expr | None:
+    def _airbyte(self, hole: Hole, node: Node) -> Expr | None:
         kind, _, name = hole.field.partition(".")
         if kind == "config":
             hint = f"write dlt.config[{name!r}]"
             message = f"an Airbyte template stands for the value {name!r} of the configuration"
-            edits = self._as_reference(name, node, where)
+            edits = self._as_reference(node)
             self.ctx.warn("airbyte-template", message, node, hint, edits=edits)
             return self.ctx.input(SecretRef(name=name, secret=False))
         self.carried.append(name)
@@ -209,26 +212,18 @@ class Bindings:
         self.wanted.setdefault(name, Wanted(name=name, node=node))
         return partition_value(name)
 
-    def _as_reference(self, name: str, node: Node, where: Where) -> tuple[Edit, ...]:
-        """What replaces an Airbyte template: a reference, or a param where a path goes on.
-
-        None where there is no such way: at the end of a path a param would stand for one thing.
-        """
-        text = node.value if isinstance(node.value, str) else ""
-        found = next((m for m in _AIRBYTE.finditer(text) if name in m.groups()), None)
-        reference = SecretRef(name=name, secret=False)
-        if found is None:
+    @staticmethod
+    def _as_reference(node: Node) -> tuple[Edit, ...]:
+        """What replaces a text with Airbyte templates: a reference, or a text with references."""
+        if not isinstance(node.value, str | Joined):
             return ()
-        before, after = text[: found.start()], text[found.end() :]
-        if not before + after:
-            return (Rewrite(node=node, value=reference),)
-        if where != "path":
-            return (Rewrite(node=node, value=Joined(parts=_referring(text))),)
-        if not name.isidentifier() or "/" not in after:
-            return ()
-        if self.param(name) is None:
-            return (Param(node=node, name=name, value=reference),)
-        return (Rewrite(node=node, value=f"{before}{{{name}}}{after}"),)
+        held = node.value.parts if isinstance(node.value, Joined) else (node.value,)
+        parts = [
+            p for part in held for p in (_referring(part) if isinstance(part, str) else (part,))
+        ]
+        if len(parts) == 1 and isinstance(parts[0], SecretRef):
+            return (Rewrite(node=node, value=parts[0]),)
+        return (Rewrite(node=node, value=Joined(parts=tuple(parts))),)
 
     def _unbound(self, field: str, node: Node, where: Where) -> None:
         if where == "path" and "." not in field:
@@ -253,7 +248,7 @@ def _referring(text: str) -> tuple[str | SecretRef, ...]:
             name = found["a"] or found["b"] or found["c"]
             parts += [text[at : found.start()], SecretRef(name=name, secret=False)]
             at = found.end()
-    return (*parts, text[at:])
+    return tuple(part for part in (*parts, text[at:]) if part != "")
 
 
 def partition_value(name: str) -> Ref:
@@ -383,8 +378,8 @@ def _hole(
     value = bindings.value(hole, node, where)
     if where != "path" or _whole_link(hole, parts):
         return value
-    if isinstance(value, Const):
-        return value  # a static param: the document wrote it for this path
+    if isinstance(value, Const) or (hole.airbyte and hole.field.startswith(_OF_USER)):
+        return value  # the document, or who runs it, wrote it for this path
     return Quoted(value=value)
 
 

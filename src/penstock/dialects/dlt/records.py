@@ -10,7 +10,7 @@ from typing import Literal, cast
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.expr import partition_value
 from penstock.dialects.dlt.paths import record_path
-from penstock.dialects.document import Node, Opaque
+from penstock.dialects.document import Joined, Node, Opaque
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Call, Carry, DetectRecords, Keys, RecordPath, Step
 
@@ -22,6 +22,12 @@ _STEPS: dict[str, Literal["filter", "map", "expand"]] = {
 }
 _STATES = {"resource_state", "source_state"}
 _Function = Callable[[JsonValue], "JsonValue | Iterable[JsonValue]"]
+
+
+def text_of(path: object) -> str:
+    """A path as a text, with a word in place of each value that the user brings."""
+    parts = path.parts if isinstance(path, Joined) else (path,)
+    return "".join(part if isinstance(part, str) else "_" for part in parts if part is not None)
 
 
 def single_entity(path: str) -> bool:

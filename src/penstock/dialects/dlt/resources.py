@@ -9,7 +9,7 @@ import msgspec
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.hints import column_nodes
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, quoted
-from penstock.dialects.document import Node, Opaque
+from penstock.dialects.document import Joined, Node, Opaque, SecretRef
 from penstock.dialects.repairing.edits import Into
 
 RESOURCE_KEYS = (
@@ -102,7 +102,7 @@ def _shaped(ctx: Context, item: Node, name: Node | None) -> Node:
     for key in entries:
         item.get(key)
     endpoint = item.mapping.get("endpoint")
-    if endpoint is not None and isinstance(endpoint.value, str):
+    if endpoint is not None and isinstance(endpoint.value, str | Joined | SecretRef):
         endpoint = _path(endpoint, endpoint)
     inner = dict(endpoint.mapping) if endpoint is not None and ctx.mapping(endpoint) else {}
     inner.update(_misplaced(ctx, item, inner))

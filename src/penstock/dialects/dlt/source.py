@@ -16,7 +16,14 @@ from penstock.dialects.dlt.hints import functions_of_items, hints, skipped
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
 from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
-from penstock.dialects.dlt.records import carried, included, processing, selector, single_entity
+from penstock.dialects.dlt.records import (
+    carried,
+    included,
+    processing,
+    selector,
+    single_entity,
+    text_of,
+)
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
 from penstock.dialects.dlt.request import request
 from penstock.dialects.dlt.resources import Resource, resources
@@ -201,7 +208,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
     by_item = functions_of_items(merged)
     table = hints(ctx, merged, inherited=resource.inherits("primary_key"))
     said = endpoint.mapping.get("path")
-    path = said.value if said is not None and isinstance(said.value, str) else ""
+    path = text_of(said.value) if said is not None else ""
     single = single_entity(path)
     decoding = decoder(ctx, endpoint.get("decoder"))
     whole = single or (decoding is not None and decoding.format != "json")
