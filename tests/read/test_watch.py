@@ -68,7 +68,11 @@ ASKED = HttpRequest(method="GET", url="https://api.test/items")
 
 def test_what_comes_is_given() -> None:
     """However many steps it takes, each may take its time."""
-    assert clock.run(Watch(1.5).over(Native(100))) == "here it is"
+
+    async def given() -> str:
+        return await Watch(1.5).over(Native(100))
+
+    assert clock.run(given()) == "here it is"
 
 
 def test_what_stands_still_is_given_up() -> None:

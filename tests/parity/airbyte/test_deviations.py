@@ -143,6 +143,15 @@ def test_a_mark_of_the_byte_order_is_no_part_of_a_name(server: Server):
     assert list(seen.records["items"]) == ['{"b": "2", "id": "1"}']
 
 
+def test_a_value_behind_an_entity_is_not_left_out(server: Server):
+    """It is not put in either: what says so is an error."""
+    made = stream(at=("l", "x"), retrieves={"decoder": {"type": "XmlDecoder"}})
+    body = b'<!DOCTYPE l [<!ENTITY e "value">]><l><x><v>&e;</v></x></l>'
+    seen = _read(server, made, [Reply(body=body)])
+    assert "items" not in seen.records
+    assert "it declares entities" in "".join(seen.errors)
+
+
 def test_counting_from_minus_one_goes_on(server: Server):
     """The second page is the one of the number 0, which is a page like any other."""
     counted = {"type": "PageIncrement", "page_size": 1, "start_from_page": -1}
