@@ -70,6 +70,7 @@ TASKS_IN = {
 RUNS_A_LOOP = {
     "penstock.engine.running": "a run is one loop",
     "penstock.engine.protocol.commands": "a command of the protocol is a loop of its own",
+    "penstock.engine.outside": "a script that is executed asks in a loop of its own",
     "penstock.engine.reading": "reading without keeping is a loop of its own",
     "penstock.emulator.server": "a server is a loop of its own",
     "penstock.dialects.dlt.standin.making": "an asynchronous function of a script has its own",

@@ -16,6 +16,7 @@ from penstock.errors import Diagnostic, Place, PlanError
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.execute import Script
+    from penstock.plan.door import Door
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
 MAX_BYTES = 32_000_000
@@ -29,11 +30,13 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 
     `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it; written as
     `section/name` it is looked for where values of a source of that name stand. `loader`
-    loads what a script builds while it waits, where it asks for what it has loaded.
+    loads what a script builds while it waits, where it asks for what it has loaded; `outside` is
+    what it asks an API through while it is executed.
     """
 
     inside_text: bool = False
     lookup: Callable[[str], object] | None = None
+    outside: Door | None = None
     loader: Callable[[Document], Loaded] | None = None
 
 
@@ -334,4 +337,5 @@ def _run(document: Document, script: Script, code: Code) -> bool:
         nothing_known,
     )
 
-    return execute(document, script, code.lookup or nothing_known, code.loader)
+    known = code.lookup or nothing_known
+    return execute(document, script, known, code.loader, code.outside)

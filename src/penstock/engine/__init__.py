@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.engine.reading import read_pages, read_stream
     from penstock.engine.reshaping import Reshaped, reshape
     from penstock.engine.running import Options, Result, execute, reset_state, show_state
+    from penstock.plan.door import Door
     from penstock.plan.expr import JsonValue
 
 __all__ = [
@@ -100,8 +102,10 @@ def compile_source(
         from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
 
         loader = answering.loader(load, values)
-    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), loader=loader)
-    document = dialects.load(spec, code)
+    with _asking() as outside:
+        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), loader=loader,
+                    outside=outside)  # fmt: skip
+        document = dialects.load(spec, code)
     document.components = components
     return dialects.compile_document(document, values)
 
@@ -117,8 +121,18 @@ def fix_source(
     from penstock.dialects import fix  # noqa: PLC0415 (part of loading late)
     from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
-    code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}))
-    return fix(spec, code, values)
+    with _asking() as outside:
+        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), outside=outside)
+        return fix(spec, code, values)
+
+
+@contextmanager
+def _asking() -> Iterator[Door]:
+    """What a script asks an API through while it is executed."""
+    from penstock.engine.outside import Outside  # noqa: PLC0415 (part of loading late)
+
+    with closing(Outside()) as outside:
+        yield outside
 
 
 def compile_value(

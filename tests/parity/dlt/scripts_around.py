@@ -194,6 +194,41 @@ assert source.max_table_nesting == 1
 assert list(source.resources.keys()) == ["users", "teams", "months"]
 """
 
+BEFORE = """
+from dlt.sources.helpers import requests
+from dlt.sources.helpers.rest_client import RESTClient, paginate
+from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
+from dlt.sources.helpers.rest_client.paginators import JSONLinkPaginator
+
+token = requests.post("BASE/token", json={"user": "me"}).json()["token"]
+client = RESTClient("BASE", auth=BearerTokenAuth(token), paginator=JSONLinkPaginator("paging.next"))
+names = [user["name"] for page in client.paginate("users", data_selector="users") for user in page]
+print(len(names), client.get("users").status_code)
+
+def users():
+    for page in paginate("BASE/users", paginator=JSONLinkPaginator("paging.next")):
+        yield page
+
+source = rest_api_source({
+    "client": {"base_url": "BASE", "auth": {"type": "bearer", "token": token}},
+    "resources": [
+        {"name": f"of_{name}", "endpoint": {"path": f"of/{name}", "paginator": "single_page"}}
+        for name in names[:2]
+    ],
+}, name="shop")
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+print(pipeline.run(source))
+print(pipeline.run(users(), table_name="users", write_disposition="replace"))
+"""
+
+
+def tokens(ask: Ask) -> Any:
+    """A token, the users of `users`, and what there is of each user."""
+    if ask.path == "/token":
+        return {"token": "t0k"}
+    return users(ask) if ask.path == "/users" else rows(1, 2, of=ask.path)
+
+
 CREDENTIALS = """
 from typing import Optional, Union
 from dlt.common.configuration import configspec, with_config
@@ -275,6 +310,7 @@ AROUND = {
     "steps at a place, and attributes that are set": Written(
         text=PLACED, source="source", api=lambda _ask: rows(1, 3, lines=[{"n": 1}])
     ),
+    "what is asked before anything runs": Written(text=BEFORE, api=tokens),
     "credentials as a class": Written(
         text=CREDENTIALS, source="shop()", api=lambda _ask: rows(1, 2)
     ),

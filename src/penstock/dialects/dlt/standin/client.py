@@ -15,13 +15,14 @@ from urllib.parse import urljoin
 import msgspec
 
 from penstock.dialects.dlt.paths import all_at
+from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.calling import IgnoreResponseException, live, real
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.paginators import BasePaginator
 from penstock.dialects.dlt.standin.record import executing, refuse
 from penstock.dialects.python import web
-from penstock.dialects.python.running import NoRunError, current
+from penstock.dialects.python.running import NoRunError, current, entered
 from penstock.errors import OriginError, ReadError
 from penstock.plan.detect import detect_pagination, detect_records
 from penstock.plan.door import Door
@@ -35,16 +36,19 @@ _PASSING = (web.ConnectionError, web.Timeout, web.ChunkedEncodingError)
 
 
 def door() -> Door:
-    """The run that is calling.
+    """The run that is calling; while the script is executed, what it asks through meanwhile.
 
     Raises:
-        Refusal: the script is only being executed, and nothing is read yet.
+        Refusal: there is none: the script is executed where nothing may be asked.
     """
     try:
         return current()
     except NoRunError:
         if not executing():
             raise
+        outside = record.current().outside
+        if outside is not None:
+            return outside
         message = "an API is asked while the script is executed; Penstock reads when a run begins"
         hint = "put it into a function decorated with @dlt.resource"
         raise refuse(Refusal(message, hint, spot=caller())) from None
@@ -124,7 +128,8 @@ class RESTClient:
         """The answer to one request, whatever its status."""
         run = door()
         asked = self._asked(path, method, **kwargs)
-        return _hooked(self._sent(asked, run, kwargs), asked.hooks)
+        with entered(run):
+            return _hooked(self._sent(asked, run, kwargs), asked.hooks)
 
     def get(self, path: str, params: Any = None, **kwargs: Any) -> Any:
         """The answer to a GET."""
@@ -169,7 +174,8 @@ class RESTClient:
         while True:
             guard.check(asked)
             try:
-                response = _hooked(self._sent(asked, run, kwargs), asked.hooks)
+                with entered(run):
+                    response = _hooked(self._sent(asked, run, kwargs), asked.hooks)
             except IgnoreResponseException:
                 return
             body = response.json()

@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document
+from penstock.plan.door import Door
 
 _UNFINISHED = "script-unfinished"
 
@@ -77,17 +78,20 @@ def execute(
     script: Script,
     lookup: Lookup = nothing_known,
     loader: Loader | None = None,
+    outside: Door | None = None,
 ) -> bool:
     """Execute a script and give the document the configuration it built; False if it built none.
 
     Everything that went wrong is in the document's diagnostics. With a `loader` the script is
-    answered from what it has loaded: what it asked for by then is loaded while it waits.
+    answered from what it has loaded: what it asked for by then is loaded while it waits. What it
+    asks an API itself goes through `outside`.
 
     Raises:
         Error: the loader could not begin.
     """
     Known.begin(lookup)
     execution = _Execution(document, script, record.begin())
+    execution.record.outside = outside
     if loader is not None and script.attribute is None:
         execution.answer_from(loader)
     try:

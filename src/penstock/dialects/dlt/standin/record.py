@@ -14,6 +14,7 @@ from penstock.dialects.dlt.standin.marks import Spot
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.dialects.document import Loaded
+    from penstock.plan.door import Door
 
 Place = tuple[str, str | None, str]
 """Where runs go that are loaded together: pipeline, destination and dataset."""
@@ -56,6 +57,7 @@ class Record:
         self.registered: dict[tuple[str, str], type] = {}
         # Where the script may be answered from what it has loaded: what loads its next runs.
         self.load: Callable[[list[AskedRun]], None] | None = None
+        self.outside: Door | None = None  # what the script asks an API through
         self.taken = 0  # runs that were loaded, or are being so
         self.done: dict[Place, Loaded] = {}
 

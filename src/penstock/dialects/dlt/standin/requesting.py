@@ -1,7 +1,6 @@
 """`dlt.sources.helpers.requests`: requests that raise where they fail, and are asked again before.
 
-Inside a run they go through it. While the script is executed they are those of the library
-`requests` itself, which dlt builds on.
+Inside a run they go through it. While the script is executed they are sent at once.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin.calling import live, real
+from penstock.dialects.dlt.standin import record
+from penstock.dialects.dlt.standin.calling import live, real, running
 from penstock.dialects.dlt.standin.client import patient
 from penstock.dialects.python import web
-from penstock.dialects.python.running import NoRunError, current
+from penstock.dialects.python.running import entered
 
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = (
@@ -40,9 +40,8 @@ class Session(web.Session):
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         """The answer to a request."""
-        try:
-            run = current()
-        except NoRunError:
+        run = running() or record.current().outside
+        if run is None:
             shared = {**self.headers, **(kwargs.pop("headers", None) or {})}
             made = _library().request(method, url, headers=shared, **kwargs)
             if self.raise_for_status:
@@ -52,7 +51,8 @@ class Session(web.Session):
         kept = {k: real(v, values) for k, v in kwargs.items() if k != "auth"}
         kept["auth"] = live(kwargs.get("auth") or self.auth, run)
         address = str(real(url, values))
-        answer = patient(lambda: super(Session, self).request(method, address, **kept), run)
+        with entered(run):
+            answer = patient(lambda: super(Session, self).request(method, address, **kept), run)
         if self.raise_for_status:
             answer.raise_for_status()
         return answer
