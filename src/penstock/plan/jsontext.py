@@ -98,9 +98,11 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-def _as_written(value: object) -> msgspec.Raw:
+def _as_written(value: object) -> msgspec.Raw | str:
     if isinstance(value, Beyond):
         return msgspec.Raw(value.text.encode())
+    if isinstance(value, str):  # of a class of its own
+        return str.__str__(value)
     raise NotImplementedError(f"a {type(value).__name__} is no JSON")
 
 

@@ -229,6 +229,55 @@ def tokens(ask: Ask) -> Any:
     return users(ask) if ask.path == "/users" else rows(1, 2, of=ask.path)
 
 
+ENCLOSED = """
+from functools import partial
+import requests
+
+os.environ["API_TOKEN"] = "tok-123456"
+os.environ["REGION"] = "north"
+os.environ["TEAM"] = "blue"
+TEAM = dlt.config["team"]
+
+class Shop:
+    def __init__(self, token, region):
+        self.token = token
+        self.headers = {"X-Token": f"Token {token}"}
+        self.labels = [region, {"region": region}]
+
+    def read(self, path):
+        return requests.get(f"BASE/{path}", headers=self.headers).json()
+
+def tagged(row, meta=None, *, team):
+    return {**row, "team": team, "mine": TEAM == team}
+
+@dlt.source(name="shop")
+def shop(api_token: str = dlt.secrets.value, region: str = dlt.config.value):
+    reader = Shop(api_token, region)
+    where = f"{region}/shop"
+
+    @dlt.resource(name="users")
+    def users(limit: int = 2):
+        for row in reader.read(f"users/{region}"):
+            yield {**row, "region": region, "where": where, "labels": reader.labels,
+                   "length": len(region), "limit": limit}
+
+    @dlt.transformer(name="orders", data_from=users)
+    def orders(user):
+        yield {"user": user["id"], "region": region.upper(), "key": (region, TEAM)}
+
+    yield users.add_map(lambda row: {**row, "again": region}).add_map(partial(tagged, team=TEAM))
+    yield orders
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE"},
+        "resources": [{
+            "name": "teams",
+            "endpoint": {"path": "teams", "paginator": "single_page"},
+            "processing_steps": [{"map": lambda row: {**row, "region": region}},
+                                 {"filter": lambda row: region == "north"}],
+        }],
+    })
+"""
+
 CREDENTIALS = """
 from typing import Optional, Union
 from dlt.common.configuration import configspec, with_config
@@ -311,6 +360,9 @@ AROUND = {
         text=PLACED, source="source", api=lambda _ask: rows(1, 3, lines=[{"n": 1}])
     ),
     "what is asked before anything runs": Written(text=BEFORE, api=tokens),
+    "values that functions enclose": Written(
+        text=ENCLOSED, source="shop()", api=lambda _ask: rows(1, 2)
+    ),
     "credentials as a class": Written(
         text=CREDENTIALS, source="shop()", api=lambda _ask: rows(1, 2)
     ),

@@ -12,6 +12,7 @@ from penstock.dialects.dlt.standin import marks, record
 from penstock.dialects.dlt.standin.chosen import Built, built_of
 from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.document import Document, Loaded
 from penstock.errors import Error
 from penstock.plan.target import Pipeline, Target
@@ -41,6 +42,7 @@ class Batches:
             SystemExit: the user has stopped it.
         """
         self._record.taken = len(self._record.runs)
+        settle(self._record)
         places: dict[record.Place, list[record.AskedRun]] = {}
         for run in runs:
             places.setdefault(run.place, []).append(run)

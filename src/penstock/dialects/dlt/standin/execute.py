@@ -23,6 +23,7 @@ from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forg
 from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
+from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document
 from penstock.plan.door import Door
@@ -138,6 +139,7 @@ class _Execution:
             known = {"__file__": script.file, "__builtins__": importing(made)}
             vars(module).update(helpers(text), **known)
             self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
+            settle(self.record)
             self._rest_loaded()
             return None if self.document.loaded else self._built(module)
 
@@ -243,6 +245,7 @@ class _Execution:
             return True
         if built is None or self.failed:
             return self.failed or bool(self.record.refusals)
+        settle(self.record)
         fill(self.document, self.reader, built)
         return True
 

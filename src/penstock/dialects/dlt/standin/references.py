@@ -38,6 +38,20 @@ class EnvText(str):
         return made
 
 
+class Resolved(str):
+    """What a reference stood for, or a text with some in it; `mark` is that text, for the plan."""
+
+    __slots__ = ("mark",)
+
+    mark: str
+
+    def __new__(cls, text: str, mark: str = "") -> Self:
+        """The text itself, which came from a text with marks."""
+        made = super().__new__(cls, text)
+        made.mark = mark
+        return made
+
+
 class Known:
     """What references of the script being executed stand for."""
 
@@ -177,6 +191,13 @@ class Composed(str):
             for p in parts
         )
 
+    def known(self) -> str | None:
+        """The same, or None while somebody has to say one of the values."""
+        found = read_text(self)
+        parts = found.parts if isinstance(found, Joined) else (found,)
+        asked = [Reference(p.name, secret=p.secret) for p in parts if isinstance(p, SecretRef)]
+        return None if any(one.known() is ABSENT for one in asked) else self.resolved()
+
     def __bool__(self) -> bool:
         return True
 
@@ -288,6 +309,8 @@ def _may_be_none(annotation: object) -> bool:
 
 def read_text(text: str) -> str | SecretRef | Joined:
     """A text of a configuration, with the references in it."""
+    if isinstance(text, Resolved) and text.mark:
+        return read_text(text.mark)
     if isinstance(text, EnvText) and text.variable:
         return SecretRef(name=text.variable)
     parts = _parts(str.__str__(text))

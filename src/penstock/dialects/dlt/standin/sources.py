@@ -99,9 +99,9 @@ class DltResource:
             raise AttributeError(name)
         raise unknown(f"DltResource.{name}")
 
-    def __call__(self) -> DltResource:
-        """The resource: there are no arguments to bind."""
-        return self
+    def __call__(self, *args: Any, **named: Any) -> DltResource:
+        """The resource; with arguments a copy whose function is given these."""
+        return self.copied().bind(*args, **named) if args or named else self
 
     def _said(self, name: str) -> Any:
         """What the script, the resource's own configuration, or that of all, says of a hint."""
@@ -440,6 +440,11 @@ class ResourceFactory(_Factory):
             self.settings[name] = value
         else:
             super().__setattr__(name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        """What the resource without arguments gives."""
+        made = self()
+        yield from made if isinstance(made, (DltResource, list)) else [made]
 
     def _change(self, name: str, *args: Any, **named: Any) -> ResourceFactory:
         self.changes.append(lambda resource: getattr(resource, name)(*args, **named))
