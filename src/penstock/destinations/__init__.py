@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock.destinations._lake_dataset import Dataset
+    from penstock.plan.hints import ColumnType
 
 __all__ = [
     "GONE",
     "ROOT_ID",
     "Dataset",
     "Spool",
+    "columns_in",
     "describe",
     "kind_of",
     "look_into",
@@ -96,14 +98,25 @@ def open_dataset(place: str, db_schema: str | None = None) -> Dataset:
 
 
 def look_into(destination: str, db_schema: str, *, writes: bool) -> Any:
-    """A DuckDB connection to what a run has loaded; whoever asks for it closes it.
+    """A connection to what a run has loaded, DuckDB's or like it; whoever asks for it closes it.
 
     Raises:
-        DestinationError: the destination is none that DuckDB reads, or cannot be opened.
+        DestinationError: the destination cannot be opened.
     """
-    from penstock.destinations import _duckdb_looking  # noqa: PLC0415 (loaded when it is used)
+    from penstock.destinations import _looking  # noqa: PLC0415 (loaded when it is used)
 
-    return _duckdb_looking.connection(destination, db_schema, writes=writes)
+    return _looking.connection(destination, db_schema, writes=writes)
+
+
+def columns_in(destination: str, db_schema: str) -> dict[str, dict[str, tuple[ColumnType, bool]]]:
+    """The columns of each table of the user's, with their types and whether they may be null.
+
+    Raises:
+        DestinationError: the destination cannot be opened.
+    """
+    from penstock.destinations import _looking  # noqa: PLC0415 (loaded when it is used)
+
+    return _looking.columns(destination, db_schema)
 
 
 def __getattr__(name: str) -> object:

@@ -37,6 +37,12 @@ _TYPES: Mapping[ColumnType, str] = {
     "binary": "BLOB",
 }
 
+_KINDS: Mapping[str, ColumnType] = {
+    **{spelled: kind for kind, spelled in _TYPES.items()},
+    "DECIMAL": "decimal",
+    "HUGEINT": "decimal",
+}
+
 _HINTS = (
     (r"no space left|disk full|file too large|disk quota|could not write", "free disk space"),
     (r"permission denied|read-only", "make the file and its directory writable"),
@@ -78,6 +84,11 @@ def spell(column: TableColumn) -> str:
             return f"STRUCT({', '.join(fields)})"
         case kind:
             return _TYPES[kind]
+
+
+def kind_of(spelled: str) -> ColumnType:
+    """The type of a column that DuckDB lists so; what is nested is JSON to whoever has no word."""
+    return _KINDS.get(spelled.partition("(")[0], "json")
 
 
 def fold(name: str) -> str:

@@ -52,6 +52,10 @@ _TYPES: Mapping[ColumnType, str] = {
     "json": "json",  # not jsonb: that would reorder keys and rewrite numbers
     "binary": "bytea",
 }
+_KINDS: Mapping[str, ColumnType] = {
+    **{spelled: kind for kind, spelled in _TYPES.items()},
+    "numeric": "decimal",
+}
 _VALUES = re.compile(r'"(?:[^"]|"")*"|\?')
 
 
@@ -76,6 +80,11 @@ def spell(column: TableColumn) -> str:
             return _TYPES[kind]
 
 
+def kind_of(spelled: str) -> ColumnType:
+    """The type of a column that Postgres lists so; one that is none of Penstock's is text."""
+    return _KINDS.get(spelled, "text")
+
+
 def fit(name: str) -> str:
     """Shorten the name of a table to what Postgres keeps of it; always the same for a name."""
     text = name.encode()
@@ -86,7 +95,7 @@ def fit(name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _numbered(query: str) -> str:
+def numbered(query: str) -> str:
     """Write `?` outside quoted names as `$1`, `$2` and so on."""
     count = 0
 
@@ -134,7 +143,7 @@ class PostgresEngine(Engine):
         return int(self._run(query, parameters).rowcount)
 
     def _run(self, query: str, parameters: Sequence[object]) -> Any:
-        return self._connection.execute(_numbered(query), list(parameters) or None)
+        return self._connection.execute(numbered(query), list(parameters) or None)
 
     def explain(self, error: Exception) -> Error:
         """Say what a failure means and what to do about it."""

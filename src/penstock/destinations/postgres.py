@@ -24,8 +24,9 @@ from penstock.destinations import _sql as sql
 from penstock.destinations._dlt import DltDataset
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
 from penstock.destinations._place import Place
-from penstock.destinations._postgres_engine import Link, PostgresEngine
+from penstock.destinations._postgres_engine import Link, PostgresEngine, fit
 from penstock.destinations._postgres_errors import explain
+from penstock.destinations._postgres_looking import Looked
 from penstock.destinations._session import SqlSession
 from penstock.destinations.base import (
     Destination,
@@ -118,13 +119,33 @@ class Postgres(Place):
         return session
 
 
-def _connect(url: str, run_id: str) -> Any:
+def looked_at(url: str, db_schema: str, *, writes: bool) -> Looked:
+    """A connection with a schema as its default one, for a script that asks what it loaded.
+
+    Raises:
+        DestinationError: the database cannot be reached.
+    """
+    connection = _connect(url, "script")
+    connection.execute(f"SET search_path TO {sql.quote(fit(db_schema))}")
+    if not writes:
+        connection.execute("SET default_transaction_read_only = on")
+    psycopg = _driver()
+    connection.cursor_factory = psycopg.Cursor  # as scripts know it, with %s for values
+    return Looked(connection, psycopg.RawCursor)
+
+
+def _driver() -> Any:
     try:
         import psycopg  # noqa: PLC0415 (the driver is loaded when something is opened)
     except ImportError as error:
         raise DestinationError(
             "the Postgres driver is not installed", hint="pip install 'penstock[postgres]'"
         ) from error
+    return psycopg
+
+
+def _connect(url: str, run_id: str) -> Any:
+    psycopg = _driver()
     try:
         return psycopg.connect(
             url,

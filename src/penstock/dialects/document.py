@@ -205,7 +205,11 @@ class Loaded(Protocol):
     """Rows by table."""
 
     def look(self, *, writes: bool) -> Any:
-        """A DuckDB connection to the tables; whoever asks for it closes it."""
+        """A connection to the tables, DuckDB's or like it; whoever asks for it closes it."""
+        ...
+
+    def columns(self) -> Mapping[str, Mapping[str, tuple[str, bool]]]:
+        """The columns of each table of the user's, with their types, and whether null may be."""
         ...
 
 

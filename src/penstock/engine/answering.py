@@ -33,10 +33,16 @@ class Answer:
         self.rows: Mapping[str, int] = rows
 
     def look(self, *, writes: bool) -> Any:
-        """A DuckDB connection to the tables; whoever asks for it closes it."""
+        """A connection to the tables, DuckDB's or like it; whoever asks for it closes it."""
         from penstock.destinations import look_into  # noqa: PLC0415 (few scripts ask)
 
         return look_into(self._place, self.db_schema, writes=writes)
+
+    def columns(self) -> Mapping[str, Mapping[str, tuple[str, bool]]]:
+        """The columns of each table, with their types and whether they may be null."""
+        from penstock.destinations import columns_in  # noqa: PLC0415 (few scripts ask)
+
+        return columns_in(self._place, self.db_schema)
 
 
 def loader(load: Load, values: Mapping[str, JsonValue] | None) -> Callable[[Document], Answer]:

@@ -189,6 +189,24 @@ def test_requests_of_dlt_raise_and_are_asked_again(tmp_path):
     assert api.asked[2].body == b'{"b": 2}'
 
 
+def test_the_session_of_a_client_asks_again_and_raises_nothing(tmp_path):
+    """What is asked with it goes through the run, with values for references."""
+    script = """
+    client = RESTClient("https://a.test", headers={"X-Client": "shop"})
+    client.session.headers["X-Session"] = "1"
+    @dlt.resource
+    def users():
+        named = {"T": dlt.secrets["token"]}
+        yield {"status": client.session.get(client.base_url + "/1", headers=named).status_code}
+        yield {"status": client.session.get(client.base_url + "/2").status_code}
+    """
+    answers = iter([(503, {}, {}), (200, {"id": 1}, {}), (404, {}, {})])
+    api = Api(lambda _: next(answers), token="t1")
+    assert rows(tmp_path, script, api) == [{"status": 200}, {"status": 404}]
+    headers = dict(api.asked[1].headers)
+    assert (headers["T"], headers["X-Session"], "X-Client" in headers) == ("t1", "1", False)
+
+
 CURSOR = """
 from datetime import datetime, timezone
 @dlt.resource(primary_key="id")

@@ -182,7 +182,15 @@ SAID = {
     ),
     "more of dlt.current": (
         "x = dlt.current.source_schema()\n",
-        ["error[unsupported] 1: Penstock has no dlt.current.source_schema"],
+        ["error[unsupported] 1: dlt.current.source_schema is asked outside of a source"],
+    ),
+    "more of a schema": (
+        "@dlt.source\ndef a():\n    dlt.current.source_schema().tables['a']\n    return []\na()\n",
+        ["error[unsupported] 3: Penstock has no dlt.current.source_schema().tables"],
+    ),
+    "what there is not in dlt.current": (
+        "x = dlt.current.load_package()\n",
+        ["error[unsupported] 1: Penstock has no dlt.current.load_package"],
     ),
     "a state of a step": (
         (

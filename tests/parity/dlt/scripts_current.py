@@ -52,6 +52,23 @@ def source():
 """
 
 
+SCHEMA = """
+def named(key):
+    schema = dlt.current.source_schema()
+    return f"{schema.name}.{schema.naming.normalize_identifier(key)}"
+
+@dlt.resource(name="headers")
+def headers(outside):
+    yield {"outside": outside, "inside": named("Total Amount (EUR)")}
+
+@dlt.source(name="sheets")
+def source():
+    return headers(named("userName")), *rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": dlt.current.source_schema().naming.normalize_identifier("Open Ones"),
+                       "endpoint": {"path": "rates"}}]})
+"""
+
 ENCODED = """
 import base64
 from dlt.common.configuration import configspec
@@ -184,6 +201,7 @@ except PipelineStepFailed:
 
 CURRENT: dict[str, Written] = {
     "credentials that are encoded": Written(text=ENCODED, api=shop, source="source()"),
+    "names as the schema makes them": Written(text=SCHEMA, api=shop, source="source()"),
     "values that nobody has said": Written(text=OPTIONAL, api=shop, source="source()"),
     "a resource inside of another": Written(text=INSIDE, api=shop, source="source()"),
     "settings of a source": Written(text=SECTIONS, api=shop, source="source()"),

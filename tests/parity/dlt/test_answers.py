@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.scripts_accounts import accounts
 from tests.parity.dlt.server import Stage
@@ -159,14 +160,71 @@ def test_a_script_is_answered_the_same(
     assert code == (1 if script == FAILED else 0)
 
 
-@pytest.mark.parametrize("where", ["shop.duckdb", "parquet:lake"])
+@pytest.fixture
+def database():
+    """An empty database of Postgres."""
+    url = fresh_database()
+    yield url
+    drop_database(url)
+
+
+@pytest.mark.parametrize("where", ["shop.duckdb", "parquet:lake", "delta:lake", "postgres"])
 def test_tables_are_relations(
-    where: str, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ):
     """What a dataset of dlt's gives of its tables, from a database or from files."""
     monkeypatch.chdir(tmp_path)
-    code, found = ours(RELATIONS, stages[1], "--to", where)
+    to = request.getfixturevalue("database") if where == "postgres" else where
+    code, found = ours(RELATIONS, stages[1], "--to", to)
     assert (code, found) == (0, TOLD)
+
+
+def test_postgres_answers_as_duckdb_does(
+    database: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """SQL, values in it, transactions, types: as dlt says of a database of its own."""
+    made = '"CREATE TABLE mine AS SELECT id FROM users WHERE number > %s", 19)'
+    filled = """"CREATE TABLE mine (id text)")
+    client.execute_sql("INSERT INTO mine SELECT id FROM users WHERE number > %s", 19)"""
+    script = ASKED.replace(made, filled)  # Postgres takes no values where a table is made
+    (tmp_path / "theirs").mkdir()
+    their = theirs(script, oracle, stages[0], tmp_path / "theirs")
+    monkeypatch.chdir(tmp_path)
+    told = ("--to", database, "--db-schema", "shop_data")
+    assert ours(script, stages[1], *told) == (0, their)
+
+
+NAMED = """
+pipeline.run(source("a"))
+with pipeline.sql_client() as client:
+    rows = client.execute_sql("SELECT id FROM users WHERE number > %(least)s AND id <> %(id)s",
+                              least=19, id="a20")
+    own = client.native_connection.cursor().execute(
+        "SELECT count(*) FROM users WHERE number = %s", [20]).fetchone()
+try:
+    pipeline.dataset()("DELETE FROM users").fetchall()
+except Exception as exc:
+    keep(rows=rows, own=own, failed=type(exc).__name__)
+"""
+
+
+def test_a_dataset_of_postgres_is_only_read(
+    database: str, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Values with names, the driver's own connection, and no change but by who runs SQL."""
+    monkeypatch.chdir(tmp_path)
+    code, found = ours(NAMED, stages[1], "--to", database)
+    assert (code, found) == (
+        0, {"rows": [["a21"]], "own": [1], "failed": "ReadOnlySqlTransaction"},
+    )  # fmt: skip
 
 
 def test_what_is_not_answered_ends_the_script(

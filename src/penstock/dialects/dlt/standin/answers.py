@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.dialects.dlt.standin.dataset import described
 from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.record import AskedRun, caught_up, current, unfinished
 from penstock.dialects.document import Loaded
 
-_TYPES = (
-    ("TIMESTAMP", "timestamp"), ("DATE", "date"), ("TIME", "time"), ("DECIMAL", "decimal"),
-    ("BOOLEAN", "bool"), ("DOUBLE", "double"), ("BIGINT", "bigint"), ("HUGEINT", "decimal"),
-    ("BLOB", "binary"), ("JSON", "json"), ("VARCHAR", "text"),
-)  # fmt: skip
+_SPELLED = {"timestamp_ntz": "timestamp"}
 
 
 def loaded_by(asked: AskedRun | None, what: str, name: str) -> Loaded:
@@ -131,11 +125,15 @@ class Schema:
             table: {
                 "name": table,
                 "columns": {
-                    column: {"name": column, "data_type": _kind(kind), "nullable": null}
+                    column: {
+                        "name": column,
+                        "data_type": _SPELLED.get(kind, kind),
+                        "nullable": null,
+                    }
                     for column, (kind, null) in columns.items()
                 },
             }
-            for table, columns in described(self._loaded).items()
+            for table, columns in self._loaded.columns().items()
         }
 
     def data_tables(self, *_: Any, **__: Any) -> list[Any]:
@@ -144,7 +142,7 @@ class Schema:
 
     def data_table_names(self, *_: Any, **__: Any) -> list[str]:
         """The names of the tables."""
-        return list(described(self._loaded))
+        return list(self._loaded.columns())
 
     def get_table(self, table_name: str) -> Mapping[str, Any]:
         """One table."""
@@ -158,9 +156,3 @@ class Schema:
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"schema.{name}", name)
-
-
-def _kind(spelled: str) -> str:
-    """A type of DuckDB as dlt calls it."""
-    found = (kind for word, kind in _TYPES if re.match(word, spelled))
-    return next(found, "json")

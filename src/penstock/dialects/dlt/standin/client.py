@@ -122,7 +122,7 @@ class RESTClient:
         self.auth = auth
         self.paginator = paginator
         self.data_selector = data_selector
-        self.session = session if session is not None else web.Session()
+        self.session = session if session is not None else _patient_session()
 
     def request(self, path: str = "", method: str = "GET", **kwargs: Any) -> Any:
         """The answer to one request, whatever its status."""
@@ -203,6 +203,13 @@ class RESTClient:
             return patient(lambda: web.sent(prepared), run)
         kept = {k: v for k, v in settings.items() if k in {"timeout", "verify", "allow_redirects"}}
         return self.session.send(prepared, **kept)
+
+
+def _patient_session() -> web.Session:
+    """A session as dlt gives to clients: it asks again, and raises nothing for a status."""
+    from penstock.dialects.dlt.standin.requesting import Session  # noqa: PLC0415 (it needs `patient`)
+
+    return Session(raise_for_status=False)
 
 
 def patient(ask: Callable[[], web.Response], run: Door) -> web.Response:

@@ -8,6 +8,9 @@ from typing import Any
 from penstock.dialects.dlt.standin import pipeline as pipelines
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
+from penstock.dialects.dlt.standin.naming import NamingConvention
+from penstock.dialects.dlt.standin.record import current as record
+from penstock.dialects.dlt.standin.record import pipelines as made_pipelines
 from penstock.dialects.dlt.standin.record import refuse, unknown
 from penstock.dialects.python.running import NoRunError
 from penstock.dialects.python.running import current as run
@@ -51,12 +54,50 @@ def pipeline() -> pipelines.Pipeline:
     return pipelines.pipeline()
 
 
+class SourceSchema:
+    """The schema that the tables of a source will have: what it is called, and how names are made.
+
+    Its tables are made by the run, and told by `pipeline.default_schema` behind it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.naming = NamingConvention()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown(
+            f"dlt.current.source_schema().{name}",
+            "say what holds for tables in the hints of resources; name and naming are there",
+        )
+
+
+def source_schema() -> SourceSchema:
+    """The schema of the source whose function is calling.
+
+    Raises:
+        Refusal: no function of a source or resource is.
+    """
+    made = record().making
+    if made:
+        return SourceSchema(made[-1])
+    try:
+        found = run().remembered().source
+    except NoRunError:
+        message = "dlt.current.source_schema is asked outside of a source"
+        hint = "put it into a function decorated with @dlt.source or @dlt.resource"
+        raise refuse(Refusal(message, hint, spot=caller())) from None
+    return SourceSchema(made_pipelines[-1].default_schema_name if made_pipelines else found)
+
+
 def public() -> dict[str, Any]:
     """The names of the module; others are refused."""
     return {
         "pipeline": pipeline,
         "resource_name": resource_name,
         "resource_state": resource_state,
+        "source_schema": source_schema,
         "source_state": source_state,
         "state": source_state,
     }

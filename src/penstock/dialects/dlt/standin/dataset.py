@@ -1,6 +1,6 @@
 """`pipeline.dataset()` and `pipeline.sql_client()`: what was loaded, as a script asks for it.
 
-Tables, columns and queries are those of the destination, which DuckDB reads.
+Tables, columns and queries are those of the destination.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Dataset:
     @property
     def tables(self) -> list[str]:
         """The names of the tables, without Penstock's own."""
-        return list(described(self._loaded))
+        return list(self._loaded.columns())
 
     def table(self, table_name: str) -> Relation:
         """The rows of a table."""
@@ -229,7 +229,7 @@ class SqlClient:
 
     @contextmanager
     def execute_query(self, query: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """The cursor of a query: DuckDB's own, with `fetchall`, `df` and the like."""
+        """The cursor of a query, with `fetchall`, `df` and the like."""
         mine = self._connection is None
         connection = self.native_connection
         given: Any = dict(kwargs) if kwargs else [*args]
@@ -281,21 +281,3 @@ def _with_marks(query: str, given: Any) -> str:
             query = query.replace(f"%({name})s", f"${name}")
         return query
     return query.replace("%s", "?")
-
-
-def described(loaded: Loaded) -> dict[str, dict[str, tuple[str, bool]]]:
-    """The columns of each table, with their types and whether they may be null."""
-    connection = loaded.look(writes=False)
-    try:
-        rows = connection.execute(
-            "SELECT table_name, column_name, data_type, is_nullable "
-            "FROM information_schema.columns WHERE table_schema = ? ORDER BY 1, ordinal_position",
-            [loaded.db_schema],
-        ).fetchall()
-    finally:
-        connection.close()
-    found: dict[str, dict[str, tuple[str, bool]]] = {}
-    for table, column, kind, null in rows:
-        if not str(table).startswith(("_penstock_", "_dlt_")):
-            found.setdefault(str(table), {})[str(column)] = (str(kind), null == "YES")
-    return found

@@ -51,6 +51,7 @@ class Record:
     def __init__(self) -> None:
         self.sources: list[DltSource] = []  # in order, those inside others left out
         self.runs: list[AskedRun] = []
+        self.making: list[str] = []  # names of sources whose functions are being called
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []
         # Classes of the script's own that configurations name: what they are, and the name.
@@ -98,6 +99,17 @@ def suspended() -> Iterator[None]:
         yield
     finally:
         _records[:] = held
+
+
+@contextmanager
+def making(source: str) -> Iterator[None]:
+    """The function of a source is being called meanwhile."""
+    held = current().making
+    held.append(source)
+    try:
+        yield
+    finally:
+        held.pop()
 
 
 def caught_up(asked: AskedRun) -> Loaded | None:

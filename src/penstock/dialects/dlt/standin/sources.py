@@ -10,7 +10,7 @@ from typing import Any
 from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
-from penstock.dialects.dlt.standin.record import current, refuse, unknown
+from penstock.dialects.dlt.standin.record import current, making, refuse, unknown
 from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, makes_resources, spot_of
 from penstock.dialects.dlt.standin.settings import filled
 
@@ -411,8 +411,9 @@ class SourceFactory(_Factory):
 
     def __call__(self, *args: Any, **named: Any) -> DltSource:
         """The source that the function makes."""
-        made = filled(self.function, args, named, self.name)
-        resources = list(flat(made, f"the source {self.name!r}"))
+        with making(self.name):
+            made = filled(self.function, args, named, self.name)
+            resources = list(flat(made, f"the source {self.name!r}"))
         settings = {k: v for k, v in self.settings.items() if k in _ON_SOURCE}
         return DltSource(self.name, resources, **settings)
 
@@ -574,9 +575,7 @@ def resource(data: Any = None, /, **settings: Any) -> Any:
     hints = {k: v for k, v in kept.items() if k in HINTS}
     if not _holds_resources(data):
         return python_resource(name, lambda: data).apply_hints(**hints)
-    found = list(flat(data, f"the resource {name!r}"))
-    for one in found:
-        one.apply_hints(**hints)
+    found = [one.apply_hints(**hints) for one in flat(data, f"the resource {name!r}")]
     return found[0] if len(found) == 1 else found
 
 
