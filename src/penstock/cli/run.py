@@ -35,7 +35,7 @@ from penstock.cli.session import (
 )
 from penstock.cli.summary import EXIT_CODES, results_json, status_of, summarize
 from penstock.errors import Diagnostic
-from penstock.events import Event, Stopping
+from penstock.events import Event, Receipt, Status, Stopping
 from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
@@ -148,12 +148,26 @@ def run(app: App, /, **given: Any) -> int:
     app.json = wanted.as_json
     app.engine.prepare(wanted.to or ANY_DESTINATION)
     loads = _Loads(app, wanted)
-    opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads.load)
+    opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads.load_next)
     if opened is not None:
         loads.load(opened)
+    else:
+        loads.check()
     if wanted.as_json:
         app.console.json(results_json(loads.results))
     return EXIT_CODES[status_of([result for result, _ in loads.results])]
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a script's of which nothing is selected."""
+
+    source: str
+    destination: str
+    db_schema: str
+    run_id: str = ""
+    status: Status = "skipped"
+    receipts: tuple[Receipt, ...] = ()
+    seconds: float = 0.0
 
 
 class _Loads:
@@ -162,15 +176,46 @@ class _Loads:
     def __init__(self, app: App, wanted: Wanted) -> None:
         self._app = app
         self._wanted = wanted
+        self._names: dict[str, None] = {}
         self.results: list[tuple[Result, Sequence[Diagnostic]]] = []
 
     def load(self, opened: Opened) -> tuple[Result, str]:
         """Load a source; gives how it went, and where to."""
-        app, wanted = self._app, self._wanted
         if not opened.source.discovered:  # then the API knows more names
-            check_streams(opened.source, wanted.select)
+            check_streams(opened.source, self._wanted.select)
+        return self._load(opened, self._wanted)
+
+    def load_next(self, opened: Opened) -> tuple[Result, str]:
+        """Load what a script has asked for by now, as far as it is selected."""
+        names = [stream.name for stream in opened.source.streams]
+        self._names.update(dict.fromkeys(names))
+        mine = tuple(name for name in self._wanted.select if name in names)
+        if self._wanted.select and not mine:
+            return self._skipped(opened)
+        return self._load(opened, msgspec.structs.replace(self._wanted, select=mine))
+
+    def check(self) -> None:
+        """Refuse names that nothing of what a script has asked for has.
+
+        Raises:
+            PlanError: with one diagnostic for each.
+        """
+        check_streams(list(self._names), self._wanted.select)
+
+    def _skipped(self, opened: Opened) -> tuple[Result, str]:
+        """Nothing of it is selected: the script is answered with what there is."""
+        destination, wanted = self._destination(opened), self._wanted
         target = opened.target if wanted.to is None else Target()
-        destination = default_destination(opened.source, wanted.to or target.destination)
+        schema = wanted.db_schema or target.db_schema or opened.source.name
+        shown = self._app.console.redactor.text(destination)
+        return Skipped(source=opened.source.name, destination=shown, db_schema=schema), destination
+
+    def _destination(self, opened: Opened) -> str:
+        target = opened.target if self._wanted.to is None else Target()
+        return default_destination(opened.source, self._wanted.to or target.destination)
+
+    def _load(self, opened: Opened, wanted: Wanted) -> tuple[Result, str]:
+        app, destination = self._app, self._destination(opened)
         with progress(app.console, quiet=wanted.quiet) as shown:
             result = _execute(app, opened, wanted, shown, destination)
         if not wanted.quiet:

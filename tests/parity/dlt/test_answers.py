@@ -307,3 +307,48 @@ def test_several_runs_are_told_as_one_object(
     told = json.loads(capsys.readouterr().out)
     assert told["status"] == "done"
     assert [run["streams"][0]["rows"] for run in told["runs"]] == [3, 3]
+
+
+SELECTED = """
+def both(name):
+    return rest_api_source({
+        "client": {"base_url": f"BASE/{name}", "paginator": "single_page"},
+        "resources": [{"name": f"{one}_{name}", "endpoint": "users"} for one in ("users", "more")],
+    })
+
+found = []
+for name in ("a", "b"):
+    pipeline.run(both(name))
+    found.append(pipeline.dataset().tables)
+keep(found=found)
+"""
+
+
+def test_a_selection_is_of_all_runs_of_a_script(
+    stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each run loads its own part of it; of one without any the script is told what there is."""
+    monkeypatch.chdir(tmp_path)
+    assert ours(SELECTED, stages[1], "--select", "users_a,more_a") == (
+        0, {"found": [["more_a", "users_a"], ["more_a", "users_a"]]},
+    )  # fmt: skip
+    assert [heard.ask.path for heard in stages[1].heard] == ["/a/users", "/a/users"]
+    assert ours(SELECTED, stages[1], "--select", "users_b,users_a") == (
+        0, {"found": [["more_a", "users_a"], ["more_a", "users_a", "users_b"]]},
+    )  # fmt: skip
+    assert [heard.ask.path for heard in stages[1].heard] == ["/a/users", "/b/users"]
+
+
+def test_a_name_that_no_run_of_a_script_has_is_an_error(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """It is known when the script has ended; what was selected besides is loaded by then."""
+    monkeypatch.chdir(tmp_path)
+    code, found = ours(SELECTED, stages[1], "--select", "users_a,user_b")
+    assert (code, found) == (2, {"found": [["users_a"], ["users_a"]]})
+    told = capsys.readouterr().err
+    assert "no stream is called 'user_b'" in told
+    assert "did you mean 'users_b'?" in told
