@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TypeAlias
@@ -78,6 +78,27 @@ def _out_of_bounds(wanted: Input, value: JsonValue) -> Diagnostic | None:
         message=f"the value of {wanted.name!r} is not a number of {said}",
         hint=wanted.description or None,
     )
+
+
+def nearest(
+    names: Sequence[str],
+    *,
+    sets: Mapping[str, JsonValue],
+    environ: Mapping[str, str],
+    folder: Path,
+) -> str | None:
+    """The first of these names, by the order of places, under which there is a value.
+
+    Raises:
+        PlanError: a file of values cannot be read.
+    """
+    files = _Files(folder)
+    variables = {name: _env_word(name) for name in names}
+    texts = [{n: v for n in names if (v := held.get(variables[n]))}
+             for held in (environ, files.dotenv())]  # fmt: skip
+    tables = (sets, *texts, *(files.toml(file) for file in TOML_FILES))
+    found = (name for held in tables for name in names if _inside(held, name) is not _ABSENT)
+    return next(found, None)
 
 
 def remarks(

@@ -29,13 +29,14 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     """Which code of the user's may be executed: that in a text only where `inside_text` says so.
 
     `lookup` gives the value of a name, or `ABSENT`, to a script that computes with it; written as
-    `section/name` it is looked for where values of a source of that name stand. `loader`
-    loads what a script builds while it waits, where it asks for what it has loaded; `outside` is
-    what it asks an API through while it is executed.
+    `section/name` it is looked for where values of a source of that name stand. `nearest` gives the
+    first of several such names that has a value. `loader` loads what a script builds while it
+    waits, where it asks for what it has loaded; `outside` is what it asks an API through meanwhile.
     """
 
     inside_text: bool = False
     lookup: Callable[[str], object] | None = None
+    nearest: Callable[[tuple[str, ...]], str | None] | None = None
     outside: Door | None = None
     loader: Callable[[Document], Loaded] | None = None
 
@@ -333,9 +334,16 @@ def _from_module(spec: str, code: Code) -> Document:
 
 def _run(document: Document, script: Script, code: Code) -> bool:
     from penstock.dialects.dlt.standin.execute import (  # noqa: PLC0415 (few sources)
+        Around,
         execute,
         nothing_known,
+        nothing_near,
     )
 
-    known = code.lookup or nothing_known
-    return execute(document, script, known, code.loader, code.outside)
+    around = Around(
+        lookup=code.lookup or nothing_known,
+        nearest=code.nearest or nothing_near,
+        loader=code.loader,
+        outside=code.outside,
+    )
+    return execute(document, script, around)

@@ -103,7 +103,8 @@ def compile_source(
 
         loader = answering.loader(load, values)
     with _asking() as outside:
-        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), loader=loader,
+        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}),
+                    nearest=partial(_nearest, values or {}), loader=loader,
                     outside=outside)  # fmt: skip
         document = dialects.load(spec, code)
     document.components = components
@@ -122,7 +123,12 @@ def fix_source(
     from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
     with _asking() as outside:
-        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}), outside=outside)
+        code = Code(
+            inside_text=allow_code,
+            lookup=partial(_lookup, values or {}),
+            nearest=partial(_nearest, values or {}),
+            outside=outside,
+        )
         return fix(spec, code, values)
 
 
@@ -173,3 +179,17 @@ def _lookup(values: Mapping[str, JsonValue], name: str) -> object:
     except PlanError:
         return ABSENT
     return found[name]
+
+
+def _nearest(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> str | None:
+    """The first of these names that has a value, for the parameters of a script's functions."""
+    import os  # noqa: PLC0415 (few scripts ask)
+    from pathlib import Path  # noqa: PLC0415 (the same)
+
+    from penstock.errors import PlanError  # noqa: PLC0415 (the same)
+    from penstock.values import nearest  # noqa: PLC0415 (the same)
+
+    try:
+        return nearest(names, sets=values, environ=os.environ, folder=Path.cwd())
+    except PlanError:
+        return None

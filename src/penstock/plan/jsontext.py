@@ -98,12 +98,18 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-def _as_written(value: object) -> msgspec.Raw | str:
+def _as_written(value: object) -> msgspec.Raw | str | int | float:
     if isinstance(value, Beyond):
         return msgspec.Raw(value.text.encode())
-    if isinstance(value, str):  # of a class of its own
-        return str.__str__(value)
-    raise NotImplementedError(f"a {type(value).__name__} is no JSON")
+    match value:  # of a class of its own
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case _:
+            raise NotImplementedError(f"a {type(value).__name__} is no JSON")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_as_written)

@@ -278,6 +278,72 @@ def shop(api_token: str = dlt.secrets.value, region: str = dlt.config.value):
     })
 """
 
+SECTIONS = """
+from typing import Optional
+
+os.environ["SOURCES__PIPELINE__SHOP__API_KEY"] = "of-the-source"
+os.environ["SOURCES__PIPELINE__API_KEY"] = "of-the-module"
+os.environ["API_KEY"] = "of-all"
+os.environ["SHOP__REGION"] = "of-the-pipeline"
+os.environ["SOURCES__REGION"] = "of-sources"
+os.environ["SOURCES__STORE__PAGE_SIZE"] = "2"
+os.environ["SOURCES__PIPELINE__SHOP__TEAMS"] = '["a", "b"]'
+os.environ["DEEP"] = "true"
+os.environ["SOURCES__PIPELINE__MONTHS__NAMES__FIRST"] = "jan"
+os.environ["SIZE"] = "1"
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+
+@dlt.source(name="shop")
+def shop(api_key: str = dlt.secrets.value, region=dlt.config.value, page_size: int = 100,
+         teams: list = None, deep: bool = False, team: Optional[str] = None, kind="plain"):
+    @dlt.resource(name="users")
+    def users(size: int = 5, page: int = 7):
+        yield {"key": api_key, "region": region, "page_size": page_size, "teams": teams,
+               "deep": deep, "team": team, "kind": kind, "size": size, "page": page}
+    return users
+
+@dlt.source(name="store", section="store")
+def store(api_key: str = dlt.secrets.value, page_size: int = 100, given: int = 3):
+    return rest_api_resources({
+        "client": {"base_url": "BASE", "headers": {"X-Key": api_key}},
+        "resources": [{"name": "orders", "write_disposition": "replace", "endpoint": {
+            "path": "orders", "paginator": "single_page",
+            "params": {"size": page_size, "given": given}}}],
+    })
+
+@dlt.resource(name="months", write_disposition="replace")
+def months(names=dlt.config.value):
+    yield {"id": 1, "size": 1}
+
+print(pipeline.run([shop(deep=True, page_size=9), store(given=4)]))
+print(pipeline.run(shop(), table_name="others"))
+"""
+
+TABLES = """
+from dlt.sources.helpers import requests
+
+@dlt.resource(primary_key="id")
+def of(path):
+    yield from requests.get(f"BASE/{path}").json()
+
+def shop(city):
+    return rest_api_source({
+        "client": {"base_url": "BASE"},
+        "resources": [{"name": "weather", "write_disposition": "append", "endpoint": {
+            "path": f"weather/{city}", "paginator": "single_page"}}],
+    }, name="shop")
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+for path in ("users", "teams"):
+    pipeline.run(of(path), table_name=f"all_{path}", write_disposition="merge")
+for city in ("rome", "oslo"):
+    pipeline.run(shop(city), table_name=f"weather_{city}")
+both = shop("bern")
+pipeline.run(both, table_name="weather_bern")
+pipeline.run(both, table_name="again_bern")
+"""
+
 CREDENTIALS = """
 from typing import Optional, Union
 from dlt.common.configuration import configspec, with_config
@@ -362,6 +428,10 @@ AROUND = {
     "what is asked before anything runs": Written(text=BEFORE, api=tokens),
     "values that functions enclose": Written(
         text=ENCLOSED, source="shop()", api=lambda _ask: rows(1, 2)
+    ),
+    "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
+    "one resource for several tables": Written(
+        text=TABLES, api=lambda ask: rows(1, 2, of=ask.path)
     ),
     "credentials as a class": Written(
         text=CREDENTIALS, source="shop()", api=lambda _ask: rows(1, 2)

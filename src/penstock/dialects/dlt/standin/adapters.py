@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.dialects.dlt.standin.factories import ResourceFactory
 from penstock.dialects.dlt.standin.record import remark
-from penstock.dialects.dlt.standin.sources import DltResource, ResourceFactory, python_resource
+from penstock.dialects.dlt.standin.sources import DltResource, python_resource
 
 _ADAPTERS = ("bigquery", "clickhouse", "athena", "databricks", "iceberg", "lance", "lancedb",
              "postgres", "qdrant", "synapse", "weaviate")  # fmt: skip

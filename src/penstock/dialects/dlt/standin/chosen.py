@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from penstock.dialects.dlt.standin.assemble import assemble
+from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.marks import Marked, Spot
 from penstock.dialects.dlt.standin.record import AskedRun, Record
 from penstock.dialects.dlt.standin.sources import (
     DltResource,
     DltSource,
-    ResourceFactory,
-    SourceFactory,
     flat,
 )
 

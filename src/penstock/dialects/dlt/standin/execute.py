@@ -22,7 +22,7 @@ from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document
@@ -74,27 +74,42 @@ def nothing_known(name: str) -> object:
     return ABSENT
 
 
-def execute(
-    document: Document,
-    script: Script,
-    lookup: Lookup = nothing_known,
-    loader: Loader | None = None,
-    outside: Door | None = None,
-) -> bool:
+def nothing_near(names: tuple[str, ...]) -> str | None:
+    """A search of values that finds none."""
+    del names
+    return None
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What a script may ask of its surroundings while it is executed.
+
+    `lookup` gives the value of a name, `nearest` the first of several names that has one. With a
+    `loader` the script is answered from what it has loaded: what it asked for by then is loaded
+    while it waits. What it asks an API itself goes through `outside`.
+    """
+
+    lookup: Lookup = nothing_known
+    nearest: Nearest = nothing_near
+    loader: Loader | None = None
+    outside: Door | None = None
+
+
+_ALONE = Around()
+
+
+def execute(document: Document, script: Script, around: Around = _ALONE) -> bool:
     """Execute a script and give the document the configuration it built; False if it built none.
 
-    Everything that went wrong is in the document's diagnostics. With a `loader` the script is
-    answered from what it has loaded: what it asked for by then is loaded while it waits. What it
-    asks an API itself goes through `outside`.
+    Everything that went wrong is in the document's diagnostics.
 
     Raises:
         Error: the loader could not begin.
     """
-    Known.begin(lookup)
+    Known.begin(around.lookup, around.nearest)
     execution = _Execution(document, script, record.begin())
-    execution.record.outside = outside
-    if loader is not None and script.attribute is None:
-        execution.answer_from(loader)
+    execution.record.outside = around.outside
+    if around.loader is not None and script.attribute is None:
+        execution.answer_from(around.loader)
     try:
         return execution.read(execution.imported() if script.module else execution.executed())
     finally:

@@ -16,6 +16,7 @@ from penstock.dialects.dlt.standin import (
     common,
     current,
     exceptions,
+    factories,
     naming,
     paginators,
     parts,
@@ -128,10 +129,10 @@ _MARK = {
 }
 _INCREMENTAL = {"incremental": parts.Incremental, "Incremental": parts.Incremental}
 _MAKERS = {
-    "source": sources.source,
-    "resource": sources.resource,
-    "transformer": sources.transformer,
-    "defer": sources.defer,
+    "source": factories.source,
+    "resource": factories.resource,
+    "transformer": factories.transformer,
+    "defer": factories.defer,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.dialects.dlt.standin.answers import LoadInfo, Schema, Trace, loaded_by
 from penstock.dialects.dlt.standin.dataset import Dataset, SqlClient
 from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.naming import schema_name
 from penstock.dialects.dlt.standin.record import (
@@ -26,8 +27,6 @@ from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference
 from penstock.dialects.dlt.standin.sources import (
     DltResource,
     DltSource,
-    ResourceFactory,
-    SourceFactory,
     flat,
     python_resource,
 )
@@ -161,7 +160,8 @@ class Pipeline:
                 where = Destination(where.kind, settings["credentials"], where.place)
         sources = _sources(data, settings.get("table_name"))
         self._schema = _schema_of(data) or self._schema
-        _hint(sources, {k: settings[k] for k in _HINTS if settings.get(k) is not None})
+        hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
+        sources = _hinted(sources, hints)
         dataset = (
             settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
         )
@@ -302,10 +302,18 @@ def _handed_over(data: Any, table: Any) -> DltResource:
     return python_resource(name, rows if callable(rows) else lambda: rows)
 
 
-def _hint(sources: list[DltSource], hints: dict[str, Any]) -> None:
+def _hinted(sources: list[DltSource], hints: dict[str, Any]) -> list[DltSource]:
+    """The sources with the hints of a run; a resource that is alone is called after its table.
+
+    So it may be run again for another table, with other arguments or the same ones.
+    """
+    table = hints.get("table_name")
+    if isinstance(table, str) and len(sources) == 1 and len(sources[0].listed) == 1:
+        sources = [sources[0].for_table(table)]
     for source in sources:
         for resource in source.listed:
             resource.apply_hints(**hints)
+    return sources
 
 
 def pipeline(pipeline_name: str | None = None, *args: Any, **settings: Any) -> Pipeline:

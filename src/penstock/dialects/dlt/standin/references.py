@@ -16,6 +16,7 @@ import msgspec
 from penstock.dialects.document import Joined, SecretRef
 
 Lookup = Callable[[str], object]
+Nearest = Callable[[tuple[str, ...]], str | None]
 
 ABSENT = object()
 _MARK = re.compile("\ue000([sc])([^\ue000\ue001]*)\ue001")
@@ -56,13 +57,15 @@ class Known:
     """What references of the script being executed stand for."""
 
     lookup: Lookup = staticmethod(lambda _name: ABSENT)
+    nearest: Nearest = staticmethod(lambda _names: None)
     defaults: dict[str, Any] = {}  # noqa: RUF012 (one script is executed at a time)
     variables: dict[str, str] = {}  # noqa: RUF012 (the same)
 
     @classmethod
-    def begin(cls, lookup: Lookup) -> None:
+    def begin(cls, lookup: Lookup, nearest: Nearest) -> None:
         """Forget what another script used, and look values up here."""
         cls.lookup = staticmethod(lookup)
+        cls.nearest = staticmethod(nearest)
         cls.defaults = {}
         cls.variables = {}
 
@@ -279,12 +282,10 @@ for _name in ("__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rt
     setattr(Reference, _name, _arithmetic(_name))
 
 
-def injected(name: str, unnamed: Unnamed, annotation: object, section: str | None) -> object:
-    """The value of a parameter that dlt would fill in; a number is one, as soon as it is known.
-
-    `section` is what the function is called, under which values of its own may stand.
-    """
+def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections) -> object:
+    """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
     optional = _may_be_none(annotation)
+    section, name = sections.name, sections.of(name) or name
     reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
     kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
     kind = kinds.get(annotation if isinstance(annotation, (type, str)) else None)
@@ -298,6 +299,27 @@ def injected(name: str, unnamed: Unnamed, annotation: object, section: str | Non
     made = kind(found)
     made.name, made.secret = name, unnamed.secret
     return made
+
+
+class Sections(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the values of a function's parameters may stand: below its module, and its name.
+
+    `pipeline` is the pipeline that the script had made by then, if any.
+    """
+
+    module: str
+    name: str
+    pipeline: str | None = None
+
+    def of(self, name: str) -> str | None:
+        """The name under which a value stands in one of these, or plainly; None if nowhere."""
+        module, own = self.module, self.name
+        above = (f"sources.{module}.{own}.", f"sources.{module}.", f"sources.{own}.", "sources.")
+        found = None
+        if self.pipeline:
+            inside = (*above, "")
+            found = Known.nearest(tuple(f"{self.pipeline}.{one}{name}" for one in inside))
+        return found or Known.nearest((*(f"{one}{name}" for one in above), name))
 
 
 def _may_be_none(annotation: object) -> bool:

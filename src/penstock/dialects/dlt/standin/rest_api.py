@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin.factories import resource, source
 from penstock.dialects.dlt.standin.record import remark, unknown
 from penstock.dialects.dlt.standin.registry import resolved
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource, resource, source
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 
 TYPES = (
     *("RESTAPIConfig", "RESTAPIConfigBase", "ClientConfig", "EndpointResource", "Endpoint"),

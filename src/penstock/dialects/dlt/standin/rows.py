@@ -15,8 +15,8 @@ import msgspec
 
 from penstock.dialects.dlt.standin.marks import Spot
 from penstock.dialects.dlt.standin.parts import Incremental
-from penstock.dialects.dlt.standin.references import Reference, Unnamed
-from penstock.dialects.dlt.standin.specs import hints_of, injected
+from penstock.dialects.dlt.standin.references import Reference, Sections, Unnamed
+from penstock.dialects.dlt.standin.specs import filled_in, hints_of, injected
 
 # Keys of a resource that hold what a script says; nobody writes them by hand.
 ROWS = "rows made by a function"
@@ -67,7 +67,7 @@ def bound(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     named: Mapping[str, Any],
-    section: str,
+    sections: Sections,
     *,
     skip: int = 0,
 ) -> Rows:
@@ -84,17 +84,22 @@ def bound(
     cursor: str | None = None
     hints = hints_of(function)
     for name, parameter in parameters[len(args) :]:
+        annotation = hints.get(name, parameter.annotation)
         given = filled.get(name, parameter.default)
         if isinstance(given, Incremental):
             cursor = name
             filled[name] = given
         elif isinstance(given, Unnamed):
-            filled[name] = injected(name, given, hints.get(name, parameter.annotation), section)
+            filled[name] = injected(name, given, annotation, sections)
         elif isinstance(given, Reference):
             filled[name] = given
-    made = Rows(function, args, filled)
-    made.cursor = cursor
-    return made
+        elif name not in filled and parameter.default is not parameter.empty:
+            made = filled_in(name, parameter, annotation, sections)
+            if made is not parameter.default:
+                filled[name] = made
+    rows = Rows(function, args, filled)
+    rows.cursor = cursor
+    return rows
 
 
 def makes_resources(function: Callable[..., Any]) -> bool:

@@ -8,8 +8,14 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.calling import live, run_values, running
 from penstock.dialects.dlt.standin.record import executing
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Unnamed
-from penstock.dialects.dlt.standin.specs import BaseConfiguration, hints_of, injected
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Sections, Unnamed
+from penstock.dialects.dlt.standin.specs import (
+    BaseConfiguration,
+    filled_in,
+    hints_of,
+    injected,
+    sections_of,
+)
 
 
 class Accessor:
@@ -55,20 +61,23 @@ class Accessor:
 
 
 def filled(
-    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], section: str
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    sections: Sections,
 ) -> Any:
     """What a function gives, with the parameters that dlt fills in as references.
 
     Raises:
         TypeError: a parameter without default is not given.
     """
-    bound = _bound(function, args, named, section)
+    bound = _bound(function, args, named, sections)
     return function(*bound.args, **bound.kwargs)
 
 
 def called(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The same, also where a run calls it: then with the values themselves."""
-    bound = _bound(function, args, named, function.__name__)
+    bound = _bound(function, args, named, sections_of(function, function.__name__))
     run = None if executing() else running()
     if run is not None:
         for name, value in bound.arguments.items():
@@ -81,14 +90,21 @@ def _is_filled(value: object) -> bool:
 
 
 def _bound(
-    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], section: str
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    sections: Sections,
 ) -> inspect.BoundArguments:
     signature = inspect.signature(function)
     hints = hints_of(function)
     bound = signature.bind_partial(*args, **named)
     for name, parameter in signature.parameters.items():
-        given = bound.arguments.get(name, parameter.default)
+        annotation = hints.get(name, parameter.annotation)
+        given = bound.arguments.get(name, parameter.empty)
         if isinstance(given, Unnamed):
-            annotation = hints.get(name, parameter.annotation)
-            bound.arguments[name] = injected(name, given, annotation, section)
+            bound.arguments[name] = injected(name, given, annotation, sections)
+        elif name not in bound.arguments and parameter.default is not parameter.empty:
+            made = filled_in(name, parameter, annotation, sections)
+            if made is not parameter.default:
+                bound.arguments[name] = made
     return bound

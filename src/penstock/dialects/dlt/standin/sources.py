@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
-from penstock.dialects.dlt.standin.record import current, making, refuse, unknown
-from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, makes_resources, spot_of
-from penstock.dialects.dlt.standin.settings import filled
+from penstock.dialects.dlt.standin.record import current, refuse, unknown
+from penstock.dialects.dlt.standin.references import Sections
+from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, spot_of
+from penstock.dialects.dlt.standin.specs import sections_of
 
 # Hints that a resource's own key of the same name says.
 HINTS = ("table_name", "write_disposition", "primary_key", "merge_key", "columns",
          "schema_contract", "nested_hints", "max_table_nesting", "table_format", "file_format",
          "references", "parent_table_name", "parallelized")  # fmt: skip
-_ON_SOURCE = ("max_table_nesting", "schema_contract", "parallelized")
+ON_SOURCE = ("max_table_nesting", "schema_contract", "parallelized")
 _NOTHING = {
     "spec",
     "section",
@@ -29,8 +29,6 @@ _NOTHING = {
     "additional_table_hints",
 }
 _LISTS = (list, tuple, set, Iterator)
-# What changes a resource, which may be said of a decorated function as well.
-_CHANGES = {"add_map", "add_filter", "add_yield_map", "add_limit", "apply_hints", "parallelize"}
 
 
 class DltResource:
@@ -55,7 +53,7 @@ class DltResource:
 
     def __or__(self, other: Any) -> DltResource:
         """The transformer, fed by this resource."""
-        made = other() if isinstance(other, TransformerFactory) else other
+        made = other() if isinstance(other, Factory) else other
         if not isinstance(made, DltResource) or made.rows is None or not made.rows.takes_items:
             hint = "decorate the function with @dlt.transformer, or use add_map"
             raise refuse(Refusal("only a transformer can stand behind |", hint))
@@ -159,7 +157,9 @@ class DltResource:
     def bind(self, *args: Any, **named: Any) -> DltResource:
         """The resource with the arguments of its function."""
         if self.rows is not None and (args or named):
-            made = bound(self.rows.function, args, named, self.name, skip=self.rows.takes_items)
+            function = self.rows.function
+            sections = sections_of(function, self.name)
+            made = bound(function, args, named, sections, skip=self.rows.takes_items)
             made.takes_items = self.rows.takes_items
             self.item = python_resource(self.name, made).item
         return self
@@ -228,6 +228,21 @@ class DltResource:
         """A copy whose rows go to a table of that name."""
         copied = self._copy()
         copied.hints.setdefault("table_name", new_name)
+        return copied
+
+    def called(self, name: str) -> DltResource:
+        """A copy with another name, which asks the same."""
+        copied = self._copy()
+        item = self.item if isinstance(self.item, Mapping) else {"name": self.item}
+        copied.item = Marked(item, item.spot if isinstance(item, Marked) else None)
+        dict.__setitem__(copied.item, "name", name)
+        if self.rows is None:
+            held = item.get("endpoint", {"path": self.name})
+            endpoint = {"path": held} if isinstance(held, str) else held
+            if isinstance(endpoint, Mapping) and "path" not in endpoint:
+                endpoint = {**endpoint, "path": self.name}
+            dict.__setitem__(copied.item, "endpoint", endpoint)
+        copied.name = name
         return copied
 
     def _copy(self) -> DltResource:
@@ -316,12 +331,12 @@ class DltSource:
             raise AttributeError(name)
         if name in self.resources:
             return self.resources[name]
-        if name in _ON_SOURCE or name in _NOTHING:
+        if name in ON_SOURCE or name in _NOTHING:
             return self.settings.get(name)
         raise unknown(f"DltSource.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _ON_SOURCE and name not in _NOTHING and name != "name":
+        if name not in ON_SOURCE and name not in _NOTHING and name != "name":
             raise unknown(f"DltSource.{name} to set")
         if name == "name":
             self.__dict__["name"] = value
@@ -343,6 +358,17 @@ class DltSource:
         copied.resources.select(*names)
         replace(self, copied)
         return copied
+
+    def for_table(self, table: str) -> DltSource:
+        """A copy whose only resource is called after the table of a run."""
+        only = self.listed[0]
+        if only.name == table or only.item is None or only.parent is not None:
+            return self
+        known: dict[str, DltSource] = self.__dict__.setdefault("by_table", {})
+        if table not in known:
+            known[table] = DltSource(self.name, [only.called(table)], **self.settings)
+            replace(self, known[table])
+        return known[table]
 
     def clone(self, with_name: str | None = None) -> DltSource:
         """A copy."""
@@ -377,7 +403,7 @@ def replace(old: DltSource, new: DltSource | None) -> None:
 # Of functions.
 
 
-class _Factory:
+class Factory:
     """A function that makes a source or resources, with its parameters filled in."""
 
     makes_resources = True
@@ -398,124 +424,21 @@ class _Factory:
 
     def with_args(self, **settings: Any) -> Any:
         """The same with other settings."""
-        return type(self)(self.function, {**self.settings, **_without_nulls(settings)})
+        return type(self)(self.function, {**self.settings, **without_nulls(settings)})
 
     clone = with_args
 
+    def _sections(self) -> Sections:
+        return sections_of(self.function, self.name, self.settings.get("section"))
+
     def __call__(self, *args: Any, **named: Any) -> Any:
+        """What the function makes."""
         raise NotImplementedError
 
 
-class SourceFactory(_Factory):
-    """A function decorated with `@dlt.source`."""
-
-    def __call__(self, *args: Any, **named: Any) -> DltSource:
-        """The source that the function makes."""
-        with making(self.name):
-            made = filled(self.function, args, named, self.name)
-            resources = list(flat(made, f"the source {self.name!r}"))
-        settings = {k: v for k, v in self.settings.items() if k in _ON_SOURCE}
-        return DltSource(self.name, resources, **settings)
-
-
-class ResourceFactory(_Factory):
-    """A function decorated with `@dlt.resource`; its rows are those of the resources it yields.
-
-    One that names none of these makes the rows itself. `changes` are what the script does to it
-    without calling it, as in `users.add_map(...)`: they are made to every resource it gives.
-    """
-
-    def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
-        super().__init__(function, settings)
-        self.changes: list[Callable[[DltResource], Any]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _CHANGES:
-            return functools.partial(self._change, name)
-        if name in HINTS or name == "selected":
-            return self.settings.get(name)
-        return super().__getattr__(name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in HINTS or name == "selected":
-            self.settings[name] = value
-        else:
-            super().__setattr__(name, value)
-
-    def __iter__(self) -> Iterator[Any]:
-        """What the resource without arguments gives."""
-        made = self()
-        yield from made if isinstance(made, (DltResource, list)) else [made]
-
-    def _change(self, name: str, *args: Any, **named: Any) -> ResourceFactory:
-        self.changes.append(lambda resource: getattr(resource, name)(*args, **named))
-        return self
-
-    def with_args(self, **settings: Any) -> ResourceFactory:
-        """The same with other settings."""
-        made: ResourceFactory = super().with_args(**settings)
-        made.changes = list(self.changes)
-        return made
-
-    clone = with_args
-
-    def with_name(self, new_name: str, *_: Any) -> ResourceFactory:
-        """The same under another name."""
-        return self.with_args(name=new_name)
-
-    def bind(self, *args: Any, **named: Any) -> Any:
-        """The resource with the arguments of the function."""
-        return self(*args, **named)
-
-    @property
-    def makes_rows(self) -> Callable[..., Any]:
-        """The function that may make its rows."""
-        return self.function
-
-    def __or__(self, other: Any) -> DltResource:
-        made = self()
-        if not isinstance(made, DltResource):
-            raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
-        return made.__or__(other)
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        """The resource that the function yields, or a list if there are several."""
-        hints = {k: v for k, v in self.settings.items() if k in HINTS}
-        if not makes_resources(self.function):
-            made = python_resource(self.name, bound(self.function, args, named, self.name))
-            return self._set(made, hints)
-        found = list(
-            flat(filled(self.function, args, named, self.name), f"the resource {self.name!r}")
-        )
-        for resource in found:
-            self._set(resource, hints)
-        if len(found) != 1:
-            return found
-        if found[0].name != self.name:
-            found[0].hints.setdefault("table_name", self.name)
-        return found[0]
-
-    def _set(self, resource: DltResource, hints: dict[str, Any]) -> DltResource:
-        resource.apply_hints(**hints)
-        if self.settings.get("selected") is False:
-            resource.selected = False
-        for change in self.changes:
-            change(resource)
-        return resource
-
-
-class TransformerFactory(ResourceFactory):
-    """A function decorated with `@dlt.transformer`; called, it has its arguments but the items."""
-
-    def __call__(self, *args: Any, **named: Any) -> DltResource:
-        """The resource, fed by what the decorator names."""
-        rows = bound(self.function, args, named, self.name, skip=1)
-        rows.takes_items = True
-        made = python_resource(self.name, rows)
-        parent = self.settings.get("data_from")
-        if parent is not None:
-            made.feed(parent() if isinstance(parent, ResourceFactory) else parent)
-        return self._set(made, {k: v for k, v in self.settings.items() if k in HINTS})
+def without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are said."""
+    return {k: v for k, v in settings.items() if v is not None}
 
 
 def python_resource(name: str, rows: Any) -> DltResource:
@@ -541,7 +464,7 @@ def flat(made: Any, what: str) -> Iterator[DltResource]:
         case DltSource():
             replace(made, None)
             yield from made.listed
-        case SourceFactory() | ResourceFactory():
+        case Factory():
             yield from flat(made(), what)
         case _ if isinstance(made, _LISTS):
             for item in made:
@@ -549,51 +472,3 @@ def flat(made: Any, what: str) -> Iterator[DltResource]:
         case _:
             hint = "describe it as a resource of rest_api_source"
             raise refuse(Refusal(f"{what} makes its rows in Python, which is not run", hint))
-
-
-def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in settings.items() if v is not None}
-
-
-def source(function: Any = None, /, **settings: Any) -> Any:
-    """`@dlt.source`, with or without arguments."""
-    if function is None:
-        return lambda given: SourceFactory(given, _without_nulls(settings))
-    return SourceFactory(function, _without_nulls(settings))
-
-
-def resource(data: Any = None, /, **settings: Any) -> Any:
-    """`@dlt.resource`, with or without arguments, or `dlt.resource(data)`."""
-    kept = _without_nulls(settings)
-    if data is None:
-        return lambda given: resource(given, **settings)
-    if isinstance(data, DltResource):
-        return data.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
-    if callable(data) and not inspect.isgenerator(data):
-        return ResourceFactory(data, kept)
-    name = str(kept.get("name", "resource"))
-    hints = {k: v for k, v in kept.items() if k in HINTS}
-    if not _holds_resources(data):
-        return python_resource(name, lambda: data).apply_hints(**hints)
-    found = [one.apply_hints(**hints) for one in flat(data, f"the resource {name!r}")]
-    return found[0] if len(found) == 1 else found
-
-
-def _holds_resources(data: Any) -> bool:
-    """Whether data is resources, and no rows; what is read once is left as it is."""
-    return isinstance(data, (list, tuple)) and any(
-        isinstance(one, (DltResource, DltSource, _Factory)) for one in data
-    )
-
-
-def transformer(function: Any = None, /, **settings: Any) -> Any:
-    """`@dlt.transformer`, with or without arguments."""
-    if function is None or not callable(function) or isinstance(function, (DltResource, _Factory)):
-        kept = dict(settings) if function is None else {**settings, "data_from": function}
-        return lambda given: TransformerFactory(given, _without_nulls(kept))
-    return TransformerFactory(function, _without_nulls(settings))
-
-
-def defer(function: Any) -> Any:
-    """`@dlt.defer`: calls are made at once; they are beside one another for each parent."""
-    return function

@@ -12,11 +12,20 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from penstock.dialects.dlt.standin import references
 from penstock.dialects.dlt.standin.parts import Part
-from penstock.dialects.dlt.standin.references import ABSENT, Reference, Unnamed
+from penstock.dialects.dlt.standin.record import pipelines
+from penstock.dialects.dlt.standin.references import (
+    ABSENT,
+    Composed,
+    Reference,
+    Sections,
+    Unnamed,
+)
+from penstock.plan.variants import SENSITIVE
 
 
 class BaseConfiguration(Part):
@@ -137,14 +146,14 @@ def _default(cls: type, name: str) -> Any:
     return copy.deepcopy(held) if isinstance(held, (list, dict, set)) else held
 
 
-def injected(name: str, unnamed: Unnamed, annotation: object, section: str | None) -> object:
+def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections) -> object:
     """The value of a parameter that dlt would fill in: a reference, or an instance with such."""
     kinds = (annotation, *typing.get_args(annotation))
     specs = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseConfiguration)]
     if not specs:
-        return references.injected(name, unnamed, annotation, section)
-    whole = Reference(name, secret=unnamed.secret, section=section).known()
-    made = [_made(kind, name, unnamed, section) for kind in specs]
+        return references.injected(name, unnamed, annotation, sections)
+    whole = Reference(sections.of(name) or name, secret=unnamed.secret).known()
+    made = [_made(kind, name, unnamed, sections) for kind in specs]
     known = (one for one in made if isinstance(whole, str) or _is_known(one))
     chosen: BaseConfiguration = next(known, made[0])
     if isinstance(whole, str):
@@ -153,7 +162,7 @@ def injected(name: str, unnamed: Unnamed, annotation: object, section: str | Non
 
 
 def _made(
-    kind: type[BaseConfiguration], name: str, unnamed: Unnamed, section: str | None
+    kind: type[BaseConfiguration], name: str, unnamed: Unnamed, sections: Sections
 ) -> BaseConfiguration:
     """An instance whose fields are references below the name of the parameter."""
     hints = hints_of(kind)
@@ -161,7 +170,7 @@ def _made(
     for field in kind.fields:
         annotation = hints.get(field, str)
         held = vars(made).get(field)
-        given: Any = injected(f"{name}.{field}", unnamed, annotation, section)
+        given: Any = injected(f"{name}.{field}", unnamed, annotation, sections)
         if isinstance(given, Reference) and held is not None and given.known() is ABSENT:
             continue  # the class says it
         optional = isinstance(given, Reference) and given.optional
@@ -172,6 +181,35 @@ def _made(
 def _is_known(made: BaseConfiguration) -> bool:
     """Whether somebody has said all that it needs."""
     return not any(isinstance(v, Reference) and v.known() is ABSENT for v in vars(made).values())
+
+
+_SIMPLE = (str, int, float, bool, list, dict, type(None))
+
+
+def sections_of(function: Callable[..., Any], name: str, module: str | None = None) -> Sections:
+    """Where values of a function's parameters may stand, as dlt looks for them."""
+    held = getattr(inspect.unwrap(function), "__globals__", {})
+    home = str(getattr(function, "__module__", None) or "").rpartition(".")[2]
+    if home == "__main__":
+        home = PurePath(str(held.get("__file__", "__main__"))).stem
+    pipeline = pipelines[-1].pipeline_name if pipelines else None
+    return Sections(module=module or home, name=name, pipeline=pipeline)
+
+
+def filled_in(
+    name: str, parameter: inspect.Parameter, annotation: object, sections: Sections
+) -> object:
+    """What a parameter is that nobody gives: its default, or a value in place of it."""
+    default = parameter.default
+    if isinstance(default, Unnamed):
+        return injected(name, default, annotation, sections)
+    plain = isinstance(default, _SIMPLE) and not isinstance(default, (Reference, Composed))
+    if not plain or sections.of(name) is None:
+        return default
+    if annotation is parameter.empty and default is not None:
+        annotation = type(default)
+    secret = SENSITIVE.search(name) is not None
+    return injected(name, Unnamed(secret=secret), annotation, sections)
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+"""The decorators of dlt: functions that make sources, resources and transformers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.record import making, refuse
+from penstock.dialects.dlt.standin.rows import bound, makes_resources
+from penstock.dialects.dlt.standin.settings import filled
+from penstock.dialects.dlt.standin.sources import (
+    HINTS,
+    ON_SOURCE,
+    DltResource,
+    DltSource,
+    Factory,
+    flat,
+    python_resource,
+    without_nulls,
+)
+
+# What changes a resource, which may be said of a decorated function as well.
+_CHANGES = {"add_map", "add_filter", "add_yield_map", "add_limit", "apply_hints", "parallelize"}
+
+
+class SourceFactory(Factory):
+    """A function decorated with `@dlt.source`."""
+
+    def __call__(self, *args: Any, **named: Any) -> DltSource:
+        """The source that the function makes."""
+        with making(self.name):
+            made = filled(self.function, args, named, self._sections())
+            resources = list(flat(made, f"the source {self.name!r}"))
+        settings = {k: v for k, v in self.settings.items() if k in ON_SOURCE}
+        return DltSource(self.name, resources, **settings)
+
+
+class ResourceFactory(Factory):
+    """A function decorated with `@dlt.resource`; its rows are those of the resources it yields.
+
+    One that names none of these makes the rows itself. `changes` are what the script does to it
+    without calling it, as in `users.add_map(...)`: they are made to every resource it gives.
+    """
+
+    def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        super().__init__(function, settings)
+        self.changes: list[Callable[[DltResource], Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _CHANGES:
+            return functools.partial(self._change, name)
+        if name in HINTS or name == "selected":
+            return self.settings.get(name)
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in HINTS or name == "selected":
+            self.settings[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        """What the resource without arguments gives."""
+        made = self()
+        yield from made if isinstance(made, (DltResource, list)) else [made]
+
+    def _change(self, name: str, *args: Any, **named: Any) -> ResourceFactory:
+        self.changes.append(lambda resource: getattr(resource, name)(*args, **named))
+        return self
+
+    def with_args(self, **settings: Any) -> ResourceFactory:
+        """The same with other settings."""
+        made: ResourceFactory = super().with_args(**settings)
+        made.changes = list(self.changes)
+        return made
+
+    clone = with_args
+
+    def with_name(self, new_name: str, *_: Any) -> ResourceFactory:
+        """The same under another name."""
+        return self.with_args(name=new_name)
+
+    def bind(self, *args: Any, **named: Any) -> Any:
+        """The resource with the arguments of the function."""
+        return self(*args, **named)
+
+    @property
+    def makes_rows(self) -> Callable[..., Any]:
+        """The function that may make its rows."""
+        return self.function
+
+    def __or__(self, other: Any) -> DltResource:
+        made = self()
+        if not isinstance(made, DltResource):
+            raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
+        return made.__or__(other)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The resource that the function yields, or a list if there are several."""
+        hints = {k: v for k, v in self.settings.items() if k in HINTS}
+        if not makes_resources(self.function):
+            made = python_resource(self.name, bound(self.function, args, named, self._sections()))
+            return self._set(made, hints)
+        found = list(
+            flat(
+                filled(self.function, args, named, self._sections()), f"the resource {self.name!r}"
+            )
+        )
+        for resource in found:
+            self._set(resource, hints)
+        if len(found) != 1:
+            return found
+        if found[0].name != self.name:
+            found[0].hints.setdefault("table_name", self.name)
+        return found[0]
+
+    def _set(self, resource: DltResource, hints: dict[str, Any]) -> DltResource:
+        resource.apply_hints(**hints)
+        if self.settings.get("selected") is False:
+            resource.selected = False
+        for change in self.changes:
+            change(resource)
+        return resource
+
+
+class TransformerFactory(ResourceFactory):
+    """A function decorated with `@dlt.transformer`; called, it has its arguments but the items."""
+
+    def __call__(self, *args: Any, **named: Any) -> DltResource:
+        """The resource, fed by what the decorator names."""
+        rows = bound(self.function, args, named, self._sections(), skip=1)
+        rows.takes_items = True
+        made = python_resource(self.name, rows)
+        parent = self.settings.get("data_from")
+        if parent is not None:
+            made.feed(parent() if isinstance(parent, ResourceFactory) else parent)
+        return self._set(made, {k: v for k, v in self.settings.items() if k in HINTS})
+
+
+def source(function: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.source`, with or without arguments."""
+    if function is None:
+        return lambda given: SourceFactory(given, without_nulls(settings))
+    return SourceFactory(function, without_nulls(settings))
+
+
+def resource(data: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.resource`, with or without arguments, or `dlt.resource(data)`."""
+    kept = without_nulls(settings)
+    if data is None:
+        return lambda given: resource(given, **settings)
+    if isinstance(data, DltResource):
+        return data.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
+    if callable(data) and not inspect.isgenerator(data):
+        return ResourceFactory(data, kept)
+    name = str(kept.get("name", "resource"))
+    hints = {k: v for k, v in kept.items() if k in HINTS}
+    if not _holds_resources(data):
+        return python_resource(name, lambda: data).apply_hints(**hints)
+    found = list(flat(data, f"the resource {name!r}"))
+    for one in found:
+        one.apply_hints(**hints)
+    return found[0] if len(found) == 1 else found
+
+
+def _holds_resources(data: Any) -> bool:
+    """Whether data is resources, and no rows; what is read once is left as it is."""
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(one, (DltResource, DltSource, Factory)) for one in data
+    )
+
+
+def transformer(function: Any = None, /, **settings: Any) -> Any:
+    """`@dlt.transformer`, with or without arguments."""
+    if function is None or not callable(function) or isinstance(function, (DltResource, Factory)):
+        kept = dict(settings) if function is None else {**settings, "data_from": function}
+        return lambda given: TransformerFactory(given, without_nulls(kept))
+    return TransformerFactory(function, without_nulls(settings))
+
+
+def defer(function: Any) -> Any:
+    """`@dlt.defer`: calls are made at once; they are beside one another for each parent."""
+    return function
