@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,6 +232,25 @@ def test_nothing_names_where_it_was_made():
                 wrong.append(f"{place}:{number} says {found[0]!r}")
 
     assert wrong == []
+
+
+def test_the_oldest_libraries_that_are_tested_are_those_that_are_allowed():
+    """A floor that nobody stands on may be a hole."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = told["optional-dependencies"]
+    allowed = [
+        *told["dependencies"],
+        *(w for n in ("delta", "postgres", "s3", "jwt") for w in extras[n]),
+    ]
+    floors = {}
+    for wanted in allowed:
+        name, floor = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)(?:,.*)?", wanted).groups()
+        floors[name] = floor
+    lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if line[:1] != "#")
+    assert tested.keys() == floors.keys()
+    for name, floor in floors.items():
+        assert f"{tested[name]}.".replace(".*.", ".").startswith(f"{floor}."), name
 
 
 def test_the_norms_are_looked_for_where_the_code_is():

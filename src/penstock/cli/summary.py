@@ -132,7 +132,7 @@ def query_command(file: str, sql: str) -> list[str]:
     """What runs a query on a DuckDB file: its own shell where there is one, else this Python."""
     if shutil.which("duckdb"):
         return ["duckdb", "-readonly", file, "-c", sql]
-    code = f"import duckdb; duckdb.connect({file!r}, read_only=True).sql({sql!r}).show()"
+    code = f"import duckdb; c = duckdb.connect({file!r}, read_only=True); c.sql({sql!r}).show()"
     python = "python" if shutil.which("python") == sys.executable else sys.executable
     return [python, "-c", code]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from penstock.destinations._arrow import POSITION, arrow_type
+from penstock.destinations._arrow import POSITION, arrow_type, where
 from penstock.destinations._lake_log import File
 from penstock.shape.schema import Table
 
@@ -96,9 +96,4 @@ class _Ordered(Sequence[Any]):
 
 def places(masks: Iterable[Any]) -> list[int]:
     """The positions at which one of the masks is true."""
-    import pyarrow.compute as pc  # noqa: PLC0415 (start-up stays fast without pyarrow)
-
-    found: set[int] = set()
-    for mask in masks:
-        found.update(pc.indices_nonzero(mask).to_pylist())
-    return sorted(found)
+    return sorted({place for mask in masks for place in where(mask)})

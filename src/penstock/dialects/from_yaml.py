@@ -27,6 +27,10 @@ _MERGE = f"{_TAG}merge"
 _TEXT, _LIST, _MAPPING = f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map"
 
 
+_DEEPEST = 1_000
+_UNBOUND = tuple(map(int, yaml.__version__.split(".")[:3])) < (6, 0, 4)
+"""Whether the library goes as deep as the text does, until the process has no stack left."""
+
 _UNREAD = Unreadable()
 
 
@@ -65,7 +69,7 @@ def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 
     """
     with at_one_go():
         try:
-            root = yaml.compose(text, Loader=_Loader)
+            root = _composed(text)
         except (yaml.YAMLError, RecursionError, ValueError) as exc:
             return _failed(document, exc, first_line, indent)
         if root is None:
@@ -79,14 +83,34 @@ def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 
 def composed(text: str) -> object:
     """The nodes of a text with their marks, as the parser gives them; None where it is no YAML."""
     try:
-        return yaml.compose(text, Loader=_Loader)
+        return _composed(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
+
+
+def _composed(text: str) -> yaml.Node | None:
+    if _UNBOUND:
+        _check_depth(text)
+    return yaml.compose(text, Loader=_Loader)
+
+
+def _check_depth(text: str) -> None:
+    """Raise a RecursionError for a text that nests too deeply to be read."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Plain):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise RecursionError
 
 
 def plain_value(text: str) -> object:
     """What a text is as YAML, without places; the text itself where it is none."""
     try:
+        if _UNBOUND:
+            _check_depth(text)
         return yaml.load(text, Loader=_Plain)  # noqa: S506 (a safe loader, in C where there is one)
     except (yaml.YAMLError, RecursionError, ValueError):
         return text

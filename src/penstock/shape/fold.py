@@ -52,5 +52,10 @@ def _lists(values: Any, frame: Frame, rows: int) -> Any:
     at = pc.index_in(count_up(rows), value_set=counted.field("values"))
     sizes = counted.field("counts").take(at)
     ends = pc.cumulative_sum(pc.fill_null(sizes, 0)).cast(pa.int32())
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    offsets = _without_bitmap(pa.concat_arrays([pa.array([0], pa.int32()), ends]))
     return pa.ListArray.from_arrays(offsets, values, mask=at.is_null())
+
+
+def _without_bitmap(numbers: Any) -> Any:
+    """The same numbers, none of them null, with no map of nulls: not all of pyarrow take one."""
+    return pa.Array.from_buffers(numbers.type, len(numbers), [None, numbers.buffers()[1]])
