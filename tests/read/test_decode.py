@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from penstock.errors import BodyError
 from penstock.plan.expr import Ref, Scope
-from penstock.plan.records import Keys
+from penstock.plan.records import JsonPath, Keys
 from penstock.read import mend
-from penstock.read.decode import FieldReader, Wanted, decode_json, wanted
+from penstock.read.decode import FieldReader, Wanted, decode_json, walked, wanted
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -120,3 +120,23 @@ def test_a_character_may_stand_where_the_check_of_a_body_ends_a_piece(edge, monk
     for cut in range(16, len(whole)):
         broken = whole[:cut] + b"\xff" + whole[cut:]
         assert mend.text(broken).counts["bad-text"] > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "present"),
+    [
+        ("data[*].node", b'{"data": []}', True),
+        ("data[*].node", b'{"data": null}', True),
+        ("data[*].node", b'{"data": [{"other": 1}]}', False),
+        ("data[*].node", b'{"renamed": []}', False),
+        ("groups[*].subs[*]", b'{"groups": [{"subs": []}]}', True),
+        ("groups[*].subs[*]", b'{"groups": [{"renamed": []}]}', False),
+        ("data[?(@.id > 1)]", b'{"data": [{"id": 1}]}', True),
+        ("data[?(@.id > 1)]", b'{"renamed": [{"id": 1}]}', False),
+    ],
+)
+def test_a_path_that_takes_no_item_is_there(path: str, body: bytes, present):
+    """A list of which nothing is taken is a page without records, unlike a key that is missing."""
+    found = walked(body, JsonPath(text=path))
+    assert not found.records
+    assert found.present is present

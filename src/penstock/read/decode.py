@@ -178,7 +178,7 @@ def walked(body: bytes, path: RecordPath) -> Decoded:
         case Keys():
             return _keyed(body, whole, path.path)
         case JsonPath():
-            return _found(whole, _json_path(path.text)(whole))
+            return _found(whole, path.text)
         case Glob():
             return _globbed(whole, path)
         case Several():
@@ -278,23 +278,61 @@ def object_records(decoded: Decoded) -> Sequence[RawRecord]:
 _NOTHING = frozenset({b"{}", b'""', b"0", b"0.0", b"false", b"null"})
 
 
-def _found(whole: JsonValue, matches: list[JsonValue]) -> Decoded:
-    """Records from matches: one match is unwrapped, a list is its items, null is nothing."""
+def _found(whole: JsonValue, text: str) -> Decoded:
+    """Records at a JSONPath: one match is unwrapped, a list is its items, null is nothing."""
+    matches = _json_path(text)(whole)
     value: JsonValue = matches[0] if len(matches) == 1 else list(matches)
     if value is None:
         items: Sequence[JsonValue] = ()
     else:
         items = value if isinstance(value, (list, tuple)) else (value,)
-    encode = jsontext.encode
-    return Decoded(records=[encode(item) for item in items], envelope=whole, present=bool(matches))
+    present = bool(matches) or any(is_vacant(whole) for is_vacant in _places(text))
+    records = [jsontext.encode(item) for item in items]
+    return Decoded(records=records, envelope=whole, present=present)
 
 
 @lru_cache(maxsize=256)
 def _json_path(text: str) -> Callable[[JsonValue], list[JsonValue]]:
+    return _values_of(_parsed(text))
+
+
+def _parsed(text: str) -> Any:
     from jsonpath_ng import ext  # noqa: PLC0415 (few paths need it, and it is slow to load)
 
-    expression = ext.parse(text)  # type: ignore[attr-defined]  # it is not listed, but public
+    return ext.parse(text)  # type: ignore[attr-defined]  # it is not listed, but public
+
+
+def _values_of(expression: Any) -> Callable[[JsonValue], list[JsonValue]]:
     return lambda value: [match.value for match in expression.find(value)]
+
+
+@lru_cache(maxsize=256)
+def _places(text: str) -> tuple[Callable[[JsonValue], bool], ...]:
+    """Of each place that a JSONPath takes items of: whether it is there, with none to take.
+
+    A list without items, or one of which a filter or a slice takes none, holds no record; but it
+    is not missing, as a key would be that got another name.
+    """
+    found: list[Callable[[JsonValue], bool]] = []
+    expression = _parsed(text)
+    while hasattr(expression, "left"):
+        kind = type(expression.right).__name__
+        every = kind == "Wildcard" or str(expression.right) == "*"
+        if every or kind in {"Filter", "Slice"}:
+            found.append(_vacant(_values_of(expression.left), some=not every))
+        expression = expression.left
+    return tuple(found)
+
+
+def _vacant(
+    place: Callable[[JsonValue], list[JsonValue]], *, some: bool
+) -> Callable[[JsonValue], bool]:
+    """Whether a place holds no items, or with `some` only items that are not meant."""
+    return lambda value: any(
+        not held or (some and isinstance(held, (list, tuple)))
+        for held in place(value)
+        if held is None or isinstance(held, (list, tuple, dict))
+    )
 
 
 def find_values(path: Keys | JsonPath | Glob, value: JsonValue) -> list[JsonValue]:
