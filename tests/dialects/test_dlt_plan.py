@@ -292,10 +292,14 @@ def test_fields_of_the_parent():
     found = stream(endpoint, include_from_parent=["name"])
     assert found.partition.fields == (
         Field(name="users.id", path=Keys(path=("id",))),
-        Field(name="_users_name", path=Keys(path=("name",))),
+        Field(name="_users_name", path=Keys(path=("name",)), nullable=True, needed=True),
     )
     value = partition("_users_name")
     assert found.records.steps == (Carry(name="_users_name", value=value),)
+    cursor = {"incremental": {"cursor_path": "at"}}
+    found = stream({**endpoint, **cursor}, include_from_parent=["name"])
+    assert [f.name for f in found.partition.fields] == ["users.id"]
+    assert [f.name for f in found.partition.extras] == ["_users_name"]
 
 
 def test_fields_of_the_parent_by_name():

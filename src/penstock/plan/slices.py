@@ -22,10 +22,15 @@ from penstock.plan.request import Param
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A value of each parent record: found at `path`, known to the child as `name`."""
+    """A value of each parent record: found at `path`, known to the child as `name`.
+
+    A null is a value where it is `nullable`. Of extras, those that are `needed` may not be absent.
+    """
 
     name: str
     path: Keys | JsonPath | Glob
+    nullable: bool = False
+    needed: bool = False
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -40,12 +45,13 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A partition for each record of another stream, once for each set of `fields` values.
 
     `null` says what a record does whose first field is null: it is skipped, or an error. `absent`
-    says the same for a field that is not there at all. `extras` are values that only templates
-    see. With `repeat` the same values come as often as there are parents. `incremental` reads only
-    the parents that changed. `lazy` leads to the child's first page inside the parent's record.
-    With `within` a partition also holds that of its parent, as `parent_slice`. With `whole` there
-    is a partition for each page instead, or for each record that came on its own: what came is seen
-    as the extra value `item`, and its digest, called `page`, names the partition.
+    says the same for a field that is not there at all. `extras` are values that partitions
+    do not differ by. With `repeat` the same values come as often as there are parents.
+    `incremental` reads only the parents that changed. `lazy` leads to the child's first page inside
+    the parent's record. With `within` a partition also holds that of its parent, as `parent_slice`.
+    With `whole` there is a partition for each page instead, or for each record that came on its
+    own: what came is seen as the extra value `item`, and its digest, called `page`, names the
+    partition.
     """
 
     stream: str

@@ -29,6 +29,7 @@ from penstock.plan.pagination import (
 from penstock.plan.records import Carry, DetectRecords, Keys, RecordPath, Spread, Step
 from penstock.plan.slices import Slice, parents_of
 from penstock.plan.source import Places, Source, Stream
+from penstock.read.carried import Carried
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import FieldReader, Wanted, find_values, wanted
 from penstock.read.memory import Memory
@@ -119,8 +120,8 @@ class StreamContext:
         steps = stream.records.steps
         self.spreads = _spreads(steps)
         self.steps = Steps(steps[self.spreads :])
-        # The columns that slices add to their records.
-        self.carries = tuple(step for step in steps if isinstance(step, Carry))
+        seen = bool(self.steps) or stream.cursor is not None
+        self.carried = Carried([step for step in steps if isinstance(step, Carry)], seen=seen)
         self.keys = _key_reader(stream.hints.primary_key)
         self._laws: dict[int | None, Law] = {}
         turned = stream.pagination

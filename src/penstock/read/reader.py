@@ -410,6 +410,8 @@ class Reader:
         """Records of a page through the steps and the cursor."""
         tally, tracker = context.tally, going.tracker
         shaped = records
+        if context.carried:
+            shaped = records = context.carried.put(records, context.frame(going.piece))
         if context.steps:
             frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
             shaped = await _stepped(context, records, frame)

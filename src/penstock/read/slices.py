@@ -25,8 +25,6 @@ from penstock.read.state import (
     window_range,
 )
 
-Scalar = str | int | float | bool | None
-
 
 class Lineage:
     """Makes the partitions of a child from its parent's records, each set of values once."""
@@ -58,7 +56,9 @@ class Lineage:
                 self.skipped += 1
                 continue
             values = (*values, *self._within(above))
-            piece = Slice(partition=values, seen=self._extras(found), first=self._first(record))
+            piece = Slice(
+                partition=values, seen=self._extras(record, found), first=self._first(record)
+            )
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
                 yield piece
@@ -96,7 +96,7 @@ class Lineage:
         values: list[tuple[str, JsonValue]] = []
         for field, value in zip(self._parent.fields, found, strict=False):
             absent = isinstance(value, msgspec.UnsetType)
-            if absent or value is None:
+            if absent or (value is None and not field.nullable):
                 rule = self._parent.absent if absent else self._parent.null
                 if rule == "skip":
                     return None
@@ -104,13 +104,19 @@ class Lineage:
             values.append((field.name, value))  # type: ignore[arg-type]  # UNSET was ruled out
         return tuple(values)
 
-    def _extras(self, found: Sequence[Found]) -> tuple[tuple[str, JsonValue], ...]:
-        """The values that only templates see; one that is absent is null."""
-        extras = zip(self._parent.extras, found[len(self._parent.fields) :], strict=True)
-        return tuple(
-            (field.name, None if isinstance(value, msgspec.UnsetType) else value)
-            for field, value in extras
-        )
+    def _extras(
+        self, record: RawRecord, found: Sequence[Found]
+    ) -> tuple[tuple[str, JsonValue], ...]:
+        """The values that partitions do not differ by; one that is absent is null, or an error."""
+        extras: list[tuple[str, JsonValue]] = []
+        for field, value in zip(
+            self._parent.extras, found[len(self._parent.fields) :], strict=True
+        ):
+            absent = isinstance(value, msgspec.UnsetType)
+            if absent and field.needed:
+                raise self._lacking(field, record)
+            extras.append((field.name, None if isinstance(value, msgspec.UnsetType) else value))
+        return tuple(extras)
 
     def _lacking(self, field: Field, record: RawRecord) -> BodyError:
         whole = jsontext.decode(record)
@@ -149,17 +155,9 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
 
 def with_extras(piece: Slice, context: StreamContext) -> Slice:
     """The slice with the columns its records carry."""
-    if not context.carries:
+    if not context.carried:
         return piece
-    frame = context.frame(piece)
-    extras = tuple((c.name, _scalar(evaluate(c.value, frame))) for c in context.carries)
-    return msgspec.structs.replace(piece, extras=extras)
-
-
-def _scalar(value: JsonValue) -> Scalar:
-    if isinstance(value, (list, tuple, dict)):
-        return msgspec.json.encode(value).decode()
-    return value
+    return msgspec.structs.replace(piece, extras=context.carried.columns(context.frame(piece)))
 
 
 def describe(piece: Slice) -> str:

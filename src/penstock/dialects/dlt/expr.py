@@ -256,6 +256,11 @@ def partition_value(name: str) -> Ref:
     return Ref(at=Scope.SLICE, path=("partition", name))
 
 
+def extra_value(name: str) -> Ref:
+    """A value that the slice has beside its partition."""
+    return Ref(at=Scope.SLICE, path=("extra", name))
+
+
 def cursor_value(name: str) -> Ref:
     """The value of the slice's cursor: `start`, `end`, `initial` or `last`."""
     return Ref(at=Scope.SLICE, path=("cursor", name))

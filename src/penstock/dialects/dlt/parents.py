@@ -143,10 +143,12 @@ def _refuse(
     ctx.error("ambiguous-parent" if parents else "unknown-parent", message, wanted.node, hint)
 
 
-def partition(ctx: Context, draft: Draft, names: set[str]) -> Partition | None:
+def partition(ctx: Context, draft: Draft, names: set[str], *, cursor: bool) -> Partition | None:
     """The partition of a stream: its parents with every field it needs, and its lists.
 
-    Where there are several, every combination of them is one, the last varying fastest.
+    Where there are several, every combination of them is one, the last varying fastest. What
+    records carry tells partitions apart too, but not with a `cursor`: that one is the parent's,
+    whatever of it changes.
     """
     bindings = draft.bindings
     include = draft.resource.merged.get("include_from_parent")
@@ -160,7 +162,14 @@ def partition(ctx: Context, draft: Draft, names: set[str]) -> Partition | None:
             _unknown(ctx, stream, bindings.parent_nodes[stream], names)
             return None
         fields = _fields(ctx, draft, held, wanted)
-        members.append(Parent(stream=stream, fields=tuple(fields.values())))
+        beside = [f for f in fields.values() if cursor and f.nullable]
+        members.append(
+            Parent(
+                stream=stream,
+                fields=tuple(f for f in fields.values() if f not in beside),
+                extras=tuple(beside),
+            )
+        )
     members += (_listed(bindings, name, node) for name, node in bindings.lists.items())
     if len(members) > 1:
         return Product(members=tuple(members))
@@ -188,7 +197,8 @@ def _fields(
         if column in fields and fields[column].path != Keys(path=(key,)):
             message = f"the column {column!r} has the name of another field of the parent"
             ctx.error("conflict", message, draft.resource.place, "give the column another name")
-        fields[column] = Field(name=column, path=Keys(path=(key,)))
+        if column not in fields:
+            fields[column] = Field(name=column, path=Keys(path=(key,)), nullable=True, needed=True)
     draft.columns = tuple(wanted)
     return fields
 

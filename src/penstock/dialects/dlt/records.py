@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.expr import partition_value
+from penstock.dialects.dlt.expr import extra_value, partition_value
 from penstock.dialects.dlt.paths import record_path
 from penstock.dialects.document import Joined, Node, Opaque
 from penstock.plan.expr import JsonValue
@@ -47,9 +47,13 @@ def carried(names: Iterable[str]) -> tuple[Step, ...]:
     return tuple(Carry(name=n, value=partition_value(n), keep=True) for n in dict.fromkeys(names))
 
 
-def included(names: Iterable[str]) -> tuple[Step, ...]:
-    """Steps that write fields of the parent, which the partition knows by the same name."""
-    return tuple(Carry(name=n, value=partition_value(n)) for n in names)
+def included(names: Iterable[str], extras: Collection[str]) -> tuple[Step, ...]:
+    """Steps that write fields of the parent, known to the slice by the same name.
+
+    They are values of the partition, or `extras` that partitions do not differ by.
+    """
+    value = {True: extra_value, False: partition_value}
+    return tuple(Carry(name=n, value=value[n in extras](n)) for n in names)
 
 
 def processing(ctx: Context, node: Node | None) -> tuple[Step, ...]:

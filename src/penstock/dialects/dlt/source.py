@@ -31,7 +31,7 @@ from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
-from penstock.plan.check import check, tables_are_unique
+from penstock.plan.check import check, parents, tables_are_unique
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
@@ -258,9 +258,10 @@ def _with_cursor(ctx: Context, stream: Stream, found: Found | None) -> Stream:
 
 def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> Stream:
     """The stream with its parent, and with what its records carry from it."""
-    parent = stream.partition or partition(ctx, draft, names)
+    parent = stream.partition or partition(ctx, draft, names, cursor=stream.cursor is not None)
+    beside = {f.name for p in parents(parent) for f in p.extras}
     steps = (
-        *included(draft.columns),
+        *included(draft.columns, beside),
         *carried(n for n in draft.bindings.carried if n not in draft.columns),
         *stream.records.steps,
     )
