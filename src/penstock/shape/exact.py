@@ -15,7 +15,7 @@ from penstock.shape.place import Placer
 from penstock.shape.report import Tally
 from penstock.shape.schema import Discarded, Extra, Segment
 from penstock.shape.slices import Slices
-from penstock.shape.tree import Node, TableState, Tree
+from penstock.shape.tree import VALUE, Node, TableState, Tree
 from penstock.shape.values import Json, decode
 
 _EXCERPT = 200
@@ -50,7 +50,8 @@ class ExactLane:
 
     def _segment(self, segment: Segment) -> None:
         extras = segment.extras
-        for record in segment.records:
+        for given in segment.records:
+            record = _named(given)
             self._slices = Slices(record)
             try:
                 if self._discards:
@@ -73,8 +74,6 @@ class ExactLane:
                     value[key] = extra
             self._object(value, root.record, row)
             return
-        if type(value) is list:
-            value = Json(self._slices.text(()) or "")
         if value is not None:
             self._scalar(root.record, value, row)
         if extras:
@@ -147,7 +146,7 @@ class ExactLane:
     def _element(self, element: Any, record: Node, row: int) -> None:
         if type(element) is dict:
             self._object(element, record, row)
-        elif type(element) is list and record.nests:
+        elif type(element) is list and record.nests_lists:
             self._list(element, record, row)
         elif element is not None:
             self._scalar(record, element, row)
@@ -197,6 +196,12 @@ class ExactLane:
 
 
 _CONTAINERS = (dict, list)
+
+
+def _named(record: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    """The record, as an object with one field if it is a list: its items have a table then."""
+    text = bytes(record[:1] if isinstance(record, bytes) else memoryview(record)[:1])
+    return b'{"%b":%b}' % (VALUE.encode(), bytes(record)) if text == b"[" else record
 
 
 def _below(table: TableState, above: TableState) -> bool:

@@ -8,7 +8,7 @@ from penstock.plan.hints import Column, ColumnType, Hints, Nested
 from penstock.shape import names
 from penstock.shape.report import Tally
 from penstock.shape.schema import Schema, SystemStyle, Table, TableColumn
-from penstock.shape.tree import VALUE, ColumnState, Node, TableState, Tree
+from penstock.shape.tree import LIST, VALUE, ColumnState, Node, TableState, Tree
 from penstock.shape.values import decimal_size
 
 
@@ -123,7 +123,8 @@ def _restore_leaf(tree: Tree, table: TableState, column: TableColumn, *, flat: b
 def _by_name(tree: Tree, table: TableState, column: TableColumn) -> Node:
     """A node for a column that is known by its name alone, or that of its main column."""
     if not column.variant:
-        if table.parent is not None and column.name == VALUE:
+        lists = column.name == LIST and column.type == "json"
+        if table.parent is not None and (column.name == VALUE or lists):
             return table.record
         return table.record.field(column.name, tree.modes)
     main = column.name.removesuffix(f"__v_{column.type}")
@@ -141,7 +142,7 @@ def _declare(tree: Tree, table: TableState, column: Column, kind: ColumnType) ->
     node = _declared_node(tree, table, column.name)
     state = node.main
     if state is None:
-        state = tree.column(node, kind)
+        state = tree.column(node, kind, name=VALUE if node is table.record else None)
         node.table.unseen[state.name] = state
         _size(state, column)
     if state.type == kind:

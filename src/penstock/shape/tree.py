@@ -26,6 +26,7 @@ from penstock.shape.schema import (
 MAX_DEPTH = 100
 VALUE = "value"
 LIST = "list"
+LEVELS_OF_LISTS = 2  # of tables that a list in a list needs: dlt has it as the field of an object
 
 
 class ColumnState:
@@ -112,6 +113,11 @@ class Node:
         return self.room > 0 and not (
             self.main is not None and self.main.declared and self.main.type == "json"
         )
+
+    @property
+    def nests_lists(self) -> bool:
+        """The same of lists; one that stands in a list itself is two levels below it, as in dlt."""
+        return self.nests and (bool(self.path) or self.room >= LEVELS_OF_LISTS)
 
     @property
     def at(self) -> str:
@@ -345,7 +351,7 @@ class Tree:
         One with a stored `name` is not named anew; with `flat` it is a column in any case.
         """
         table = node.table
-        wanted = name or (f"{node.name}__v_{kind}" if variant else node.name)
+        wanted = name or _wanted(node, kind, variant=variant)
         if node.top is not None and not (flat or (wanted in self._deciding and not table.folded)):
             column = self._folded(node, kind, variant=variant)
         else:
@@ -421,7 +427,8 @@ class Tree:
     def _child_room(self, node: Node) -> int:
         # with dlt's limit only tables count; without one every level does, to bound recursion
         limited = self.hints.max_nesting is not None and self.hints.max_nesting < MAX_DEPTH
-        return (node.table.room if limited else node.room) - 1
+        room = node.table.room if limited else node.room
+        return room - (1 if node.path else LEVELS_OF_LISTS)
 
     def _child_name(self, node: Node) -> str:
         wanted = self._wanted_name(node)
@@ -464,6 +471,20 @@ class Tree:
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
         loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
         return TableColumn(name=name, type=kind, nullable=loadless)
+
+
+def _wanted(node: Node, kind: ColumnType, *, variant: bool) -> str:
+    """The name of a column that is free to choose it.
+
+    Lists in a list are no values to dlt: they have a column of their own, as they would a table.
+    """
+    table = node.table
+    if table.parent is not None and not node.path and not table.folded:
+        if kind == "json":
+            return LIST
+        if variant and node.main is not None and node.main.name == LIST and not node.variants:
+            return VALUE
+    return f"{node.name}__v_{kind}" if variant else node.name
 
 
 _HIDDEN = "\0"
