@@ -5,6 +5,8 @@ The process that runs dlt imports this file by itself, so it imports nothing but
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -78,3 +80,46 @@ class Open(Plain):
     """The same, where other keys are welcome."""
 
     model_config = ConfigDict(extra="allow")
+
+
+def _sum(record: dict[str, Any]) -> int:
+    return zlib.crc32(str(record.get("id")).encode())
+
+
+def some(record: dict[str, Any]) -> bool:
+    """Keep two records of three, whatever their ids are."""
+    return _sum(record) % 3 > 0
+
+
+def marked(record: dict[str, Any]) -> dict[str, Any]:
+    """One more field, and another value for one that every record has."""
+    return {**record, "mark": [_sum(record) % 10], "group": record["group"] + 10}
+
+
+def lowered(record: dict[str, Any]) -> dict[str, Any]:
+    """The same record, changed where it is, with its fields from the last to the first."""
+    record["lowered"] = str(record["id"]).lower()
+    return dict(reversed(record.items()))
+
+
+def doubled(record: dict[str, Any]) -> Any:
+    """Two records from one, with ids of their own."""
+    for nth in (1, 2):
+        yield {**record, "id": f"{record['id']}-{nth}"}
+
+
+def said_so(value: Any) -> str:
+    """A value for a request."""
+    return f"<{value}>"
+
+
+def lifted(response: Any, *_: Any, **__: Any) -> None:
+    """Change an answer before it is read: one more field beside the records."""
+    body = json.loads(response.content)
+    if isinstance(body, dict):
+        response._content = json.dumps({"lifted": 1, **body}).encode()
+
+
+def seen_all(record: dict[str, Any]) -> dict[str, Any]:
+    """The names of a record's fields beside them: what a step sees."""
+    return {**record, "seen": ",".join(sorted(record))}

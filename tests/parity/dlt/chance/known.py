@@ -1,0 +1,169 @@
+"""What differs on purpose, as docs/parity.md tells it: taken out before engines are compared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.parity.dlt.data import Parts
+from tests.parity.dlt.harness import Case, Outcome
+from tests.parity.dlt.harness import differences as plain
+
+MOST_LETTERS = 63
+Tables = dict[str, Any]
+
+CLASS = "a value of another class than its column's"
+WIDER = "a fraction where integers were"
+LONG = "names of more than 63 letters"
+DECLARED = "declared columns of a resource without a record"
+INSERTED = "`insert-only`, and a record that is there already comes with more items of a list"
+LATE = "a cursor on children of several parents"
+LAG = "records within the `lag` that did not change"
+CLEAR = "documents dlt refuses, whose meaning is clear"
+DIGITS = "a number with more digits than a double holds"
+# What dlt says of a scenario that Penstock runs, and the row that tells why.
+REFUSED = {
+    "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
+    "does not fit into precision": DIGITS,
+    "too large to fit in C integer": DIGITS,
+}
+ROWS = {CLASS, WIDER, LONG, DECLARED, INSERTED, LATE, LAG, CLEAR, DIGITS}
+
+
+def differences(
+    scenario: Parts, theirs: list[Outcome], ours: list[Outcome]
+) -> tuple[list[str], frozenset[str]]:
+    """What differs and is no row of the page, and the rows that were met."""
+    rows: set[str] = set()
+    said: list[str] = []
+    for nth, (their, our) in enumerate(zip(theirs, ours, strict=True), 1):
+        if their.error or our.error:
+            excuse = next((row for said_, row in REFUSED.items() if said_ in their.error), None)
+            if excuse and not our.error:
+                rows.add(excuse)
+            elif bool(their.error) != bool(our.error):
+                said.append(f"run {nth}: error: dlt {their.error!r}, penstock {our.error!r}")
+            break
+        case = Case(name="chance", config=lambda _base: {}, law=True)
+        a, b = alike(scenario, their.tables, our.tables, rows)
+        lines = plain(case, [_with(their, a)], [_with(our, b)])
+        said += [line.replace("run 1", f"run {nth}", 1) for line in lines]
+    return said, frozenset(rows)
+
+
+def _with(outcome: Outcome, tables: Tables) -> Outcome:
+    return Outcome(heard=outcome.heard, tables=tables, error=outcome.error)
+
+
+def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[Tables, Tables]:
+    """Both tables without what differs on purpose."""
+    their, our = _reduced(their), _reduced(our)
+    their = _renamed(their, our, rows)
+    empty = [name for name in set(our) - set(their) if not our[name]["rows"]]
+    if empty and '"columns"' in json.dumps(scenario["config"]):
+        rows.add(DECLARED)
+        our = {name: table for name, table in our.items() if name not in empty}
+    for name in set(their) & set(our):
+        a, b = _columns(their[name], our[name], rows)
+        their[name], our[name] = _classes(a, b, rows)
+    return their, our
+
+
+def _reduced(tables: Tables) -> Tables:
+    """The tables with parents that are told by id and place alone, whatever else they hold."""
+    found = {}
+    for name, table in tables.items():
+        rows = [{**r, **({"(parent)": _brief(r["(parent)"])} if "(parent)" in r else {})}
+                for r in table["rows"]]  # fmt: skip
+        found[name] = {"columns": dict(table["columns"]), "rows": rows}
+    return found
+
+
+def _brief(parent: str) -> str:
+    reader, at, found = json.JSONDecoder(), 0, []
+    while parent.startswith("[", at):
+        (own, index), at = reader.raw_decode(parent, at)
+        found.append((own.get("id"), index))
+    return repr(found) or parent
+
+
+# Names.
+
+
+def _renamed(their: Tables, our: Tables, rows: set[str]) -> Tables:
+    """The tables by the names that Penstock has for those that are too long for some databases."""
+    return {_short(name, set(our) - set(their), rows): table for name, table in their.items()}
+
+
+def _columns(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
+    fresh = set(our["columns"]) - set(their["columns"])
+    names = {c: _short(c, fresh, rows) for c in their["columns"]}
+    columns = {names[c]: kind for c, kind in their["columns"].items()}
+    held = [{names.get(c, c): v for c, v in row.items()} for row in their["rows"]]
+    return {"columns": columns, "rows": held}, our
+
+
+def _short(name: str, fresh: set[str], rows: set[str]) -> str:
+    if len(name) <= MOST_LETTERS:
+        return name
+    like = [
+        n for n in fresh if len(n) == MOST_LETTERS and n[:20] == name[:20] and n[-20:] == name[-20:]
+    ]
+    if len(like) != 1:
+        return name
+    rows.add(LONG)
+    return like[0]
+
+
+# Values of several classes in one field.
+
+
+def _classes(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
+    """Both tables with one cell for a field and its variants, where these are not the same."""
+    both = {*their["columns"], *our["columns"]}
+    bases = {c.partition("__v_")[0] for c in both if "__v_" in c}
+    for base in bases:
+        group = sorted(c for c in both if c == base or c.startswith(f"{base}__v_"))
+        if all(c in their["columns"] and c in our["columns"] for c in group):
+            kinds = [(their["columns"][c][0], our["columns"][c][0]) for c in group]
+            if all(a == b for a, b in kinds) and _cells(their, group) == _cells(our, group):
+                continue
+        rows.add(CLASS if "DOUBLE" not in str(our["columns"].get(base)) else WIDER)
+        kind = our["columns"].get(base) or their["columns"].get(base)
+        their, our = (_merged(t, base, group, kind) for t in (their, our))
+    return their, our
+
+
+def _cells(table: Any, group: list[str]) -> Counter[str]:
+    return Counter(repr([row.get(c) for c in group]) for row in table["rows"])
+
+
+def _merged(table: Any, base: str, group: list[str], kind: Any) -> Any:
+    columns = {c: k for c, k in table["columns"].items() if c not in group} | {base: kind}
+    rows = []
+    for row in table["rows"]:
+        value = next((row[c] for c in group if row.get(c) is not None), None)
+        rest = {c: v for c, v in row.items() if c not in group}
+        rows.append({**rest, base: None if value is None else _loose(value, str(kind))})
+    return {"columns": columns, "rows": rows}
+
+
+def _loose(value: Any, kind: str) -> str:
+    """A value as what dlt may have made of it: truths and texts of numbers are numbers."""
+    if isinstance(value, tuple):
+        value = json.loads(value[1])
+    text = str(value).strip().lower()
+    text = {"true": "1", "t": "1", "yes": "1", "false": "0", "f": "0", "no": "0"}.get(text, text)
+    try:
+        number = float(text)
+        return f"n {float(number != 0) if 'BOOLEAN' in kind else number!r}"
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return text
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"n {zoned.timestamp()!r}"

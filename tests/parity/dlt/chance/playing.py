@@ -1,0 +1,141 @@
+"""Playing a scenario, comparing what came of it, and cutting it down while it still differs."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.parity.dlt import steps
+from tests.parity.dlt.chance import answers, known
+from tests.parity.dlt.chance.compose import BASE
+from tests.parity.dlt.data import Parts
+from tests.parity.dlt.harness import Case, Oracle, Outcome, play
+from tests.parity.dlt.server import Stage
+
+Path_ = tuple[Any, ...]
+LONGEST = 60.0  # seconds of cutting down
+
+
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs, and by which rows of docs/parity.md the engines part on purpose."""
+
+    differs: list[str]
+    rows: frozenset[str] = frozenset()
+    error: str = ""
+    theirs: list[Outcome] = []
+    ours: list[Outcome] = []
+
+
+def built(config: Any, base: str) -> Any:
+    """A configuration with its functions, for an API at `base`."""
+    if isinstance(config, dict):
+        if set(config) == {"$step"}:
+            return getattr(steps, config["$step"])
+        return {k: built(v, base) for k, v in config.items()}
+    if isinstance(config, list):
+        return [built(v, base) for v in config]
+    return config.replace(BASE, base) if isinstance(config, str) else config
+
+
+class Player:
+    """Plays scenarios; dlt is started anew now and then, since it keeps what it has seen."""
+
+    def __init__(self, oracle: Oracle, stages: tuple[Stage, Stage]) -> None:
+        self._oracle, self._stages = oracle, stages
+
+    def play(self, scenario: Parts) -> Played:
+        """What both engines do with a scenario, and what of it differs."""
+        case = Case(
+            name=f"chance {scenario['seed']}",
+            config=lambda base: built(copy.deepcopy(scenario["config"]), base),
+            api=answers.api(copy.deepcopy(scenario["apis"])),
+            runs=scenario["runs"], law=True,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            theirs, ours = play(case, self._oracle, self._stages, Path(folder))
+        differs, rows = known.differences(scenario, theirs, ours)
+        error = next((o.error for o in theirs if o.error), "")
+        return Played(differs=differs, rows=rows, error=error, theirs=theirs, ours=ours)
+
+
+# Cutting down.
+
+
+def shrunk(player: Player, scenario: Parts, played: Played, seconds: float = LONGEST) -> Parts:
+    """The scenario without what its difference does not need."""
+    found = kinds(played.differs)
+    wanted = {kind for kind in found if kind.startswith("error")} or found
+    held, smaller, ends = scenario, True, time.monotonic() + seconds
+    while smaller:
+        smaller = False
+        for path in list(_places(held)):
+            cut = _without(held, path)
+            if time.monotonic() > ends:
+                return held
+            if cut is not None and kinds(player.play(cut).differs) & wanted:
+                held, smaller = cut, True
+    return held
+
+
+def kinds(differs: list[str]) -> set[str]:
+    """Differences without names and values: what must stay the same while a scenario shrinks."""
+    found = set()
+    for line in differs:
+        words = re.sub(r"^run \d+: ", "", line)
+        if words.startswith("error"):
+            theirs, _, ours = words.partition("penstock")
+            classes = sorted(set(re.findall(r"\w+(?:Error|Exception|Missing|Failed)\b", theirs)))
+            found.add(f"error: {' '.join(classes)} / {re.findall(r'[a-z-]+(?=:)', ours)[:1]}")
+        else:
+            clean = re.sub(r"^[^:]*: ", "", words)
+            found.add(" ".join(clean.split()[:3]) if "only" in clean[:5] else clean.split()[0])
+    return found
+
+
+def _places(scenario: Parts) -> Iterator[Path_]:
+    """What may be left out, large things first."""
+    found = [("config", *p) for p in _nodes(scenario["config"])]
+    found += [("apis", *p) for p in _nodes(scenario["apis"])]
+    yield from sorted(found, key=lambda p: (len(p), str(p[0])))
+    yield ("runs",)
+
+
+def _nodes(value: Any) -> Iterator[Path_]:
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = [(n, v) for n, v in reversed(list(enumerate(value)))]
+    for key, inner in items:
+        yield (key,)
+        for path in _nodes(inner):
+            yield (key, *path)
+
+
+def _without(scenario: Parts, path: Path_) -> Parts | None:
+    """The scenario without what stands at a path; None where nothing does, or it is needed."""
+    if path == ("runs",):
+        return {**scenario, "runs": 1} if scenario["runs"] > 1 else None
+    cut = copy.deepcopy(scenario)
+    held: Any = cut
+    for step in path[:-1]:
+        try:
+            held = held[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    last = path[-1]
+    if last in {"base_url", "client", "rounds", "kind", "size", "start"}:
+        return None
+    if isinstance(held, list) and len(path) > 2 and path[-2] == "rounds":
+        return None
+    try:
+        del held[last]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return cut

@@ -1,0 +1,129 @@
+"""Cases that chance found: each differed once, and is kept as it was cut down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.parity.dlt import steps
+from tests.parity.dlt.chance import answers
+from tests.parity.dlt.data import Parts, config, resource
+from tests.parity.dlt.harness import Case, Outcome, parts
+
+PLAIN = {"data_selector": "data", "paginator": "single_page"}
+
+
+def _case(
+    name: str, *resources: Parts, runs: int = 1, of: Parts | None = None, **apis: Any
+) -> Case:
+    """Resources, and what each of their paths answers."""
+    return Case(name=f"chance: {name}", runs=runs, api=answers.api(apis),
+                config=lambda base: config(base, *resources), **(of or {}))  # fmt: skip
+
+
+def _child(runs: int = 1, endpoint: Parts | None = None, **more: Any) -> tuple[Parts, Parts]:
+    """A parent and its child, which carries a field of it."""
+    parent = resource("p", {**PLAIN, "path": "parents"}, write_disposition="replace")
+    inside = {**PLAIN, "path": "kids/{resources.p.id}", **(endpoint or {})}
+    return parent, resource("c", inside, **{"include_from_parent": ["title"], **more})
+
+
+def _family(parents: list[list[Parts]], kids: list[list[Parts]]) -> Parts:
+    owner = {"field": "id", "where": ["path", 0]}
+    return {"parents": {"rounds": parents}, "kids": {"rounds": kids, "owner": owner}}
+
+
+def _included() -> Iterator[Case]:
+    """What children carry of their parents."""
+    two = [{"id": 1, "title": None}, {"id": 2, "title": "x"}]
+    kids = [{"id": 10, "_of": 1}, {"id": 20, "_of": 2}]
+    yield _case("a null of the parent", *_child(), **_family([two], [kids]))
+    nested = [{"id": 1, "o": {"a": 1, "b": [1]}, "l": [1, {"n": 2}]}, {"id": 2, "o": {}, "l": []}]
+    yield _case("an object and a list of the parent", *_child(include_from_parent=["o", "l"]),
+                **_family([nested], [kids]))  # fmt: skip
+    own = [{"id": 10, "_p_title": "own", "_of": 2}, {"id": 11, "_of": 2}]
+    yield _case("a field of the parent's name", *_child(), **_family([two], [own]))
+    yield _case("a step that sees what is carried",
+                *_child(processing_steps=[{"map": steps.seen_all}]),
+                **_family([two], [kids]))  # fmt: skip
+    since = {"incremental": {"cursor_path": "at", "initial_value": 0}}
+    renamed = [[{"id": 1, "title": "a"}], [{"id": 1, "title": "b"}]]
+    first = [{"id": 9, "at": 4, "_of": 1}, {"id": 10, "at": 5, "_of": 1}]
+    yield _case("a parent that changed, and a cursor", *_child(endpoint=since), runs=2,
+                **_family(renamed, [first, [*first, {"id": 11, "at": 6, "_of": 1}]]))  # fmt: skip
+    twice = [{"id": 1, "title": "a"}, {"id": 1, "title": "b"}]
+    yield _case("two parents of one id that differ", *_child(), **_family([twice], [kids]))
+
+
+def _empty() -> Iterator[Case]:
+    """Pages of which a path takes nothing, as their lists are empty."""
+    held = [{"id": n} for n in range(1, 5)]
+    pages = {"kind": "offset", "size": 2, "start": ["query", "offset"], "limit": ["query", "limit"]}
+    counted = {"type": "offset", "limit": 2, "total_path": None}
+    for wrap, path in (("each", "data[*].node"), ("groups", "groups[*].subs[*]"),
+                       ("by name", "data.*"), ("data", "data[?(@.id > 2)]")):  # fmt: skip
+        endpoint = {"path": "things", "data_selector": path, "paginator": counted}
+        yield _case(f"an empty page, {path}", resource("things", endpoint), of={"law": True},
+                    things={"rounds": [held], "wrap": wrap, "pages": pages})  # fmt: skip
+        single = {**endpoint, "paginator": "single_page"}
+        yield _case(f"nothing, {path}", resource("things", single),
+                    things={"rounds": [[]], "wrap": wrap})  # fmt: skip
+
+
+def _lists() -> Iterator[Case]:
+    """Lists that stand in lists."""
+    endpoint = {**PLAIN, "path": "things"}
+    grids: dict[str, list[Any]] = {
+        "lists": [[1, 2], [3, "x"], []],
+        "a number, then lists": [1, [2], "x"],
+        "lists, then a number": [[2], 1, [3], 2],
+        "objects and lists": [{"a": 1}, [2]],
+        "lists of objects": [[{"b": [1, [{"c": [5]}]]}]],
+    }
+    for kind, grid in grids.items():
+        held = [{"id": 1, "grid": grid}, {"id": 2, "grid": [[7]]}]
+        for depth in (1, 2, 3, 4, 5):
+            things = resource("things", endpoint, max_table_nesting=depth)
+            yield _case(f"{kind}, {depth} deep", things, things={"rounds": [held, held]}, runs=2)
+    for depth in (None, 0, 1):
+        more = {} if depth is None else {"max_table_nesting": depth}
+        yield _case(f"records that are lists, {depth} deep", resource("things", endpoint, **more),
+                    things={"rounds": [[[1, 2], [3, [4]], []]]})  # fmt: skip
+
+
+def _no_table(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert not theirs[0].tables
+    assert ours[0].tables == {"things": {"columns": {"v": ("DATE", "YES")}, "rows": []}}
+
+
+def _one_version(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """Dlt keeps the old row, and puts the items of both versions below it."""
+    assert theirs[1].rows("things", "id", "n") == [(1, "old")]
+    assert theirs[1].rows("things__l", "value") == [5, 8]
+    assert ours[1].tables == ours[0].tables
+
+
+def _parted() -> Iterator[Case]:
+    """In which the engines part on purpose."""
+    endpoint = {**PLAIN, "path": "things"}
+    yield _case("declared columns, and nothing comes",
+                resource("things", endpoint, columns={"v": {"data_type": "date"}}),
+                things={"rounds": [[]]},
+                of={"differs": ("declared columns of a resource without a record",),
+                    "check": _no_table})  # fmt: skip
+    versions = [[{"id": 1, "n": "old", "l": [5]}], [{"id": 1, "n": "new", "l": [7, 8]}]]
+    disposition = {"disposition": "merge", "strategy": "insert-only"}
+    row = "`insert-only`, and a record that is there already comes with more items of a list"
+    yield _case("insert-only, and a list has grown",
+                resource("things", endpoint, primary_key="id", write_disposition=disposition),
+                things={"rounds": versions}, runs=2,
+                of={"differs": (row,), "check": _one_version})  # fmt: skip
+    digits = "2024-01-02T03:04:05.1234567Z"
+    yield _case("seven digits of a second", resource("things", endpoint),
+                things={"rounds": [[{"v": digits}]]},
+                of={"differs": ("an instant with more digits than microseconds have",),
+                    "check": parts("things", ("v",), ["2024-01-02 03:04:05.123456+00"],
+                                   [digits])})  # fmt: skip
+
+
+CASES = [*_included(), *_empty(), *_lists(), *_parted()]
