@@ -35,6 +35,11 @@ ASKED = """
 info = pipeline.run(source("a"))
 info.raise_on_failed_jobs()
 first = {"jobs": info.has_failed_jobs, "dataset": info.dataset_name, "loads": len(info.loads_ids)}
+(package,) = info.load_packages
+first["package"] = [package.state, package.schema_name, package.jobs["failed_jobs"]]
+loaded = [job.job_file_info.table_name for job in package.jobs["completed_jobs"]]
+first["jobs_of_users"] = loaded.count("users")
+first["spent"] = info.finished_at >= info.started_at
 with pipeline.sql_client() as client:
     client.execute_sql("CREATE TABLE mine AS SELECT id FROM users WHERE number > %s", 19)
     with client.execute_query("SELECT count(*) FROM mine") as cursor:
@@ -235,11 +240,11 @@ def test_what_is_not_answered_ends_the_script(
 ):
     """What was loaded stays, and a warning says at which line the script stopped."""
     monkeypatch.chdir(tmp_path)
-    script = "info = pipeline.run(source('a'))\nx = info.load_packages\nkeep(x=1)\n"
+    script = "info = pipeline.run(source('a'))\nx = info.metrics\nkeep(x=1)\n"
     code, found = ours(script, stages[1])
     assert (code, found) == (0, None)
     told = capsys.readouterr().err
-    assert "Penstock has no load_info.load_packages; the rest of the script was not" in told
+    assert "Penstock has no load_info.metrics; the rest of the script was not" in told
     assert "pipeline.py:17" in told
 
 

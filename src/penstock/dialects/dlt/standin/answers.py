@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.record import AskedRun, caught_up, current, unfinished
@@ -81,6 +84,27 @@ class LoadInfo:
         """Rows by table."""
         return dict(self._loaded("row_counts").rows)
 
+    @property
+    def finished_at(self) -> datetime:
+        """When the run had ended."""
+        return _ended(self._loaded("finished_at"))
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run had begun."""
+        found = self._loaded("started_at")
+        return _ended(found) - timedelta(seconds=found.seconds)
+
+    @property
+    def load_packages(self) -> list[Package]:
+        """What was loaded: one package, as a run is whole or fails."""
+        return [Package(self._loaded("load_packages"), self.pipeline)]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """A job for each table that got rows."""
+        return self.load_packages[0].jobs["completed_jobs"]
+
     def asdict(self) -> dict[str, Any]:
         """What is known of the run."""
         found = self._loaded("asdict")
@@ -94,10 +118,46 @@ class LoadInfo:
         raise unfinished(f"load_info.{name}", name)
 
 
+def _ended(loaded: Loaded) -> datetime:
+    """When a run had ended; its id begins with when it began."""
+    began = datetime.strptime(loaded.run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return began + timedelta(seconds=loaded.seconds)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """That rows went to a table."""
+
+    table_name: str
+    rows: int
+    state: str = "completed_jobs"
+    failed_message: str | None = None
+
+    @property
+    def job_file_info(self) -> Job:
+        """Where its table is named, in dlt."""
+        return self
+
+
+class Package:
+    """What one run loaded."""
+
+    state = "loaded"
+
+    def __init__(self, loaded: Loaded, pipeline: Any) -> None:
+        self.load_id = loaded.run_id
+        self.schema_name: str = pipeline.default_schema_name
+        done = [Job(table_name=table, rows=count) for table, count in loaded.rows.items()]
+        self.jobs: dict[str, list[Job]] = {"completed_jobs": done, "failed_jobs": []}
+
+    def __getattr__(self, name: str) -> Any:
+        raise unfinished(f"load_info.load_packages[0].{name}", name)
+
+
 class Trace:
     """What is known of the last run: each of its steps tells the same."""
 
     def __init__(self, info: LoadInfo) -> None:
+        self._info = info
         self.last_extract_info = self.last_normalize_info = self.last_load_info = info
 
     def __str__(self) -> str:
@@ -108,6 +168,8 @@ class Trace:
         return str(self)
 
     def __getattr__(self, name: str) -> Any:
+        if name in {"started_at", "finished_at"}:
+            return getattr(self._info, name)
         raise unfinished(f"last_trace.{name}", name)
 
 
