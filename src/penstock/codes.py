@@ -31,7 +31,7 @@ CODES: dict[str, str] = {
     "duplicate-name": "Two streams have the same name.",
     "bad-name": "A stream has no name, or one that cannot be kept.",
     "no-streams": "The source has no streams.",
-    "shared-table": "Two streams both replace the same table, or two tables come to one name.",
+    "shared-table": "Two streams both load the same table, or two tables come to one name.",
     "unknown-parent": "A stream refers to a parent that does not exist or cannot be inferred.",
     "ambiguous-parent": "A parent must be inferred, and several streams could be it.",
     "several-parents": "Fields of the parent are wanted, and the resource has more than one.",

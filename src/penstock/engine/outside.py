@@ -84,9 +84,9 @@ class Outside:
         del auth, policy, frame
         raise ReadError(f"{request.full_url} cannot be asked so while a script is executed")
 
-    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
+    def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refuses: nothing is read yet."""
-        raise ReadError(f"{stream!r} is not read while a script is executed")
+        raise ReadError(f"{', '.join(streams)} is not read while a script is executed")
 
     def allows(self, url: str) -> bool:
         """Nobody names an origin yet."""

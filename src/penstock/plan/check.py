@@ -120,22 +120,24 @@ def _merges_blindly(stream: Stream) -> bool:
 
 
 def tables_are_unique(source: Source) -> Iterator[Finding]:
-    """No two streams replace one table."""
-    held: dict[str, str] = {}
+    """No two streams load one table."""
+    held: dict[str, Stream] = {}
     for stream in source.streams:
+        if not stream.selected or stream.table_of is not None:
+            continue
         table = stream.hints.table or stream.name
-        if stream.selected and stream.hints.write == "replace":
-            if table in held:
-                message = f"{held[table]!r} and {stream.name!r} both replace the table {table!r}"
-                hint = "give one of them another table name"
-                yield Finding(
-                    code="shared-table",
-                    severity="error",
-                    message=message,
-                    stream=stream.name,
-                    hint=hint,
-                )
-            held[table] = stream.name
+        other = held.setdefault(table, stream)
+        if other.name == stream.name:  # which is told of as such
+            continue
+        replaced = stream.hints.write == other.hints.write == "replace"
+        does = "replace" if replaced else "load"
+        yield Finding(
+            code="shared-table",
+            severity="error",
+            message=f"{other.name!r} and {stream.name!r} both {does} the table {table!r}",
+            stream=stream.name,
+            hint="give one of them another table name",
+        )
 
 
 def pages_hold_still(source: Source) -> Iterator[Finding]:

@@ -54,8 +54,8 @@ class Door(Protocol):
         """The answer to a request, signed, and asked for as often as a policy allows."""
         ...
 
-    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
-        """The records of another stream of the source, each with its slice."""
+    def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
+        """The records of other streams of the source, read at once, each with its slice."""
         ...
 
     def allows(self, url: str) -> bool:

@@ -36,9 +36,10 @@ class Closed:
         del auth, policy, frame
         raise _closed(request)
 
-    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
+    def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refuses."""
-        raise ReadError(f"a state is taken over without reading {stream!r}", code="state-offline")
+        names = ", ".join(streams)
+        raise ReadError(f"a state is taken over without reading {names}", code="state-offline")
 
     def allows(self, url: str) -> bool:
         """Nothing is asked, wherever it is."""

@@ -38,7 +38,7 @@ BATCH = 500  # records of a class that come as one page
 class Doorway:
     """The run as the classes of one stream see it; every method blocks its worker thread.
 
-    `read` begins to read another stream of the source.
+    `read` begins to read other streams of the source, by their names.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Doorway:
         asker: Asker,
         context: StreamContext,
         kept: dict[object, object],
-        read: Callable[[str], AsyncGenerator[Part, None]],
+        read: Callable[..., AsyncGenerator[Part, None]],
     ) -> None:
         self.values: Mapping[str, JsonValue] = context.settings.values
         self.kept = kept
@@ -94,9 +94,9 @@ class Doorway:
                 status=exc.status, url=request.full_url, headers=Headers(), body=b""
             )
 
-    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
-        """The records of another stream of the source, each with its slice."""
-        parts = self._read(stream)
+    def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
+        """The records of other streams of the source, read at once, each with its slice."""
+        parts = self._read(*streams)
         try:
             while (part := self._wait(_next(parts))) is not None:
                 if isinstance(part, SliceLost):

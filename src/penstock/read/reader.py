@@ -149,10 +149,10 @@ class Reader:
         found.open()
         return found
 
-    def _others(self, stream: str) -> AsyncGenerator[Part, None]:
-        """The parts of another stream, which a class of the document's own reads."""
+    def _others(self, *streams: str) -> AsyncGenerator[Part, None]:
+        """The parts of other streams, which a class of the document's own reads."""
         nest = self._nest
-        settings = msgspec.structs.replace(nest.settings, loaded=frozenset({stream}), fresh=True)
+        settings = msgspec.structs.replace(nest.settings, loaded=frozenset(streams), fresh=True)
         inner = Reader(nest.source, settings, self._asker, state={}, emit=_unheard)
         return inner.parts()
 

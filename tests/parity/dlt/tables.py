@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.parity.dlt.data import Parts, Record, answer, config, posts, resource
 from tests.parity.dlt.harness import Case, Check, Outcome, parts
+from tests.parity.dlt.server import Ask
 
 
 def _rows(
@@ -319,4 +320,49 @@ def _selectors() -> Iterator[Case]:
                    config=lambda base, e=endpoint: config(base, resource("things", e)))  # fmt: skip
 
 
-CASES = [*_types(), *_nesting(), *_names(), *_changes(), *_writes(), *_columns(), *_selectors()]
+def _shared() -> Iterator[Case]:
+    """Several resources that load one table."""
+
+    def listed(ask: Ask) -> Any:
+        number = ask.path.rpartition("/")[2]
+        held = [int(number)] if number.isdigit() else range(1, 3 + ask.round)
+        found = [{"id": n, "at": ask.round, "lines": [{"n": n}]} for n in held]
+        return found[0] if number.isdigit() else answer(found)
+
+    def things(name: str, path: str, **more: Any) -> Parts:
+        return resource(name, {"path": path, "paginator": "single_page"}, table_name="t", **more)
+
+    merged = {"primary_key": "id", "write_disposition": "merge"}
+    yield Case(
+        name="one table: a list, and the details of what it lists",
+        config=lambda base: config(
+            base, things("all", "things", **merged),
+            things("each", "things/{resources.all.id}", **merged),
+        ),
+        api=listed,
+    )  # fmt: skip
+    for disposition in ("append", "replace", "merge"):
+        how = {**merged, "write_disposition": disposition}
+        yield Case(
+            name=f"one table: two lists, {disposition}",
+            config=lambda base, how=how: config(
+                base, things("new", "new", **how), things("old", "old", **how),
+                resource_defaults={"max_table_nesting": 1},
+            ),
+            api=lambda ask: answer([
+                {"id": n + 10 * (ask.path == "/old"), "of": ask.path, "tags": ["a"]}
+                for n in range(ask.round)
+            ]),
+        )  # fmt: skip
+
+
+CASES = [
+    *_shared(),
+    *_types(),
+    *_nesting(),
+    *_names(),
+    *_changes(),
+    *_writes(),
+    *_columns(),
+    *_selectors(),
+]

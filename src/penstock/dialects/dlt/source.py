@@ -38,6 +38,7 @@ from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.records import Keys, Records
 from penstock.plan.source import Input, Source, Stream
+from penstock.plan.together import together
 
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
 _CLIENT = ("base_url", "headers", "auth", "paginator", "session", "retry", "concurrency",
@@ -125,6 +126,7 @@ def _source(ctx: Context, root: Node) -> Source | None:
         limits=limits(ctx, client),
         pipeline=ctx.document.pipeline,
     )
+    source = together(source)
     _checked(ctx, source, {resource.name: resource for resource in found})
     if not ctx.failed:
         _unhonoured(ctx, root, found)

@@ -58,9 +58,9 @@ class Alone:
         del auth, policy, frame
         return self.send(request)
 
-    def records(self, stream: str) -> Iterator[tuple[Slice, JsonValue]]:
+    def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refused."""
-        raise ReadError(f"{stream} cannot be read before the run begins")
+        raise ReadError(f"{', '.join(streams)} cannot be read before the run begins")
 
     def allows(self, url: str) -> bool:
         """Nothing is named."""
