@@ -103,6 +103,11 @@ def _one_version(theirs: list[Outcome], ours: list[Outcome]) -> None:
     assert ours[1].tables == ours[0].tables
 
 
+def _edited(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[1].rows("things", "n") == ["old"]
+    assert ours[1].rows("things", "n") == ["new"]
+
+
 def _parted() -> Iterator[Case]:
     """In which the engines part on purpose."""
     endpoint = {**PLAIN, "path": "things"}
@@ -118,6 +123,13 @@ def _parted() -> Iterator[Case]:
                 resource("things", endpoint, primary_key="id", write_disposition=disposition),
                 things={"rounds": versions}, runs=2,
                 of={"differs": (row,), "check": _one_version})  # fmt: skip
+    since = {**endpoint, "incremental": {"cursor_path": "at", "initial_value": 0}}
+    row = "a record that is merged, and changed without its cursor, where that is the newest"
+    edited = [[{"id": 1, "n": "old", "at": 5}], [{"id": 1, "n": "new", "at": 5}]]
+    yield _case("an edit at the boundary",
+                resource("things", since, primary_key="id", write_disposition="merge"),
+                things={"rounds": edited}, runs=2,
+                of={"differs": (row,), "check": _edited})  # fmt: skip
     digits = "2024-01-02T03:04:05.1234567Z"
     yield _case("seven digits of a second", resource("things", endpoint),
                 things={"rounds": [[{"v": digits}]]},

@@ -60,11 +60,14 @@ def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict
 
 def _owner(table: str, held: dict[str, Any], owner: dict[Any, Any]) -> Any:
     """The row above one of `table`: ids are its parent table's, whose name its own begins with."""
-    while "__" in table:
-        table = table.rpartition("__")[0]
-        if (table, held["parent"]) in owner:
-            return owner[table, held["parent"]]
-    return None
+    above = table
+    while "__" in above:
+        above = above.rpartition("__")[0]
+        if (above, held["parent"]) in owner:
+            return owner[above, held["parent"]]
+    # A shortened name does not begin with its parent's.
+    named = [found for (_, row_id), found in owner.items() if row_id == held["parent"]]
+    return named[0] if len(named) == 1 else None
 
 
 def _system(row: dict[str, Any]) -> dict[str, Any]:

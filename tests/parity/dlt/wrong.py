@@ -61,6 +61,11 @@ CASES = [
         "a": {"type": "incremental", "cursor_path": "x", "initial_value": 1, "end_value": 2}}}),
     _endpoint("an end without a start", "missing-key",
               {"incremental": {"cursor_path": "id", "end_value": 5}}),
+    _endpoint("an end before the start", "conflict",
+              {"incremental": {"cursor_path": "id", "initial_value": 5, "end_value": 4}}),
+    _endpoint("an end behind the start of the least", "conflict", {"incremental": {
+        "cursor_path": "at", "initial_value": "2024-01-01", "end_value": "2024-01-02",
+        "last_value_func": "min"}}),
     _endpoint("a cursor that records lack", "cursor-missing", {
         "path": "posts", "data_selector": "data",
         "incremental": {"cursor_path": "nowhere", "initial_value": 1}}),

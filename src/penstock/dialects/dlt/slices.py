@@ -118,7 +118,22 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
         window=window,
         boundary=_boundary(ctx, node, hints),
     )
-    return _with_options(ctx, cursor, node), rest
+    cursor = _with_options(ctx, cursor, node)
+    if start is not None and end is not None:
+        _in_order(ctx, start, end, cursor)
+    return cursor, rest
+
+
+def _in_order(ctx: Context, start: Node, end: Node, cursor: Cursor) -> None:
+    """Say that a range ends before it begins, and so holds nothing."""
+    first, last = start.value, end.value
+    numbers = isinstance(first, int | float) and isinstance(last, int | float)
+    if not numbers and not (start.kind == end.kind == "a text"):
+        return
+    least = cursor.pick == "min"
+    if (last > first) if least else (last < first):  # type: ignore[operator]  # of one class
+        message = f"end_value {last!r} is {'behind' if least else 'before'} initial_value {first!r}"
+        ctx.error("conflict", message, end, "a range begins at initial_value")
 
 
 def _bound(ctx: Context, node: Node | None) -> Expr | None:
