@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from penstock.plan.pagination import NextToken
@@ -9,6 +10,7 @@ from penstock.plan.slices import Slice
 from penstock.read import state as states
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import CountTracker, SpanTracker
+from penstock.read.decode import RawRecord
 from penstock.read.parts import StateEntries
 from penstock.read.state import Tracker, entry, state_key
 
@@ -52,6 +54,11 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     made = Tracker(cursor, mark, piece.range, whole=whole)
     context.tracker = made if cursor.shared else None
     return made
+
+
+def leading(tracker: AnyTracker | None, kept: Sequence[RawRecord]) -> Sequence[RawRecord]:
+    """The records of a page that lead to children, of which these are kept."""
+    return tracker.leads if isinstance(tracker, Tracker) else kept
 
 
 def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntries:

@@ -30,7 +30,7 @@ from penstock.read import state as states
 from penstock.read.airbyte_state import exported
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.closing import AnyTracker, closing_state, ending_state, make_tracker
+from penstock.read.closing import AnyTracker, closing_state, ending_state, leading, make_tracker
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
@@ -426,7 +426,8 @@ class Reader:
                 self._warn(context, "cursor-unread", f"records have no time in {context.name!r}")
         # A feed drops what is too old behind pagination, which looks at the page as it came.
         seen = shaped if isinstance(tracker, SpanTracker) and tracker.feed else kept
-        return Admitted(kept=kept, last=seen[-1] if seen else None, count=len(seen))
+        leads = leading(tracker, kept)
+        return Admitted(kept=kept, leads=leads, last=seen[-1] if seen else None, count=len(seen))
 
     async def _take(self, context: StreamContext, page: Walked, going: Going) -> None:
         """A page: its records through the steps and the cursor, out, and on to the children."""
@@ -445,7 +446,7 @@ class Reader:
             await self._out.put(await with_files(context, self._asker, self._spawn, part))
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
-            for made in feed.lineage.partitions(records, going.piece, loose=page.loose):
+            for made in feed.lineage.partitions(admitted.leads, going.piece, loose=page.loose):
                 await feed.put(made, going.own)
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"

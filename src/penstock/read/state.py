@@ -198,6 +198,7 @@ class Tracker:
         self._best_key = order_key(self._best, cursor) if self._best is not None else None
         self._near: list[tuple[Key, str]] = []
         self._prune_at = _PRUNE_FROM
+        self.leads: list[RawRecord] = []  # of the last page
         self.dropped = 0
         self.repeated = 0
         self.out_of_range = False
@@ -209,9 +210,14 @@ class Tracker:
             BodyError: a record has no cursor value, and the document does not say what then.
         """
         kept: list[RawRecord] = []
+        self.leads = []
         for record, values in zip(records, self._reader.read(records), strict=True):
-            if self._admits(record, values):
+            repeated = self.repeated
+            admitted = self._admits(record, values)
+            if admitted:
                 kept.append(record)
+            if admitted or (self._cursor.lag and self.repeated > repeated):
+                self.leads.append(record)
         return kept
 
     def _admits(self, record: RawRecord, values: tuple[Found, ...]) -> bool:

@@ -14,9 +14,14 @@ from penstock.read.decode import RawRecord
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The records of a page that are handed out; `last` is the one that pagination looks at."""
+    """The records of a page that are handed out; `last` is the one that pagination looks at.
+
+    `leads` are those that lead to children: a lag looks at them again, also where they are kept
+    already.
+    """
 
     kept: Sequence[RawRecord]
+    leads: Sequence[RawRecord]
     last: RawRecord | None
     count: int
 
