@@ -43,6 +43,12 @@ class Judge:
         self.discards = any("discard_row" in modes.values() for modes in every)
         self._bound = frozenset(table.name for table in known.tables) if known else frozenset()
 
+    def keeps_types(self, node: Node) -> bool:
+        """Whether the columns of a table have to stay of the types that they are."""
+        name = node.table.home.name
+        modes = self._nested.get(name, self._modes)
+        return modes["data_type"] != "evolve" and name in self._bound
+
     def allow(self, entity: Entity, node: Node, value: object) -> None:
         """Return if `node` may change for `value`.
 

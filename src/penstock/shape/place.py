@@ -45,10 +45,23 @@ class Placer:
             return self._first(node, value)
         kept = fits(main, value)
         if kept is None:
+            kept = self._contracted(main, value)
+        if kept is None:
             kept = self._widen(main, value)
         if kept is not None:
             return main, kept
         return self._variant(node, value)
+
+    def _contracted(self, column: ColumnState, value: Any) -> Any:
+        """`value` as `column` keeps it where its type may not change, or None.
+
+        The contract would leave out what can be spelled in that type without a loss.
+        """
+        if not self._judge.keeps_types(column.node):
+            return None
+        if column.type == "text" and type(value) is bool:
+            return str(value)
+        return coerce(value, column.type, column.precision, column.scale)
 
     def _first(self, node: Node, value: Any) -> Placed:
         kind = classify(value)
