@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from tests.parity.dlt import steps
@@ -138,4 +139,37 @@ def _parted() -> Iterator[Case]:
                                    [digits])})  # fmt: skip
 
 
-CASES = [*_included(), *_empty(), *_lists(), *_parted()]
+def _contracts() -> Iterator[Case]:
+    """Values that a column keeps without a loss, where a contract forbids others."""
+    of: dict[str, list[Any]] = {
+        "a text": ["a", 5, True, 1.5, 0],
+        "a number": [1, "12", "x", 2.5, "0"],
+        "a fraction": [1.5, "2.5", 3, "x"],
+        "an instant": ["2024-01-02T03:04:05Z", "2024-01-02", "x"],
+    }
+    for (kind, values), mode in product(of.items(), ("discard_row", "discard_value")):
+        things = resource(
+            "things", {**PLAIN, "path": "things"}, schema_contract={"data_type": mode}
+        )
+        runs = [[{"id": 0, "v": values[0]}], [{"id": n, "v": v} for n, v in enumerate(values)]]
+        yield _case(f"contract, {kind}, {mode}", things, things={"rounds": runs}, runs=2)
+
+
+def _lagged() -> Iterator[Case]:
+    """Parents in the lag lead to their children again, though they are kept already."""
+    since = {"incremental": {"cursor_path": "at", "initial_value": 0, "lag": 5}}
+    parent = resource("p", {**PLAIN, "path": "parents", **since}, write_disposition="merge",
+                      primary_key="id")  # fmt: skip
+    _, child = _child()
+    first = [{"id": 1, "at": 2, "title": "a"}, {"id": 2, "at": 9, "title": "b"}]
+    kids = [{"id": 10, "_of": 1}, {"id": 20, "_of": 2}]
+    late = [*kids, {"id": 21, "_of": 2}, {"id": 11, "_of": 1}]
+    runs = [first, [*first, {"id": 3, "at": 10, "title": "c"}]]
+    yield _case("late children of a parent in the lag", parent, child, runs=2,
+                **_family(runs, [kids, late]))  # fmt: skip
+
+
+CASES = [
+    *(*_included(), *_empty(), *_lists(), *_parted()),
+    *(*_contracts(), *_lagged()),
+]

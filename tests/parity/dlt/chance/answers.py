@@ -49,7 +49,10 @@ def _endpoint(spec: Parts, ask: Ask, rest: list[str]) -> Reply:
         held = [r for r in held if str(r.get("_of")) == str(wanted)]
         for fault in spec.get("faults", ()):
             if str(fault["of"]) == str(wanted):
-                return Reply(status=fault["status"], body={"error": fault["says"]})
+                ahead = place(ask, spec["pages"].get("start", ["query", ""]), rest)
+                beyond = str(ahead or 0) not in {"0", str(spec["pages"].get("base", 0))}
+                body = {"error": fault["says"]}
+                return Reply(status=fault["status"], body=body, empty=beyond)
     since = spec.get("since")
     if since:
         first = place(ask, since["where"], rest)

@@ -50,6 +50,7 @@ class _Made:
         self.known: list[Parts] = []  # what children can be made of
         self.names = rng.sample(NAMES, 4)
         self.client = _client(rng)
+        self.runs = rng.choice([1, 2, 2])
 
     def scenario(self, seed: int) -> Parts:
         config: Parts = {"client": self.client, "resources": self.resources}
@@ -58,7 +59,7 @@ class _Made:
             "seed": seed,
             "config": config,
             "apis": self.apis,
-            "runs": self.rng.choice([1, 2, 2]),
+            "runs": self.runs,
         }
 
     def chance(self, of: float) -> bool:
@@ -94,7 +95,10 @@ class _Made:
             **hints.of_table(rng, held),
         }
         cursor = None
-        if self.chance(0.4 if parent is None else 0.06):
+        # A cursor below parents of several pages, or in a second run, is a case of its own.
+        alone = parent is None or parent["pages"] == "none"
+        if alone and self.chance(0.4 if parent is None else 0.1):
+            self.runs = self.runs if parent is None else 1
             cursor = Cursor(rng)
             cursor.said(endpoint, spec)
         endpoint["path"] = self._path(stem)
@@ -104,7 +108,8 @@ class _Made:
         owners = _owners(parent, spec.get("owner", {}).get("field", ""))
         spec["rounds"] = rounds(rng, held, key, cursor, owners)
         self.resources.append(made)
-        self.known.append({"name": name, "rounds": spec["rounds"], "key": key})
+        pages = spec["pages"]["kind"]
+        self.known.append({"name": name, "rounds": spec["rounds"], "key": key, "pages": pages})
 
     def _asked(self, endpoint: Parts) -> None:
         """Params, headers and a body that say nothing of pages or parents."""

@@ -86,7 +86,8 @@ def of_table(rng: random.Random, fields: list[Parts]) -> Parts:
     if rng.random() < 0.15:
         said["max_table_nesting"] = rng.choice([0, 1, 2, 3])
     if rng.random() < 0.1:
-        said["table_name"] = rng.choice(["OtherThings", "some table", "käse", "t" * 50])
+        name = rng.choice(["OtherThings", "some table", "Räume", "t" * 50])
+        said["table_name"] = f"{name}{rng.randint(0, 9999)}"  # two resources have two tables
     lists = [f for f in fields if f["kind"] in {"objects", "scalars"}]
     if lists and rng.random() < 0.2:
         held = rng.choice(lists)

@@ -68,12 +68,30 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
         rows.add(DECLARED)
         our = {name: table for name, table in our.items() if name not in empty}
     grown = _grown(scenario["config"])
+    lagged = _lagged(scenario["config"])
     for name in set(their) & set(our):
         if name.startswith(grown):
             their[name] = _without_more(their[name], our[name], rows)
+        if name in lagged or name.startswith(tuple(f"{root}__" for root in lagged)):
+            their[name] = _once(their[name], our[name], rows)
         a, b = _columns(their[name], our[name], rows)
         their[name], our[name] = _classes(a, b, rows)
     return their, our
+
+
+def _lagged(config: Parts) -> tuple[str, ...]:
+    """The tables into which dlt may append the records of a lag once more."""
+    resources = [r for r in config["resources"] if '"lag"' in json.dumps(r)]
+    return tuple(identifier(r.get("table_name", r["name"])) for r in resources)
+
+
+def _once(their: Any, our: Any, rows: set[str]) -> Any:
+    """Their table without rows that come more than once, where ours has each of them."""
+    a, b = ({repr(sorted(r.items(), key=str)): r for r in t["rows"]} for t in (their, our))
+    if a.keys() != b.keys() or len(their["rows"]) == len(our["rows"]):
+        return their
+    rows.add(LAG)
+    return {**their, "rows": our["rows"]}
 
 
 def _grown(config: Parts) -> tuple[str, ...]:
