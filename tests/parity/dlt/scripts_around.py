@@ -278,6 +278,34 @@ def shop(api_token: str = dlt.secrets.value, region: str = dlt.config.value):
     })
 """
 
+GENERATED = """
+from requests.auth import AuthBase
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+
+os.environ["KEY"] = "k-123456"
+os.environ["REGION"] = "north"
+
+class Signed(AuthBase):
+    def __init__(self, key):
+        self.key = key
+
+    def __call__(self, request):
+        request.headers["Authorization"] = "Signed " + str(self.key)[::-1]
+        return request
+
+def read(client, path, region):
+    for page in client.paginate(path, paginator=SinglePagePaginator()):
+        for row in page:
+            yield {**row, "region": region, "place": f"{region}/{path}"}
+
+@dlt.source(name="shop")
+def shop(key: str = dlt.secrets.value, region: str = dlt.config.value):
+    client = RESTClient("BASE", auth=Signed(key), headers={"X-Region": region})
+    for path in ("users", "teams"):
+        yield dlt.resource(read(client, path, region), name=path)
+"""
+
 SECTIONS = """
 from typing import Optional
 
@@ -428,6 +456,9 @@ AROUND = {
     "what is asked before anything runs": Written(text=BEFORE, api=tokens),
     "values that functions enclose": Written(
         text=ENCLOSED, source="shop()", api=lambda _ask: rows(1, 2)
+    ),
+    "values that generators hold": Written(
+        text=GENERATED, source="shop()", api=lambda _ask: rows(1, 2)
     ),
     "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
     "one resource for several tables": Written(

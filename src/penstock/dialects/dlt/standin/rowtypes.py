@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
+from penstock.dialects.dlt.standin.references import Composed, Reference
 from penstock.dialects.python.calling import plain
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Column, ColumnType, Hints, Nested
@@ -73,12 +74,20 @@ def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> 
         below = (*table, *column)
         return [plain_row(one, kinds, below) for one in value]
     if isinstance(value, str):
-        return str.__str__(value)
+        return str.__str__(value) if type(value) is str else _text(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, datetime):
         return value.isoformat()
     return _typed(value, kinds, table, column)
+
+
+def _text(value: str) -> JsonValue:
+    """A text of a class of its own; one that stands for a value is that value."""
+    if isinstance(value, (Reference, Composed)):
+        found: JsonValue = value.resolved()
+        return found
+    return str.__str__(value)
 
 
 def _typed(value: Any, kinds: Kinds, table: _Way, column: _Way) -> JsonValue:

@@ -84,10 +84,12 @@ class _Settler:
         if not isinstance(function, types.FunctionType):
             self.value(function, depth)
             return
-        if depth == 0 or self._known(function) or _is_ours(function):
+        if depth == 0 or self._known(function):
             return
         for cell in function.__closure__ or ():
             self._cell(cell, depth)
+        if _is_ours(function):  # what hands over rows that a script has made
+            return
         found = function.__globals__
         for name in _names(function.__code__) & found.keys():
             made = self.value(found[name], depth - 1)
@@ -126,6 +128,11 @@ class _Settler:
             value[:] = [self.value(one, depth - 1) for one in value]
         elif isinstance(value, dict):
             self._dict(value, depth)
+        elif isinstance(value, types.GeneratorType):
+            held = value.gi_frame.f_locals if value.gi_frame is not None else {}
+            self.value(list(held.values()), depth)
+        elif isinstance(value, RESTClient):  # its texts are references to the run
+            self.value([value.auth, value.session], depth)
         elif not _is_ours(value) and not isinstance(value, types.ModuleType):
             self._dict(getattr(value, "__dict__", None), depth)
 
@@ -148,7 +155,7 @@ def _is_ours(value: object) -> bool:
     """Whether it is of the stand-in, which puts values in the place of references itself."""
     home = getattr(value, "__module__", None)
     home = home if isinstance(home, str) else type(value).__module__
-    return home.startswith(_OURS) or isinstance(value, (Part, RESTClient))
+    return home.startswith(_OURS) or isinstance(value, Part)
 
 
 def _names(code: types.CodeType) -> set[str]:
