@@ -15,7 +15,7 @@ from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JsonValue
 from penstock.plan.hints import Column, Hints
 from penstock.plan.pagination import SinglePage
-from penstock.plan.python import Retrieve
+from penstock.plan.python import ForTable, Retrieve
 from penstock.plan.records import Keys, Records
 from penstock.plan.request import Request
 from penstock.plan.source import Source, Stream
@@ -47,10 +47,14 @@ def table_of(stream: Stream) -> str:
 def _can(streams: Sequence[Stream]) -> bool:
     """Whether the streams can be read only, and written alike.
 
-    A cursor is kept by the stream that has it, which is none that is only read.
+    A cursor is kept by the stream that has it, which is none that is only read. Functions of the
+    document are called by the one that loads, where no steps of their own stand behind them.
     """
-    return len({_written(stream.hints) for stream in streams}) == 1 and not any(
-        stream.cursor is not None or stream.retrieve is not None for stream in streams
+    alike = len({_written(stream.hints) for stream in streams}) == 1
+    return alike and not any(
+        stream.cursor is not None
+        or (stream.retrieve is not None and bool(stream.partition or stream.records.steps))
+        for stream in streams
     )
 
 
@@ -67,7 +71,7 @@ def _whole(table: str, streams: Sequence[Stream]) -> Stream:
         records=Records(path=Keys()),
         pagination=SinglePage(),
         hints=msgspec.structs.replace(first, table=table, columns=tuple(columns.values())),
-        retrieve=_rows(tuple(stream.name for stream in streams)),
+        retrieve=_rows(streams),
     )
 
 
@@ -76,9 +80,16 @@ def _columns(streams: Iterable[Stream]) -> Iterator[Column]:
         yield from stream.hints.columns
 
 
-def _rows(names: tuple[str, ...]) -> Retrieve:
-    def made(door: Door, frame: Frame) -> Iterator[JsonValue]:
-        del frame
-        yield from (record for _slice, record in door.records(*names))
+def _rows(streams: Sequence[Stream]) -> Retrieve:
+    made_here = [stream.retrieve for stream in streams if stream.retrieve is not None]
+    read = [stream.name for stream in streams if stream.retrieve is None]
 
-    return Retrieve(function=made, name="+".join(names), said=", ".join(names))
+    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable]:
+        if read:
+            yield from (record for _slice, record in door.records(*read))
+        for one in made_here:
+            yield from one.function(door, frame)
+
+    names = [stream.name for stream in streams]
+    said = [stream.retrieve.said if stream.retrieve else stream.name for stream in streams]
+    return Retrieve(function=made, name="+".join(names), said=", ".join(said))

@@ -179,6 +179,11 @@ users = source.resources.get("users")
 users.add_map(lambda row: {**row, "last": row["id"]})
 users.add_map(lambda row: {**row, "id": row["id"] * 10}, insert_at=1)
 users.add_filter(lambda row: row["id"] > 10, 2)
+
+def known(row, meta):
+    return {**row, "meta": meta is None}
+
+users.add_map(known)
 users.write_disposition = "replace"
 users.max_table_nesting = 0
 teams = source.resources["teams"]
@@ -304,6 +309,23 @@ def shop(key: str = dlt.secrets.value, region: str = dlt.config.value):
     client = RESTClient("BASE", auth=Signed(key), headers={"X-Region": region})
     for path in ("users", "teams"):
         yield dlt.resource(read(client, path, region), name=path)
+"""
+
+TOGETHER = """
+@dlt.source(name="shop")
+def shop():
+    def of(region):
+        yield [{"id": n, "region": region} for n in range(2)]
+
+    for region in ("north", "south"):
+        yield dlt.resource(of(region), name=f"orders_{region}", table_name="orders",
+                           primary_key=["id", "region"], write_disposition="merge")
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE"},
+        "resources": [{"name": "orders_east", "table_name": "orders", "write_disposition": "merge",
+                       "primary_key": ["id", "region"],
+                       "endpoint": {"path": "orders", "paginator": "single_page"}}],
+    })
 """
 
 SECTIONS = """
@@ -459,6 +481,9 @@ AROUND = {
     ),
     "values that generators hold": Written(
         text=GENERATED, source="shop()", api=lambda _ask: rows(1, 2)
+    ),
+    "several functions for one table": Written(
+        text=TOGETHER, source="shop()", api=lambda _ask: rows(1, 2, region="east")
     ),
     "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
     "one resource for several tables": Written(

@@ -65,3 +65,26 @@ def test_a_table_replaced_by_several_runs_holds_the_rows_of_all(
     (theirs, ours), _second = both(REPLACED_LOOP, oracle, stages, tmp_path)
     assert set(theirs) == {"b9", "b10", "b11"}
     assert sorted(ours) == sorted(FIRST)
+
+
+DEFAULTED = """
+source = rest_api_source({
+    "client": {"base_url": "BASE"},
+    "resources": [{"name": "users", "endpoint": {"path": "a/users", "paginator": "single_page"}}],
+}, name="shop")
+for name, resource in source.resources.items():
+    resource.add_map(lambda row, of=name: {**row, "id": f"{of}/{row['id']}"})
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+pipeline.run(source, write_disposition="replace")
+"""
+
+
+def test_a_step_keeps_the_default_of_its_second_parameter(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """Scripts enclose values so in a loop; dlt puts null there."""
+    (theirs, ours), _second = both(DEFAULTED, oracle, stages, tmp_path)
+    assert theirs
+    assert all(found.startswith("None/") for found in theirs)
+    assert ours
+    assert all(found.startswith("users/") for found in ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
@@ -86,4 +87,27 @@ def _call(ctx: Context, node: Node, does: Literal["filter", "map", "expand"]) ->
         ctx.error("unsupported", message, node, hint)
         return []
     name = str(getattr(held, "__name__", type(held).__name__))
-    return [Call(does=does, function=cast("_Function", held), name=name)]
+    function = cast("_Function", held)
+    return [Call(does=does, function=WithMeta(function) if _asks(held) else function, name=name)]
+
+
+class WithMeta:
+    """A step of two parameters: the second, what dlt knows of the record besides, is null."""
+
+    def __init__(self, function: Callable[..., JsonValue | Iterable[JsonValue]]) -> None:
+        self.function = self.__wrapped__ = function
+
+    def __call__(self, value: JsonValue) -> JsonValue | Iterable[JsonValue]:
+        """What the step makes of a record."""
+        return self.function(value, None)
+
+
+def _asks(function: Callable[..., object]) -> bool:
+    """Whether a function cannot be called with a record alone."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a built-in
+        return False
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in places and p.default is p.empty]
+    return len(needed) == 2  # noqa: PLR2004 (the record, and what is known of it)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin.marks import Spot
+from penstock.dialects.dlt.standin.marks import Spot, caller
 from penstock.dialects.dlt.standin.parts import Incremental
 from penstock.dialects.dlt.standin.references import Reference, Sections, Unnamed
 from penstock.dialects.dlt.standin.specs import filled_in, hints_of, injected
@@ -130,8 +130,11 @@ def _names_of(value: Any, depth: int) -> bool:
 
 def spot_of(function: Callable[..., Any]) -> Spot | None:
     """Where a function is defined."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return Spot(code.co_filename, code.co_firstlineno, 1) if code is not None else None
+    found = inspect.unwrap(function)
+    code = getattr(found, "__code__", None)
+    if code is None or str(getattr(found, "__module__", "")).startswith(f"{__package__}."):
+        return caller()
+    return Spot(code.co_filename, code.co_firstlineno, 1)
 
 
 def held_by(function: Callable[..., Any]) -> Iterator[object]:
