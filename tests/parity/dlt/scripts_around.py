@@ -328,6 +328,27 @@ def shop():
     })
 """
 
+SESSION = """
+import requests
+from dlt.sources.helpers.requests import Client
+
+session = requests.Session()
+session.headers.update({"X-Version": "2", "X-Shop": "session"})
+session.auth = ("me", "s3cret")
+patient = Client(request_timeout=10, request_max_attempts=2).session
+patient.headers["X-Version"] = "3"
+
+def shop(name, session, **client):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "session": session, **client},
+        "resources": [{"name": name, "endpoint": {"path": name, "paginator": "single_page"}}],
+    }, name="shop")
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+pipeline.run(shop("users", session, headers={"X-Shop": "client"}))
+pipeline.run(shop("teams", patient, auth={"type": "bearer", "token": "t"}))
+"""
+
 SECTIONS = """
 from typing import Optional
 
@@ -485,6 +506,7 @@ AROUND = {
     "several functions for one table": Written(
         text=TOGETHER, source="shop()", api=lambda _ask: rows(1, 2, region="east")
     ),
+    "sessions of a client": Written(text=SESSION, api=lambda _ask: rows(1, 2)),
     "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
     "one resource for several tables": Written(
         text=TABLES, api=lambda ask: rows(1, 2, of=ask.path)

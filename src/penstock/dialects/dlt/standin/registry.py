@@ -9,7 +9,7 @@ from typing import Any
 from penstock.dialects.dlt.standin import paginators, signers
 from penstock.dialects.dlt.standin.calling import Action, IgnoreResponseException
 from penstock.dialects.dlt.standin.marks import Marked
-from penstock.dialects.dlt.standin.record import current
+from penstock.dialects.dlt.standin.record import current, remark
 
 
 def register_paginator(paginator_name: str, paginator_class: type) -> None:
@@ -39,6 +39,7 @@ def _register(what: str, name: str, made: type, root: type) -> None:
 
 def resolved(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """A configuration in which what names a class of the script's own is an instance of it."""
+    config = _with(config, "client", _without_session)
     if not current().registered:
         return config
     made = _with(config, "client", _parts)
@@ -77,11 +78,41 @@ def _with(held: Mapping[str, Any], key: str, change: Callable[[Any], Any]) -> Ma
     return held if made is held[key] else _changed(held, key, made)
 
 
-def _changed(held: Mapping[str, Any], key: str, value: Any) -> Mapping[str, Any]:
+def _changed(held: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     """A copy with another value, which knows the places of the first one."""
     made = held.copy() if isinstance(held, Marked) else dict(held)
     dict.__setitem__(made, key, value)
     return made
+
+
+_LIBRARYS = {"accept", "accept-encoding", "connection", "user-agent"}  # headers of any session
+
+
+def _without_session(client: Any) -> Any:
+    """A client that says itself what its session would send; one that does more stays as it is."""
+    session: Any = client.get("session") if isinstance(client, Mapping) else None
+    headers = getattr(session, "headers", None)
+    if not isinstance(headers, Mapping) or _does_more(session, client):
+        return client
+    own = {str(k): v for k, v in headers.items() if str(k).lower() not in _LIBRARYS}
+    made = _changed(client, "headers", {**own, **(client.get("headers") or {})})
+    if getattr(session, "auth", None) is not None:
+        user, password = session.auth
+        made = _changed(made, "auth", {"type": "http_basic", "username": user,
+                                       "password": password})  # fmt: skip
+    remark("of a session its headers and its name and password are used, and no more",
+           "use timeout, retry, concurrency and rate_limit of the client")  # fmt: skip
+    del made["session"]
+    return made
+
+
+def _does_more(session: Any, client: Mapping[str, Any]) -> bool:
+    """Whether a session has what no key of a client says."""
+    auth = getattr(session, "auth", None)
+    pair = isinstance(auth, tuple) and len(auth) == 2 and client.get("auth") is None  # noqa: PLR2004 (name and password)
+    unsafe = getattr(session, "verify", True) is not True or getattr(session, "cert", None)
+    shared = getattr(session, "params", None) or getattr(session, "proxies", None)
+    return bool((auth is not None and not pair) or unsafe or shared)
 
 
 def create_response_hooks(

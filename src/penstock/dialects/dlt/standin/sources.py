@@ -331,7 +331,9 @@ class DltSource:
             raise AttributeError(name)
         if name in self.resources:
             return self.resources[name]
-        if name in ON_SOURCE or name in _NOTHING:
+        if name == "exhausted":  # nothing of it is read before a run
+            return False
+        if name in ON_SOURCE or name in _NOTHING - {"schema"}:
             return self.settings.get(name)
         raise unknown(f"DltSource.{name}")
 
