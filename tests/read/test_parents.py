@@ -95,10 +95,20 @@ def test_a_parent_record_without_a_key_is_skipped_and_told():
 def test_a_parent_record_that_lacks_the_key_is_an_error():
     """A key that is not there at all is a mistake in the document; its keys are named."""
     found = read_all(source(top(), below("posts", "users")), paged([{"uid": 1, "name": "x"}]))
-    (lost,) = found.lost()
-    assert lost.stream == "users"
+    (lost,) = found.lost("users")
     assert lost.error.code == "parent-field"
     assert "uid, name" in str(lost.error)
+
+
+def test_what_its_parents_lack_is_missing_in_a_child():
+    """It read all that it knew of, and may not say that this was all there is."""
+    found = read_all(
+        source(top(), below("posts", "users")),
+        Api(lambda asked: answer(status=403) if asked.path == "/users" else {"data": rows(1)}),
+    )
+    (lost,) = found.lost("posts")
+    assert lost.error.code == "parent-lost"
+    assert "'users' could not be read in full" in str(lost.error)
 
 
 def test_parent_records_that_are_no_objects_are_an_error():

@@ -73,7 +73,7 @@ def _status(context: StreamContext, loader: StreamLoader | None) -> Status:
     if context.lost:
         read_any = tally.rows_read > 0 or sum(tally.ended.values()) > 0
         return "partial" if read_any and not _unshown(loader) else "failed"
-    return "partial" if _path_missed(context) and tally.rows_elsewhere else "done"
+    return "partial" if tally.misread else "done"
 
 
 def _unshown(loader: StreamLoader | None) -> bool:
@@ -115,7 +115,7 @@ def _findings(
     follows = stream.cursor is not None or (context.memory is not None and context.memory.used)
     if previous and previous.rows_read > 0 and tally.rows_read == 0 and not follows:
         found.append(("rows-gone", f"no record came; the last run had {previous.rows_read}"))
-    if _unshown(loader) and context.lost:
+    if _unshown(loader) and not context.whole:
         found.append(("not-replaced", "not all records came, so the old table is kept as it is"))
     return found
 

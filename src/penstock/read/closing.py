@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from penstock.errors import ReadError
 from penstock.plan.pagination import NextToken
 from penstock.plan.slices import Slice
 from penstock.read import state as states
@@ -13,6 +14,8 @@ from penstock.read.contiguous import CountTracker, SpanTracker
 from penstock.read.decode import RawRecord
 from penstock.read.parts import StateEntries
 from penstock.read.state import Tracker, entry, state_key
+
+_ABOVE = "mend what is said of it, then run the same command again"
 
 AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
 
@@ -59,6 +62,18 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
 def leading(tracker: AnyTracker | None, kept: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """The records of a page that lead to children, of which these are kept."""
     return tracker.leads if isinstance(tracker, Tracker) else kept
+
+
+async def missing_above(context: StreamContext) -> list[ReadError]:
+    """What a stream lacks because one of its parents was not read in full, once they are over."""
+    found = []
+    for above in context.parents:
+        await above.over.wait()
+        if not above.whole:
+            text = f"{above.name!r} could not be read in full"
+            found.append(ReadError(text, code="parent-lost", hint=_ABOVE))
+            found[-1].__cause__ = above.cause
+    return found
 
 
 def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntries:

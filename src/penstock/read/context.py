@@ -139,6 +139,11 @@ class StreamContext:
         return self.stream.name
 
     @property
+    def whole(self) -> bool:
+        """Whether all that was asked for was read, so far as can be told."""
+        return not (self.lost or self.tally.misread)
+
+    @property
     def depends_on_cursor(self) -> bool:
         """Whether a parent is read incrementally: it will not list a lost partition again."""
         return any(above.passes_over or above.depends_on_cursor for above in self.parents)

@@ -63,7 +63,7 @@ class SliceLost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamClosed(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing more comes of a stream; `complete` if no slice of it was lost."""
+    """Nothing more comes of a stream; `complete` if all of it was read."""
 
     stream: str
     complete: bool

@@ -30,7 +30,14 @@ from penstock.read import state as states
 from penstock.read.airbyte_state import exported
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
-from penstock.read.closing import AnyTracker, closing_state, ending_state, leading, make_tracker
+from penstock.read.closing import (
+    AnyTracker,
+    closing_state,
+    ending_state,
+    leading,
+    make_tracker,
+    missing_above,
+)
 from penstock.read.context import Settings, StreamContext, contexts
 from penstock.read.contiguous import CountTracker, SpanTracker, halves
 from penstock.read.decode import RawRecord, walked
@@ -472,7 +479,8 @@ class Reader:
             )
 
     async def _close(self, context: StreamContext) -> None:
-        await self._await_parents(context)
+        for lacking in await missing_above(context):
+            await self._lose(context, Slice(), lacking)
         ended = await self._ended(context)
         try:
             ended = (*ended, *ending_state(context))
@@ -481,12 +489,10 @@ class Reader:
         context.over.set()
         if not context.keeps_state:
             return
-        if not context.lost:
+        if context.whole:
             gone = [name for name in context.state if name.startswith("done/")]
             ended = (*ended, *((name, None) for name in [*gone, "pass"]))
-        await self._out.put(
-            StreamClosed(stream=context.name, complete=not context.lost, state=ended)
-        )
+        await self._out.put(StreamClosed(stream=context.name, complete=context.whole, state=ended))
 
     async def _ended(self, context: StreamContext) -> StateEntries:
         """The entries of a contiguous stream at its end, those of its parents among them."""
@@ -505,15 +511,6 @@ class Reader:
                 found.append(("parents", msgspec.json.encode(parents).decode()))
         context.keep(found)
         return tuple(found)
-
-    async def _await_parents(self, context: StreamContext) -> None:
-        """Wait until the parents are over; what they could not read is missing here too."""
-        for above in context.parents if context.itemwise else ():
-            await above.over.wait()
-            if above.lost and above.itemwise:
-                error = ReadError(f"{above.name!r} could not be read in full", code="parent-lost")
-                error.__cause__ = above.cause
-                await self._lose(context, Slice(), error)
 
     def _parents_state(self, context: StreamContext) -> JsonValue:
         """The states that the parents had, those a stream depends on; None where nothing is new."""

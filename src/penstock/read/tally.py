@@ -46,6 +46,11 @@ class Tally(msgspec.Struct, kw_only=True):
     detected: dict[str, None] = msgspec.field(default_factory=dict)
     failures: list[Failure] = msgspec.field(default_factory=list)
 
+    @property
+    def misread(self) -> bool:
+        """Whether rows stood in answers, and the record path in none of them."""
+        return self.path_missed > 0 and not self.path_found and bool(self.rows_elsewhere)
+
     def note(self, code: str, message: str) -> bool:
         """Keep a warning, once for each code and message; says whether it is new."""
         key = f"{code} {message}"
