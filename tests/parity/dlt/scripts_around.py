@@ -349,6 +349,36 @@ pipeline.run(shop("users", session, headers={"X-Shop": "client"}))
 pipeline.run(shop("teams", patient, auth={"type": "bearer", "token": "t"}))
 """
 
+OWN_SESSIONS = """
+import requests
+from dlt.sources.helpers.requests import Session
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+
+class Counting(requests.Session):
+    sent = 0
+
+    def send(self, request, **kwargs):
+        self.sent += 1
+        request.headers["X-Sent"] = str(self.sent)
+        return super().send(request, **kwargs)
+
+class Marking(Session):
+    def send(self, request, **kwargs):
+        request.headers["X-Marked"] = "1"
+        return super().send(request, **kwargs)
+
+def read(path, session):
+    client = RESTClient("BASE", paginator=SinglePagePaginator(), session=session)
+    for page in client.paginate(path):
+        yield page
+
+@dlt.source(name="shop")
+def shop():
+    yield dlt.resource(read("users", Counting()), name="users")
+    yield dlt.resource(read("teams", Marking(raise_for_status=False)), name="teams")
+"""
+
 SECTIONS = """
 from typing import Optional
 
@@ -507,6 +537,7 @@ AROUND = {
         text=TOGETHER, source="shop()", api=lambda _ask: rows(1, 2, region="east")
     ),
     "sessions of a client": Written(text=SESSION, api=lambda _ask: rows(1, 2)),
+    "classes of sessions": Written(text=OWN_SESSIONS, source="shop()", api=lambda _ask: rows(1, 2)),
     "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
     "one resource for several tables": Written(
         text=TABLES, api=lambda ask: rows(1, 2, of=ask.path)

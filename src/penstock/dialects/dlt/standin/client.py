@@ -98,8 +98,9 @@ class Asked:
 
 
 def _library(session: Any) -> Any:
-    """The library that a session of the script's own comes from."""
-    return sys.modules[type(session).__module__.partition(".")[0]]
+    """The library that a session of the script's own comes from, or that its class builds on."""
+    homes = (cls.__module__.partition(".")[0] for cls in type(session).__mro__)
+    return next(sys.modules[home] for home in homes if hasattr(sys.modules.get(home), "Request"))
 
 
 class RESTClient:
@@ -199,9 +200,9 @@ class RESTClient:
 
     def _sent(self, asked: Asked, run: Door, settings: Mapping[str, Any]) -> Any:
         prepared = asked.ready(self.session, run)
-        if isinstance(self.session, web.Session):
-            return patient(lambda: web.sent(prepared), run)
         kept = {k: v for k, v in settings.items() if k in {"timeout", "verify", "allow_redirects"}}
+        if isinstance(self.session, web.Session):
+            return patient(lambda: self.session.send(prepared, **kept), run)
         return self.session.send(prepared, **kept)
 
 
