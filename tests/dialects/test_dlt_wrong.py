@@ -238,6 +238,20 @@ CASES = {
             "d.yaml:3:25: error[unbound-placeholder]: {resource.a.id} stands for nothing here (valid are {resources.<resource>.<field>} and {incremental.<value>}; write {{ and }} for braces)",
         ],
     ),
+    "a null in a path": (
+        HEAD + "resources:\n" + "  - {name: a, endpoint: {path: 'x/{id}/y', params: {id: null}}}\n",
+        [
+            "d.yaml:3:57: error[wrong-type]: resources[0].endpoint.params.id must be a value, as it stands in the path, not null",
+        ],
+    ),
+    "a placeholder in a name": (
+        HEAD
+        + "resources:\n  - {name: p}\n"
+        + "  - {name: a, endpoint: {params: {'q{resources.p.id}': 1}}}\n",
+        [
+            "d.yaml:4:35: error[unsupported]: a placeholder in the name 'q{resources.p.id}' is not supported: it would differ by request (write one for each name, or the value alone as a placeholder)",
+        ],
+    ),
     "unbound in params": (
         HEAD + "resources:\n" + "  - name: a\n" + "    endpoint: {params: {q: '{x}'}}\n",
         [

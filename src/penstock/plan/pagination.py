@@ -540,14 +540,20 @@ def as_int(value: JsonValue, what: str) -> int:
     raise ExprError(f"{what} is {value!r}, not a whole number")
 
 
+_BOOLS = {
+    **dict.fromkeys(("yes", "true", "t", "y", "1"), True),
+    **dict.fromkeys(("no", "false", "f", "n", "0"), False),
+}
+
+
 def as_bool(value: JsonValue) -> bool:
-    """A boolean, also as the text `true` or `false`.
+    """A boolean, also as a text that means one, as dlt knows them.
 
     Raises:
         ExprError: it is none.
     """
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
+    if isinstance(value, str) and value.lower() in _BOOLS:
+        return _BOOLS[value.lower()]
     if isinstance(value, (bool, int)):
         return bool(value)
     raise ExprError(f"the sign for more pages is {value!r}, not true or false")

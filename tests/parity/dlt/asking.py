@@ -75,6 +75,8 @@ def _parents() -> Iterator[Case]:
                            "params": {"by": "{resources.posts.author.name}"}},
         "format": {"path": "posts/{resources.posts.id}/comments",
                    "params": {"wide": "{resources.posts.id:>5}", "r": "{resources.posts.title!r}"}},
+        "a param with a template in the path": {
+            "path": "posts/{post}/comments", "params": {"post": "{resources.posts.id}"}},
         "a static param in the path": {"path": "posts/{resources.posts.id}/{what}",
                                        "params": {"what": "comments", "x": 1}},
     }  # fmt: skip
@@ -83,6 +85,19 @@ def _parents() -> Iterator[Case]:
     path = {**PAGED, "path": "posts/{resources.posts.id}/comments"}
     yield _family("child: include_from_parent",
                   {"endpoint": path, "include_from_parent": ["title", "id"]})  # fmt: skip
+    yield _family("child: fields that are null, or nested", {
+        "endpoint": path, "include_from_parent": ["nothing", "author", "tags"]},
+        parent={"processing_steps": [{"map": steps.with_more}]})  # fmt: skip
+    yield _family("child: steps see fields of the parent", {
+        "endpoint": path, "include_from_parent": ["title"],
+        "processing_steps": [{"map": steps.with_parent}]})  # fmt: skip
+    yield _family("child: a key of the parent's", {
+        "endpoint": path, "include_from_parent": ["id"],
+        "primary_key": ["_posts_id", "id"]})  # fmt: skip
+    yield _family("child: a cursor beside a field that changes", {
+        "endpoint": {**path, "incremental": {"cursor_path": "id", "initial_value": 0}},
+        "include_from_parent": ["title"], "write_disposition": "append"},
+        parent={"processing_steps": [{"filter": steps.is_first}]})  # fmt: skip
     yield _family("child: parallelized", {"endpoint": path, "parallelized": True})
     yield _family("child: appended", {"endpoint": path, "write_disposition": "append"})
     yield _family("child: replaced", {"endpoint": path, "write_disposition": "replace"})
@@ -97,6 +112,12 @@ def _parents() -> Iterator[Case]:
     yield _family("child: of a child", {"endpoint": path},
                   resource("likes", {**DATA, "path": "comments/{resources.comments.id}/likes"},
                            include_from_parent=["post"]))  # fmt: skip
+    yield _family("child: fields of a grandparent", {
+        "endpoint": path, "include_from_parent": ["title", "nothing"]},
+        resource("likes", {**DATA, "path": "comments/{resources.comments.id}/likes",
+                           "params": {"t": "{resources.comments._posts_title}"}},
+                 include_from_parent=["_posts_title", "_posts_nothing"]),
+        parent={"processing_steps": [{"map": steps.with_more}]})  # fmt: skip
     yield _family("child: two children", {"endpoint": path},
                   resource("again", {**PAGED, "path": "posts/{resources.posts.id}/comments"},
                            table_name="comments_again"))  # fmt: skip

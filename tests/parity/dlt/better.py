@@ -145,6 +145,25 @@ PARENTS = Case(
 )  # fmt: skip
 
 
+def _numbers(ask: Ask) -> Any:
+    return answer([{"id": 7}] if ask.path == "/parents" else [{"path": ask.path}])
+
+
+def _formatted(theirs: Outcomes, ours: Outcomes) -> None:
+    assert "/p/7/kids" in theirs[0].targets()
+    assert "/p/007/kids" in ours[0].targets()
+
+
+FORMATTED = Case(
+    name="parts: a format in a path", runs=1, api=_numbers, check=_formatted,
+    config=lambda base: config(
+        base, resource("parents", DATA),
+        resource("kids", {**DATA, "path": "p/{resources.parents.id:03d}/kids"}),
+    ),
+    differs=("a format in a placeholder of a path, `{resources.a.id:03d}`",),
+)  # fmt: skip
+
+
 # W8: keys and numbers.
 
 
@@ -220,4 +239,4 @@ def _shortened(theirs: Outcomes, ours: Outcomes) -> None:
 NAMED = _shaped("a very long name", [{"id": 1, LONG: 1}], "names of more than 63 letters",
                 _shortened)  # fmt: skip
 
-CASES = [*W1, *DETECTED, MISSED, PARENTS, *SHAPED, GRAPHQL, NULLS, NAMED]
+CASES = [*W1, *DETECTED, MISSED, PARENTS, FORMATTED, *SHAPED, GRAPHQL, NULLS, NAMED]

@@ -45,6 +45,7 @@ MORES: dict[str, tuple[str | None, Any]] = {
     "": (None, None),
     "has_more": ("has_more", bool),
     "has_more as text": ("meta.more", lambda more: str(bool(more)).lower()),
+    "has_more as a word": ("more", lambda more: "yes" if more else "N"),
 }
 
 

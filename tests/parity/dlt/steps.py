@@ -123,3 +123,18 @@ def lifted(response: Any, *_: Any, **__: Any) -> None:
 def seen_all(record: dict[str, Any]) -> dict[str, Any]:
     """The names of a record's fields beside them: what a step sees."""
     return {**record, "seen": ",".join(sorted(record))}
+
+
+def with_parent(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with a field made of its parent's."""
+    return {**record, "of": f"{record['_posts_title']}/{record['id']}"}
+
+
+def is_first(record: dict[str, Any]) -> bool:
+    """Keep one record."""
+    return record["id"] == 1
+
+
+def with_more(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with a null and lists besides."""
+    return {**record, "nothing": None, "tags": ["x", {"y": record["id"]}]}

@@ -168,7 +168,10 @@ class Bindings:
                 node, 'a plain value, {"type": "resolve"} or {"type": "list"} to stand in a path'
             )
             return None
-        return self.ctx.expr(node)
+        if node.value is None:
+            self.ctx.wrong(node, "a value, as it stands in the path")
+            return None
+        return template(self, node, "text")
 
     def resolve(self, name: str, node: Node) -> Expr | None:
         """The value of a param that is bound to a parent's field."""

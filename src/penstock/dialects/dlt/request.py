@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.expr import Bindings, template
+from penstock.dialects.dlt.expr import Bindings, parse, template
 from penstock.dialects.dlt.repairs import quoted, reword
 from penstock.dialects.document import Node
 from penstock.plan.expr import Const, Expr, JoinUrl
@@ -70,8 +70,20 @@ def _headers(bindings: Bindings, endpoint: Node, client: Node | None) -> list[Pa
             child = own.get(name)
             assert child is not None, "the key was just listed"
             value = template(bindings, child, "text")
-            found[name.lower()] = _param("header", name, value)
+            named = _named(ctx, name, child)
+            found[named.lower()] = _param("header", named, value)
     return list(found.values())
+
+
+def _named(ctx: Context, text: str, node: Node) -> str:
+    """The name of a param or a header, which is the same in all requests."""
+    parts = parse(ctx, text, node, "text") or []
+    if all(isinstance(part, str) for part in parts):
+        return "".join(part for part in parts if isinstance(part, str))
+    hint = "write one for each name, or the value alone as a placeholder"
+    message = f"a placeholder in the name {text!r} is not supported: it would differ by request"
+    ctx.error("unsupported", message, node, hint, key=True)
+    return text
 
 
 def _param(place: str, name: str, value: Expr) -> Param:
@@ -93,7 +105,8 @@ def _query(bindings: Bindings) -> list[Param]:
         if isinstance(child.value, dict):
             _typed(bindings, name, child)
         else:
-            found.append(_param("query", name, template(bindings, child, "text")))
+            named = _named(bindings.ctx, name, child)
+            found.append(_param("query", named, template(bindings, child, "text")))
     return found
 
 
