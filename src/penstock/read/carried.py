@@ -18,15 +18,19 @@ class Carried:
     """What the records of one stream carry.
 
     A plain value is the same for all records of a slice, and becomes a column at once. It has to
-    stand in each record where something looks at it there: a step, or a cursor that tells records
-    apart by all they hold. Objects and lists stand there too, and become what others of a record
-    do.
+    stand in each record where something looks at it there: a step, a stream below, or a cursor that
+    tells records apart by all they hold. Objects and lists stand there too, and become what others
+    of a record do.
     """
 
     def __init__(self, carries: Sequence[Carry], *, seen: bool) -> None:
         self._carries = tuple(carries)
         self._seen = seen
         self._marks = {c.name: jsontext.encode(c.name) for c in carries if not c.keep}
+
+    def show(self) -> None:
+        """A stream below looks for it in the records."""
+        self._seen = True
 
     def __bool__(self) -> bool:
         """Whether records carry anything."""

@@ -290,6 +290,7 @@ def contexts(
             made[stream.name] = context
             for parent in above:
                 parent.children.append(context)
+                parent.carried.show()
         return made[stream.name]
 
     for stream in source.streams:

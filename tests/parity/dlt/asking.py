@@ -83,6 +83,27 @@ def _parents() -> Iterator[Case]:
     for name, endpoint in ways.items():
         yield _family(f"child: {name}", {"endpoint": {**PAGED, **endpoint}})
     path = {**PAGED, "path": "posts/{resources.posts.id}/comments"}
+    yield _family("child: parallelized", {"endpoint": path, "parallelized": True})
+    yield _family("child: appended", {"endpoint": path, "write_disposition": "append"})
+    yield _family("child: replaced", {"endpoint": path, "write_disposition": "replace"})
+    yield _family("child: parent is not selected", {"endpoint": path}, parent={"selected": False})
+    yield _family("child: parent is filtered", {"endpoint": path},
+                  parent={"processing_steps": [{"filter": steps.is_even}]})  # fmt: skip
+    yield _family("child: details of one", {
+        "endpoint": {"path": "posts/{resources.posts.id}/details"}, "name": "details"})  # fmt: skip
+    yield _family("child: single entity by its path",
+                  {"name": "details", "endpoint": {"path": "posts/{resources.posts.id}/details",
+                                                   "data_selector": "$"}})  # fmt: skip
+    yield _family("child: of a child", {"endpoint": path},
+                  resource("likes", {**DATA, "path": "comments/{resources.comments.id}/likes"},
+                           include_from_parent=["post"]))  # fmt: skip
+    yield _family("child: two children", {"endpoint": path},
+                  resource("again", {**PAGED, "path": "posts/{resources.posts.id}/comments"},
+                           table_name="comments_again"))  # fmt: skip
+
+
+def _included() -> Iterator[Case]:
+    path = {**PAGED, "path": "posts/{resources.posts.id}/comments"}
     yield _family("child: include_from_parent",
                   {"endpoint": path, "include_from_parent": ["title", "id"]})  # fmt: skip
     yield _family("child: fields that are null, or nested", {
@@ -98,29 +119,12 @@ def _parents() -> Iterator[Case]:
         "endpoint": {**path, "incremental": {"cursor_path": "id", "initial_value": 0}},
         "include_from_parent": ["title"], "write_disposition": "append"},
         parent={"processing_steps": [{"filter": steps.is_first}]})  # fmt: skip
-    yield _family("child: parallelized", {"endpoint": path, "parallelized": True})
-    yield _family("child: appended", {"endpoint": path, "write_disposition": "append"})
-    yield _family("child: replaced", {"endpoint": path, "write_disposition": "replace"})
-    yield _family("child: parent is not selected", {"endpoint": path}, parent={"selected": False})
-    yield _family("child: parent is filtered", {"endpoint": path},
-                  parent={"processing_steps": [{"filter": steps.is_even}]})  # fmt: skip
-    yield _family("child: details of one", {
-        "endpoint": {"path": "posts/{resources.posts.id}/details"}, "name": "details"})  # fmt: skip
-    yield _family("child: single entity by its path",
-                  {"name": "details", "endpoint": {"path": "posts/{resources.posts.id}/details",
-                                                   "data_selector": "$"}})  # fmt: skip
-    yield _family("child: of a child", {"endpoint": path},
-                  resource("likes", {**DATA, "path": "comments/{resources.comments.id}/likes"},
-                           include_from_parent=["post"]))  # fmt: skip
     yield _family("child: fields of a grandparent", {
         "endpoint": path, "include_from_parent": ["title", "nothing"]},
         resource("likes", {**DATA, "path": "comments/{resources.comments.id}/likes",
                            "params": {"t": "{resources.comments._posts_title}"}},
                  include_from_parent=["_posts_title", "_posts_nothing"]),
         parent={"processing_steps": [{"map": steps.with_more}]})  # fmt: skip
-    yield _family("child: two children", {"endpoint": path},
-                  resource("again", {**PAGED, "path": "posts/{resources.posts.id}/comments"},
-                           table_name="comments_again"))  # fmt: skip
 
 
 def _echo(ask: Ask) -> Reply:
@@ -323,4 +327,12 @@ def _detection() -> Iterator[Case]:
                    config=lambda base: config(base, "posts"))  # fmt: skip
 
 
-CASES = [*_parents(), *_plain(), *_auths(), *_actions(), *_processing(), *_detection()]
+CASES = [
+    *_parents(),
+    *_included(),
+    *_plain(),
+    *_auths(),
+    *_actions(),
+    *_processing(),
+    *_detection(),
+]
