@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from penstock.errors import ReadError
+from penstock.errors import ReadError, TransportError
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,7 +37,11 @@ class Outside:
         self._asker: Asker | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer to one request, whatever its status."""
+        """The answer to one request, whatever its status.
+
+        Raises:
+            TransportError: none came; it names the request.
+        """
         if self._thread is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few scripts ask)
 
@@ -53,7 +57,12 @@ class Outside:
             self._runner = asyncio.Runner()
             self._asker = self._runner.run(self._opened())
         assert self._asker is not None, "it is made with the runner"
-        return self._runner.run(self._asker.once("script", request, Tally()))
+        try:
+            return self._runner.run(self._asker.once("script", request, Tally()))
+        except TransportError as exc:
+            where = f"{request.method} {request.url.partition('?')[0]}"
+            message = f"{exc.message} ({where})"
+            raise TransportError(message, code=exc.code, request=exc.request) from exc
 
     async def _opened(self) -> Asker:
         from penstock.plan.source import Limits  # noqa: PLC0415 (few scripts ask)

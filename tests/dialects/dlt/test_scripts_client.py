@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from contextlib import closing
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +13,10 @@ import pytest
 from penstock.dialects import compile_document, load
 from penstock.dialects.airbyte.standin.calling import Alone
 from penstock.dialects.loading import Code
-from penstock.errors import OriginError, ReadError
+from penstock.engine.outside import Outside
+from penstock.errors import OriginError, ReadError, TransportError
 from penstock.plan.expr import Frame
-from penstock.plan.page import Headers, HttpResponse
+from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.plan.source import Most
 
 HEAD = """\
@@ -380,3 +382,11 @@ def test_labels_of_functions_hide_secrets(tmp_path):
     assert len(set(labels)) == 2
     assert "psecret" not in str(labels)
     assert all("x" in label and "5" in label for label in labels)
+
+
+def test_what_a_script_asks_in_vain_is_named():
+    """A script may ask an API before it makes its source; what gave no answer is told."""
+    request = HttpRequest(method="GET", url="http://127.0.0.1:1/users?key=s3cret")
+    with closing(Outside()) as outside, pytest.raises(TransportError) as failed:
+        outside.send(request)
+    assert failed.value.message.endswith("(GET http://127.0.0.1:1/users)")
