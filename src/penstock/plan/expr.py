@@ -421,6 +421,8 @@ def _converted(expr: Converted, value: JsonValue) -> JsonValue:
         return None
     try:
         found: object = expr.function(value)
+    except ExprError:
+        raise
     except Exception as exc:
         raise ExprError(f"{expr.name} failed on {value!r}: {exc!r}") from exc
     plain = isinstance(found, (str, int, float, list, tuple, dict)) or found is None

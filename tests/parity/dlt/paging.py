@@ -308,4 +308,39 @@ def _links() -> Iterator[Case]:
                 endpoint={"method": "POST", "json": {"a": 1}, "params": {"x": 1}})  # fmt: skip
 
 
-CASES = [*_offsets(), *_pages(), *_counted_odd(), *_cursors(), *_cursor_odd(), *_links()]
+def _found(ask: Ask) -> Reply:
+    """Pages that say in every way what follows, each among other things."""
+    start = ask.number("offset") or 10 * ask.number("page") or ask.number("after")
+    held = posts(ask.round, 22)[start : start + 10]
+    links = [{"rel": "self", "href": ask.target}]
+    if start + 10 < len(posts(ask.round, 22)):
+        links.append({"rel": "next", "href": f"{ask.base}/posts?after={start + 10}"})
+    counts = [{"of": "pages", "n": 3}, {"of": "posts", "n": len(posts(ask.round, 22))}]
+    ends = [{"k": "more", "v": len(links) > 1}]
+    return answer(held, links=links, counts=counts, ends=ends)
+
+
+def _jsonpaths() -> Iterator[Case]:
+    """Paths of paginators that say more than keys."""
+    more = "$.ends[?(@.k=='more')].v"
+    total = "$.counts[?(@.of=='posts')].n"
+    ways: dict[str, dict[str, Any]] = {
+        "a link": {"type": "json_link", "next_url_path": "$.links[?(@.rel=='next')].href"},
+        "a cursor": {"type": "cursor", "cursor_path": "$.data[-1:].id", "cursor_param": "after",
+                     "has_more_path": more},
+        "a total": {"type": "offset", "limit": 10, "total_path": total},
+        "has_more": {"type": "offset", "limit": 10, "total_path": None, "has_more_path": more},
+        "a total of pages": {"type": "page_number", "total_path": "$.counts[?(@.of=='pages')].n"},
+    }  # fmt: skip
+    for nth, (name, paginator) in enumerate(ways.items()):
+        yield _case(f"JSONPath of {name}", nth, paginator, _found)
+    lacking = {"type": "offset", "limit": 10, "total_path": "$.counts[?(@.of=='none')].n"}
+    yield Case(
+        name="JSONPath of a total that is not there", runs=1, api=_found, refused="no value for",
+        config=lambda base: config(base, resource("posts", {
+            "data_selector": "data", "paginator": lacking})),
+    )  # fmt: skip
+
+
+CASES = [*_offsets(), *_pages(), *_counted_odd(), *_cursors(), *_cursor_odd(), *_links(),
+         *_jsonpaths()]  # fmt: skip

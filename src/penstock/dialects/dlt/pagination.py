@@ -7,11 +7,11 @@ from typing import Literal
 
 from penstock.dialects.dlt.called import pages_of
 from penstock.dialects.dlt.context import Context, nearest
-from penstock.dialects.dlt.paths import check_jsonpath, steps
+from penstock.dialects.dlt.paths import First, check_jsonpath, steps
 from penstock.dialects.dlt.repairs import PAGINATOR_NAMES, entries, is_link, pairs, quoted, word
 from penstock.dialects.document import Node
 from penstock.dialects.repairing.edits import Beside, Edit, Rename, Rewrite
-from penstock.plan.expr import Const, Expr, Ref, Scope, Step
+from penstock.plan.expr import Const, Converted, Expr, Ref, Scope, Step
 from penstock.plan.pagination import (
     Counter,
     Detect,
@@ -103,8 +103,10 @@ def _built(ctx: Context, kind: str | None, node: Node, held: _Entries) -> Pagina
 # The parts that several kinds share.
 
 
-def answer_value(ctx: Context, node: Node | None, default: str, *, optional: bool) -> Ref:
-    """The value at a path of the answer."""
+def answer_value(
+    ctx: Context, node: Node | None, default: str, *, optional: bool
+) -> Ref | Converted:
+    """The value at a path of the answer: of a JSONPath that says more than keys, the first one."""
     text = ctx.text(node, default) or default
     found = steps(text)
     if found is None and node is not None:
@@ -112,8 +114,8 @@ def answer_value(ctx: Context, node: Node | None, default: str, *, optional: boo
         if problem is not None:
             ctx.error("bad-jsonpath", f"{text!r} is not a JSONPath: {problem}", node)
         else:
-            message = f"pagination reads plain paths only, not {text!r}"
-            ctx.error("unsupported", message, node, "write the keys that lead to the value")
+            whole = Ref(at=Scope.PAGE, path=("response",))
+            return Converted(value=whole, function=First(text=text, needed=not optional), name=text)
     return Ref(at=Scope.PAGE, path=("response", *(found or ())), optional=optional)
 
 
@@ -216,7 +218,7 @@ def _cursor(ctx: Context, node: Node, held: _Entries) -> Pagination:
         empty=ctx.flag(held.get("stop_after_empty_page"), default=False), more=_more(ctx, held)
     )
     named = "cursor_param" in held or "cursor_body_path" in held
-    if path is not None and not named and is_link(token.path[1:]):
+    if path is not None and not named and isinstance(token, Ref) and is_link(token.path[1:]):
         message = f"{path.plain()!r} is the place of a link, which is followed"
         hint = pairs(type="json_link", next_url_path=path.plain())
         edits: tuple[Edit, ...] = (Rename(node=path, name="next_url_path"),)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.document import Node
-from penstock.plan.expr import Step
+from penstock.errors import ExprError
+from penstock.plan.expr import JsonValue, Step
 from penstock.plan.records import JsonPath, Keys
 
 _STEP = re.compile(
@@ -72,6 +75,21 @@ def _finder(text: str) -> Callable[[Any], list[Any]]:
 def found_at(text: str, value: Any) -> Any:
     """The first value at a JSONPath of a decoded answer, or None."""
     return next(iter(all_at(text, value)), None)
+
+
+class First(msgspec.Struct, frozen=True, kw_only=True):
+    """The first value at a JSONPath of an answer; one that is `needed` has to be there."""
+
+    text: str
+    needed: bool = False
+
+    def __call__(self, value: JsonValue) -> JsonValue:
+        """The value."""
+        found = all_at(self.text, value)
+        if self.needed and not found:
+            raise ExprError(f"no value for {self.text!r}: nothing in the answer is there")
+        first: JsonValue = next(iter(found), None)
+        return first
 
 
 def all_at(text: str, value: Any) -> list[Any]:
