@@ -379,6 +379,20 @@ def shop():
     yield dlt.resource(read("teams", Marking(raise_for_status=False)), name="teams")
 """
 
+EMPTY = """
+@dlt.resource(name="users", write_disposition="merge", primary_key="id",
+              columns={"id": {"data_type": "bigint"}, "at": {"data_type": "timestamp"}})
+def users():
+    yield dlt.mark.materialize_table_schema()
+    yield from requests.get("BASE/users").json()
+
+from dlt.sources.helpers import requests
+
+@dlt.source(name="shop")
+def shop():
+    return users
+"""
+
 SECTIONS = """
 from typing import Optional
 
@@ -538,6 +552,9 @@ AROUND = {
     ),
     "sessions of a client": Written(text=SESSION, api=lambda _ask: rows(1, 2)),
     "classes of sessions": Written(text=OWN_SESSIONS, source="shop()", api=lambda _ask: rows(1, 2)),
+    "a table without rows": Written(
+        text=EMPTY, source="shop()", api=lambda ask: rows(1, ask.round - 1)
+    ),
     "values that stand in sections": Written(text=SECTIONS, api=lambda _ask: rows(1, 2)),
     "one resource for several tables": Written(
         text=TABLES, api=lambda ask: rows(1, 2, of=ask.path)

@@ -124,6 +124,8 @@ _TYPES = {"DltSource": sources.DltSource, "DltResource": sources.DltResource}
 _MARK = {
     "make_hints": tables.make_hints,
     "make_nested_hints": tables.make_hints,
+    "materialize_table_schema": tables.no_rows,
+    "materialize_schema_item": tables.no_rows,
     "with_hints": tables.with_hints,
     "with_table_name": tables.with_table_name,
 }

@@ -36,6 +36,11 @@ class Tagged:
         raise TypeError("rows of dlt.mark are yielded one by one, not in a list")
 
 
+def no_rows() -> list[Any]:
+    """`dlt.mark.materialize_table_schema`: no rows, as declared columns are there without any."""
+    return []
+
+
 def with_table_name(item: Any, table_name: str) -> Tagged:
     """Rows for the table of that name."""
     return Tagged(item, table_name)
