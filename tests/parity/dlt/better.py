@@ -117,6 +117,19 @@ MISSED = Case(
 )  # fmt: skip
 
 
+def _counting(ask: Ask) -> Any:
+    held = [{"id": n} for n in range(1, 8)][3 * ask.number("page") :][:3]
+    return answer(held, total=len(held) - 1)
+
+
+COUNTING = Case(
+    name="parts: a total that counts no pages", runs=1, api=_counting, check=_all_seven,
+    config=lambda base: config(base, resource("things", {
+        **DATA, "paginator": "page_number"})),
+    differs=("`total` in the answers of a `page_number` that names no `total_path`",),
+)  # fmt: skip
+
+
 # W6: values of parents.
 
 
@@ -239,4 +252,4 @@ def _shortened(theirs: Outcomes, ours: Outcomes) -> None:
 NAMED = _shaped("a very long name", [{"id": 1, LONG: 1}], "names of more than 63 letters",
                 _shortened)  # fmt: skip
 
-CASES = [*W1, *DETECTED, MISSED, PARENTS, FORMATTED, *SHAPED, GRAPHQL, NULLS, NAMED]
+CASES = [*W1, *DETECTED, MISSED, COUNTING, PARENTS, FORMATTED, *SHAPED, GRAPHQL, NULLS, NAMED]
