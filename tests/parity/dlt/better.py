@@ -177,6 +177,44 @@ FORMATTED = Case(
 )  # fmt: skip
 
 
+def _unbounded(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].targets() == ["/things?from=None&to=None"]
+    assert ours[0].targets() == ["/things"]
+
+
+BOUNDS = {"from": "{incremental.start_value}", "to": "{incremental.end_value}"}
+UNBOUNDED = Case(
+    name="parts: bounds without a value", runs=1, api=lambda _ask: answer([{"id": 1, "at": 1}]),
+    config=lambda base: config(base, resource("things", {
+        **DATA, "incremental": {"cursor_path": "at"}, "params": BOUNDS})),
+    differs=("a bound of an incremental that has no value, in a param's template",),
+    check=_unbounded,
+)  # fmt: skip
+
+
+def _meaningless(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].rows("things", "id") == [1]
+    assert ours[0].error
+    assert not ours[0].heard
+
+
+NOTHING = (
+    "what dlt takes and does nothing with: an unknown `action`, an incremental without "
+    "`cursor_path`"
+)
+MEANINGLESS = [
+    Case(
+        name=f"parts: {name}", runs=1, api=lambda _ask: answer([{"id": 1}]), check=_meaningless,
+        config=lambda base, said=said: config(base, resource("things", {**DATA, **said})),
+        differs=(NOTHING,),
+    )
+    for name, said in {
+        "an unknown action": {"response_actions": [{"status_code": 200, "action": "skip"}]},
+        "an incremental of nothing": {"incremental": {"initial_value": 1}},
+    }.items()
+]  # fmt: skip
+
+
 # W8: keys and numbers.
 
 
@@ -252,4 +290,17 @@ def _shortened(theirs: Outcomes, ours: Outcomes) -> None:
 NAMED = _shaped("a very long name", [{"id": 1, LONG: 1}], "names of more than 63 letters",
                 _shortened)  # fmt: skip
 
-CASES = [*W1, *DETECTED, MISSED, COUNTING, PARENTS, FORMATTED, *SHAPED, GRAPHQL, NULLS, NAMED]
+CASES = [
+    *W1,
+    *DETECTED,
+    MISSED,
+    COUNTING,
+    PARENTS,
+    FORMATTED,
+    UNBOUNDED,
+    *MEANINGLESS,
+    *SHAPED,
+    GRAPHQL,
+    NULLS,
+    NAMED,
+]
