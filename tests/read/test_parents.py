@@ -359,6 +359,40 @@ def test_marks_of_a_pass_that_was_cut_off_are_not_asked_again():
     assert second.state(state)["posts"] == {}
 
 
+def test_marks_of_a_pass_hold_for_the_parents_as_they_were():
+    """One that has changed is listed for the last time: what is below it is read again."""
+    hints = Hints(write="merge", primary_key=("id",))
+    above = top(cursor=UPDATED, hints=hints)
+    plan = source(above, below("posts", "users", hints=hints))
+    first, second = ([{"id": i, "at": at} for i in range(3)] for at in ("2026-01-01", "2026-01-02"))
+
+    def failing(asked):
+        return answer({}, status=404) if asked.path == "/users/1" else paged(first)(asked)
+
+    state = {"posts": read_all(plan, failing).state()["posts"]}  # the run ended before the parents'
+    assert [name[:5] for name in state["posts"]] == ["done/", "todo/", "done/"]
+    unchanged = read_all(plan, paged(first), state=state)
+    assert [u for u in unchanged.api.urls() if u.startswith("/users/")] == ["/users/1"]
+    changed = read_all(plan, paged([second[0], *first[1:]]), state=state)
+    asked = [u for u in changed.api.urls() if u.startswith("/users/")]
+    assert sorted(asked) == ["/users/0", "/users/1"]
+
+
+def test_what_breaks_off_below_closes_nothing_above():
+    """The state of a parent would move past records whose children never came."""
+
+    def broken(asked):
+        if asked.path == "/users/7":
+            raise ZeroDivisionError
+        return paged(rows(20))(asked)
+
+    parts = []
+    with pytest.raises(ZeroDivisionError):
+        read_all(source(top(), below("posts", "users")), broken, parts=parts)
+    closed = [part.stream for part in parts if isinstance(part, SliceClosed)]
+    assert "users" not in closed
+
+
 def test_a_fault_of_our_own_ends_the_run_loudly():
     """What is no error of reading is raised as it is, and nothing hangs."""
 

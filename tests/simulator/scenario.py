@@ -67,6 +67,8 @@ KINDS = (
     Kind(stream="kids_append", write="append", above="groups"),
     Kind(stream="kids_merge", write="merge", above="groups", passes=True),
     Kind(stream="kids_replace", write="replace", above="groups"),
+    Kind(stream="recent_merge", write="merge", above="recent"),
+    Kind(stream="recent_append", write="append", above="recent"),
     Kind(stream="manifest_merge", write="merge", document=MANIFEST),
     Kind(stream="manifest_kids", write="merge", document=MANIFEST, above="manifest_groups"),
 )

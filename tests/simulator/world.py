@@ -118,7 +118,7 @@ class World:
     def _page(self, asked: Asked) -> dict[str, Any]:
         rows, name = self._listed(asked), asked.path.split("/")[1]
         size = asked.number("size", self._size)
-        if name == "window":
+        if name in {"window", "recent"}:
             return {"data": rows}
         if name == "page":
             start, size = (asked.number("page", 1) - 1) * self._size, self._size
@@ -136,6 +136,13 @@ class World:
             "next": f"{BASE}/link?offset={after}" if more else None,
         }
 
+    def _recent(self, since: int) -> list[Row]:
+        """The groups in which something has changed since then, each with the last moment."""
+        last: dict[int, int] = {}
+        for row in self.rows.values():
+            last[row["g"]] = max(row["at"], last.get(row["g"], 0))
+        return [{"id": g, "at": at} for g, at in sorted(last.items()) if at >= since]
+
     def _listed(self, asked: Asked) -> list[Row]:
         """What a request lists, in an order in which new rows come last."""
         parts = asked.path.strip("/").split("/")
@@ -143,6 +150,8 @@ class World:
             return [
                 {"id": g, "name": f"g{g}"} for g in sorted({r["g"] for r in self.rows.values()})
             ]
+        if parts == ["recent"]:
+            return self._recent(int(asked.query.get("since") or 0))
         rows = list(self.rows.values())
         if parts[0] == "groups":
             rows = [row for row in rows if row["g"] == int(parts[1])]

@@ -234,12 +234,17 @@ async def reading(
     slowly: float = 0.0,
     stop_after: int | None = None,
     fresh: bool = False,
+    parts: list[Part] | None = None,
 ) -> Read:
-    """Everything `Reader` gives of a source. `slowly` seconds are taken over each part."""
+    """Everything `Reader` gives of a source. `slowly` seconds are taken over each part.
+
+    `parts` is the list that they come into, for whoever wants them of a run that breaks off.
+    """
     from datetime import UTC, datetime  # noqa: PLC0415 (needed here only)
 
     clock = clock or VirtualClock()
     found = Read(api, clock)
+    found.parts = parts if parts is not None else found.parts
     names = loaded if loaded is not None else [s.name for s in source.streams if s.selected]
     settings = Settings(
         values=values or {},

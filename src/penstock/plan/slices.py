@@ -218,7 +218,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     `partition` holds its values by name; `extras` are columns its records carry; `marks` are
     further values of the cursor by name (`initial`, `last`), and `seen` are further values of the
     partition; neither names the slice, templates only see them. `first` is its first page, where
-    that is known already.
+    that is known already. `version` is a digest of the records above that led here, where they
+    lead here again only once they have changed.
     """
 
     partition: tuple[tuple[str, JsonValue], ...] = ()
@@ -227,6 +228,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     seen: tuple[tuple[str, JsonValue], ...] = ()
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
     first: bytes | None = None
+    version: str = ""
 
     @cached_property
     def partition_key(self) -> str:

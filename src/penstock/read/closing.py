@@ -131,10 +131,19 @@ def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -
 
 
 def _done(context: StreamContext, piece: Slice) -> StateEntries:
-    """Partitions without a cursor are marked, so that a pass that is cut off can go on."""
+    """Partitions without a cursor are marked, so that a pass that is cut off can go on.
+
+    The mark is of the version of the records above: those that have changed since then lead to a
+    partition for the last time in a long while, and what it holds may have changed as well.
+    """
     partition = context.stream.partition
     if partition is None or context.stream.hints.write == "replace":
         return ()
     name = entry("done", piece.key)
-    context.state[name] = "true"
-    return ((name, "true"),)
+    context.state[name] = done_mark(piece)
+    return ((name, done_mark(piece)),)
+
+
+def done_mark(piece: Slice) -> str:
+    """What the state says of a slice that is complete."""
+    return piece.version or "true"

@@ -217,6 +217,7 @@ def _joined(one: Fed, other: Fed) -> Fed:
         one.piece,
         partition=(*one.piece.partition, *more),
         seen=(*one.piece.seen, *other.piece.seen),
+        version=one.piece.version + other.piece.version,
     )
     return Fed(piece=piece, gates=(*one.gates, *other.gates))
 
@@ -272,5 +273,6 @@ def _as_group(held: list[Fed]) -> Fed:
             values.setdefault(name, []).append(value)
         for name, value in fed.piece.seen:
             seen.setdefault(name, []).append(value)
-    piece = Slice(partition=tuple(values.items()), seen=tuple(seen.items()))
+    version = "".join(fed.piece.version for fed in held)
+    piece = Slice(partition=tuple(values.items()), seen=tuple(seen.items()), version=version)
     return Fed(piece=piece, gates=tuple(gate for fed in held for gate in fed.gates))

@@ -33,6 +33,7 @@ from penstock.read.channel import Channel
 from penstock.read.closing import (
     AnyTracker,
     closing_state,
+    done_mark,
     ending_state,
     leading,
     make_tracker,
@@ -289,7 +290,7 @@ class Reader:
         turn: Turn | None = None
         try:
             for cut in with_ranges(fed.piece, context):
-                if entry("done", cut.key) in context.state:
+                if context.state.get(entry("done", cut.key)) == done_mark(cut):
                     context.tally.slices_skipped += 1
                     continue
                 await lane.room.acquire()
@@ -299,8 +300,7 @@ class Reader:
                 lane.start(self._slice(context, cut, fed, turn))
         except ReadError as exc:
             await self._lose(context, fed.piece, exc)
-        finally:
-            fed.release()
+        fed.release()
 
     async def _slice(self, context: StreamContext, piece: Slice, fed: Fed, turn: Turn) -> None:
         """One slice, from its first page to its end, whatever that is."""
@@ -314,9 +314,9 @@ class Reader:
             turn.leave()
             await turn.wait_over()
             await self._lose(context, piece, exc)
-        finally:
-            turn.finish()
-            fed.release()
+        # Not where the run breaks off here: the stream above would close as if all had come.
+        turn.finish()
+        fed.release()
 
     async def _read_slice(self, context: StreamContext, piece: Slice, turn: Turn) -> None:
         start = self._resumes.pop((context.name, piece.key), None)

@@ -35,6 +35,7 @@ class Lineage:
         self._reader = FieldReader([f.path for f in (*parent.fields, *parent.extras)])
         self._seen: set[str] = set()
         self._pages: Counter[str] = Counter()
+        self._versioned = child.depends_on_cursor
         self.skipped = 0
 
     def partitions(
@@ -57,7 +58,10 @@ class Lineage:
                 continue
             values = (*values, *self._within(above))
             piece = Slice(
-                partition=values, seen=self._extras(record, found), first=self._first(record)
+                partition=values,
+                seen=self._extras(record, found),
+                first=self._first(record),
+                version=self._version(record, above),
             )
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
@@ -76,6 +80,13 @@ class Lineage:
             items: list[JsonValue] = [jsontext.decode(record) for record in held]
             item = items[0] if loose else items
             yield Slice(partition=(("page", name), *within), seen=(("item", item),))
+
+    def _version(self, record: RawRecord, above: Slice | None) -> str:
+        """What tells whether the parent has changed since a run that was cut off read the child."""
+        if not self._versioned:
+            return ""
+        before = above.version.encode() if above is not None else b""
+        return hashlib.sha256(before + bytes(record)).hexdigest()[:16]
 
     def _within(self, above: Slice | None) -> tuple[tuple[str, JsonValue], ...]:
         """The partition of the parent, where the child's holds it."""
