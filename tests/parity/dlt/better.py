@@ -177,6 +177,23 @@ FORMATTED = Case(
 )  # fmt: skip
 
 
+def _tagged(ask: Ask) -> Any:
+    return answer([{"id": 1, "tags": ["a", "b"]}] if ask.path == "/parents" else [{"n": 1}])
+
+
+def _listed(theirs: Outcomes, ours: Outcomes) -> None:
+    assert [h.ask.query for h in theirs[0].heard][1:] == [[("tag", "['a', 'b']")]]
+    assert [h.ask.query for h in ours[0].heard][1:] == [[("tag", "a"), ("tag", "b")]]
+
+
+LISTED = Case(
+    name="parts: a list in a param", runs=1, api=_tagged, check=_listed,
+    config=lambda base: config(base, resource("parents", DATA), resource("kids", {
+        **DATA, "params": {"tag": "{resources.parents.tags}"}})),
+    differs=("a list of a parent's as the whole value of a param",),
+)  # fmt: skip
+
+
 def _unbounded(theirs: Outcomes, ours: Outcomes) -> None:
     assert theirs[0].targets() == ["/things?from=None&to=None"]
     assert ours[0].targets() == ["/things"]
@@ -297,6 +314,7 @@ CASES = [
     COUNTING,
     PARENTS,
     FORMATTED,
+    LISTED,
     UNBOUNDED,
     *MEANINGLESS,
     *SHAPED,
