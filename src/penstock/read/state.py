@@ -310,8 +310,11 @@ class Tracker:
 
 
 def _fields(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:
-    """The fields that tell records at the boundary apart; None for the whole record."""
-    if whole or cursor.boundary is None:
+    """The fields that tell records at the boundary apart; None for the whole record.
+
+    None at all are told apart where the document says so, also by `whole` records.
+    """
+    if cursor.boundary is None or (whole and cursor.boundary):
         return None
     return tuple(Keys(path=(name,)) for name in cursor.boundary)
 

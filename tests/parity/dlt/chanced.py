@@ -165,6 +165,11 @@ def _lagged() -> Iterator[Case]:
     kids = [{"id": 10, "_of": 1}, {"id": 20, "_of": 2}]
     late = [*kids, {"id": 21, "_of": 2}, {"id": 11, "_of": 1}]
     runs = [first, [*first, {"id": 3, "at": 10, "title": "c"}]]
+    told = {"incremental": {"cursor_path": "at", "initial_value": 0, "primary_key": []}}
+    open_ = resource("p", {**PLAIN, "path": "parents", **told}, write_disposition="merge",
+                     primary_key="id")  # fmt: skip
+    yield _case("late children of a parent that is not told apart", open_, child, runs=2,
+                **_family([first, first], [kids, [*kids, {"id": 21, "_of": 2}]]))  # fmt: skip
     yield _case("late children of a parent in the lag", parent, child, runs=2,
                 **_family(runs, [kids, late]))  # fmt: skip
 
