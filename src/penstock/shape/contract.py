@@ -29,7 +29,9 @@ class DiscardValue(Exception):  # noqa: N818 (the same)
 
 
 class Judge:
-    """Applies a contract to what was there before the first block; a new table may grow freely.
+    """Applies a contract to what was there before the first block.
+
+    A new table may get columns and tables freely, but each column has the type of its first value.
 
     `nested` are the contracts of child tables that have one of their own, by name.
     """
@@ -46,8 +48,7 @@ class Judge:
     def keeps_types(self, node: Node) -> bool:
         """Whether the columns of a table have to stay of the types that they are."""
         name = node.table.home.name
-        modes = self._nested.get(name, self._modes)
-        return modes["data_type"] != "evolve" and name in self._bound
+        return self._nested.get(name, self._modes)["data_type"] != "evolve"
 
     def allow(self, entity: Entity, node: Node, value: object) -> None:
         """Return if `node` may change for `value`.
@@ -58,7 +59,8 @@ class Judge:
             DiscardValue: it is to leave out the value.
         """
         mode = self._nested.get(node.table.home.name, self._modes)[entity]
-        if mode == "evolve" or node.table.home.name not in self._bound:
+        new = entity != "data_type" and node.table.home.name not in self._bound
+        if mode == "evolve" or new:
             return
         if mode == "discard_value" or (mode == "discard_row" and entity == "tables"):
             raise DiscardValue  # rows of a table that must not come to be are all that goes
