@@ -330,8 +330,8 @@ def test_a_cursor_with_every_option():
         {
             "incremental": {
                 "cursor_path": "$.meta.t",
-                "initial_value": 5,
-                "end_value": 9,
+                "initial_value": 9,
+                "end_value": 5,
                 "last_value_func": "min",
                 "row_order": "desc",
                 "on_cursor_value_missing": "include",
@@ -343,7 +343,7 @@ def test_a_cursor_with_every_option():
         }
     ).cursor
     assert found.path == Keys(path=("meta", "t"))
-    assert (found.start, found.end) == (Const(value=5), Const(value=9))
+    assert (found.start, found.end) == (Const(value=9), Const(value=5))
     assert (found.pick, found.order, found.missing) == ("min", "desc", "include")
     assert (found.closed_start, found.closed_end, found.boundary) == (False, True, ())
     assert found.params == (query("s", cursor("start")), query("e", cursor("end")))

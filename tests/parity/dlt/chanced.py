@@ -155,6 +155,16 @@ def _contracts() -> Iterator[Case]:
         yield _case(f"contract, {kind}, {mode}", things, things={"rounds": runs}, runs=2)
 
 
+def _first_contracts() -> Iterator[Case]:
+    """A contract of types holds from the first value on; one of columns, once there is a table."""
+    values = [1, "x", 2.5, "12", 3]
+    held = [{"id": n, "v": v, **({"new": n} if n else {})} for n, v in enumerate(values)]
+    for mode in ("discard_row", "discard_value"):
+        contract = {"data_type": mode, "columns": mode}
+        things = resource("things", {**PLAIN, "path": "things"}, schema_contract=contract)
+        yield _case(f"contract at first, {mode}", things, things={"rounds": [held]})
+
+
 def _lagged() -> Iterator[Case]:
     """Parents in the lag lead to their children again, though they are kept already."""
     since = {"incremental": {"cursor_path": "at", "initial_value": 0, "lag": 5}}
@@ -176,5 +186,5 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted()),
-    *(*_contracts(), *_lagged()),
+    *(*_contracts(), *_first_contracts(), *_lagged()),
 ]
