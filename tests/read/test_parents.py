@@ -378,6 +378,28 @@ def test_marks_of_a_pass_hold_for_the_parents_as_they_were():
     assert sorted(asked) == ["/users/0", "/users/1"]
 
 
+@pytest.mark.parametrize("write", ["merge", "append"])
+def test_a_table_that_is_replaced_gets_all_that_is_above_it(write):
+    """Also what a run that was cut off had read: again, or the table stays until the next run."""
+    middle = below("posts", "users", hints=Hints(write=write, primary_key=("id",)))
+    leaf = below("notes", "posts", hints=Hints(write="replace"))
+    plan = source(top(), middle, leaf)
+
+    def failing(asked):
+        return answer({}, status=404) if asked.path == "/users/1" else paged(rows(3))(asked)
+
+    state = read_all(plan, failing).state()
+    again = read_all(plan, paged(rows(3)), state=state)
+    asked = sorted(u for u in again.api.urls() if u.startswith("/users/"))
+    if write == "merge":
+        assert asked == ["/users/0", "/users/1", "/users/2"]
+        assert not again.lost("notes")
+    else:
+        assert asked == ["/users/1"]
+        (lost,) = again.lost("notes")
+        assert (lost.error.code, lost.error.hint[:9]) == ("parent-lost", "run the s")
+
+
 def test_what_breaks_off_below_closes_nothing_above():
     """The state of a parent would move past records whose children never came."""
 

@@ -42,7 +42,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What is loaded, and what is promised of it.
 
     `once` has nothing to say what is new: a run after one that was complete appends all again.
-    `above` is the stream of its parents. A `pass` over them that was cut off is gone on with: what
+    `above` are the streams above it. A `pass` over them that was cut off is gone on with: what
     is new meanwhile in a partition that was read already is for the pass after it.
     """
 
@@ -50,7 +50,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     write: str
     document: str = "world.yaml"
     once: bool = False
-    above: str | None = None
+    above: tuple[str, ...] = ()
     passes: bool = False
 
 
@@ -64,13 +64,16 @@ KINDS = (
     Kind(stream="merge_windows", write="merge"),
     Kind(stream="replace_page", write="replace"),
     Kind(stream="replace_link", write="replace"),
-    Kind(stream="kids_append", write="append", above="groups"),
-    Kind(stream="kids_merge", write="merge", above="groups", passes=True),
-    Kind(stream="kids_replace", write="replace", above="groups"),
-    Kind(stream="recent_merge", write="merge", above="recent"),
-    Kind(stream="recent_append", write="append", above="recent"),
+    Kind(stream="kids_append", write="append", above=("groups",)),
+    Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
+    Kind(stream="kids_replace", write="replace", above=("groups",)),
+    Kind(stream="recent_merge", write="merge", above=("recent",)),
+    Kind(stream="recent_append", write="append", above=("recent",)),
+    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
+    Kind(stream="deep_append", write="append", above=("recent", "middle")),
+    Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
     Kind(stream="manifest_merge", write="merge", document=MANIFEST),
-    Kind(stream="manifest_kids", write="merge", document=MANIFEST, above="manifest_groups"),
+    Kind(stream="manifest_kids", write="merge", document=MANIFEST, above=("manifest_groups",)),
 )
 
 
@@ -78,7 +81,7 @@ KINDS = (
 def plan(kind: Kind, concurrency: int) -> Source:
     """The plan of one kind, its parents' stream included."""
     source = compile_source(str(DOCUMENTS / kind.document)).need()
-    names = {kind.stream, kind.above}
+    names = {kind.stream, *kind.above}
     streams = tuple(s for s in source.streams if s.name in names)
     limits = msgspec.structs.replace(source.limits, concurrency=concurrency)
     return msgspec.structs.replace(source, streams=streams, limits=limits)

@@ -153,6 +153,8 @@ class World:
         if parts == ["recent"]:
             return self._recent(int(asked.query.get("since") or 0))
         rows = list(self.rows.values())
+        if parts[0] == "group":  # one record of its own, which never changes
+            return [{"id": int(parts[1])}]
         if parts[0] == "groups":
             rows = [row for row in rows if row["g"] == int(parts[1])]
         if since := asked.query.get("since"):

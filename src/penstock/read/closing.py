@@ -15,6 +15,7 @@ from penstock.read.decode import RawRecord
 from penstock.read.parts import StateEntries
 from penstock.read.state import Tracker, entry, state_key
 
+_AGAIN = "run the same command again: all of it is read then"
 _ABOVE = "mend what is said of it, then run the same command again"
 
 AnyTracker: TypeAlias = "Tracker | SpanTracker | CountTracker"
@@ -73,6 +74,9 @@ async def missing_above(context: StreamContext) -> list[ReadError]:
             text = f"{above.name!r} could not be read in full"
             found.append(ReadError(text, code="parent-lost", hint=_ABOVE))
             found[-1].__cause__ = above.cause
+        elif above.tally.slices_skipped and context.stream.hints.write == "replace":
+            text = f"{above.name!r} only went on with what an earlier run had left"
+            found.append(ReadError(text, code="parent-lost", hint=_AGAIN))
     return found
 
 
@@ -147,3 +151,12 @@ def _done(context: StreamContext, piece: Slice) -> StateEntries:
 def done_mark(piece: Slice) -> str:
     """What the state says of a slice that is complete."""
     return piece.version or "true"
+
+
+def is_done(context: StreamContext, piece: Slice) -> bool:
+    """Whether a run that was cut off has read a slice, so that this one passes it over.
+
+    Not where all that is below it is needed again, if its own rows may come again.
+    """
+    needed = context.feeds_replaced and context.stream.hints.write != "append"
+    return context.state.get(entry("done", piece.key)) == done_mark(piece) and not needed

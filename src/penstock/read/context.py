@@ -156,6 +156,14 @@ class StreamContext:
         kept = self.keeps_state and stream.hints.write != "replace"
         return kept and marks and not self.itemwise
 
+    @property
+    def feeds_replaced(self) -> bool:
+        """Whether a table is replaced by what is below it, which so has to be all there is."""
+        return any(
+            (child.loaded and child.stream.hints.write == "replace") or child.feeds_replaced
+            for child in self.children
+        )
+
     def ends_early(self, tracker: Leaving | None, now: float) -> str | None:
         """The reason why a slice is over though its pages are not, if there is one."""
         reason: str | None = None

@@ -33,8 +33,8 @@ from penstock.read.channel import Channel
 from penstock.read.closing import (
     AnyTracker,
     closing_state,
-    done_mark,
     ending_state,
+    is_done,
     leading,
     make_tracker,
     missing_above,
@@ -290,7 +290,7 @@ class Reader:
         turn: Turn | None = None
         try:
             for cut in with_ranges(fed.piece, context):
-                if context.state.get(entry("done", cut.key)) == done_mark(cut):
+                if is_done(context, cut):
                     context.tally.slices_skipped += 1
                     continue
                 await lane.room.acquire()
