@@ -22,6 +22,7 @@ from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.dlt.standin.reach import lines_of_runs
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
@@ -264,12 +265,27 @@ class _Execution:
         fill(self.document, self.reader, built)
         return True
 
+    def _leaves_runs(self) -> bool:
+        """Whether the script, which ended early, has runs that it did not come to.
+
+        Where nothing is loaded while it is executed it may come to them in a run.
+        """
+        if self.batches is None:
+            return False
+        first = self.script.first - 1
+        come = {asked.spot.line - first for asked in self.record.runs if asked.spot is not None}
+        return any(come.isdisjoint(lines) for lines in lines_of_runs(self.script.text))
+
     def _tell(self) -> None:
         """Say what was refused, also where the script caught it, and what is not honoured."""
         for refusal in self.record.refusals:
             place, hint = self.reader.place(refusal.spot), refusal.hint
             if refusal.code == _UNFINISHED:
-                self.document.say("warning", _UNFINISHED, refusal.message, place, hint)
+                if self._leaves_runs():
+                    message = f"{refusal.message}, though it asks for further runs"
+                    self.document.say("error", _UNFINISHED, message, place, hint)
+                else:
+                    self.document.say("warning", _UNFINISHED, refusal.message, place, hint)
             else:
                 self.document.say("error", refusal.code, refusal.message, place, hint)
         for remark in self.record.remarks:
