@@ -439,7 +439,6 @@ _DECODED = [
     _decoded("csv with empty lines", _CSV, b"a,b\n\n1,2\n\n"),
     _decoded("csv with a name twice", _CSV, b"a,a\n1,2\n"),
     _decoded("csv with an empty name", _CSV, b"a,\n1,2\n"),
-    _decoded("csv with a mark", _CSV, b"\xef\xbb\xbfa,b\n1,2\n"),
     _decoded("csv without rows", _CSV, b"a,b\n"),
     _decoded("csv with spaces", _CSV, b"a, b\n 1, 2 \n"),
     _decoded("csv by a path", _CSV, b"a,b\n1,2\n", ("a",)),
