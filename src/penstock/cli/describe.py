@@ -297,7 +297,7 @@ def policy(kind: ErrorPolicy) -> str:
 def table(stream: Stream) -> str:
     """The table, how rows are written to it, and by which key."""
     hints = stream.hints
-    words = [hints.table or stream.name, hints.write]
+    words = [stream.table, hints.write]
     if hints.primary_key:
         inherited = " (the document's default)" if hints.key_inherited else ""
         words.append(f"key {', '.join(hints.primary_key)}{inherited}")

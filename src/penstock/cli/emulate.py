@@ -205,7 +205,7 @@ def _entry(source: Source, said: str) -> dict[str, JsonValue]:
     streams: list[JsonValue] = [
         {
             "name": s.name,
-            "table": s.hints.table or s.name,
+            "table": s.table,
             "parents": list(describe.parents(s.partition)),
         }
         for s in source.streams

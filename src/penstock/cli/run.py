@@ -205,14 +205,14 @@ class _Loads:
     def _skipped(self, opened: Opened) -> tuple[Result, str]:
         """Nothing of it is selected: the script is answered with what there is."""
         destination, wanted = self._destination(opened), self._wanted
-        target = opened.target if wanted.to is None else Target()
-        schema = wanted.db_schema or target.db_schema or opened.source.name
+        schema = wanted.db_schema or _target(opened, wanted).db_schema or opened.source.name
         shown = self._app.console.redactor.text(destination)
         return Skipped(source=opened.source.name, destination=shown, db_schema=schema), destination
 
     def _destination(self, opened: Opened) -> str:
-        target = opened.target if self._wanted.to is None else Target()
-        return default_destination(opened.source, self._wanted.to or target.destination)
+        wanted = self._wanted
+        given = wanted.to or _target(opened, wanted).destination
+        return default_destination(opened.source, given)
 
     def _load(self, opened: Opened, wanted: Wanted) -> tuple[Result, str]:
         app, destination = self._app, self._destination(opened)
@@ -224,8 +224,13 @@ class _Loads:
         return result, destination
 
 
+def _target(opened: Opened, wanted: Wanted) -> Target:
+    """Where the document's own run puts its rows; nothing of it counts beside `--to`."""
+    return opened.target if wanted.to is None else Target()
+
+
 def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress, destination: str) -> Result:
-    target = opened.target if wanted.to is None else Target()
+    target = _target(opened, wanted)
     options = app.engine.Options(
         select=wanted.select,
         full_refresh=wanted.full_refresh or target.full_refresh,

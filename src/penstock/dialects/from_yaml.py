@@ -89,15 +89,14 @@ def composed(text: str) -> object:
 
 
 def _composed(text: str) -> yaml.Node | None:
-    if _UNBOUND:
-        _check_depth(text)
+    _check_depth(text)
     return yaml.compose(text, Loader=_Loader)
 
 
 def _check_depth(text: str) -> None:
-    """Raise a RecursionError for a text that nests too deeply to be read."""
+    """Raise a RecursionError for a text that nests too deeply, where the library would not."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Plain):
+    for event in yaml.parse(text, Loader=_Plain) if _UNBOUND else ():
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -109,8 +108,7 @@ def _check_depth(text: str) -> None:
 def plain_value(text: str) -> object:
     """What a text is as YAML, without places; the text itself where it is none."""
     try:
-        if _UNBOUND:
-            _check_depth(text)
+        _check_depth(text)
         return yaml.load(text, Loader=_Plain)  # noqa: S506 (a safe loader, in C where there is one)
     except (yaml.YAMLError, RecursionError, ValueError):
         return text

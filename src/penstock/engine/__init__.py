@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.dialects.document import Document
+    from penstock.dialects.loading import Code
     from penstock.dialects.repairing import Fixed
-    from penstock.engine.answering import Load
+    from penstock.engine.answering import Answer, Load
     from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
     from penstock.engine.reshaping import Reshaped, reshape
     from penstock.engine.running import Options, Result, execute, reset_state, show_state
-    from penstock.plan.door import Door
     from penstock.plan.expr import JsonValue
 
 __all__ = [
@@ -95,17 +96,13 @@ def compile_source(
         Error: whatever `load` raises.
     """
     from penstock import dialects  # noqa: PLC0415 (part of loading late)
-    from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
     loader = None
     if load is not None:
         from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
 
         loader = answering.loader(load, values)
-    with _asking() as outside:
-        code = Code(inside_text=allow_code, lookup=partial(_lookup, values or {}),
-                    nearest=partial(_nearest, values or {}), loader=loader,
-                    outside=outside)  # fmt: skip
+    with _executing(values or {}, allow_code=allow_code, loader=loader) as code:
         document = dialects.load(spec, code)
     document.components = components
     return dialects.compile_document(document, values)
@@ -120,25 +117,30 @@ def fix_source(
         PlanError: there is no such document, or it cannot be read at all.
     """
     from penstock.dialects import fix  # noqa: PLC0415 (part of loading late)
-    from penstock.dialects.loading import Code  # noqa: PLC0415 (the same)
 
-    with _asking() as outside:
-        code = Code(
-            inside_text=allow_code,
-            lookup=partial(_lookup, values or {}),
-            nearest=partial(_nearest, values or {}),
-            outside=outside,
-        )
+    with _executing(values or {}, allow_code=allow_code) as code:
         return fix(spec, code, values)
 
 
 @contextmanager
-def _asking() -> Iterator[Door]:
-    """What a script asks an API through while it is executed."""
-    from penstock.engine.outside import Outside  # noqa: PLC0415 (part of loading late)
+def _executing(
+    values: Mapping[str, JsonValue],
+    *,
+    allow_code: bool,
+    loader: Callable[[Document], Answer] | None = None,
+) -> Iterator[Code]:
+    """Which code may be executed, with what it asks of its surroundings meanwhile."""
+    from penstock.dialects.loading import Code  # noqa: PLC0415 (part of loading late)
+    from penstock.engine.outside import Outside  # noqa: PLC0415 (the same)
 
     with closing(Outside()) as outside:
-        yield outside
+        yield Code(
+            inside_text=allow_code,
+            lookup=partial(_lookup, values),
+            nearest=partial(_nearest, values),
+            loader=loader,
+            outside=outside,
+        )
 
 
 def compile_value(

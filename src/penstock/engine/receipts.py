@@ -81,18 +81,13 @@ def _unshown(loader: StreamLoader | None) -> bool:
     return loader is not None and loader.replaces and not loader.swapped
 
 
-def _path_missed(context: StreamContext) -> bool:
-    tally = context.tally
-    return tally.path_missed > 0 and not tally.path_found
-
-
 def _findings(
     context: StreamContext, loader: StreamLoader | None, previous: Receipt | None
 ) -> list[tuple[str, str]]:
     """What the field suffers silently, said."""
     tally, stream = context.tally, context.stream
     found: list[tuple[str, str]] = []
-    if _path_missed(context):
+    if tally.path_absent:
         found.append(("record-path-empty", _missed(stream, tally.rows_elsewhere)))
     found += [(code, _MENDED[code].format(n)) for code, n in sorted(tally.mended.items())]
     if tally.claimed is not None and tally.rows_read > tally.claimed:

@@ -125,7 +125,7 @@ def tables_are_unique(source: Source) -> Iterator[Finding]:
     for stream in source.streams:
         if not stream.selected or stream.table_of is not None:
             continue
-        table = stream.hints.table or stream.name
+        table = stream.table
         other = held.setdefault(table, stream)
         if other.name == stream.name:  # which is told of as such
             continue

@@ -160,6 +160,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     most: Most | None = None
     table_of: TableOf | None = None
 
+    @property
+    def table(self) -> str:
+        """The name of the table that its records go to, as the document has it."""
+        return self.hints.table or self.name
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """The streams by which a connection is tried: those named, `first` ones, and made ones.

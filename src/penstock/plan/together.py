@@ -26,7 +26,7 @@ def together(source: Source) -> Source:
     groups: dict[str, list[Stream]] = {}
     for stream in source.streams:
         if stream.selected and stream.table_of is None:
-            groups.setdefault(table_of(stream), []).append(stream)
+            groups.setdefault(stream.table, []).append(stream)
     joint = {table: held for table, held in groups.items() if len(held) > 1 and _can(held)}
     if not joint:
         return source
@@ -37,11 +37,6 @@ def together(source: Source) -> Source:
     ]
     made = (_whole(table, held) for table, held in joint.items())
     return msgspec.structs.replace(source, streams=(*kept, *made))
-
-
-def table_of(stream: Stream) -> str:
-    """The table that a stream loads."""
-    return stream.hints.table or stream.name
 
 
 def _can(streams: Sequence[Stream]) -> bool:

@@ -143,9 +143,9 @@ def _done(context: StreamContext, piece: Slice) -> StateEntries:
     partition = context.stream.partition
     if partition is None or context.stream.hints.write == "replace":
         return ()
-    name = entry("done", piece.key)
-    context.state[name] = done_mark(piece)
-    return ((name, done_mark(piece)),)
+    name, mark = entry("done", piece.key), done_mark(piece)
+    context.state[name] = mark
+    return ((name, mark),)
 
 
 def done_mark(piece: Slice) -> str:
@@ -158,5 +158,7 @@ def is_done(context: StreamContext, piece: Slice) -> bool:
 
     Not where all that is below it is needed again, if its own rows may come again.
     """
+    if context.state.get(entry("done", piece.key)) != done_mark(piece):
+        return False
     needed = context.feeds_replaced and context.stream.hints.write != "append"
-    return context.state.get(entry("done", piece.key)) == done_mark(piece) and not needed
+    return not needed

@@ -47,9 +47,14 @@ class Tally(msgspec.Struct, kw_only=True):
     failures: list[Failure] = msgspec.field(default_factory=list)
 
     @property
+    def path_absent(self) -> bool:
+        """Whether the record path was in no answer."""
+        return self.path_missed > 0 and not self.path_found
+
+    @property
     def misread(self) -> bool:
         """Whether rows stood in answers, and the record path in none of them."""
-        return self.path_missed > 0 and not self.path_found and bool(self.rows_elsewhere)
+        return self.path_absent and bool(self.rows_elsewhere)
 
     def note(self, code: str, message: str) -> bool:
         """Keep a warning, once for each code and message; says whether it is new."""
