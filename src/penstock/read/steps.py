@@ -158,6 +158,8 @@ def _called(
                 return list(function(value))  # type: ignore[arg-type]  # what the document gives
             case _:
                 assert_never(step.does)
+    except ReadError:
+        raise
     except Exception as exc:
         text = jsontext.beginning(jsontext.encode(value), 200)
         raise ReadError(

@@ -281,7 +281,7 @@ def test_what_is_yielded_becomes_rows(tmp_path):
     from decimal import Decimal
     from uuid import UUID
     class Model:
-        def model_dump(self):
+        def model_dump(self, by_alias=False):
             return {"of": "model"}
     @dlt.resource
     async def made():

@@ -13,6 +13,7 @@ from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
 from tests.parity.dlt.scripts_current import CURRENT
+from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
@@ -25,7 +26,7 @@ from penstock.values import gather
 
 # Every eighth one, as all of them take minutes; PENSTOCK_PARITY=all leaves none out.
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
-WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS, **CURRENT, **AROUND}
+WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS, **CURRENT, **AROUND, **MODELS_SCRIPTS}
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]
 HEAD = """\
@@ -97,3 +98,23 @@ def test_a_script_loads_the_same(
     case = Case(name=name, config=lambda _base: {}, law=written.law)
     assert not their_outcomes[0].error, their_outcomes[0].error
     assert differences(case, their_outcomes, our_outcomes) == []
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_a_model_fails(
+    name: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """As in dlt, no row is loaded; the message names the model and what is wrong."""
+    written = Written(text=MODELS, api=people, source=REFUSED[name])
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder, stage in zip((theirs, ours), stages, strict=True):
+        folder.mkdir()
+        (folder / "pipeline.py").write_text(script(written, stage.base), "utf-8")
+        stage.play(written.api, 1)
+    done = oracle.execute(theirs / "pipeline.py")
+    assert done["error"]
+    assert "people" not in done["tables"]
+    tables, error = loaded(ours / "pipeline.py", ours)
+    assert error.startswith("contract-")
+    assert "does not fit the model" in error
+    assert not tables.get("people", {"rows": []})["rows"]

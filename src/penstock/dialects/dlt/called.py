@@ -21,6 +21,7 @@ from penstock.plan.slices import Parent
 from penstock.plan.source import Most, Stream
 
 if TYPE_CHECKING:
+    from penstock.dialects.dlt.fitting import Fit
     from penstock.dialects.dlt.standin.parts import Part
     from penstock.dialects.dlt.standin.rows import Limit, Rows
 
@@ -120,8 +121,13 @@ def most_of(resource: Node) -> Most | None:
     return msgspec.structs.replace(Most(seconds=limit.seconds), **{of: limit.most})
 
 
-def rows_of(ctx: Context, resource: Node, stream: Stream) -> tuple[Retrieve, Parent | None] | None:
-    """What makes the rows of a resource, and the items of another that it makes them of."""
+def rows_of(
+    ctx: Context, resource: Node, stream: Stream, fit: Fit | None = None
+) -> tuple[Retrieve, Parent | None] | None:
+    """What makes the rows of a resource, and the items of another that it makes them of.
+
+    They must `fit` a model, if one is given.
+    """
     node, fed = resource.get(ROWS), resource.get(FED)
     if node is None or not isinstance(node.value, Opaque):
         return None
@@ -133,7 +139,7 @@ def rows_of(ctx: Context, resource: Node, stream: Stream) -> tuple[Retrieve, Par
         ctx.input(reference)
     parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
     types = not stream.records.steps and stream.table_of is None
-    return retrieve(rows, Saying(resource, stream.name, types=types)), parent
+    return retrieve(rows, Saying(resource, stream.name, types=types, fit=fit)), parent
 
 
 def table_of(

@@ -12,6 +12,7 @@ from penstock.dialects.dlt.called import most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.expr import Bindings, cursor_value
+from penstock.dialects.dlt.fitting import Fit, fit_of
 from penstock.dialects.dlt.hints import functions_of_items, hints, skipped
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
@@ -26,7 +27,7 @@ from penstock.dialects.dlt.records import (
 )
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
 from penstock.dialects.dlt.request import request
-from penstock.dialects.dlt.resources import Resource, resources
+from penstock.dialects.dlt.resources import ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
@@ -208,6 +209,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         cursor=incremental.value if incremental is not None else cursor_value,
     )
     by_item = functions_of_items(merged)
+    fit = fit_of(ctx, merged)
     table = hints(ctx, merged, inherited=resource.inherits("primary_key"))
     said = endpoint.mapping.get("path")
     path = text_of(said.value) if said is not None else ""
@@ -215,6 +217,8 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
     decoding = decoder(ctx, endpoint.get("decoder"))
     whole = single or (decoding is not None and decoding.format != "json")
     steps = processing(ctx, merged.get("processing_steps"))
+    if fit is not None and (steps or not merged.has(ROWS)):  # else the function's rows must fit
+        steps, table, fit = (*steps, fit.step), fit.over(table), None
     stream = Stream(
         name=resource.name,
         request=request(bindings, endpoint, shared.base_url, shared.client),
@@ -229,13 +233,13 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         selected=ctx.flag(merged.get("selected"), default=True) and not skipped(merged),
         table_of=table_of(by_item, merged, resource.name) if "table_name" in by_item else None,
     )
-    stream = _made(ctx, _with_cursor(ctx, stream, incremental), merged)
+    stream = _made(ctx, _with_cursor(ctx, stream, incremental), merged, fit)
     return Draft(resource=resource, bindings=bindings, hints=table, path=path), stream
 
 
-def _made(ctx: Context, stream: Stream, merged: Node) -> Stream:
+def _made(ctx: Context, stream: Stream, merged: Node, fit: Fit | None) -> Stream:
     """The stream, with its rows made by a function of the script's where they are."""
-    found = rows_of(ctx, merged, stream)
+    found = rows_of(ctx, merged, stream, fit)
     if found is None:
         return stream
     retrieve, items = found

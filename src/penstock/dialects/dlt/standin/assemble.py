@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
@@ -193,10 +194,12 @@ def _with(item: Mapping[str, Any], entries: Mapping[str, Any]) -> Marked:
 def _item(resource: DltResource, source: DltSource) -> Any:
     """A resource's item with what the script changed about it."""
     item, hints = resource.item, dict(resource.hints)
+    held = item if isinstance(item, Mapping) else {}
+    defaults = (resource.config or {}).get("resource_defaults") or {}
+    columns = hints.get("columns", held.get("columns", defaults.get("columns")))
     for key, value in source.settings.items():
-        held = item if isinstance(item, Mapping) else {}
-        defaults = (resource.config or {}).get("resource_defaults") or {}
-        if key not in held and key not in defaults:
+        models = key == "schema_contract" and is_model(columns)  # it has a contract of its own
+        if key not in held and key not in defaults and not models:
             hints.setdefault(key, value)
     if resource.selected is False:
         hints["selected"] = False

@@ -62,6 +62,7 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             found = rows.function(*items, *args, **named)
             found = found if rows.limit is None else _limited(found, rows.limit, door)
             found = _given(found if following is None else _followed(found, following))
+        found = saying.fitting(found)
         guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
         return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
 

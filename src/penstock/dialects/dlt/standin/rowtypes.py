@@ -108,4 +108,6 @@ def _typed(value: Any, kinds: Kinds, table: _Way, column: _Way) -> JsonValue:
             return base64.b64encode(value).decode("ascii")
         case _:
             dumped = getattr(value, "model_dump", None)  # of pydantic
-            return plain(value) if dumped is None else plain_row(dumped(), kinds, table, column)
+            if dumped is None:
+                return plain(value)
+            return plain_row(dumped(by_alias=True), kinds, table, column)

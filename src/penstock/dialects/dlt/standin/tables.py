@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.hints import hints
@@ -13,6 +13,9 @@ from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.document import Document, Node
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
+
+if TYPE_CHECKING:
+    from penstock.dialects.dlt.fitting import Fit
 
 _LEFT_OUT = {"table_name", "parent_table_name", "table_format", "file_format", "references",
              "additional_table_hints"}  # fmt: skip
@@ -77,15 +80,33 @@ class Saying:
     """What a resource says of its tables, and a table beside it: compiled when a run knows it.
 
     `resource` is the merged node of the resource. With `types` values of Python's own types tell
-    those of columns, where nothing changes the rows behind the function.
+    those of columns, where nothing changes the rows behind the function. With `fit` these are as a
+    model has them.
     """
 
-    def __init__(self, resource: Node, name: str, *, types: bool = False) -> None:
+    def __init__(
+        self, resource: Node, name: str, *, types: bool = False, fit: Fit | None = None
+    ) -> None:
         self._resource = resource
         self.types = types
+        self._fit = fit
         table = resource.mapping.get("table_name")
         self.table = table.value if table is not None and isinstance(table.value, str) else name
         self._made: dict[int, tuple[object, Hints]] = {}
+
+    def fitting(self, made: Iterator[Any]) -> Iterator[Any]:
+        """The rows that fit, and lists of these."""
+        for one in made:
+            if self._fit is None or (isinstance(one, list) and not one):
+                yield one
+                continue
+            held = one.data if isinstance(one, Tagged) else one
+            kept = self._fit.of(list(held) if isinstance(held, tuple) else held)
+            if kept is None or kept == []:
+                continue
+            if isinstance(one, Tagged):
+                one.data = kept
+            yield one if isinstance(one, Tagged) else kept
 
     def of(self, said: Mapping[str, Any]) -> Hints:
         """The hints of the resource with these over them.
