@@ -32,6 +32,7 @@ class Judge:
     """Applies a contract to what was there before the first block.
 
     A new table may get columns and tables freely, but each column has the type of its first value.
+    One that was made for declared columns is new until rows come.
 
     `nested` are the contracts of child tables that have one of their own, by name.
     """
@@ -43,7 +44,8 @@ class Judge:
         self._nested = {name: _modes(one) for name, one in nested.items()}
         every = [self._modes, *self._nested.values()]
         self.discards = any("discard_row" in modes.values() for modes in every)
-        self._bound = frozenset(table.name for table in known.tables) if known else frozenset()
+        tables = known.tables if known else ()
+        self._bound = frozenset(table.name for table in tables if not table.bare)
 
     def keeps_types(self, node: Node) -> bool:
         """Whether the columns of a table have to stay of the types that they are."""

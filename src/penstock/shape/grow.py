@@ -24,6 +24,7 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
     tree = Tree(stream, hints, tally, system, rooted=rooted)
+    tree.root.bare = True
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
         _restore(tree, known)
@@ -63,6 +64,7 @@ def named(root: str, hints: Hints) -> Iterator[tuple[str, Nested]]:
 
 def _restore(tree: Tree, known: Schema) -> None:
     tree.key = known.root.key
+    tree.root.bare = known.root.bare
     tree.with_ids = tree.with_ids or known.root.column(tree.own.row_id) is not None
     states: dict[str, TableState] = {}
     for table in known.tables:

@@ -152,9 +152,12 @@ class Lanes:
                     self._tree.version += 1
 
     def _note_seen(self, frames: Frames) -> None:
-        """Take known columns that hold a value now off the list of those that never did."""
+        """Take what holds a row or a value now off the list of what never did."""
         for table in self._tree.tables:
             frame = frames.get(table.name)
+            if table.bare and frame is not None and frame.rows:
+                table.bare = False
+                self._tree.version += 1
             for name in list(table.unseen) if frame else ():
                 array = frame.columns.get(name) if frame else None
                 if array is not None and array.null_count < len(array):

@@ -129,7 +129,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` is where a child's lists stand in a record of its parent table. `key` holds the column
     names (not record fields) of the primary key, for the root table only. `system` says whose names
-    the engine's own columns have; `placed` is false as it is for a column.
+    the engine's own columns have; `placed` is false as it is for a column. `bare` says that no row
+    has come for it yet: it was made for what the document declares.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...] = ()
     system: SystemStyle = "penstock"
     placed: bool = True
+    bare: bool = False
 
     @property
     def own(self) -> SystemColumns:

@@ -159,8 +159,8 @@ class TableState:
     """
 
     __slots__ = (
-        "columns", "folded", "home", "index", "layout", "name", "names", "parent", "parents",
-        "path", "placed", "record", "record_at", "room", "rooted", "rows", "unseen",
+        "bare", "columns", "folded", "home", "index", "layout", "name", "names", "parent",
+        "parents", "path", "placed", "record", "record_at", "room", "rooted", "rows", "unseen",
     )  # fmt: skip
 
     def __init__(
@@ -187,6 +187,7 @@ class TableState:
         self.index: list[int] = []
         self.rooted = False  # whether its rows name the root's row they are of
         self.placed = True
+        self.bare = False  # whether no row has come for it yet
         # columns that are known by name, and that no record has filled yet
         self.unseen: dict[str, ColumnState] = {}
 
@@ -460,6 +461,7 @@ class Tree:
             key=self.key if table.parent is None else (),
             system=self.system,
             placed=table.placed,
+            bare=table.bare,
         )
 
     def _system_column(self, name: str) -> TableColumn:

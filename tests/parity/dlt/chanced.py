@@ -165,6 +165,54 @@ def _first_contracts() -> Iterator[Case]:
         yield _case(f"contract at first, {mode}", things, things={"rounds": [held]})
 
 
+def _one_field(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """Dlt has the columns of the first item alone: without the values that others bring."""
+    assert theirs[0].rows("things__l", "a", "b") == [(1, None)]
+    assert ours[0].rows("things__l", "a", "b") == [(1, None), (2, 3)]
+
+
+def _levels(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[1].rows("things", "id", "o__n") == [(1, 5)]
+    assert ours[1].rows("things", "id", "o") == [(n, ("json", f'{{"n": {n + 4}}}')) for n in (1, 2)]
+
+
+def _nothing(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[1].rows("things", "id") == [1, 2]
+    assert ours[1].rows("things", "id") == [1, 2, 4]
+
+
+def _bound() -> Iterator[Case]:
+    """What a contract of columns is held against."""
+    endpoint = {**PLAIN, "path": "things"}
+    bound = resource("things", endpoint, schema_contract={"columns": "discard_row"})
+    for mode in ("discard_row", "discard_value"):
+        declared = {"columns": {"n": {"data_type": "bigint"}}, "schema_contract": {"columns": mode}}
+        runs = [[], [{"id": 1, "n": 5, "s": "x"}, {"id": 2, "n": 6, "t": [1]}]]
+        yield _case(f"declared columns, nothing, then rows, {mode}",
+                    resource("things", endpoint, **declared), things={"rounds": runs}, runs=2,
+                    of={"differs": ("declared columns of a resource without a record",),
+                        "check": _after_nothing})  # fmt: skip
+    row = "a contract of columns, in the load that makes a child table"
+    yield _case("a contract, and items that are not alike", bound,
+                things={"rounds": [[{"l": [{"a": 1}, {"a": 2, "b": 3}]}]]},
+                of={"differs": (row,), "check": _one_field})  # fmt: skip
+    row = "`max_table_nesting` beside a contract of columns"
+    flat = {**bound, "max_table_nesting": 0}
+    runs = [[{"id": 1, "o": {"n": 5}}], [{"id": 2, "o": {"n": 6}}]]
+    yield _case("a contract, and levels", flat, things={"rounds": runs}, runs=2,
+                of={"differs": (row,), "check": _levels})  # fmt: skip
+    row = "a contract of columns that leaves out rows, and nulls"
+    runs = [[{"id": 1}], [{"id": 2, "n": None}, {"id": 3, "n": 5}, {"id": 4, "n": None}]]
+    yield _case("a contract, and nulls", bound, things={"rounds": runs}, runs=2,
+                of={"differs": (row,), "check": _nothing})  # fmt: skip
+
+
+def _after_nothing(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert not theirs[0].tables
+    assert ours[1].rows("things", "id", "n", "s") == [(1, 5, "x"), (2, 6, None)]
+    assert ours[1].tables == theirs[1].tables
+
+
 def _lagged() -> Iterator[Case]:
     """Parents in the lag lead to their children again, though they are kept already."""
     since = {"incremental": {"cursor_path": "at", "initial_value": 0, "lag": 5}}
@@ -186,5 +234,5 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted()),
-    *(*_contracts(), *_first_contracts(), *_lagged()),
+    *(*_contracts(), *_first_contracts(), *_bound(), *_lagged()),
 ]

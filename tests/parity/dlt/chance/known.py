@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,13 +26,17 @@ LATE = "a cursor on children of several parents"
 LAG = "records within the `lag` that did not change"
 CLEAR = "documents dlt refuses, whose meaning is clear"
 DIGITS = "a number with more digits than a double holds"
+BELOW = "a contract of columns, in the load that makes a child table"
+LEVELS = "`max_table_nesting` beside a contract of columns"
+NULLS = "a contract of columns that leaves out rows, and nulls"
+AHEAD = "pages where `row_order` ends the reading"
 # What dlt says of a scenario that Penstock runs, and the row that tells why.
 REFUSED = {
     "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
     "does not fit into precision": DIGITS,
     "too large to fit in C integer": DIGITS,
 }
-ROWS = {CLASS, WIDER, LONG, DECLARED, INSERTED, LATE, LAG, CLEAR, DIGITS}
+ROWS = {CLASS, WIDER, LONG, DECLARED, INSERTED, LATE, LAG, CLEAR, DIGITS, BELOW, LEVELS, NULLS}
 
 
 def differences(
@@ -67,6 +72,10 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
     if empty and '"columns"' in json.dumps(scenario["config"]):
         rows.add(DECLARED)
         our = {name: table for name, table in our.items() if name not in empty}
+    forgotten, nulls = _forgotten(scenario["config"]), _nulls(scenario, their)
+    rows.update(row for row, names in ((LEVELS, forgotten), (NULLS, nulls)) if names & set(our))
+    their, our = _without(forgotten | nulls, their, our)
+    our = _allowed(scenario["config"], their, our, rows)
     grown = _grown(scenario["config"])
     lagged = _lagged(scenario["config"])
     for name in set(their) & set(our):
@@ -79,10 +88,94 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
     return their, our
 
 
+def _said(config: Parts, key: str) -> list[tuple[str, Any]]:
+    """What each resource says, or the defaults for it, with the name of its table."""
+    default = config.get("resource_defaults", {}).get(key)
+    return [(_table(r), r.get(key, default)) for r in config["resources"]]
+
+
+def _table(resource: Parts) -> str:
+    return identifier(resource.get("table_name", resource["name"]))
+
+
+def _bound(config: Parts) -> list[str]:
+    """The tables whose columns a contract holds."""
+    return [name for name, mode in _modes(config) if mode not in {None, "evolve"}]
+
+
+def _modes(config: Parts) -> list[tuple[str, Any]]:
+    said = _said(config, "schema_contract")
+    return [(n, one.get("columns") if isinstance(one, dict) else one) for n, one in said]
+
+
+def _forgotten(config: Parts) -> set[str]:
+    """The tables whose levels dlt forgets."""
+    limited = {name for name, limit in _said(config, "max_table_nesting") if limit is not None}
+    return limited & set(_bound(config))
+
+
+def _without(gone: set[str], *both: Tables) -> list[Tables]:
+    """Tables without these and those below them."""
+    below = tuple(f"{name}__" for name in gone)
+    return [{n: t for n, t in tables.items() if n not in gone and not n.startswith(below)}
+            for tables in both]  # fmt: skip
+
+
+def _nulls(scenario: Parts, their: Tables) -> set[str]:
+    """The tables that rows may lack because of nulls: another record has a value, and no column."""
+    found = set()
+    modes = dict(_modes(scenario["config"]))
+    for resource in scenario["config"]["resources"]:
+        name, path = _table(resource), resource["endpoint"]["path"]
+        stem = next((s for s in scenario["apis"] if s in path), None)
+        if modes[name] == "discard_row" and stem is not None and name in their:
+            held = [dict(_flat(r)) for r in scenario["apis"][stem]["rounds"][-1]]
+            fields = {k for r in held for k in r} - set(their[name]["columns"])
+            if any({r[f] is None for r in held if f in r} == {True, False} for f in fields):
+                found.add(name)
+    return found
+
+
+def _flat(record: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in record.items() if isinstance(record, dict) else ():
+        name = f"{above}{identifier(key)}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}__")
+        else:
+            yield name, value
+
+
+def _allowed(config: Parts, their: Tables, our: Tables, rows: set[str]) -> Tables:
+    """Ours without what dlt kept out of child tables as they came to be, where it has no more."""
+    below = tuple(f"{name}__" for name in _bound(config))
+    kept = {}
+    for name, table in our.items():
+        other = their.get(name, {"columns": {}, "rows": []})
+        fewer = name.startswith(below) and _within(other, table)
+        rows.update([BELOW] if fewer and other != table else [])
+        if name in their or not fewer:
+            kept[name] = other if fewer else table
+    return kept
+
+
+def _within(some: Any, whole: Any) -> bool:
+    """Whether a table has no rows but those of another, and of these no other values."""
+    held = [set(_items(row)) for row in whole["rows"]]
+    for row in some["rows"]:
+        found = next((one for one in held if set(_items(row)) <= one), None)
+        if found is None:
+            return False
+        held.remove(found)
+    return set(some["columns"]) <= set(whole["columns"])
+
+
+def _items(row: Parts) -> list[str]:
+    return [repr(item) for item in row.items() if item[1] is not None]
+
+
 def _lagged(config: Parts) -> tuple[str, ...]:
     """The tables into which dlt may append the records of a lag once more."""
-    resources = [r for r in config["resources"] if '"lag"' in json.dumps(r)]
-    return tuple(identifier(r.get("table_name", r["name"])) for r in resources)
+    return tuple(_table(r) for r in config["resources"] if '"lag"' in json.dumps(r))
 
 
 def _once(their: Any, our: Any, rows: set[str]) -> Any:
@@ -96,13 +189,9 @@ def _once(their: Any, our: Any, rows: set[str]) -> Any:
 
 def _grown(config: Parts) -> tuple[str, ...]:
     """What the names of tables begin with, to which dlt adds items of rows that are there."""
-    default = config.get("resource_defaults", {}).get("write_disposition")
-    found = []
-    for resource in config["resources"]:
-        way = resource.get("write_disposition", default) or default
-        if isinstance(way, dict) and way.get("strategy") == "insert-only":
-            found.append(f"{identifier(resource.get('table_name', resource['name']))}__")
-    return tuple(found)
+    found = _said(config, "write_disposition")
+    ways = [(name, way.get("strategy")) for name, way in found if isinstance(way, dict)]
+    return tuple(f"{name}__" for name, strategy in ways if strategy == "insert-only")
 
 
 def _without_more(their: Any, our: Any, rows: set[str]) -> Any:
@@ -198,10 +287,12 @@ def _loose(value: Any, kind: str) -> str:
     """A value as what dlt may have made of it: truths and texts of numbers are numbers."""
     if isinstance(value, tuple):
         value = json.loads(value[1])
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     text = str(value).strip().lower()
     text = {"true": "1", "t": "1", "yes": "1", "false": "0", "f": "0", "no": "0"}.get(text, text)
     try:
-        number = float(text)
+        number = float(int(text, 16) if text.startswith("0x") else text)
         return f"n {float(number != 0) if 'BOOLEAN' in kind else number!r}"
     except ValueError:
         pass
