@@ -60,10 +60,9 @@ def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict
 
 def _owner(table: str, held: dict[str, Any], owner: dict[Any, Any]) -> Any:
     """The row above one of `table`: ids are its parent table's, whose name its own begins with."""
-    above = table
-    while "__" in above:
-        above = above.rpartition("__")[0]
-        if (above, held["parent"]) in owner:
+    for end in range(len(table), 0, -1):  # a part of a name may begin with an underline itself
+        above = table[:end]
+        if table.startswith("__", end) and (above, held["parent"]) in owner:
             return owner[above, held["parent"]]
     # A shortened name does not begin with its parent's.
     named = [found for (_, row_id), found in owner.items() if row_id == held["parent"]]
