@@ -11,6 +11,7 @@ from penstock.plan.expr import Const
 from penstock.plan.hints import Hints
 from penstock.plan.pagination import Counter, NextLink, PageSize, Stop
 from penstock.plan.records import Keys, Records
+from penstock.plan.slices import Cursor
 
 DATA = Records(path=Keys(path=("data",)))
 SIZE = PageSize(value=Const(value=100), into=query("limit"))
@@ -29,6 +30,11 @@ def api(count, *, unit="page", latency=0.05, **more):
         return {"data": rows(min(100, max(0, count - start)), start), **more}
 
     return Api(handle, latency=latency)
+
+
+def _page_of(held, asked):
+    first = (asked.number("at") - 1) * 100
+    return held[first : first + 100]
 
 
 def read(transport, pagination, **options):
@@ -65,6 +71,18 @@ def test_a_sign_for_more_lets_the_window_grow():
     found = read(Api(handle), counter(more=response("more")))
     assert len(found.rows()) == 10_000
     assert found.seconds < 1.0
+
+
+@pytest.mark.parametrize("order", [None, "asc", "desc"])
+def test_where_an_order_may_end_the_reading_little_is_asked_for_ahead(order):
+    """A total says how many pages there are, and not how many are needed."""
+    cursor = Cursor(path=Keys(path=("at",)), start=Const(value=900), order=order)
+    handle = [{"id": n, "at": n} for n in range(1_000, 0, -1)]
+    served = Api(lambda asked: {"data": _page_of(handle, asked), "total": 1_000}, latency=0.05)
+    plan = stream(pagination=counter(total=response("total")), records=DATA, cursor=cursor)
+    found = read_all(source(plan, concurrency=20), served)
+    assert len(found.rows()) == 101
+    assert len(found.api.requests) == (2 if order == "desc" else 10)
 
 
 @pytest.mark.parametrize("count", [100, 1_000, 1_050, 5_000, 40_000])

@@ -5,6 +5,9 @@ full: pages asked for in vain behind the end are then never more than a third of
 needed. Where a short page must be proven to be the last, always one more, so that the page that
 proves it, or that has the rows a short page in the middle would hide, costs no wait; but not where
 the endpoint is proven and all fits on one page.
+
+Where records may leave the range of a cursor that they are ordered by, no page is sure to be
+needed, whatever the total: one ahead for every three full ones, and none before.
 """
 
 from __future__ import annotations
@@ -30,8 +33,8 @@ class Lookahead(msgspec.Struct, frozen=True, kw_only=True):
     full: int = 0
 
 
-def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
-    """Before the first page."""
+def at_start(pagination: Pagination, law: Law, most: int, *, leaves: bool = False) -> Lookahead:
+    """Before the first page; `leaves` says that records may leave the range before the end."""
     if not isinstance(pagination, Counter) or most == 0:
         return Lookahead()
     stop = pagination.stop
@@ -39,21 +42,23 @@ def at_start(pagination: Pagination, law: Law, most: int) -> Lookahead:
     trusted = stop.short == "always" or (stop.short == "proven" and law.proven)
     # An offset cannot be told before the server has shown how much a page holds.
     proves = stop.short == "proven"
-    unsure = not told and not trusted and proves and pagination.unit == "page"
+    unsure = not (told or trusted or leaves) and proves and pagination.unit == "page"
     return Lookahead(width=1 if unsure else 0, most=most)
 
 
 def after_page(
-    look: Lookahead, pagination: Counter, facts: Facts, left: int | None
+    look: Lookahead, pagination: Counter, facts: Facts, left: int | None, *, leaves: bool = False
 ) -> tuple[Lookahead, int]:
     """The window after a page behind which `left` are, and how many may be under way now.
 
-    The following page is one of these: it is needed in any case.
+    The following page is one of these: it is needed in any case, unless a record `leaves`.
     """
-    if left is not None:
+    if left is not None and not leaves:
         return look, min(left, look.most)
-    if facts.law.page is not None and facts.count >= facts.law.page:
+    if left or (facts.law.page is not None and facts.count >= facts.law.page):
         look = msgspec.structs.replace(look, full=look.full + 1)
+    if leaves:
+        return look, min(look.most, look.full // FULL_PAGES_EACH)
     proving = pagination.stop.short == "proven" and look.full > 0
     spare = 1 if proving or (look.width and not facts.law.proven) else 0
     paid = look.full // FULL_PAGES_EACH

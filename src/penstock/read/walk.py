@@ -219,9 +219,18 @@ class Walk:
         pagination = self._pagination
         if not isinstance(pagination, Counter):
             return Lookahead()
-        look = at_start(pagination, self._law, self._width)
+        look = at_start(pagination, self._law, self._width, leaves=self._leaves)
         self._ask_ahead(positions(pagination, position, self._law, asked=0, width=look.width))
         return look
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether reading may stop before the last page: where records leave the cursor's range."""
+        cursor, bounds = self._context.stream.cursor, self._fetcher.piece.range
+        if cursor is None or cursor.order is None or bounds is None:
+            return False
+        falls = cursor.order == ("desc" if cursor.pick == "max" else "asc")
+        return (bounds.start if falls else bounds.end) is not None
 
     @property
     def _law(self) -> Law:
@@ -464,7 +473,7 @@ class Walk:
         if look.most == 0:
             return look
         left, size = weight
-        look, width = after_page(look, pagination, facts, left)
+        look, width = after_page(look, pagination, facts, left, leaves=self._leaves)
         width = min(width, max(1, self._ahead_bytes() // max(size, 1)))
         if not self._ahead:
             guessed = pagination.ahead(following, 1, facts.law)

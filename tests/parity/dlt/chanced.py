@@ -213,6 +213,51 @@ def _after_nothing(theirs: list[Outcome], ours: list[Outcome]) -> None:
     assert ours[1].tables == theirs[1].tables
 
 
+def _behind(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[1].rows("things", "id") == [1, 2, 3]
+    assert ours[1].rows("things", "id") == [1, 2, 3, 4]
+    assert [t.rpartition("?")[2] for t in ours[1].targets()] == ["page=1", "page=2"]
+
+
+def _falling(pages: int) -> list[Parts]:
+    return [{"id": n, "at": n} for n in range(4 * pages, 0, -1)]
+
+
+def _ahead(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """Nothing is asked for in vain before three pages were full, whatever the total is."""
+    assert len(theirs[0].targets()) == 4
+    assert len(ours[0].targets()) in {4, 5}  # the fifth is asked for while the fourth is looked at
+    assert len(theirs[1].targets()) == len(ours[1].targets()) == 1
+
+
+def _ordered() -> Iterator[Case]:
+    """Where an order ends the reading."""
+    pages = {"kind": "page", "base": 1, "size": 2, "start": ["query", "page"], "total": "pages"}
+    counted = {"type": "page_number", "base_page": 1, "total_path": "pages"}
+    falls = {"cursor_path": "at", "initial_value": 0, "row_order": "desc"}
+    endpoint = {**PLAIN, "path": "things", "paginator": counted, "incremental": falls}
+    later = [{"id": 3, "at": 6}, {"id": 2, "at": 5}, {"id": 4, "at": 5}, {"id": 1, "at": 4},
+             {"id": 0, "at": 3}]  # fmt: skip
+    row = "`row_order`, and a record at the boundary that an earlier run has loaded"
+    yield _case("a new record behind a known one", resource("things", endpoint),
+                things={"rounds": [[later[1], later[3]], later], "pages": pages}, runs=2,
+                of={"differs": (row,), "check": _behind})  # fmt: skip
+    told = {**falls, "initial_value": 6}
+    row = "pages asked for ahead where `row_order` may end the reading"
+    yield _case("pages that an order leaves", resource("things", {**endpoint, "incremental": told}),
+                things={"rounds": [_falling(5), _falling(5)], "pages": {**pages, "size": 4}},
+                runs=2, of={"differs": (row,), "check": _ahead})  # fmt: skip
+
+
+def _declared() -> Iterator[Case]:
+    """Columns of child tables that are declared, over two runs."""
+    hints = {"l": {"columns": {"value": {"name": "value", "data_type": "text"}}}}
+    things = resource("things", {**PLAIN, "path": "things"}, nested_hints=hints)
+    held = [{"l": [{"value": "a", "n": 1}]}]
+    yield _case("items with a field value that is declared", things, runs=2,
+                things={"rounds": [held, held]})  # fmt: skip
+
+
 def _lagged() -> Iterator[Case]:
     """Parents in the lag lead to their children again, though they are kept already."""
     since = {"incremental": {"cursor_path": "at", "initial_value": 0, "lag": 5}}
@@ -234,5 +279,5 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted()),
-    *(*_contracts(), *_first_contracts(), *_bound(), *_lagged()),
+    *(*_contracts(), *_first_contracts(), *_bound(), *_ordered(), *_declared(), *_lagged()),
 ]

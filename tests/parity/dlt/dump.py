@@ -6,11 +6,14 @@ Imported by the worker too, so it needs nothing but duckdb.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _DLT = {"_dlt_id": "id", "_dlt_parent_id": "parent", "_dlt_list_idx": "index"}
 _OWN = {"_penstock_id": "id", "_penstock_parent_id": "parent", "_penstock_list_idx": "index"}
 _SYSTEM = ("_dlt_", "_penstock_")
+Find = Callable[[str, dict[str, Any]], Any]
 
 
 def tables(file: str, schema: str) -> dict[str, Any]:
@@ -29,7 +32,14 @@ def tables(file: str, schema: str) -> dict[str, Any]:
             found.setdefault(table, []).append((column, kind, nullable))
         named = {t: c for t, c in found.items() if not t.startswith(_SYSTEM)}
         raw = {t: _rows(con, schema, t, c) for t, c in named.items()}
-    return _linked(named, raw)
+        above = _above(con, schema) if "_penstock_columns" in found else {}
+    return _linked(named, raw, above)
+
+
+def _above(con: Any, schema: str) -> dict[str, str]:
+    """The parent of each table that Penstock made."""
+    told = f'SELECT DISTINCT table_name, parent FROM "{schema}"._penstock_columns'
+    return {table: parent for table, parent in con.execute(told).fetchall() if parent is not None}
 
 
 def _rows(con: Any, schema: str, table: str, columns: list[tuple[str, str, str]]) -> list[Any]:
@@ -42,7 +52,9 @@ def _rows(con: Any, schema: str, table: str, columns: list[tuple[str, str, str]]
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _linked(
+    named: dict[str, Any], raw: dict[str, list[dict[str, Any]]], parents: dict[str, str]
+) -> dict[str, Any]:
     """The tables without system columns; a child's rows say which row is their parent."""
     owner: dict[Any, tuple[str, dict[str, Any]]] = {}
     for table, rows in raw.items():
@@ -50,16 +62,19 @@ def _linked(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> dict
             held = _system(row)
             if "id" in held:
                 owner[table, held["id"]] = (table, row)
+    find = partial(_owner, owner, parents)
     found = {}
     for table, columns in named.items():
         types = {c: (kind, nullable) for c, kind, nullable in columns if not c.startswith(_SYSTEM)}
-        rows = [_plain(table, row, types, owner) for row in raw[table]]
+        rows = [_plain(table, row, types, find) for row in raw[table]]
         found[table] = {"columns": types, "rows": rows}
     return found
 
 
-def _owner(table: str, held: dict[str, Any], owner: dict[Any, Any]) -> Any:
+def _owner(owner: dict[Any, Any], parents: dict[str, str], table: str, held: dict[str, Any]) -> Any:
     """The row above one of `table`: ids are its parent table's, whose name its own begins with."""
+    if table in parents:
+        return owner.get((parents[table], held["parent"]))
     for end in range(len(table), 0, -1):  # a part of a name may begin with an underline itself
         above = table[:end]
         if table.startswith("__", end) and (above, held["parent"]) in owner:
@@ -74,25 +89,23 @@ def _system(row: dict[str, Any]) -> dict[str, Any]:
     return {names[c]: value for c, value in row.items() if c in names and value is not None}
 
 
-def _plain(
-    table: str, row: dict[str, Any], types: dict[str, Any], owner: dict[Any, Any]
-) -> dict[str, Any]:
+def _plain(table: str, row: dict[str, Any], types: dict[str, Any], find: Find) -> dict[str, Any]:
     held = _system(row)
     plain = {c: _value(row[c], types[c][0]) for c in types}
     if "parent" in held:
         plain["(index)"] = held["index"]
-        plain["(parent)"] = _path(_owner(table, held, owner), owner)
+        plain["(parent)"] = _path(find(table, held), find)
     return plain
 
 
-def _path(found: Any, owner: dict[Any, Any]) -> str:
+def _path(found: Any, find: Find) -> str:
     """A row that others refer to, as text: its values, and those of its own parent."""
     if found is None:
         return "(lost)"
     table, row = found
     held = _system(row)
     own = {c: _spelled(v) for c, v in row.items() if not c.startswith(_SYSTEM) and v is not None}
-    above = _path(_owner(table, held, owner), owner) if "parent" in held else ""
+    above = _path(find(table, held), find) if "parent" in held else ""
     return above + json.dumps([own, held.get("index")], sort_keys=True)
 
 
