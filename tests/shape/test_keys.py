@@ -70,6 +70,18 @@ def test_a_key_of_another_type_is_an_error():
         shape({"id": 1}, {"id": "x"}, hints=MERGE)
 
 
+@pytest.mark.parametrize("record", [{"id": 2}, {"id": 2, "day": None}, {"id": 2, "day": {"n": 1}}])
+def test_a_row_without_its_merge_key_is_an_error(record):
+    """Rows of a set that has no value would come again with each run."""
+    sets = Hints(write="merge", merge_key=("day",))
+    with pytest.raises(ShapeError, match="which is the key") as caught:
+        shape({"id": 1, "day": "mon"}, record, hints=sets)
+    assert caught.value.code == "key-missing"
+    keyed = Hints(write="merge", merge_key=("day",), primary_key=("id",))
+    _, batch = shape({"id": 1, "day": "mon"}, record, hints=keyed)
+    assert batch.rows == 2
+
+
 def test_an_inherited_key_falls_back_to_the_name_of_the_stream():
     """Where no record has the inherited key but all have `<singular>_id`, that is the key."""
     shaper, batch = shape({"thing_id": 1}, {"thing_id": 2}, hints=INHERITED)

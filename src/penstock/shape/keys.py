@@ -41,13 +41,16 @@ class Keys:
         """Whether rows are told apart by key at all."""
         return self._hints.write == "merge" and bool(self._hints.primary_key)
 
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: Frame, segments: list[Segment]) -> None:
         """Make sure that rows to be merged have something to be merged by.
 
         Raises:
-            ShapeError: the document names no key; the message names fields that could be one.
+            ShapeError: the document names no key; the message names fields that could be one. Or
+                rows are merged by a `merge_key` alone, and one has none: each run would add it.
         """
         hints = self._hints
+        if hints.write == "merge" and not (hints.primary_key or hints.versions):
+            self._whole(self.roles().merge_key, frame, segments)
         keyed = hints.primary_key or hints.merge_key or hints.versions
         unmerged = hints.write == "merge" and not keyed
         if not frame.rows or not (unmerged or hints.keyless) or self._told:
@@ -96,11 +99,14 @@ class Keys:
         """
         if not self._settled and frame.rows:
             self._settle(frame)
-        for name in self._tree.key:
+        self._whole(self._tree.key, frame, segments)
+        return list(self._tree.key)
+
+    def _whole(self, columns: Sequence[str], frame: Frame, segments: list[Segment]) -> None:
+        for name in columns:
             array = frame.columns.get(name)
             if frame.rows and (array is None or array.null_count):
                 self._complain(name, segments)
-        return list(self._tree.key)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """The columns of the document's key, and where their values stand in a record."""

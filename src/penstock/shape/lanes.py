@@ -172,7 +172,7 @@ class Lanes:
     ) -> tuple[dict[str, Frame], Any, _Beside]:
         """The frames with one row a key, the ids of the root's rows, and what is said of them."""
         root = frames[self._tree.root.name]
-        self._keys.check(root)
+        self._keys.check(root, segments)
         if not self._keys.wanted:
             ids = beside.versions
         else:
