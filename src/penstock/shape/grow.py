@@ -174,7 +174,8 @@ def _declared_node(tree: Tree, table: TableState, name: str) -> Node:
     """The node a document means by `name`: a field, or a nested field by its column's name."""
     record = table.record
     if table.parent is not None and name == VALUE:
-        return record
+        held = (c.node for c in table.columns if c.name == VALUE and not c.variant)
+        return next(held, record)  # items that are objects may have a field of that name
     if record.fields and name in record.fields:
         return record.fields[name]
     wanted = {name, names.identifier(name)}
