@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from penstock.cli.console import Console
-from penstock.cli.engine import Compiled, Engine, Load
+from penstock.cli.engine import Compiled, Engine, Loads
 from penstock.plan.expr import JsonValue
 
 DONE, FAILED, WRONG, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -38,7 +38,7 @@ class App:
         return self._engine
 
     def compile(
-        self, spec: str, values: Mapping[str, JsonValue] | None = None, load: Load | None = None
+        self, spec: str, values: Mapping[str, JsonValue] | None = None, load: Loads | None = None
     ) -> Compiled:
         """Find and compile a document, with its code executed as far as the user allows it.
 

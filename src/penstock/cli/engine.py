@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from penstock.errors import Diagnostic
 from penstock.events import Event, Receipt, Status
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
+from penstock.plan.target import Target
 
 
 class Compiled(Protocol):
@@ -35,9 +36,6 @@ class Compiled(Protocol):
     @property
     def diagnostics(self) -> Sequence[Diagnostic]:
         """Everything found, errors and repairs alike."""
-
-
-Load: TypeAlias = "Callable[[Compiled], tuple[Result, str]]"
 
 
 class Repaired(Protocol):
@@ -108,6 +106,16 @@ class Result(Protocol):
         """How long it took."""
 
 
+class Loads(Protocol):
+    """What loads the runs that a script waits for."""
+
+    def load(self, compiled: Compiled) -> tuple[Result, str]:
+        """Load a plan; gives how it went, and the destination with its password."""
+
+    def place(self, target: Target, source: str | None = None) -> tuple[str, str] | None:
+        """The destination and schema that a run goes to; None where these are not known yet."""
+
+
 class Reshaped(Protocol):
     """What was built from kept pages."""
 
@@ -153,7 +161,7 @@ class Engine(Protocol):
         *,
         allow_code: bool = False,
         components: Path | None = None,
-        load: Load | None = None,
+        load: Loads | None = None,
     ) -> Compiled:
         """Find and compile a document; `load` does what a script waits for."""
 

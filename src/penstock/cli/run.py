@@ -148,7 +148,7 @@ def run(app: App, /, **given: Any) -> int:
     app.json = wanted.as_json
     app.engine.prepare(wanted.to or ANY_DESTINATION)
     loads = _Loads(app, wanted)
-    opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads.load_next)
+    opened = open_or_load(app, wanted.source, wanted.sets, wanted.config, loads)
     if opened is not None:
         loads.load(opened)
     else:
@@ -193,6 +193,14 @@ class _Loads:
         if self._wanted.select and not mine:
             return self._skipped(opened)
         return self._load(opened, msgspec.structs.replace(self._wanted, select=mine))
+
+    def place(self, target: Target, source: str | None = None) -> tuple[str, str] | None:
+        """Where a run goes to, as far as the call and the script say it."""
+        wanted = self._wanted
+        target = target if wanted.to is None else Target()
+        schema = wanted.db_schema or target.db_schema or source
+        destination = wanted.to or target.destination or (source and f"{source}.duckdb")
+        return (destination, schema) if destination and schema else None
 
     def check(self) -> None:
         """Refuse names that nothing of what a script has asked for has.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import msgspec
 
@@ -50,6 +50,29 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     target: Target = Target()
 
 
+class Loading(Protocol):
+    """What loads what a script has asked for by now."""
+
+    def load_next(self, opened: Opened) -> tuple[Result, str]:
+        """Load it; gives how it went, and where to."""
+
+    def place(self, target: Target, source: str | None = None) -> tuple[str, str] | None:
+        """The destination and schema that a run goes to; None where these are not known yet."""
+
+
+class _Waited:
+    """The same for plans whose values are still to be gathered."""
+
+    def __init__(self, loads: Loading, open_: Callable[[Compiled], Opened]) -> None:
+        self._open = open_
+        self._loads = loads
+        self.place = loads.place
+
+    def load(self, compiled: Compiled) -> tuple[Result, str]:
+        """Load a plan; gives how it went, and where to."""
+        return self._loads.load_next(self._open(compiled))
+
+
 def open_source(
     app: App,
     spec: str,
@@ -72,21 +95,19 @@ def open_or_load(
     spec: str,
     sets: Mapping[str, JsonValue],
     config: Mapping[str, JsonValue] | None,
-    load: Callable[[Opened], tuple[Result, str]],
+    loads: Loading,
 ) -> Opened | None:
     """The same, or nothing: what a script has asked for while it was executed was loaded then.
 
     Raises:
         PlanError: the document has errors or a value is missing.
-        Error: whatever `load` raises.
+        Error: whatever loading raises.
     """
     hide_given(app, sets)
     hide_given(app, config or {})
 
-    def loaded(compiled: Compiled) -> tuple[Result, str]:
-        return load(opened(app, spec, compiled, sets, config))
-
-    compiled = app.compile(spec, {**(config or {}), **sets}, loaded)
+    waited = _Waited(loads, lambda compiled: opened(app, spec, compiled, sets, config))
+    compiled = app.compile(spec, {**(config or {}), **sets}, waited)
     if not getattr(compiled, "loaded", False):
         return opened(app, spec, compiled, sets, config)
     if has_errors(compiled.diagnostics):

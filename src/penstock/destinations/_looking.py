@@ -17,6 +17,7 @@ from penstock.destinations._duckdb_driver import whole
 from penstock.destinations._duckdb_engine import Connection
 from penstock.destinations._lake_dataset import open_dataset
 from penstock.destinations._postgres_looking import Looked
+from penstock.errors import DestinationError
 from penstock.plan.hints import ColumnType
 
 Columns = dict[str, dict[str, tuple[ColumnType, bool]]]
@@ -67,8 +68,13 @@ def columns(destination: str, db_schema: str) -> Columns:
 
 
 def _of_files(destination: str, db_schema: str) -> Connection:
-    held = open_dataset(destination, db_schema)
     made = cast("Any", whole().connect(":memory:"))
+    try:
+        held = open_dataset(destination, db_schema)
+    except DestinationError as exc:
+        if exc.code != "empty":
+            raise
+        return cast("Connection", made)
     made.execute(f"CREATE SCHEMA {sql.quote(db_schema)}")
     made.execute(f"USE {sql.quote(db_schema)}")
     for table in held.tables:

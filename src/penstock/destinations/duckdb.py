@@ -233,17 +233,22 @@ class DuckDB(Place):
 
 
 def looked_at(url: str, db_schema: str, *, writes: bool) -> Connection:
-    """A connection to a database that no run holds, with a schema as its default one.
+    """A connection to a database that no run holds, with a schema as its default, if it is there.
+
+    A database that is not there is made by who may write, and empty to others.
 
     Raises:
-        DestinationError: there is no such database.
+        DestinationError: the database cannot be opened.
     """
     path = _path(url)
-    if not path.is_file():
-        raise DestinationError(f"there is no file {str(path)!r}")
-    whole()  # a script may ask of its connection whatever the driver can do
-    made = _connect(path, read_only=not writes)
-    made.execute(f"USE {sql.quote(db_schema)}")
+    driver = whole()  # a script may ask of its connection whatever the driver can do
+    if writes or path.is_file():
+        made = _connect(path, read_only=not writes)
+    else:
+        made = cast("Connection", driver.connect(":memory:"))
+    known = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?"
+    if made.execute(known, [db_schema]).fetchall():
+        made.execute(f"USE {sql.quote(db_schema)}")
     return made
 
 

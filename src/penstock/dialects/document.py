@@ -193,16 +193,24 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     indent: int = 0
 
 
-class Loaded(Protocol):
-    """What a run of a script has loaded, for what the script asks behind it."""
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a stream from run to run: what its function and those beside it remember.
 
-    run_id: str
-    status: str
-    destination: str
+    `last` is the newest value of its cursor, if it has a single one, and `path` where that stands.
+    `follows` says that it has a cursor at all.
+    """
+
+    own: Mapping[str, Any] = {}
+    shared: Mapping[str, Any] = {}
+    path: str | None = None
+    last: JsonValue = None
+    follows: bool = False
+
+
+class Held(Protocol):
+    """What a destination holds of a script's, whoever has loaded it."""
+
     db_schema: str
-    seconds: float
-    rows: Mapping[str, int]
-    """Rows by table."""
 
     def look(self, *, writes: bool) -> Any:
         """A connection to the tables, DuckDB's or like it; whoever asks for it closes it."""
@@ -210,6 +218,49 @@ class Loaded(Protocol):
 
     def columns(self) -> Mapping[str, Mapping[str, tuple[str, bool]]]:
         """The columns of each table of the user's, with their types, and whether null may be."""
+        ...
+
+    def loaded_before(self) -> bool:
+        """Whether a run has loaded there."""
+        ...
+
+    def known(self) -> Mapping[str, Known]:
+        """What the next run starts from, by stream."""
+        ...
+
+
+class Loaded(Held, Protocol):
+    """What a run of a script has loaded, for what the script asks behind it.
+
+    `first` says that nothing was loaded there before.
+    """
+
+    run_id: str
+    status: str
+    destination: str
+    seconds: float
+    rows: Mapping[str, int]
+    """Rows by table."""
+    first: bool
+
+    def added(self) -> Mapping[str, Mapping[str, tuple[str, bool]]]:
+        """The columns that the run has added, by table."""
+        ...
+
+
+class Loader(Protocol):
+    """What loads the runs that a script waits for."""
+
+    def load(self, document: Document) -> Loaded:
+        """Load what a document says.
+
+        Raises:
+            Error: it could not begin.
+        """
+        ...
+
+    def there(self, target: Target) -> Held | None:
+        """What a destination holds before anything is loaded; None where that is not known."""
         ...
 
 

@@ -238,3 +238,9 @@ class _Reader:
         place = self.document.place(*self.at(source.start_mark))
         self.document.say("error", "wrong-type", "a merge key takes a mapping", place)
         return []
+
+
+def written(value: object) -> str:
+    """Plain values as a text of YAML, keys in their order."""
+    text: str = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    return text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from penstock import connectors
-from penstock.dialects.document import Body, Document, Loaded
+from penstock.dialects.document import Body, Document, Loader
 from penstock.errors import Diagnostic, Place, PlanError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     lookup: Callable[[str], object] | None = None
     nearest: Callable[[tuple[str, ...]], str | None] | None = None
     outside: Door | None = None
-    loader: Callable[[Document], Loaded] | None = None
+    loader: Loader | None = None
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
-    from penstock.dialects.document import Document
     from penstock.dialects.loading import Code
     from penstock.dialects.repairing import Fixed
-    from penstock.engine.answering import Answer, Load
+    from penstock.engine.answering import Loader, Loads
     from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state
     from penstock.engine.reading import read_pages, read_stream
@@ -82,7 +81,7 @@ def compile_source(
     *,
     allow_code: bool = False,
     components: Path | None = None,
-    load: Load | None = None,
+    load: Loads | None = None,
 ) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
 
@@ -101,7 +100,7 @@ def compile_source(
     if load is not None:
         from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
 
-        loader = answering.loader(load, values)
+        loader = answering.Loader(load, values)
     with _executing(values or {}, allow_code=allow_code, loader=loader) as code:
         document = dialects.load(spec, code)
     document.components = components
@@ -127,7 +126,7 @@ def _executing(
     values: Mapping[str, JsonValue],
     *,
     allow_code: bool,
-    loader: Callable[[Document], Answer] | None = None,
+    loader: Loader | None = None,
 ) -> Iterator[Code]:
     """Which code may be executed, with what it asks of its surroundings meanwhile."""
     from penstock.dialects.loading import Code  # noqa: PLC0415 (part of loading late)

@@ -11,11 +11,10 @@ from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.engine.entries import put_entries
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
-from penstock.plan.records import Keys
 from penstock.plan.source import Source, Stream
 from penstock.plan.target import Pipeline
 from penstock.read.context import StreamContext
-from penstock.read.dlt_state import cursors_of
+from penstock.read.dlt_state import cursor_path, cursors_of
 from penstock.read.memory import ENTRY, told
 from penstock.read.parts import SliceClosed
 from penstock.read.state import Mark, entry, order_key, read_mark, write
@@ -118,7 +117,7 @@ class Dlt:
         cursor, mark = stream.cursor, read_mark(state.get("cursor") or state.get(BEHIND))
         if cursor is None or cursor.window is not None or mark is None:
             return known
-        path = ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
+        path = cursor_path(cursor)
         hashes = () if known.write == "merge" or cursor.lag else mark.boundary
         return msgspec.structs.replace(known, cursor=path, last=mark.value, hashes=hashes)
 

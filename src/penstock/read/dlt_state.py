@@ -63,7 +63,7 @@ def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | 
     known = held.get("incremental")
     if cursor is None or not isinstance(known, dict):
         return None
-    mine = known.get(_path(cursor), next(iter(known.values())) if len(known) == 1 else None)
+    mine = known.get(cursor_path(cursor), next(iter(known.values())) if len(known) == 1 else None)
     if not isinstance(mine, dict) or mine.get("last_value") is None:
         return None
     if cursor.window is not None:
@@ -92,7 +92,8 @@ def _moment(cursor: Cursor, value: JsonValue) -> datetime | None:
         return None
 
 
-def _path(cursor: Cursor) -> str:
+def cursor_path(cursor: Cursor) -> str:
+    """Where the values of a cursor stand, as dlt writes it."""
     return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
 
 

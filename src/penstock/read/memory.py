@@ -56,7 +56,7 @@ class Shared:
                 if name not in newest or newest[name][0] <= version:
                     newest[name] = (version, value)
         self.values: dict[str, Any] = {
-            name: _unmarked(value) for name, (_, value) in newest.items() if value is not None
+            name: unmarked(value) for name, (_, value) in newest.items() if value is not None
         }
         self.before = {name: _encoded(value) for name, value in self.values.items()}
 
@@ -103,7 +103,7 @@ class Memory:
         self.source = source
         self.stream = stream
         self._kept = _read(text)
-        own = _unmarked(self._kept.own)
+        own = unmarked(self._kept.own)
         self.own: dict[str, Any] = own if isinstance(own, dict) else {}
         self.shared = View(shared)
 
@@ -176,11 +176,12 @@ def _marked(value: object) -> JsonValue:
             raise ReadError(message, code="component-failed", hint="keep texts, numbers and lists")
 
 
-def _unmarked(value: JsonValue) -> Any:
+def unmarked(value: JsonValue) -> Any:
+    """A value as it was remembered."""
     if isinstance(value, dict):
-        return {key: _unmarked(held) for key, held in value.items()}
+        return {key: unmarked(held) for key, held in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_unmarked(held) for held in value]
+        return [unmarked(held) for held in value]
     if not isinstance(value, str) or not value[:1] >= _DECIMAL:
         return value
     read = _READERS.get(value[0])

@@ -119,6 +119,59 @@ for one in (pipeline, other):
         found[one.pipeline_name] = client.execute_sql("SELECT id FROM users ORDER BY number")
 keep(**found)
 """
+BEFORE = """
+import os
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+tables = [table for table in pipeline.dataset().tables if not table.startswith("_dlt")]
+found = {"first": pipeline.first_run, "tables": tables,
+         "sources": "sources" in pipeline.state, "pending": pipeline.has_pending_data}
+with pipeline.sql_client() as client:
+    found["has"] = client.has_dataset()
+    try:
+        found["known"] = client.execute_sql("SELECT count(*) FROM users")
+    except DatabaseUndefinedRelation:
+        found["known"] = None
+try:
+    found["rows"] = pipeline.dataset().users is not None
+except AttributeError:
+    found["rows"] = None
+info = pipeline.run(source("a"))
+found["of_the_run"] = info.first_run, info.destination_name, pipeline.first_run
+(package,) = info.load_packages
+found["new"] = sorted(column for name, table in package.schema_update.items() if name == "users"
+                      for column in table["columns"] if not column.startswith("_"))
+tables = [table for one in info.load_packages for table in one.asdict()["tables"]]
+found["told"] = sorted(column["name"] for table in tables if table["name"] == "users"
+                       for column in table["columns"] if not column["name"].startswith("_"))
+schema = pipeline.default_schema
+found["texts"] = "users" in schema.to_pretty_yaml(), "users" in schema.to_pretty_json()
+found["dict"] = schema.to_dict()["name"], "users" in schema.to_dict()["tables"]
+found["names"] = pipeline.schema_names, pipeline.naming.normalize_identifier("aB")
+found["folder"] = os.path.relpath(pipeline.working_dir, pipeline.pipelines_dir)
+state = pipeline.state
+found["state"] = state["pipeline_name"], state["dataset_name"], state["_local"]["first_run"]
+found["again"] = source("a").schema.name, source("a").users.section
+info = pipeline.run(source("b"))
+found["second"] = info.first_run, info.load_packages[0].schema_update.get("users")
+keep(**found)
+"""
+KEPT = """
+@dlt.resource(write_disposition="append")
+def rows(at=dlt.sources.incremental("at", initial_value=18)):
+    dlt.current.resource_state()["seen"] = 1 + dlt.current.resource_state().get("seen", 0)
+    dlt.current.source_state()["both"] = "x"
+    yield from ({"id": n, "at": n} for n in range(at.last_value, at.last_value + 3))
+
+@dlt.source(name="shop")
+def shop():
+    return rows
+
+pipeline.run(shop())
+own = pipeline.state["sources"]["shop"]
+keep(seen=own["resources"]["rows"]["seen"], both=own["both"],
+     last=own["resources"]["rows"]["incremental"]["at"]["last_value"])
+"""
 FAILED = """
 try:
     pipeline.run(source("nobody"))
@@ -163,6 +216,62 @@ def test_a_script_is_answered_the_same(
     code, our = ours(script, stages[1])
     assert our == their
     assert code == (1 if script == FAILED else 0)
+
+
+@pytest.mark.parametrize("script", [BEFORE, KEPT])
+def test_a_script_asks_before_it_runs(
+    script: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What there is by then: nothing the first time, and the second time what was loaded."""
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        their = theirs(script, oracle, stages[0], tmp_path / "theirs")
+        assert ours(script, stages[1]) == (0, their)
+
+
+FOUND = """
+with pipeline.sql_client() as client:
+    found = [pipeline.first_run, client.has_dataset(), pipeline.dataset().tables]
+pipeline.run(source("a"))
+keep(found=found, after=pipeline.dataset().tables, trace=pipeline.last_trace is not None)
+"""
+
+
+@pytest.mark.parametrize("where", ["shop.duckdb", "parquet:lake", "delta:lake", "postgres"])
+def test_what_there_is_before_a_run(
+    where: str,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+):
+    """Wherever the call sends a script's tables, if it also says which schema they are in."""
+    monkeypatch.chdir(tmp_path)
+    to = request.getfixturevalue("database") if where == "postgres" else where
+    told = ("--to", to, "--db-schema", "mine")
+    for found in ([True, False, []], [False, True, ["users"]]):
+        kept = {"found": found, "after": ["users"], "trace": True}
+        assert ours(FOUND, stages[1], *told) == (0, kept)
+
+
+def test_where_tables_are_is_to_be_said_before_a_run(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """With `--to` alone a schema is called after the source, which no run has named yet."""
+    monkeypatch.chdir(tmp_path)
+    code, found = ours(FOUND, stages[1], "--to", "other.duckdb")
+    assert (code, found) == (2, None)
+    told = capsys.readouterr().err
+    assert "pipeline.sql_client is asked before a run says where the tables are" in told
+    assert "give --to and --db-schema" in told
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
-"""What a pipeline tells of its runs: load info, trace and schema."""
+"""What a pipeline tells of its runs: load info, packages and trace."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from penstock.dialects.dlt.standin.errors import LoadFailed
+from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.record import AskedRun, caught_up, current, unfinished
+from penstock.dialects.dlt.standin.schemas import described
 from penstock.dialects.document import Loaded
-
-_SPELLED = {"timestamp_ntz": "timestamp"}
 
 
 def loaded_by(asked: AskedRun | None, what: str, name: str) -> Loaded:
@@ -42,6 +41,7 @@ def settle(what: str) -> None:
         loaded_by(left[-1], what, what)
 
 
+@lacking("writer_metrics_asdict")
 class LoadInfo:
     """What a run gives; how it went is known once something is asked of it."""
 
@@ -105,16 +105,50 @@ class LoadInfo:
         """A job for each table that got rows."""
         return self.load_packages[0].jobs["completed_jobs"]
 
+    @property
+    def first_run(self) -> bool:
+        """Whether it was the first run that loaded to this place."""
+        asked = self._asked
+        first = self._loaded("first_run").first
+        runs = (run for run in current().runs if asked is not None and run.place == asked.place)
+        return first and next(runs, None) is asked
+
+    @property
+    def destination_name(self) -> str:
+        """What the destination is called."""
+        held = self.pipeline.destination if self.pipeline is not None else None
+        return str(held) if held is not None else self._loaded("destination_name").destination
+
+    @property
+    def destination_type(self) -> str:
+        """Which destination it is."""
+        return f"dlt.destinations.{self.destination_name}"
+
+    @property
+    def destination_displayable_credentials(self) -> str:
+        """Where the destination is, passwords masked."""
+        return self._loaded("destination_displayable_credentials").destination
+
+    staging_name = staging_type = staging_displayable_credentials = None  # rows go there at once
+
     def asdict(self) -> dict[str, Any]:
         """What is known of the run."""
         found = self._loaded("asdict")
-        return {"loads_ids": [found.run_id], "dataset_name": found.db_schema,
-                "destination_displayable_credentials": found.destination,
-                "row_counts": dict(found.rows)}  # fmt: skip
+        return {
+            "pipeline": {"pipeline_name": self.pipeline.pipeline_name},
+            "loads_ids": [found.run_id],
+            "dataset_name": found.db_schema,
+            "destination_name": self.destination_name,
+            "destination_type": self.destination_type,
+            "destination_displayable_credentials": found.destination,
+            "first_run": self.first_run,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "row_counts": dict(found.rows),
+            "load_packages": [package.asdict() for package in self.load_packages],
+        }
 
     def __getattr__(self, name: str) -> Any:
-        if name in {"destination_displayable_credentials", "destination_name"}:
-            return self._loaded(name).destination
         raise unfinished(f"load_info.{name}", name)
 
 
@@ -142,12 +176,45 @@ class Package:
     """What one run loaded."""
 
     state = "loaded"
+    has_pending_transitions = False
 
     def __init__(self, loaded: Loaded, pipeline: Any) -> None:
+        self._loaded = loaded
         self.load_id = loaded.run_id
+        self.completed_at = _ended(loaded)
         self.schema_name: str = pipeline.default_schema_name
         done = [Job(table_name=table, rows=count) for table, count in loaded.rows.items()]
         self.jobs: dict[str, list[Job]] = {"completed_jobs": done, "failed_jobs": []}
+
+    @property
+    def schema_update(self) -> dict[str, Any]:
+        """The columns that the run has added, by table."""
+        return {
+            table: {"name": table, "columns": described(columns)}
+            for table, columns in self._loaded.added().items()
+        }
+
+    def asdict(self) -> dict[str, Any]:
+        """What is known of it; the tables are those that have new columns."""
+        place = {"schema_name": self.schema_name, "load_id": self.load_id}
+        tables = [
+            {"name": name, "columns": [
+                {**column, "table_name": name, **place} for column in table["columns"].values()
+            ], **place}
+            for name, table in self.schema_update.items()
+        ]  # fmt: skip
+        jobs = [{"table_name": one.table_name, "state": one.state, **place} for one in
+                self.jobs["completed_jobs"]]  # fmt: skip
+        return {**place, "state": self.state, "completed_at": self.completed_at,
+                "tables": tables, "jobs": jobs}  # fmt: skip
+
+    def asstr(self, *_: Any, **__: Any) -> str:
+        """The same as a text."""
+        return str(self)
+
+    def __str__(self) -> str:
+        listed = ", ".join(one.table_name for one in self.jobs["completed_jobs"])
+        return f"{self.load_id} is loaded: {listed or 'no rows'}"
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"load_info.load_packages[0].{name}", name)
@@ -159,6 +226,7 @@ class Trace:
     def __init__(self, info: LoadInfo) -> None:
         self._info = info
         self.last_extract_info = self.last_normalize_info = self.last_load_info = info
+        self.pipeline_name: str = info.pipeline.pipeline_name
 
     def __str__(self) -> str:
         return str(self.last_load_info)
@@ -167,54 +235,11 @@ class Trace:
         """The same as a text."""
         return str(self)
 
+    def asdict(self) -> dict[str, Any]:
+        """What is known of the run."""
+        return self._info.asdict()
+
     def __getattr__(self, name: str) -> Any:
         if name in {"started_at", "finished_at"}:
             return getattr(self._info, name)
         raise unfinished(f"last_trace.{name}", name)
-
-
-class Schema:
-    """The tables and columns that were loaded."""
-
-    def __init__(self, name: str, loaded: Loaded) -> None:
-        self.name = name
-        self._loaded = loaded
-
-    @property
-    def tables(self) -> dict[str, Any]:
-        """Each table with its columns."""
-        return {
-            table: {
-                "name": table,
-                "columns": {
-                    column: {
-                        "name": column,
-                        "data_type": _SPELLED.get(kind, kind),
-                        "nullable": null,
-                    }
-                    for column, (kind, null) in columns.items()
-                },
-            }
-            for table, columns in self._loaded.columns().items()
-        }
-
-    def data_tables(self, *_: Any, **__: Any) -> list[Any]:
-        """The tables."""
-        return list(self.tables.values())
-
-    def data_table_names(self, *_: Any, **__: Any) -> list[str]:
-        """The names of the tables."""
-        return list(self._loaded.columns())
-
-    def get_table(self, table_name: str) -> Mapping[str, Any]:
-        """One table."""
-        found: Mapping[str, Any] = self.tables[table_name]
-        return found
-
-    def get_table_columns(self, table_name: str, *_: Any, **__: Any) -> Mapping[str, Any]:
-        """The columns of a table."""
-        found: Mapping[str, Any] = self.get_table(table_name)["columns"]
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        raise unfinished(f"schema.{name}", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 
@@ -13,11 +13,10 @@ from penstock.dialects.dlt.standin.chosen import Built, built_of
 from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.settled import settle
-from penstock.dialects.document import Document, Loaded
+from penstock.dialects.document import Document, Loaded, Loader
 from penstock.errors import Error
 from penstock.plan.target import Pipeline, Target
 
-Loader = Callable[[Document], Loaded]
 _WHOLE = {"done", "skipped"}
 
 
@@ -59,9 +58,9 @@ class Batches:
     def _loaded(self, document: Document) -> Loaded:
         try:
             if not _in_a_loop():
-                return self._loader(document)
+                return self._loader.load(document)
             with ThreadPoolExecutor(1, "script") as beside:  # a run has a loop of its own
-                return beside.submit(self._loader, document).result()
+                return beside.submit(self._loader.load, document).result()
         except Error as exc:
             self.failure = exc
             raise

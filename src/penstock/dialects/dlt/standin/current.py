@@ -8,10 +8,10 @@ from typing import Any
 from penstock.dialects.dlt.standin import pipeline as pipelines
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import caller
-from penstock.dialects.dlt.standin.naming import NamingConvention
 from penstock.dialects.dlt.standin.record import current as record
 from penstock.dialects.dlt.standin.record import pipelines as made_pipelines
 from penstock.dialects.dlt.standin.record import refuse, unknown
+from penstock.dialects.dlt.standin.schemas import SourceSchema
 from penstock.dialects.python.running import NoRunError
 from penstock.dialects.python.running import current as run
 from penstock.plan.door import Remembered
@@ -52,25 +52,6 @@ def resource_name() -> str:
 def pipeline() -> pipelines.Pipeline:
     """The pipeline that was made last."""
     return pipelines.pipeline()
-
-
-class SourceSchema:
-    """The schema that the tables of a source will have: what it is called, and how names are made.
-
-    Its tables are made by the run, and told by `pipeline.default_schema` behind it.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.naming = NamingConvention()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise unknown(
-            f"dlt.current.source_schema().{name}",
-            "say what holds for tables in the hints of resources; name and naming are there",
-        )
 
 
 def source_schema() -> SourceSchema:

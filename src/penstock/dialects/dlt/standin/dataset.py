@@ -9,12 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+from penstock.dialects.dlt.standin.exceptions import DatabaseUndefinedRelation
+from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.record import unfinished
-from penstock.dialects.document import Loaded
+from penstock.dialects.dlt.standin.schemas import Schema
+from penstock.dialects.document import Held
 
 _OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<", "gte": ">=", "lte": "<=",
               "in": "IN", "not_in": "NOT IN"}  # fmt: skip
 _CHUNK = 10_000
+# What a dataset of dlt's has besides its tables.
+_NOT_HERE = {
+    *("destination_client", "destination_dialect", "ibis", "is_same_dataset", "latest_load_id"),
+    *("load_ids", "loads_table", "open_table_client", "schemas", "sql_client_class"),
+    "sqlglot_schema",
+}
+# What drivers raise where a table or its schema is not there.
+_UNDEFINED = {"CatalogException", "UndefinedTable", "InvalidSchemaName"}
 
 
 def quoted(name: str) -> str:
@@ -30,7 +41,7 @@ def _all_of(table: str, columns: str = "*") -> str:
 class Relation:
     """The rows of a query, which is asked when they are wanted."""
 
-    def __init__(self, loaded: Loaded, sql: str, params: Sequence[Any] = ()) -> None:
+    def __init__(self, loaded: Held, sql: str, params: Sequence[Any] = ()) -> None:
         self._loaded = loaded
         self._sql = sql
         self._params = list(params)
@@ -43,7 +54,8 @@ class Relation:
     def _asked(self, take: Callable[[Any], Any]) -> Any:
         connection = self._loaded.look(writes=False)
         try:
-            return take(connection.execute(self._sql, self._params))
+            with relations_known():
+                return take(connection.execute(self._sql, self._params))
         finally:
             connection.close()
 
@@ -76,7 +88,8 @@ class Relation:
         """An Arrow table of all rows."""
         connection = self._loaded.look(writes=False)
         try:
-            return connection.sql(self._sql, params=self._params).to_arrow_table()
+            with relations_known():
+                return connection.sql(self._sql, params=self._params).to_arrow_table()
         finally:
             connection.close()
 
@@ -144,12 +157,33 @@ class Relation:
         raise unfinished(f"relation.{name}", name)
 
 
+@contextmanager
+def relations_known() -> Iterator[None]:
+    """Tables that are not there are told as dlt tells it.
+
+    Raises:
+        DatabaseUndefinedRelation: one that is named is none.
+    """
+    try:
+        yield
+    except Exception as exc:
+        if type(exc).__name__ not in _UNDEFINED or "does not exist" not in str(exc):
+            raise
+        raise DatabaseUndefinedRelation(str(exc)) from exc
+
+
 class Dataset:
     """The tables of a dataset, each by its name."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Held, schema: str = "") -> None:
         self._loaded = loaded
+        self._schema = schema
         self.dataset_name = loaded.db_schema
+
+    @property
+    def schema(self) -> Schema:
+        """The tables with their columns."""
+        return Schema(self._schema, self._loaded)
 
     @property
     def tables(self) -> list[str]:
@@ -186,9 +220,11 @@ class Dataset:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in _NOT_HERE:
+            raise unfinished(f"dataset.{name}", name)
         if name in self.tables:
             return self.table(name)
-        raise unfinished(f"dataset.{name}", name)
+        raise AttributeError(f"there is no table {name!r}; there are: {', '.join(self.tables)}")
 
     def __enter__(self) -> Self:
         return self
@@ -197,10 +233,11 @@ class Dataset:
         """Nothing is held."""
 
 
+@lacking("is_dbapi_exception")
 class SqlClient:
     """What runs SQL in a dataset; a connection of its own as long as a `with` lasts."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Held) -> None:
         self._loaded = loaded
         self._connection: Any = None
         self.dataset_name = loaded.db_schema
@@ -234,7 +271,9 @@ class SqlClient:
         connection = self.native_connection
         given: Any = dict(kwargs) if kwargs else [*args]
         try:
-            yield connection.execute(_with_marks(str(query), given), given)
+            with relations_known():
+                cursor = connection.execute(_with_marks(str(query), given), given)
+            yield cursor
         finally:
             if mine:
                 self.close_connection()
@@ -254,7 +293,34 @@ class SqlClient:
 
     def has_dataset(self) -> bool:
         """Whether it is there: something was loaded."""
-        return True
+        return self._loaded.loaded_before()
+
+    def create_dataset(self) -> None:
+        """Make the schema of the tables, if there is none."""
+        self.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.dataset_name)}")
+
+    def drop_tables(self, *tables: str) -> None:
+        """Drop tables."""
+        for table in tables:
+            self.execute_sql(f"DROP TABLE IF EXISTS {self.make_qualified_table_name(table)}")
+
+    def truncate_tables(self, *tables: str) -> None:
+        """Empty tables."""
+        for table in tables:
+            self.execute_sql(f"DELETE FROM {self.make_qualified_table_name(table)}")  # noqa: S608 (quoted)
+
+    def execute_many(
+        self, statements: Sequence[str], *args: Any, **kwargs: Any
+    ) -> list[Any] | None:
+        """What the last of some statements gives."""
+        found: list[Any] | None = None
+        for statement in statements:
+            found = self.execute_sql(statement, *args, **kwargs)
+        return found
+
+    def escape_column_name(self, column_name: str, *_: Any, **__: Any) -> str:
+        """The name of a column as SQL takes it."""
+        return quoted(column_name)
 
     @contextmanager
     def begin_transaction(self) -> Iterator[SqlClient]:

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.assemble import assemble
-from penstock.dialects.dlt.standin.batches import Batches, Loader, fill
+from penstock.dialects.dlt.standin.batches import Batches, fill
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
@@ -26,7 +26,7 @@ from penstock.dialects.dlt.standin.reach import lines_of_runs
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
-from penstock.dialects.document import Document
+from penstock.dialects.document import Document, Loader
 from penstock.plan.door import Door
 
 _UNFINISHED = "script-unfinished"
@@ -141,6 +141,7 @@ class _Execution:
         """Answer the script from what it has loaded."""
         self.batches = Batches(self.document, self.record, loader)
         self.record.load = self.batches.load
+        self.record.there = loader.there
 
     def executed(self) -> Built | None:
         """What the script built."""

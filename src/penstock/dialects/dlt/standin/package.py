@@ -15,6 +15,7 @@ from penstock.dialects.dlt.standin import (
     client,
     common,
     current,
+    dataset,
     exceptions,
     factories,
     naming,
@@ -25,6 +26,7 @@ from penstock.dialects.dlt.standin import (
     registry,
     requesting,
     rest_api,
+    schemas,
     signers,
     sources,
     specs,
@@ -57,7 +59,11 @@ _DESTINATIONS = (
 
 
 class AnyType:
-    """A type of dlt that a script names in annotations."""
+    """A type of dlt that a script names in annotations; called, it gives what it is given."""
+
+    def __new__(cls, *args: Any) -> Any:
+        """The value, or an instance of a class of the script's own."""
+        return args[0] if args and cls is AnyType else super().__new__(cls)
 
     def __class_getitem__(cls, item: Any) -> type[AnyType]:
         return cls
@@ -139,8 +145,11 @@ _MAKERS = {
 
 
 def _top() -> dict[str, Any]:
-    types = ("TSecretValue", "TSecretStrValue", "TCredentials", "Schema", "Dataset", "Relation")
+    types = ("TSecretValue", "TSecretStrValue", "TCredentials")
     return {
+        "Schema": schemas.Schema,
+        "Dataset": dataset.Dataset,
+        "Relation": dataset.Relation,
         **dict.fromkeys(types, AnyType),
         **_MAKERS,
         "secrets": Accessor(secret=True),

@@ -11,6 +11,7 @@ import types
 from typing import Any, ClassVar
 
 from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
 from penstock.dialects.dlt.standin.record import refuse
 
@@ -120,6 +121,14 @@ def _refused(cls: type, name: str, what: str) -> Refusal:
 # Incrementals.
 
 
+@lacking(
+    "EMPTY",
+    "ensure_instance",
+    "from_existing_state",
+    "from_init_value",
+    "get_resolvable_fields",
+    "is_field_resolved",
+)
 class Incremental(Part):
     """A cursor: `dlt.sources.incremental`."""
 

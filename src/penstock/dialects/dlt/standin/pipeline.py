@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from penstock.dialects.dlt.standin.answers import LoadInfo, Schema, Trace, loaded_by
-from penstock.dialects.dlt.standin.dataset import Dataset, SqlClient
+from penstock.dialects.dlt.standin.answers import LoadInfo, Trace
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.naming import schema_name
 from penstock.dialects.dlt.standin.record import (
     AskedRun,
-    caught_up,
     current,
     pipelines,
     refuse,
@@ -31,7 +30,7 @@ from penstock.dialects.dlt.standin.sources import (
     python_resource,
 )
 from penstock.dialects.dlt.standin.specs import BaseConfiguration
-from penstock.dialects.document import Loaded
+from penstock.dialects.dlt.standin.told import Told
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
 _FRAMES = {"pandas", "polars", "pyarrow"}
@@ -122,19 +121,21 @@ def _destination_of(said: Any, credentials: Any) -> Destination | None:
             raise unknown(f"destination {said!r}")
 
 
-class Pipeline:
+@lacking("LOCAL_STATE_PROPS", "STATE_FILE", "STATE_PROPS")
+class Pipeline(Told):
     """A pipeline; its `run` is noted, and executed by Penstock after the script."""
+
+    DEFAULT_DATASET_SUFFIX = "_dataset"
 
     def __init__(self, pipeline_name: str | None = None, **settings: Any) -> None:
         self.pipeline_name = pipeline_name or f"dlt_{PurePath(sys.argv[0]).stem}"
         self.dataset_name = settings.get("dataset_name")
-        self._dev = bool(settings.get("dev_mode") or settings.get("full_refresh"))
-        self._refresh = settings.get("refresh")
+        self.settings = settings
         self._asked: AskedRun | None = None
         self._schema: str | None = None
         self._destination = _destination_of(settings.get("destination"), None)
         pipelines.append(self)
-        if self._dev:
+        if self.dev_mode:
             remark(
                 "dev_mode makes no dataset of its own here: each run loads everything anew",
                 "use --db-schema for another one",
@@ -165,7 +166,7 @@ class Pipeline:
         dataset = (
             settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
         )
-        refresh = settings.get("refresh") or self._refresh
+        refresh = settings.get("refresh") or self.refresh
         self._asked = self._note(sources, where, str(dataset), refresh=refresh)
         return LoadInfo(self, self._asked)
 
@@ -182,7 +183,7 @@ class Pipeline:
             sources=tuple(sources),
             destination=url,
             dataset=schema_name(dataset),
-            fresh=self._dev or bool(refresh),
+            fresh=self.dev_mode or bool(refresh),
             spot=caller(),
         )
         current().runs.append(asked)
@@ -208,41 +209,6 @@ class Pipeline:
         """The same."""
 
     sync_destination = drop_pending_packages = activate = deactivate = sync_schema = _nothing
-
-    # What was loaded.
-
-    def _loaded(self, name: str) -> Loaded:
-        return loaded_by(self._asked, f"pipeline.{name}", name)
-
-    def dataset(self, *_: Any, **__: Any) -> Dataset:
-        """The tables."""
-        return Dataset(self._loaded("dataset"))
-
-    def sql_client(self, *_: Any, **__: Any) -> SqlClient:
-        """What runs SQL in the dataset."""
-        return SqlClient(self._loaded("sql_client"))
-
-    @property
-    def last_trace(self) -> Trace:
-        """What is known of the last run."""
-        if self._asked is not None:
-            caught_up(self._asked)
-        return Trace(LoadInfo(self, self._asked))
-
-    @property
-    def default_schema(self) -> Schema:
-        """The tables and columns that were loaded."""
-        return Schema(self.default_schema_name, self._loaded("default_schema"))
-
-    @property
-    def schemas(self) -> dict[str, Schema]:
-        """The same by its name."""
-        return {self.default_schema_name: self.default_schema}
-
-    @property
-    def default_schema_name(self) -> str:
-        """What the source is called; resources without one are called after the pipeline."""
-        return self._schema or schema_name(self.pipeline_name)
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"pipeline.{name}", name)

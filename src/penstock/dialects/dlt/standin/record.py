@@ -13,8 +13,9 @@ from penstock.dialects.dlt.standin.marks import Spot
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.sources import DltSource
-    from penstock.dialects.document import Loaded
+    from penstock.dialects.document import Held, Loaded
     from penstock.plan.door import Door
+    from penstock.plan.target import Target
 
 Place = tuple[str, str | None, str]
 """Where runs go that are loaded together: pipeline, destination and dataset."""
@@ -58,6 +59,7 @@ class Record:
         self.registered: dict[tuple[str, str], type] = {}
         # Where the script may be answered from what it has loaded: what loads its next runs.
         self.load: Callable[[list[AskedRun]], None] | None = None
+        self.there: Callable[[Target], Held | None] | None = None
         self.outside: Door | None = None  # what the script asks an API through
         self.taken = 0  # runs that were loaded, or are being so
         self.done: dict[Place, Loaded] = {}
@@ -144,9 +146,14 @@ def unfinished(what: str, name: str) -> Exception:
     found = current()
     if not found.runs:
         return unknown(what)
-    if found.load is not None:
-        message = f"Penstock has no {what}; the rest of the script was not executed"
-        return refuse(Unfinished(message, "ask the destination itself"))
+    if found.load is None:
+        return too_early(what)
+    message = f"Penstock has no {what}; the rest of the script was not executed"
+    return refuse(Unfinished(message, "ask the destination itself"))
+
+
+def too_early(what: str) -> Refusal:
+    """What was loaded is asked for where nothing is: the script ends there."""
     message = f"{what} is asked before anything is loaded; the rest of the script was not executed"
     return refuse(Unfinished(message, "it is executed by `penstock run`"))
 

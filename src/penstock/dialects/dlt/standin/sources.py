@@ -8,10 +8,12 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
-from penstock.dialects.dlt.standin.record import current, refuse, unknown
+from penstock.dialects.dlt.standin.record import current, pipelines, refuse, unknown
 from penstock.dialects.dlt.standin.references import Sections
 from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, spot_of
+from penstock.dialects.dlt.standin.schemas import SourceSchema
 from penstock.dialects.dlt.standin.specs import sections_of
 
 # Hints that a resource's own key of the same name says.
@@ -31,6 +33,14 @@ _NOTHING = {
 _LISTS = (list, tuple, set, Iterator)
 
 
+@lacking(
+    "Empty",
+    "from_data",
+    "validate_dynamic_hints",
+    "validate_reference_hint",
+    "validate_write_disposition_hint",
+    "validate_transformer_generator_function",
+)
 class DltResource:
     """One resource of a configuration, and what the script changed about it.
 
@@ -108,6 +118,12 @@ class DltResource:
             if isinstance(held, Mapping) and held.get(name) is not None:
                 return held[name]
         return None
+
+    @property
+    def section(self) -> str:
+        """Where values of its function are looked for."""
+        held = self.rows.function if self.rows is not None else None
+        return sections_of(held, self.name).module if held is not None else "config_setup"
 
     @property
     def write_disposition(self) -> Any:
@@ -288,6 +304,11 @@ class Resources(dict[str, DltResource]):
 
     detach = pop
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown(f"DltSource.resources.{name}")
+
     def __missing__(self, name: str) -> DltResource:
         known = ", ".join(self)
         raise refuse(Refusal(f"the source has no resource {name!r}", f"there are: {known}"))
@@ -307,6 +328,7 @@ class Resources(dict[str, DltResource]):
         return self.selected
 
 
+@lacking("from_data")
 class DltSource:
     """Resources that are loaded together."""
 
@@ -344,6 +366,16 @@ class DltSource:
             self.__dict__["name"] = value
         else:
             self.settings[name] = value
+
+    @property
+    def schema(self) -> SourceSchema:
+        """What the schema of its tables will be called; the rest is known behind the run."""
+        return SourceSchema(str(self.name or "rest_api"), "DltSource.schema")
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The `run` of the pipeline that was made last, which loads this."""
+        return functools.partial(pipelines[-1].run, self) if pipelines else _no_pipeline()
 
     def __iter__(self) -> Iterator[DltResource]:
         """The records, where dlt reads them; here the resources, for whoever yields them."""
@@ -391,6 +423,10 @@ class DltSource:
     def parallelize(self) -> DltSource:
         """Read beside others, as every run does."""
         return self
+
+
+def _no_pipeline() -> Callable[..., Any]:
+    raise unknown("DltSource.run without a pipeline", "make one with dlt.pipeline first")
 
 
 def replace(old: DltSource, new: DltSource | None) -> None:
