@@ -14,77 +14,23 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.simulator.kinds import KINDS, Kind, plan
 from tests.simulator.store import Hold, Kill, Row, Store, visible
 from tests.simulator.world import VALUES, World
 from tests.support.api import Api, Asked
 from tests.support.clock import EPOCH, VirtualClock, run
 
-from penstock.engine import compile_source
 from penstock.engine.lot import Sizes
 from penstock.engine.running import Options, Run, redactor_for
 from penstock.errors import DestinationError, FencedError
 from penstock.events import Event, Receipt, Status
 from penstock.plan.page import HttpResponse
-from penstock.plan.source import Source
 
-DOCUMENTS = Path(__file__).parent / "documents"
-MANIFEST = "world-manifest.yaml"
 JUMPS = (8 * 3600.0, -8 * 3600.0, 90 * 86_400.0)  # of a run's own clock, in seconds
 MOST_SECONDS = 100_000.0  # of virtual time, for one run
-
-
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """What is loaded, and what is promised of it.
-
-    `once` has nothing to say what is new: a run after one that was complete appends all again.
-    `above` are the streams above it. A `pass` over them that was cut off is gone on with: what
-    is new meanwhile in a partition that was read already is for the pass after it.
-    """
-
-    stream: str
-    write: str
-    document: str = "world.yaml"
-    once: bool = False
-    above: tuple[str, ...] = ()
-    passes: bool = False
-
-
-KINDS = (
-    Kind(stream="append_page", write="append", once=True),
-    Kind(stream="append_cursor", write="append", once=True),
-    Kind(stream="append_since", write="append"),
-    Kind(stream="append_windows", write="append"),
-    Kind(stream="merge_offset", write="merge"),
-    Kind(stream="merge_since", write="merge"),
-    Kind(stream="merge_windows", write="merge"),
-    Kind(stream="replace_page", write="replace"),
-    Kind(stream="replace_link", write="replace"),
-    Kind(stream="kids_append", write="append", above=("groups",)),
-    Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
-    Kind(stream="kids_replace", write="replace", above=("groups",)),
-    Kind(stream="recent_merge", write="merge", above=("recent",)),
-    Kind(stream="recent_append", write="append", above=("recent",)),
-    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
-    Kind(stream="deep_append", write="append", above=("recent", "middle")),
-    Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
-    Kind(stream="manifest_merge", write="merge", document=MANIFEST),
-    Kind(stream="manifest_kids", write="merge", document=MANIFEST, above=("manifest_groups",)),
-)
-
-
-@cache
-def plan(kind: Kind, concurrency: int) -> Source:
-    """The plan of one kind, its parents' stream included."""
-    source = compile_source(str(DOCUMENTS / kind.document)).need()
-    names = {kind.stream, *kind.above}
-    streams = tuple(s for s in source.streams if s.name in names)
-    limits = msgspec.structs.replace(source.limits, concurrency=concurrency)
-    return msgspec.structs.replace(source, streams=streams, limits=limits)
 
 
 class Later(Executor):
@@ -123,11 +69,16 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """The history of one seed."""
 
-    def __init__(self, seed: int, tell: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        tell: Callable[[str], None] = lambda _line: None,
+        kinds: Sequence[Kind] = KINDS,
+    ) -> None:
         self.seed = seed
         self._tell = tell
         self.rng = random.Random(seed)
-        self.kind = self.rng.choice(KINDS)
+        self.kind = self.rng.choice(kinds)
         self.store = Store()
         self.world = World(
             self.rng,
@@ -172,7 +123,7 @@ class History:
     def _disturbed(self) -> None:
         """A run with faults, or a kill, or a stop, or a rival, or some of these."""
         self.world.faults = self.rng.choice([0.0, 0.03, 0.2])
-        self.world.growth = self.rng.choice([0.0, 0.0, 0.2])
+        self.world.growth = self.rng.choice([0.0, 0.0, 0.2]) if self.kind.grows else 0.0
         trouble = self.rng.choice(["none", "kill", "kill", "stop", "rival", "full", "request"])
         number = self.rng.randint(1, self.rng.choice([3, 12]))
         self._go(trouble, number)
@@ -285,7 +236,7 @@ class History:
         return any(r.stream == self.kind.stream and r.status == "done" for r in ran.receipts)
 
     def _rows(self) -> list[Row]:
-        return visible(self.store.tables, self.kind.stream)
+        return visible(self.store.tables, self.kind.table)
 
     def _was_complete(self) -> bool:
         """Whether a killed run had kept all rows: what is appended in full is not run again."""
@@ -327,6 +278,11 @@ class History:
         for name in ("tags", "late"):  # tables from manifests keep them as JSON
             if isinstance(kept.get(name), str):
                 kept[name] = msgspec.json.decode(kept[name])
+        for name, of in (("id", "{}"), ("name", "g{}")):  # carried from the parent
+            for above in ("groups", "recent"):
+                carried = kept.pop(f"_{above}_{name}", None)
+                right = carried is None or str(carried) == of.format(kept["g"])
+                assert right, f"a parent's {name} is wrong: {row}"
         if "late__deep" in kept:
             kept["late"] = {"deep": kept.pop("late__deep")}
         wanted = {k: v for k, v in wanted.items() if v != [] or k in kept}

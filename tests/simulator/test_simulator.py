@@ -10,7 +10,8 @@ import os
 from collections import Counter
 
 import pytest
-from tests.simulator.scenario import KINDS, History
+from tests.simulator.kinds import KINDS
+from tests.simulator.scenario import History
 
 SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "2000"))
 CHUNK = 50

@@ -150,15 +150,22 @@ class World:
             return [
                 {"id": g, "name": f"g{g}"} for g in sorted({r["g"] for r in self.rows.values()})
             ]
-        if parts == ["recent"]:
-            return self._recent(int(asked.query.get("since") or 0))
+        if parts[0] == "recent":  # all of them, or one
+            found = self._recent(int(asked.query.get("since") or 0))
+            return [row for row in found if str(row["id"]) in (parts[1:] or str(row["id"]))]
+        if parts == ["parities"]:
+            return [{"id": 0}, {"id": 1}]
         rows = list(self.rows.values())
         if parts[0] == "group":  # one record of its own, which never changes
             return [{"id": int(parts[1])}]
         if parts[0] == "groups":
             rows = [row for row in rows if row["g"] == int(parts[1])]
+        if parity := asked.query.get("parity"):
+            rows = [row for row in rows if row["id"] % 2 == int(parity)]
         if since := asked.query.get("since"):
             rows = [row for row in rows if row["at"] >= int(since)]
+        if after := asked.query.get("after"):
+            rows = [row for row in rows if row["at"] > int(after)]
         if until := asked.query.get("until"):
             # A window of a manifest holds its end; one that is no page of its own does not.
             over = 0 if parts[0] == "window" else 1

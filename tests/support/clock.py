@@ -6,6 +6,7 @@ import asyncio
 import selectors
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ class _Jump(selectors.DefaultSelector):
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise StuckError(f"no end after {MOST_STEPS} steps")
-        ready = super().select(0)
+        # What a thread does next comes before anything else: a history would not be the same twice.
+        ready = super().select(LOOK if self.working else 0)
         if ready or timeout == 0:
             self.looks = 0
             return ready
@@ -43,7 +45,7 @@ class _Jump(selectors.DefaultSelector):
             self.looks += 1
             if self.looks > MOST_LOOKS:
                 raise StuckError("a thread does not come to an end")
-            return super().select(LOOK)
+            return ready
         if timeout is None:
             raise StuckError("every task waits for another one")
         self.passed += max(timeout, 0.0)
@@ -57,6 +59,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jump = _Jump()
         super().__init__(self._jump)
         self._clock_resolution = 1e-9
+        self._from_thread = False
+        self._own: ThreadPoolExecutor | None = None
 
     def time(self) -> float:
         """Virtual seconds since the loop began."""
@@ -64,14 +68,46 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Done in a thread; time stands still meanwhile."""
-        done = super().run_in_executor(executor, func, *args)
-        if executor is None or isinstance(executor, ThreadPoolExecutor):
-            self._jump.working += 1
-            done.add_done_callback(self._returned)
+        if executor is None:
+            self.set_default_executor(executor := self._own or ThreadPoolExecutor())
+            self._own = executor
+        elif not isinstance(executor, ThreadPoolExecutor):
+            return super().run_in_executor(executor, func, *args)
+        self._jump.working += 1
+        found = executor.submit(func, *args)
+        done = asyncio.wrap_future(found, loop=self)
+        found.add_done_callback(self._over)  # behind what hands the result to the loop
         return done
 
-    def _returned(self, _done: Any) -> None:
+    def _over(self, _done: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed by now
+            super().call_soon_threadsafe(self._returned)
+
+    def _returned(self) -> None:
         self._jump.working -= 1
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, **words: Any) -> Any:
+        """What a thread has the loop do."""
+
+        def call() -> None:
+            self._from_thread = True
+            try:
+                callback(*args)
+            finally:
+                self._from_thread = False
+
+        return super().call_soon_threadsafe(call, **words)
+
+    def create_task(self, coro: Any, **words: Any) -> Any:
+        """A task; for one that a thread waits for, time goes on until it is done."""
+        task = super().create_task(coro, **words)
+        if self._from_thread and self._jump.working:
+            self._jump.working -= 1
+            task.add_done_callback(self._resumed)
+        return task
+
+    def _resumed(self, _done: Any) -> None:
+        self._jump.working += 1
 
 
 class VirtualClock:

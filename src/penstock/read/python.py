@@ -31,6 +31,7 @@ from penstock.read.walked import Walked
 P = ParamSpec("P")
 T = TypeVar("T")
 Made: TypeAlias = "JsonValue | ForTable"
+_ENDED = "the run has ended"
 _LOOK = 1.0  # seconds between looks at whether the run still goes on
 BATCH = 500  # records of a class that come as one page
 
@@ -62,13 +63,17 @@ class Doorway:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         loop = self._loop
         assert loop is not None, "the reader opens the door before anything is called"
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError:
+            work.close()
+            raise ReadError(_ENDED) from None
         while not loop.is_closed():
             with suppress(TimeoutError):
                 return future.result(_LOOK)
             if future.done():
                 return future.result()
-        raise ReadError("the run has ended")
+        raise ReadError(_ENDED)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The answer to one request, whatever its status."""

@@ -1,0 +1,120 @@
+"""The kinds of streams that histories are about, and the documents that say them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from penstock.engine import compile_source
+from penstock.plan.source import Source
+
+DOCUMENTS = Path(__file__).parent / "documents"
+MANIFEST, SEVERAL = "world-manifest.yaml", "world-several.yaml"
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What is loaded, and what is promised of it.
+
+    `once` has nothing to say what is new: a run after one that was complete appends all again.
+    `above` are the streams above it, `called` is its table. A `pass` over them that was cut off is
+    gone on with: what is new meanwhile in a partition that was read already is for the pass after
+    it. What asks for rows that are newer than the newest one misses those of its moment that come
+    after it, so where such a thing is read nothing `grows` while it is.
+    """
+
+    stream: str
+    write: str
+    document: str = "world.yaml"
+    once: bool = False
+    above: tuple[str, ...] = ()
+    passes: bool = False
+    grows: bool = True
+    called: str = ""
+
+    @property
+    def table(self) -> str:
+        """The name of its table."""
+        return self.called or self.stream
+
+
+_GROUPS = ("manifest_groups",)
+_RECENT = ("manifest_recent",)
+KINDS = (
+    Kind(stream="append_page", write="append", once=True),
+    Kind(stream="append_cursor", write="append", once=True),
+    Kind(stream="append_since", write="append"),
+    Kind(stream="append_windows", write="append"),
+    Kind(stream="merge_offset", write="merge"),
+    Kind(stream="merge_since", write="merge"),
+    Kind(stream="merge_windows", write="merge"),
+    Kind(stream="replace_page", write="replace"),
+    Kind(stream="replace_link", write="replace"),
+    Kind(stream="kids_append", write="append", above=("groups",)),
+    Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
+    Kind(stream="kids_replace", write="replace", above=("groups",)),
+    Kind(stream="recent_merge", write="merge", above=("recent",)),
+    Kind(stream="recent_append", write="append", above=("recent",)),
+    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
+    Kind(stream="deep_append", write="append", above=("recent", "middle")),
+    Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
+    Kind(stream="manifest_merge", write="merge", document=MANIFEST),
+    *(
+        Kind(stream=f"manifest_{name}", write=write, document=MANIFEST, above=above, grows=grows)
+        for name, write, above, grows in (
+            ("kids", "merge", _GROUPS, True),
+            ("full", "replace", (), True),
+            ("full_kids", "replace", _GROUPS, True),
+            ("full_deep", "replace", (*_GROUPS, "manifest_middle_groups"), True),
+            ("append", "append", (), False),
+            ("append_kids", "append", _GROUPS, False),
+            ("global_kids", "merge", _GROUPS, True),
+            ("recent_kids", "merge", _RECENT, True),
+            ("recent_append", "append", _RECENT, False),
+            ("deep", "merge", (*_RECENT, "manifest_middle"), True),
+            ("list_kids", "merge", _GROUPS, True),
+            ("list_append", "append", _RECENT, False),
+        )
+    ),
+    *(
+        Kind(stream=name, write=write, document=SEVERAL, above=above, passes=passes)
+        for name, write, above, passes in (
+            ("pairs_merge", "merge", ("groups", "parities"), True),
+            ("pairs_append", "append", ("groups", "parities"), False),
+            ("pairs_replace", "replace", ("groups", "parities"), False),
+            ("recent_pairs_merge", "merge", ("recent", "parities"), False),
+            ("recent_pairs_append", "append", ("recent", "parities"), False),
+            ("windows_below", "append", ("recent",), False),
+            ("carrying_merge", "merge", ("groups",), True),
+            ("carrying_append", "append", ("recent",), False),
+            ("carrying_replace", "replace", ("groups",), False),
+        )
+    ),
+    *(
+        Kind(
+            stream=f"even_{write}+odd_{write}",
+            write=write,
+            document=SEVERAL,
+            above=(f"even_{write}", f"odd_{write}", *above),
+            once=write == "append",
+            called=f"halves_{write}",
+        )
+        for write, above in (("merge", ("groups",)), ("append", ()), ("replace", ("groups",)))
+    ),
+)
+
+
+@cache
+def _source(document: str) -> Source:
+    return compile_source(str(DOCUMENTS / document)).need()
+
+
+@cache
+def plan(kind: Kind, concurrency: int) -> Source:
+    """The plan of one kind, its parents' stream included."""
+    source = _source(kind.document)
+    names = {kind.stream, *kind.above}
+    streams = tuple(s for s in source.streams if s.name in names)
+    limits = msgspec.structs.replace(source.limits, concurrency=concurrency)
+    return msgspec.structs.replace(source, streams=streams, limits=limits)
