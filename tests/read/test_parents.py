@@ -283,6 +283,39 @@ def test_a_product_of_two_parents_does_not_wait_for_itself(count):
     assert len(found.closed("users")) == len(found.closed("teams")) == 1
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_a_parent_is_combined_with_holds_it_back(order):
+    """Where one of two parents fails, the other may not move on: its records led to no pair."""
+    members = (of("users"), of("teams"))[::order]
+    child = below("posts", "users", partition=Product(members=members))
+    plan = source(top(cursor=UPDATED), top("teams"), child)
+    failing = [answer(status=403)]
+
+    def handle(asked):
+        if asked.path == "/teams":
+            return failing.pop() if failing else {"data": rows(2)}
+        return paged([{"id": 1, "at": 10}])(asked)
+
+    first = read_all(plan, handle)
+    second = read_all(plan, handle, state=first.state())
+    assert {lost.stream: lost.error.code for lost in first.lost()} == {
+        "teams": "auth-refused",
+        "users": "parent-lost",
+        "posts": "parent-lost",
+    }
+    assert len(second.rows("posts")) == 2
+    assert not second.lost()
+
+
+def test_what_is_combined_with_no_list_holds_its_parent_back():
+    """A list that cannot be told is asked for again, and with it what it is combined with."""
+    wrong = Product(members=(of("users"), Values(name="kind", values=Const(value="no list"))))
+    child = below("posts", "users", partition=wrong)
+    found = read_all(source(top(cursor=UPDATED), child), paged([{"id": 1, "at": 10}]))
+    assert not found.closed("users")
+    assert not any(name.startswith("todo/") for name in found.state().get("posts", {}))
+
+
 @pytest.mark.parametrize("count", [1, 4, 25])
 def test_groups_of_parents_are_filled_across_slices(count):
     """A group that is not full yet does not keep its parents from going on."""

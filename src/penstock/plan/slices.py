@@ -117,6 +117,23 @@ def leaves(partition: Partition | None) -> list[Values | Parent]:
             assert_never(partition)
 
 
+def combined(partition: Partition | None, name: str) -> set[str]:
+    """The parents in a partition tree whose records are combined with those of `name`."""
+    found: set[str] = set()
+    match partition:
+        case Grouped():
+            found |= combined(partition.of, name)
+        case Product() | Chain() | Merged():
+            sides = [{p.stream for p in parents_of(member)} for member in partition.members]
+            for at, member in enumerate(partition.members):
+                found |= combined(member, name)
+                if isinstance(partition, Product) and name in sides[at]:
+                    found.update(*sides[:at], *sides[at + 1 :])
+        case _:
+            pass
+    return found
+
+
 def computed(partition: Partition | None) -> list[Compute]:
     """The classes that make partitions in a partition tree, in its order."""
     match partition:

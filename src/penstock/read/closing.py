@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from penstock.errors import ReadError
 from penstock.plan.pagination import NextToken
-from penstock.plan.slices import Slice
+from penstock.plan.slices import Chain, Parent, Partition, Slice, combined
 from penstock.read import state as states
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import CountTracker, SpanTracker
@@ -78,6 +78,39 @@ async def missing_above(context: StreamContext) -> list[ReadError]:
             text = f"{above.name!r} only went on with what an earlier run had left"
             found.append(ReadError(text, code="parent-lost", hint=_AGAIN))
     return found
+
+
+def alone(partition: Partition | None) -> bool:
+    """Whether what one parent lists makes a partition by itself."""
+    match partition:
+        case Parent():
+            return True
+        case Chain():
+            return all(alone(member) for member in partition.members)
+        case _:
+            return False
+
+
+def check_combined(context: StreamContext) -> None:
+    """See that all was read that the records of a slice led to, with those of other parents.
+
+    Raises:
+        ReadError: it was not. The slice must not close: its records would not be listed again, and
+            what they are combined with is known to nobody.
+    """
+    if context.contiguous or not (context.passes_over or context.depends_on_cursor):
+        return
+    for child in context.children:
+        names = combined(child.stream.partition, context.name)
+        lacking = [above.name for above in child.parents if above.name in names and above.lacks]
+        if lacking:
+            text = (
+                f"{lacking[0]!r} could not be read in full, which {child.name!r} combines with it"
+            )
+            raise ReadError(text, code="parent-lost", hint=_ABOVE)
+        if child.unmade:
+            text = f"what {child.name!r} combines could not be read"
+            raise ReadError(text, code="parent-lost", hint=_ABOVE)
 
 
 def remembered(context: StreamContext, piece: Slice | None = None) -> StateEntries:

@@ -76,6 +76,8 @@ class StreamContext:
     places: Places | None = None  # where the document says what it says
     memory: Memory | None = None  # of functions of the document
     tracker: Tracker | None = None  # of a cursor that stands for all slices
+    partial = False  # whether a slice is about to be lost
+    unmade = False  # whether its slices could not be made of what its parents list
 
     def __init__(
         self,
@@ -142,6 +144,11 @@ class StreamContext:
     def whole(self) -> bool:
         """Whether all that was asked for was read, so far as can be told."""
         return not (self.lost or self.tally.misread)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something is known by now to be missing, here or above."""
+        return self.partial or not self.whole or any(above.lacks for above in self.parents)
 
     @property
     def depends_on_cursor(self) -> bool:

@@ -32,6 +32,8 @@ from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.closing import (
     AnyTracker,
+    alone,
+    check_combined,
     closing_state,
     ending_state,
     is_done,
@@ -249,9 +251,10 @@ class Reader:
         except ReadError as exc:
             # What cuts the stream into slices failed: the rest of it cannot be read.
             await self._lose(context, Slice(), exc)
+            context.unmade = not alone(context.stream.partition)
             for feed in feeds:
                 async for fed in feed.partitions():
-                    if context.depends_on_cursor:
+                    if context.depends_on_cursor and not context.unmade:
                         await self._lose(context, fed.piece, exc)
                     fed.release()
         for feed in feeds:
@@ -311,6 +314,7 @@ class Reader:
             piece = with_extras(piece, context)
             await self._read_slice(context, piece, turn)
         except Error as exc:
+            context.partial = True
             turn.leave()
             await turn.wait_over()
             await self._lose(context, piece, exc)
@@ -343,6 +347,7 @@ class Reader:
         turn.leave()
         await going.own.wait()
         await turn.wait_over()
+        check_combined(context)
         context.tally.ended[reason] += 1
         closed = closing_state(context, piece, tracker)
         if context.keeps_state:
