@@ -216,6 +216,14 @@ def test_state_reset_says_what_was_forgotten(call):
     assert "nothing: there was no state" in call(FakeEngine(), "state", "reset", "d").stderr
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "run", "state show"])
+def test_only_a_script_takes_arguments(call, command):
+    """Behind `--` they are of a script; of anything else they are a mistake in the call."""
+    result = call(FakeEngine(), *command.split(), "shop.yaml", "--", "--days", "3")
+    assert result.exit_code == 2
+    assert "only a script takes arguments behind --, and shop.yaml is none" in result.stderr
+
+
 def test_every_command_has_help_that_names_debug(call):
     """Each command explains itself, and takes `--debug`."""
     for command in ("run", "check", "plan", "read", "emulate", "connectors", "demo", "version"):

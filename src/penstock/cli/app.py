@@ -66,6 +66,20 @@ class Command(click.Command):
         return own if any(p.name == "debug" for p in own) else [*own, debug_option()]
 
 
+class Sourced(Command):
+    """A command of sources; what stands behind `--` are arguments of a source that is a script."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments in front of `--`, and keep those behind it."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.ensure_object(App).arguments = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The parts of the line that says how it is called."""
+        return [*super().collect_usage_pieces(ctx), "[-- ARGUMENT...]"]
+
+
 class Group(click.Group):
     """A group of commands that suggests the nearest one for a name it does not know."""
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from penstock.cli import diagnostics
-from penstock.cli.app import Command
+from penstock.cli.app import Sourced
 from penstock.cli.context import DONE, WRONG, App
 from penstock.cli.engine import Compiled, Fixed
 from penstock.cli.options import allow_code_option, json_option, pass_app
@@ -29,7 +29,7 @@ class Checked(msgspec.Struct, kw_only=True):
     diff: str = ""
 
 
-@click.command(cls=Command)
+@click.command(cls=Sourced)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @json_option
 @click.option(
@@ -71,7 +71,9 @@ def _checked(app: App, spec: str) -> Checked:
 def _fixed(app: App, spec: str) -> Checked:
     checked = Checked(spec=spec)
     try:
-        fixed = app.engine.fix_source(spec, allow_code=app.allow_code)
+        fixed = app.engine.fix_source(
+            spec, allow_code=app.allow_code, arguments=app.arguments_of(spec)
+        )
     except PlanError as exc:
         checked.found = exc.diagnostics
     else:

@@ -154,7 +154,7 @@ class Engine(Protocol):
     def prepare(self, destination: str) -> None:
         """See `penstock.engine.prepare`."""
 
-    def compile_source(
+    def compile_source(  # noqa: PLR0913 (the engine's signature)
         self,
         spec: str,
         values: Mapping[str, JsonValue] | None = None,
@@ -162,6 +162,7 @@ class Engine(Protocol):
         allow_code: bool = False,
         components: Path | None = None,
         load: Loads | None = None,
+        arguments: Sequence[str] = (),
     ) -> Compiled:
         """Find and compile a document; `load` does what a script waits for."""
 
@@ -171,6 +172,7 @@ class Engine(Protocol):
         values: Mapping[str, JsonValue] | None = None,
         *,
         allow_code: bool = False,
+        arguments: Sequence[str] = (),
     ) -> Fixed:
         """Write the repairs of a document into its text; nothing is stored."""
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from penstock.cli import describe
-from penstock.cli.app import Command
+from penstock.cli.app import Sourced
 from penstock.cli.context import App
 from penstock.cli.options import allow_code_option, json_option, pass_app, source_argument
 from penstock.cli.session import compile_source, default_destination, target_of
@@ -17,7 +17,7 @@ from penstock.plan.source import Source
 from penstock.plan.target import Target
 
 
-@click.command(cls=Command)
+@click.command(cls=Sourced)
 @source_argument
 @json_option
 @allow_code_option

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 
 import click
 
-from penstock.cli.app import Command
+from penstock.cli.app import Sourced
 from penstock.cli.context import DONE, FAILED, PARTIAL, App
 from penstock.cli.display import Quiet
 from penstock.cli.options import (
@@ -23,7 +23,7 @@ from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 
 
-@click.command(cls=Command)
+@click.command(cls=Sourced)
 @source_argument
 @click.argument("stream", metavar="STREAM")
 @click.option(

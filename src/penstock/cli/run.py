@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from penstock.cli.app import Command
+from penstock.cli.app import Sourced
 from penstock.cli.context import INTERRUPTED, App
 from penstock.cli.display import Progress, progress
 from penstock.cli.engine import Result
@@ -71,7 +71,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool
 
 
-@click.command(cls=Command)
+@click.command(cls=Sourced)
 @source_argument
 @destination_options
 @value_options

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from penstock.cli.app import Command, Group
+from penstock.cli.app import Group, Sourced
 from penstock.cli.context import App
 from penstock.cli.options import (
     allow_code_option,
@@ -29,7 +29,7 @@ def state() -> None:
     """Show, reset or import what the next run of a source will start from."""
 
 
-@state.command(cls=Command)
+@state.command(cls=Sourced)
 @source_argument
 @destination_options
 @select_option
@@ -45,7 +45,7 @@ def show(
     app.console.json(dict(held))
 
 
-@state.command(cls=Command)
+@state.command(cls=Sourced)
 @source_argument
 @destination_options
 @select_option
@@ -69,7 +69,7 @@ def reset(  # noqa: PLR0913 (one argument for each option)
     app.console.say(f"{destination}: reset {streams}")
 
 
-@state.command("import", cls=Command)
+@state.command("import", cls=Sourced)
 @source_argument
 @click.option(
     "--from",

@@ -32,6 +32,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     `section/name` it is looked for where values of a source of that name stand. `nearest` gives the
     first of several such names that has a value. `loader` loads what a script builds while it
     waits, where it asks for what it has loaded; `outside` is what it asks an API through meanwhile.
+    `arguments` are those of its command line.
     """
 
     inside_text: bool = False
@@ -39,6 +40,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     nearest: Callable[[tuple[str, ...]], str | None] | None = None
     outside: Door | None = None
     loader: Loader | None = None
+    arguments: tuple[str, ...] = ()
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -345,5 +347,6 @@ def _run(document: Document, script: Script, code: Code) -> bool:
         nearest=code.nearest or nothing_near,
         loader=code.loader,
         outside=code.outside,
+        arguments=code.arguments,
     )
     return execute(document, script, around)

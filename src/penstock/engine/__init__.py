@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,20 +75,21 @@ def prepare(destination: str) -> None:
     destinations.prepare(destination)
 
 
-def compile_source(
+def compile_source(  # noqa: PLR0913 (what a call says of its source)
     spec: str,
     values: Mapping[str, JsonValue] | None = None,
     *,
     allow_code: bool = False,
     components: Path | None = None,
     load: Loads | None = None,
+    arguments: Sequence[str] = (),
 ) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
 
     A script that is named is executed where its text does not say everything; code inside a text
     only with `allow_code`. `components` are the classes of a manifest, where they do not stand in
     the components.py beside it. A script that asks for what it has loaded has `load` do it while it
-    is executed; then there is no plan left.
+    is executed; then there is no plan left. `arguments` are those of its command line.
 
     Raises:
         PlanError: there is no such document, or it cannot be read at all.
@@ -101,14 +102,19 @@ def compile_source(
         from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
 
         loader = answering.Loader(load, values)
-    with _executing(values or {}, allow_code=allow_code, loader=loader) as code:
+    given = _executing(values or {}, allow_code=allow_code, loader=loader, arguments=arguments)
+    with given as code:
         document = dialects.load(spec, code)
     document.components = components
     return dialects.compile_document(document, values)
 
 
 def fix_source(
-    spec: str, values: Mapping[str, JsonValue] | None = None, *, allow_code: bool = False
+    spec: str,
+    values: Mapping[str, JsonValue] | None = None,
+    *,
+    allow_code: bool = False,
+    arguments: Sequence[str] = (),
 ) -> Fixed:
     """The repairs of a document, written into the text of its files; nothing is stored.
 
@@ -117,7 +123,7 @@ def fix_source(
     """
     from penstock.dialects import fix  # noqa: PLC0415 (part of loading late)
 
-    with _executing(values or {}, allow_code=allow_code) as code:
+    with _executing(values or {}, allow_code=allow_code, arguments=arguments) as code:
         return fix(spec, code, values)
 
 
@@ -127,6 +133,7 @@ def _executing(
     *,
     allow_code: bool,
     loader: Loader | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Code]:
     """Which code may be executed, with what it asks of its surroundings meanwhile."""
     from penstock.dialects.loading import Code  # noqa: PLC0415 (part of loading late)
@@ -139,6 +146,7 @@ def _executing(
             nearest=partial(_nearest, values),
             loader=loader,
             outside=outside,
+            arguments=tuple(arguments),
         )
 
 

@@ -182,12 +182,12 @@ except Exception as exc:
 """
 
 
-def theirs(script: str, oracle: Oracle, stage: Stage, folder: Path) -> Any:
+def theirs(script: str, oracle: Oracle, stage: Stage, folder: Path, *given: str) -> Any:
     """What a script keeps of what dlt answers."""
     stage.play(accounts, 1)
     path = folder / "pipeline.py"
     path.write_text((HEAD + script).replace("BASE", stage.base), "utf-8")
-    done = oracle.execute(path)
+    done = oracle.execute(path, arguments=given)
     assert not done["error"], done["error"]
     return json.loads((folder / "found.json").read_text("utf-8"))
 
@@ -232,6 +232,73 @@ def test_a_script_asks_before_it_runs(
     for _ in range(2):
         their = theirs(script, oracle, stages[0], tmp_path / "theirs")
         assert ours(script, stages[1]) == (0, their)
+
+
+PARSED = """
+import argparse, sys
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("account")
+    parser.add_argument("--disposition", default="append", choices=["append", "replace"])
+    parser.add_argument("--dry-run", action="store_true")
+    args = parser.parse_args()
+    if not args.dry_run:
+        pipeline.run(source(args.account), write_disposition=args.disposition)
+    with pipeline.sql_client() as client:
+        keep(rows=sorted(client.execute_sql("SELECT id FROM users")), called=len(sys.argv))
+
+if __name__ == "__main__":
+    main()
+"""
+CLICKED = """
+import click
+
+@click.command()
+@click.argument("account")
+@click.option("--disposition", type=click.Choice(["append", "replace"]), required=True)
+def main(account, disposition):
+    pipeline.run(source(account), write_disposition=disposition)
+    with pipeline.sql_client() as client:
+        keep(rows=sorted(client.execute_sql("SELECT id FROM users")))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("script", [PARSED, CLICKED])
+def test_a_script_is_given_its_arguments(
+    script: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What stands behind `--` is its command line, as behind its name where Python runs it."""
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given in (["a", "--disposition", "append"], ["b", "--disposition", "replace"]):
+        their = theirs(script, oracle, stages[0], tmp_path / "theirs", *given)
+        assert ours(script, stages[1], "--", *given) == (0, their)
+
+
+@pytest.mark.parametrize("script", [PARSED, CLICKED])
+def test_a_script_without_its_arguments_is_told_where_they_stand(
+    script: str,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """It ends for want of them, in dlt as well; the message says how to give them."""
+    monkeypatch.chdir(tmp_path)
+    assert ours(script, stages[1]) == (2, None)
+    told = capsys.readouterr().err
+    assert "the script ended with exit code 2" in told
+    assert "its own arguments stand behind --: penstock run pipeline.py -- ARGUMENT..." in told
+    assert "account" in told.lower()  # what the script says itself
+    assert not stages[1].heard
 
 
 FOUND = """

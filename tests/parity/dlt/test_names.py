@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 from collections.abc import Iterator
@@ -147,6 +148,7 @@ def test_no_name_of_dlt_is_an_attribute_error(
     held = instance(CLASSES[path])
     refused = refusals(held, listed[path][0])
     assert all(name in message for name, message in refused.items())
+    assert len(executed.refusals) == len(refused)
     assert len(refused) < len(listed[path][0])
 
 
@@ -157,3 +159,9 @@ def test_nor_is_one_of_a_class(
     """What dlt has on its classes, as `DltSource.from_data`, is there or refused on ours."""
     refused = refusals(CLASSES[path], listed[path][1])
     assert all(name in message for name, message in refused.items())
+
+
+def test_what_lists_the_names_of_a_class_goes_on(executed: record.Record):
+    """As libraries do that make a command line of an object."""
+    assert all(inspect.getmembers(kind) for kind in CLASSES.values())
+    assert not executed.refusals

@@ -13,7 +13,7 @@ import runpy
 import struct
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -65,7 +65,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     error = ""
     os.environ.update({**SETTINGS, **job.get("settings", {})})
     if "script" in job:
-        return _executed(folder, job["script"])
+        return _executed(folder, job["script"], job.get("arguments", ()))
     try:
         pipeline = dlt.pipeline(
             job["name"],
@@ -98,21 +98,25 @@ def _dying() -> Iterator[None]:
         PackageStorage.save_pending_transition, PackageStorage.complete_job = held
 
 
-def _executed(folder: Path, script: str) -> dict[str, Any]:
+def _executed(folder: Path, script: str, arguments: Sequence[str]) -> dict[str, Any]:
     """What a script loads into its own DuckDB file, executed in a folder of its own.
 
     What it sets in the environment is gone afterwards: the next one may be of the same names.
     """
-    before, environment = Path.cwd(), dict(os.environ)
+    before, environment, called = Path.cwd(), dict(os.environ), sys.argv
     os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
     os.chdir(folder)
+    sys.argv = [script, *arguments]
     error = ""
     try:
         runpy.run_path(script, run_name="__main__")
+    except SystemExit as exc:  # of whatever reads arguments
+        error = f"exit code {exc.code}" if exc.code else ""
     except Exception as exc:  # noqa: BLE001 (what dlt says is part of the result)
         error = _causes(exc)
     finally:
         os.chdir(before)
+        sys.argv = called
         os.environ.clear()
         os.environ.update(environment)
     return {"error": error, "tables": _tables(folder / "shop.duckdb", "shop_data")}

@@ -26,6 +26,10 @@ class UnknownModule(Refusal, ImportError):  # noqa: N818 (as above)
     """A module of dlt that has no stand-in; scripts may expect that an import fails."""
 
 
+class UnknownName(Refusal, AttributeError):  # noqa: N818 (as above)
+    """A name of a class of dlt's that has no stand-in; whoever lists names passes it over."""
+
+
 class NeedsValue(Refusal):
     """The script computes with a value that the user has not given."""
 

@@ -30,6 +30,8 @@ from penstock.dialects.document import Document, Loader
 from penstock.plan.door import Door
 
 _UNFINISHED = "script-unfinished"
+_CALLED_WRONG = 2  # the exit code for a command line that is wrong
+_EXECUTED = "it is executed with a stand-in for dlt, and with what is installed beside Penstock"
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +88,15 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
     `lookup` gives the value of a name, `nearest` the first of several names that has one. With a
     `loader` the script is answered from what it has loaded: what it asked for by then is loaded
-    while it waits. What it asks an API itself goes through `outside`.
+    while it waits. What it asks an API itself goes through `outside`. `arguments` are what its
+    command line says behind its own name.
     """
 
     lookup: Lookup = nothing_known
     nearest: Nearest = nothing_near
     loader: Loader | None = None
     outside: Door | None = None
+    arguments: tuple[str, ...] = ()
 
 
 _ALONE = Around()
@@ -107,7 +111,7 @@ def execute(document: Document, script: Script, around: Around = _ALONE) -> bool
         Error: the loader could not begin.
     """
     Known.begin(around.lookup, around.nearest)
-    execution = _Execution(document, script, record.begin())
+    execution = _Execution(document, script, record.begin(), around.arguments)
     execution.record.outside = around.outside
     if around.loader is not None and script.attribute is None:
         execution.answer_from(around.loader)
@@ -129,9 +133,16 @@ def read_built(source: DltSource) -> Document:
 class _Execution:
     """One script, executed once."""
 
-    def __init__(self, document: Document, script: Script, done: record.Record) -> None:
+    def __init__(
+        self,
+        document: Document,
+        script: Script,
+        done: record.Record,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
         self.document = document
         self.script = script
+        self.arguments = arguments
         self.record = done
         self.reader = Reader(document, script.file)
         self.failed = False
@@ -151,7 +162,7 @@ class _Execution:
         folder = Path(script.file).resolve().parent
         with (
             installed(folder, module if script.main else None) as made,
-            _arguments(script.file),
+            _arguments(script.file, self.arguments),
         ):
             known = {"__file__": script.file, "__builtins__": importing(made)}
             vars(module).update(helpers(text), **known)
@@ -205,7 +216,7 @@ class _Execution:
             self.failed = True  # told of by whoever loads
         except SystemExit as exc:
             if exc.code not in (None, 0):
-                self._fail(f"the script ended with exit code {exc.code!r}", exc)
+                self._ended(exc)
         except ModuleNotFoundError as exc:
             self._missing(exc)
         except Exception as exc:  # noqa: BLE001 (whatever the user's script raises)
@@ -214,11 +225,19 @@ class _Execution:
             self._fail(f"the script failed: {_said(exc)}", exc)
         return None
 
-    def _fail(self, message: str, exc: BaseException) -> None:
+    def _fail(self, message: str, exc: BaseException, hint: str | None = None) -> None:
         self.failed = True
         place = self.reader.place(self._where(exc))
-        hint = "it is executed with a stand-in for dlt, and with what is installed beside Penstock"
+        hint = hint or _EXECUTED
         self.document.say("error", "script-failed", message, place, hint)
+
+    def _ended(self, exc: SystemExit) -> None:
+        """Say that the script did not get what it needs: most end so for want of arguments."""
+        hint = None
+        if exc.code == _CALLED_WRONG:
+            name = Path(self.script.file).name
+            hint = f"its own arguments stand behind --: penstock run {name} -- ARGUMENT..."
+        self._fail(f"the script ended with exit code {exc.code!r}", exc, hint)
 
     def _missing(self, exc: ModuleNotFoundError) -> None:
         self.failed = True
@@ -295,10 +314,10 @@ class _Execution:
 
 
 @contextmanager
-def _arguments(file: str) -> Iterator[None]:
-    """The script's own name as the only argument of the command line."""
+def _arguments(file: str, given: tuple[str, ...]) -> Iterator[None]:
+    """The script's own name, and its arguments, as the command line."""
     before = sys.argv
-    sys.argv = [file]
+    sys.argv = [file, *given]
     try:
         yield
     finally:

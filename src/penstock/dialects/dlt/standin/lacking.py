@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from penstock.dialects.dlt.standin.record import unknown
+from penstock.dialects.dlt.standin.errors import UnknownName
 
 _Class = TypeVar("_Class", bound=type[Any])
 
@@ -17,7 +17,7 @@ class _Lacking:
         self._label = label
 
     def __get__(self, instance: object, owner: object) -> NoReturn:
-        raise unknown(self._label)
+        raise UnknownName(f"Penstock has no {self._label}", "take out what needs more of dlt")
 
 
 def lacking(*names: str) -> Callable[[_Class], _Class]:
