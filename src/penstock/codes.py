@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "transport": "No usable answer came.",
     "connection": "The connection could not be made or broke.",
     "timeout": "No answer came in time.",
+    "client": "The HTTP client cannot be set up on this machine.",
     "request-lost": "The HTTP client gave neither an answer nor an error.",
     "status": "The API answered with a status that is not accepted.",
     "auth": "The credentials were refused, or no token could be had with them.",

@@ -247,6 +247,22 @@ _SAID = {"too many open files": errno.EMFILE, "no space left": errno.ENOSPC}
 _SAID |= {"file too large": errno.EFBIG, "disk quota exceeded": errno.EDQUOT}
 
 
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The word most like a wrong one; None where none is near.
+
+    `cutoff`, from 0 to 1, is how like the two must be, as `difflib` measures it.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 (only where something is wrong)
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """A question that names the word most like a wrong one; see `closest`."""
+    near = closest(word, known, cutoff)
+    return f"did you mean {near!r}?" if near else None
+
+
 def of_machine(error: BaseException) -> Error | None:
     """What an error means that is the machine's, not Penstock's; None where it is another."""
     text = str(error)

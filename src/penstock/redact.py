@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 
 MASK = "***"
@@ -34,30 +35,31 @@ _WORDS = (
 )
 _NAME = rf"(?:[\w-]*[-_])?{_WORDS}|[a-z]+(?:Token|Secret|Password|ApiKey)|apikey"
 # Positions of pagination are called tokens too; they open nothing and are needed to debug.
-_HARMLESS = re.compile(r"(?i)(?:^|[-_])(?:next|page|continuation|cursor|sync)[-_]?token$")
-_SENSITIVE = re.compile(rf"(?i:{_NAME})")
+_HARMLESS = pattern(r"(?i)(?:^|[-_])(?:next|page|continuation|cursor|sync)[-_]?token$")
+_SENSITIVE = pattern(rf"(?i:{_NAME})")
 _SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s+)?"
 
-_IN_HEADER = re.compile(
+_NAMES_NOTHING = pattern(r"[^\s:=]*")  # neither a header, nor a field, nor a URL
+_IN_HEADER = pattern(
     r"(?i)(?<![\w-])((?:proxy-)?authorization|(?:set-)?cookie|api-key|[\w-]+-(?:key|token|secret))"
     rf"(\s*:\s*){_SCHEME}(?![\s{{(\[\"'*])[^\s\"',;)}}\]]+"
 )
-_IN_QUERY = re.compile(rf"(?i)([?&;](?:{_NAME}|key|sig|signature|auth)=)(?!\*)[^&\s#\"'<>)\]]+")
-_IN_OBJECT = re.compile(
+_IN_QUERY = pattern(rf"(?i)([?&;](?:{_NAME}|key|sig|signature|auth)=)(?!\*)[^&\s#\"'<>)\]]+")
+_IN_OBJECT = pattern(
     rf"(?i)([\"'](?P<name>{_NAME})[\"']\s*[:=]\s*)(?P<q>[\"'])(?!\{{|\*+(?P=q))(?:\\.|(?!(?P=q)).)+(?P=q)"
 )
-_IN_SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+(?=[\w.~+/-]*[\d_.~+/=-])[\w.~+/-]{8,}=*")
-_IN_USERINFO = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*:)[^\s/@\"']+@")
+_IN_SCHEME = pattern(r"(?i)\b(bearer|basic)\s+(?=[\w.~+/-]*[\d_.~+/=-])[\w.~+/-]{8,}=*")
+_IN_USERINFO = pattern(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:\"']*:)[^\s/@\"']+@")
 # Where words of Penstock's own cite somebody else's: quoted, in a URL, or as the value of a name.
-_CITED = re.compile(
+_CITED = pattern(
     r"\"(?:[^\"\\\n]|\\.)*\"|(?<!\w)'(?:[^'\\\n]|\\.)*'(?!\w)"
     r"|\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"']+|(?<=\w=)[^\s,;)\"']+|(?<![\w./])/[^\s\"']+"
 )
-_IN_LINE = re.compile(
+_IN_LINE = pattern(
     rf"(?i)(?<![\w-])([\"']?(?P<name>{_NAME})[\"']?\s*(?::|=(?!=))\s*)"
     r"(?P<value>\"(?!\{)[^\"\n]+\"|'(?!\{)[^'\n]+'|(?![\s\[{(\"'$!&*|>])[^\s,#}\])]+)"
 )
-_CODE = re.compile(r"[\w.]+[\[(].*|None|null|~|True|False|true|false")
+_CODE = pattern(r"[\w.]+[\[(].*|None|null|~|True|False|true|false")
 
 
 def is_sensitive(name: str) -> bool:
@@ -113,6 +115,8 @@ class Redactor:
         if "…" in masked:
             *cut, rest = masked.split("…")
             masked = "".join(f"{self._without_beginning(piece)}…" for piece in cut) + rest
+        if _NAMES_NOTHING.fullmatch(masked):
+            return masked
         masked = _IN_HEADER.sub(_keep_harmless, masked)
         masked = _IN_QUERY.sub(_keep_harmless_query, masked)
         masked = _IN_OBJECT.sub(_keep_quotes, masked)

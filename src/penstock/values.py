@@ -7,7 +7,6 @@ environment and the TOML files are searched under the names that dlt would use.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TypeAlias
 
-from penstock.errors import Diagnostic, Place, PlanError
+from penstock.errors import Diagnostic, Place, PlanError, did_you_mean
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Input
 
@@ -337,23 +337,22 @@ def _unknown(inputs: tuple[Input, ...], sets: Mapping[str, JsonValue]) -> list[D
 
 
 def _unused(name: str, names: list[str]) -> Diagnostic:
-    near = difflib.get_close_matches(name, names, n=1)
     known = f"it asks for: {', '.join(names)}" if names else "it asks for no values"
     return Diagnostic(
         code="value-unknown",
         severity="warning",
         message=f"the document asks for no value called {name!r}",
-        hint=f"did you mean {near[0]!r}?" if near else known,
+        hint=did_you_mean(name, names) or known,
     )
 
 
-_DOTENV_LINE = re.compile(
+_DOTENV_LINE = pattern(
     r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*=[ \t]*
         (?: '(?P<single>[^']*)' | "(?P<double>(?:[^"\\]|\\.)*)" | (?P<bare>[^\r\n]*?) )
         [ \t]*(?:(?<=[ \t])\#[^\r\n]*)?\r?$""",
     re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = pattern(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 

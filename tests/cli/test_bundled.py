@@ -171,7 +171,7 @@ def test_a_line_of_a_file_that_is_no_fault_is_marked(process, tmp_path):
     assert result.returncode == 2
     assert "faults.txt:3:1" in result.stderr
     assert "error[fault-rule]" in result.stderr
-    assert "did you mean truncated?" in result.stderr
+    assert "did you mean 'truncated'?" in result.stderr
 
 
 @pytest.mark.parametrize(

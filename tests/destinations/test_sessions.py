@@ -127,6 +127,21 @@ def test_newest_receipt_of_each_stream(opened):
 
 
 @EVERYWHERE
+def test_receipts_end_a_run_and_what_is_committed_after_them_goes_on(opened):
+    """The fence is released with the receipts; a later commit takes it again, for this run."""
+    session = opened("first")
+    session.keep_receipts([("a", "{}")])
+    session.commit(checkpoint("a", [order(1)]))
+    with pytest.raises(LockedError, match="run first"):
+        opened("second")
+    session.keep_receipts([("a", '{"n":2}')])
+    session.close()
+    second = opened("second")
+    assert second.last_receipts() == {"a": '{"n":2}'}
+    assert second.streams() == (STREAM,)
+
+
+@EVERYWHERE
 def test_second_session_is_refused(opened):
     """While a session is open, another run is told who has it."""
     opened("first")

@@ -401,7 +401,7 @@ def test_faults_by_chance_repeat_with_the_seed():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("tuncated@0.1", "did you mean truncated?"),
+        ("tuncated@0.1", "did you mean 'truncated'?"),
         ("500", "not a rate"),
         ("500@#0", "KIND@#3"),
         ("500@2", "'2' is not a rate for the fault 500"),

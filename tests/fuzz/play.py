@@ -23,7 +23,7 @@ from penstock.dialects import compile_document
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.document import Document
 from penstock.dialects.loading import Code, read_text
-from penstock.dialects.repairing import fix
+from penstock.dialects.repairing.fixing import fix
 from penstock.engine.lot import Sizes
 from penstock.engine.preparing import fitting, prepare
 from penstock.engine.running import Options, Run, make_asker, redactor_for

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock.emulator import EmulatorServer, Settings
-from penstock.errors import CapError, OriginError, TransportError
+from penstock.errors import CapError, OriginError, ReadError, TransportError
 from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.read import transport
 from penstock.read.addresses import is_public
@@ -38,6 +39,20 @@ def test_a_request_whose_answer_is_there_can_still_be_cancelled() -> None:
 
     with EmulatorServer("chat") as server:
         assert all(asyncio.run(ask(server)) for _ in range(10))
+
+
+def test_a_machine_without_certificates_is_told_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The client reads those of the system when it is made, whatever is asked."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+
+    with pytest.raises(ReadError, match=r"cannot be set up: .*certificates") as failed:
+        sent("", Bounds())
+
+    assert failed.value.code == "client"
+    assert "SSL_CERT_FILE" in str(failed.value.hint)
 
 
 def sent(rule: str, bounds: Bounds, **words: Any) -> HttpResponse:

@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.cli.context import WRONG, App
 from penstock.cli.failures import guarded
+from penstock.errors import did_you_mean
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -99,10 +100,7 @@ class Group(click.Group):
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
             known = self.list_commands(ctx)
-            import difflib  # noqa: PLC0415 (only a wrong name needs it)
-
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise click.UsageError(f"no command is called {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import assert_never
+
+import msgspec
 
 from penstock.events import (
     Committed,
@@ -24,8 +25,7 @@ from penstock.events import (
 )
 
 
-@dataclass(kw_only=True)
-class Line:
+class Line(msgspec.Struct, kw_only=True):
     """One stream: how far it is. Changes as events come, unlike everything in the plan."""
 
     stream: str
@@ -57,12 +57,11 @@ class Line:
         return f"{self.wait_until - now:.0f} s: {self.wait}" if now < self.wait_until else ""
 
 
-@dataclass(kw_only=True)
-class Board:
+class Board(msgspec.Struct, kw_only=True):
     """All streams of a run. `clock` gives seconds."""
 
     clock: Callable[[], float] = time.monotonic
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, Line] = {}
 
     def take(self, event: Event) -> Line | None:
         """Note an event; gives the stream's line."""

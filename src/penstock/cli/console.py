@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import IO, Literal, TypeAlias
 
 import msgspec
 
 from penstock.errors import Error
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.redact import Redactor
 
@@ -23,7 +23,7 @@ _CODES: dict[Style, str] = {
     "bold": "1",
     "dim": "2",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ELSEWHERE = "make room where it leads, or let it lead elsewhere"
 
 

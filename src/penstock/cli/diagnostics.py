@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
 from penstock.cli.console import Console, Style, clean
 from penstock.errors import Diagnostic, Place, Severity
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 
 _STYLES: dict[Severity, Style] = {"error": "red", "warning": "yellow", "info": "blue"}
-_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[\w.$-]+|\S")
+_WORD = pattern(r"\"[^\"]*\"|'[^']*'|[\w.$-]+|\S")
 _WIDEST = 120  # characters of a source line that are shown around the mark
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from penstock.cli.options import json_option, names, pass_app
 from penstock.cli.session import compile_source
 from penstock.cli.summary import table
 from penstock.errors import Error, Place, PlanError
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/([smh]))?")
+_RATE = pattern(r"(\d+(?:\.\d+)?)(?:/([smh]))?")
 _CREDENTIALS = ("api_key", "client_id", "client_secret", "api_token")
 _ASKS = {
     "messaging": ("api_key",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from penstock.cli.display import status_style
 from penstock.cli.engine import Result
 from penstock.errors import Diagnostic
 from penstock.events import Failure, Receipt, Status
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 
 EXIT_CODES: dict[Status, int] = {
@@ -32,9 +32,9 @@ _NEXT: dict[Status, str] = {
     "failed": "what was committed stays: the same command goes on from there",
     "interrupted": "stopped at a checkpoint: the same command goes on from there",
 }
-_BARE = re.compile(r"[\w./:=@%+-]+")
-_NO_MAGIC = re.compile(r'[^"$`\\!]*')
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_BARE = pattern(r"[\w./:=@%+-]+")
+_NO_MAGIC = pattern(r'[^"$`\\!]*')
+_PLAIN_NAME = pattern(r"[a-z_][a-z0-9_]*")
 _MOST_SHOWN = 20  # failures or warnings of one stream; the receipt in the destination has them all
 
 
@@ -130,10 +130,12 @@ def look_command(result: Result) -> str | None:
 
 def query_command(file: str, sql: str) -> list[str]:
     """What runs a query on a DuckDB file: its own shell where there is one, else this Python."""
-    if shutil.which("duckdb"):
+    from shutil import which  # noqa: PLC0415 (it brings every kind of archive along)
+
+    if which("duckdb"):
         return ["duckdb", "-readonly", file, "-c", sql]
     code = f"import duckdb; c = duckdb.connect({file!r}, read_only=True); c.sql({sql!r}).show()"
-    python = "python" if shutil.which("python") == sys.executable else sys.executable
+    python = "python" if which("python") == sys.executable else sys.executable
     return [python, "-c", code]
 
 

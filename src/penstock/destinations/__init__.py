@@ -7,17 +7,16 @@ something is opened, so that looking one up stays cheap.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import pkgutil
-import re
+import importlib.util
 from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from penstock.destinations._spool import GONE, ROOT_ID, Spool
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
-from penstock.errors import DestinationError
+from penstock.errors import DestinationError, did_you_mean
+from penstock.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,7 @@ __all__ = [
     "prepare",
 ]
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 class _Module(Protocol):
@@ -133,22 +132,33 @@ def describe() -> tuple[Kind, ...]:
 
 def _modules(first: str = "") -> Iterator[_Module]:
     """Load the modules one by one; what is called like the word that is looked for comes first."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__))
-    found = [n for n in names if n != "base" and not n.startswith("_")]
-    for name in sorted(found, key=lambda n: n != first):
-        yield cast("_Module", importlib.import_module(f"{__name__}.{name}"))
+    if _is_kind(first) and importlib.util.find_spec(f"{__name__}.{first}") is not None:
+        yield _loaded(first)
+    import pkgutil  # noqa: PLC0415 (the folder is seldom looked through)
+
+    for name in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        if _is_kind(name) and name != first:
+            yield _loaded(name)
+
+
+def _is_kind(name: str) -> bool:
+    return name.isidentifier() and name != "base" and not name.startswith("_")
+
+
+def _loaded(name: str) -> _Module:
+    return cast("_Module", importlib.import_module(f"{__name__}.{name}"))
 
 
 def _unknown(word: str, *, is_scheme: bool) -> DestinationError:
     """Say what is known. The URL itself is left out: it may hold a password."""
     kinds = describe()
     known = [w for k in kinds for w in (k.schemes if is_scheme else k.extensions)]
-    near = difflib.get_close_matches(word, known, n=1)
     what = f"the scheme {word!r}" if is_scheme else f"a path that ends in {word!r}"
     if not word:
         what = "a path without an extension"
     forms = "; ".join(f"{k.name}: {', '.join(k.urls)}" for k in kinds)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = did_you_mean(word, known)
+    hint = f"{near} " if near else ""
     return DestinationError(
         f"no destination answers to {what}", code="url", hint=f"{hint}known are {forms}"
     )

@@ -140,8 +140,10 @@ class Engine(ABC):
     def create_system(self) -> None:
         """Make the schema and the system tables, where they are not there."""
         self.create_schema()
+        there = self.actual()
         for name, columns in sql.SYSTEM_TABLES.items():
-            self.rows(f"CREATE TABLE IF NOT EXISTS {self.at(name)} ({columns})")
+            if self.spelling.fold(name) not in there:
+                self.rows(f"CREATE TABLE IF NOT EXISTS {self.at(name)} ({columns})")
 
     def has_system(self) -> bool:
         """Whether anything was ever loaded into this schema."""

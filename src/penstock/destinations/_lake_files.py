@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from penstock.destinations._arrow import arrow_type
 from penstock.destinations._lake_log import Bound, File
 from penstock.destinations._lake_store import Store
+from penstock.patterns import pattern
 from penstock.shape.schema import LOAD_ID, Table, grown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OURS = re.compile(r"(?P<epoch>\d+)-[0-9a-f]{12}\.parquet")
+OURS = pattern(r"(?P<epoch>\d+)-[0-9a-f]{12}\.parquet")
 """The name of a file that Penstock wrote; `epoch` says in which run."""
 
 GROUP_ROWS = 128 * 1024

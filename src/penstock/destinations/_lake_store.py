@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,8 +20,9 @@ from weakref import finalize
 
 from penstock.destinations._newfile import sync_directory
 from penstock.errors import DestinationError, Error
+from penstock.patterns import pattern
 
-_UNREADABLE = re.compile(
+_UNREADABLE = pattern(
     r"magic bytes|No files found that match|Failed to open local file .*No such file"
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from penstock.destinations.base import Fault
+from penstock.patterns import pattern
 
 OLD = 3600.0
 """Seconds after which a leftover is dead wherever it came from: a file is made in under one."""
 
-_MARK = re.compile(r"\.(?P<host>[0-9a-f]+)-(?P<pid>\d+)-[0-9a-f]+\.new(\.wal)?$")
+_MARK = pattern(r"\.(?P<host>[0-9a-f]+)-(?P<pid>\d+)-[0-9a-f]+\.new(\.wal)?$")
 
 
 def create(path: Path, make: Callable[[Path], None], fault: Fault, *, over: bool = False) -> None:
@@ -25,7 +24,7 @@ def create(path: Path, make: Callable[[Path], None], fault: Fault, *, over: bool
     finds the file of the first. Only with `over` the new file takes the place of what is there.
     """
     sweep(path)
-    beside = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.new")
+    beside = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{os.urandom(4).hex()}.new")
     try:
         make(beside)
         _sync(beside)

@@ -30,6 +30,7 @@ from penstock.destinations._postgres_errors import (
 )
 from penstock.destinations.base import SYSTEM_PREFIX
 from penstock.errors import DestinationError, Error
+from penstock.patterns import pattern
 from penstock.plan.hints import ColumnType
 from penstock.shape.schema import TableColumn
 
@@ -56,7 +57,7 @@ _KINDS: Mapping[str, ColumnType] = {
     **{spelled: kind for kind, spelled in _TYPES.items()},
     "numeric": "decimal",
 }
-_VALUES = re.compile(r'"(?:[^"]|"")*"|\?')
+_VALUES = pattern(r'"(?:[^"]|"")*"|\?')
 
 
 def spell(column: TableColumn) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations._postgres_engine import numbered
+from penstock.patterns import pattern
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAMED = re.compile(r"\$([A-Za-z_]\w*)")
+_NAMED = pattern(r"\$([A-Za-z_]\w*)")
 
 Given = Sequence[object] | Mapping[str, object]
 

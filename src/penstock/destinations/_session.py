@@ -58,8 +58,10 @@ class SqlSession:
         self._dlt = DltDataset(engine)
         self._adopted: set[str] = set()
         self._schemas: dict[str, Schema | None] = {}
+        self._stored: dict[str, list[tuple[str, str]]] | None = None
         self._builds: dict[str, Build] = {}
         self._unsure: tuple[str, Sequence[Kept]] | None = None
+        self._released = False
         self._closed = False
 
     def state(self, stream: str) -> dict[str, str]:
@@ -70,18 +72,28 @@ class SqlSession:
     def schema(self, stream: str) -> Schema | None:
         """Read the stream's tables as last committed."""
         if stream not in self._schemas:
-            query = (
-                f"SELECT {sql.DEFINITIONS} FROM {self._at(sql.COLUMNS)} WHERE stream = ? "
-                "ORDER BY table_position, column_position"
-            )
-            rows = [(table, column) for table, column in self._engine.read(query, [stream])]
+            rows = self._definitions().get(stream, [])
             self._schemas[stream] = sql.schema_from_rows(stream, rows)
         return self._schemas[stream]
 
     def streams(self) -> tuple[str, ...]:
         """Read the names under which there are tables."""
-        query = f"SELECT DISTINCT stream FROM {self._at(sql.COLUMNS)} ORDER BY stream"
-        return tuple(stream for (stream,) in self._engine.read(query))
+        found = self._definitions()
+        there = {name for name, held in self._schemas.items() if held and held.tables}
+        gone = self._schemas.keys() - there
+        return tuple(sorted({*found, *(there - self._adopted)} - gone))
+
+    def _definitions(self) -> dict[str, list[tuple[str, str]]]:
+        """The tables of every stream as this session found them: asked for once."""
+        if self._stored is None:
+            query = (
+                f"SELECT stream, {sql.DEFINITIONS} FROM {self._at(sql.COLUMNS)} "
+                "ORDER BY stream, table_position, column_position"
+            )
+            self._stored = {}
+            for stream, *row in self._engine.read(query):
+                self._stored.setdefault(stream, []).append((row[0], row[1]))
+        return self._stored
 
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made for a stream, to be kept with its next checkpoint."""
@@ -197,18 +209,20 @@ class SqlSession:
                 query = f"DELETE FROM {self._at(sql.STATE)} WHERE stream = ?"
                 self._engine.rows(query, [stream])
                 self._forget_missing(stream, actual)
+        self._stored = None
         for stream in streams:
             self._schemas.pop(stream, None)
 
     def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
-        """Store the run's receipts."""
+        """Store the run's receipts, which end it: the fence is released with them."""
         with self._engine.transaction():
-            self._hold()
+            self._hold(last=True)
             for stream, text in receipts:
                 self._engine.rows(
                     f"INSERT INTO {self._at(sql.RECEIPTS)} VALUES (?, ?, ?, now())",
                     [self._owner.run_id, stream, text],
                 )
+        self._released = True
 
     def last_receipts(self) -> dict[str, str]:
         """Read the newest receipt of each stream."""
@@ -231,7 +245,8 @@ class SqlSession:
         # Nothing is lost where this fails (disk full, a reader that keeps a checkpoint from being
         # written): what was committed is in the log, and the next run reads it from there.
         with suppress(Exception):
-            self._release()
+            if not self._released:
+                self._release()
             self._fault("close:released")
         for action in self._last:
             with suppress(Exception):
@@ -248,15 +263,19 @@ class SqlSession:
 
     def _release(self) -> None:
         with self._engine.transaction():
-            self._engine.rows(
-                f"UPDATE {self._at(sql.FENCE)} SET released_at = now(), turn = turn + 1 "
-                "WHERE epoch = ?",
-                [self._epoch],
-            )
+            self._hold(last=True)
 
-    def _hold(self) -> None:
-        """Make sure that this session still has the fence, until the transaction ends."""
-        query = f"UPDATE {self._at(sql.FENCE)} SET turn = turn + 1 WHERE epoch = ?"
+    def _hold(self, *, last: bool = False) -> None:
+        """Make sure that this session still has the fence, until the transaction ends.
+
+        With the `last` transaction of a run it is released.
+        """
+        released = "now()" if last else "NULL"
+        query = (
+            f"UPDATE {self._at(sql.FENCE)} SET turn = turn + 1, released_at = {released} "
+            "WHERE epoch = ?"
+        )
+        self._released = False
         try:
             held = self._engine.changed(query, [self._epoch])
         except Exception as error:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -158,11 +159,14 @@ class DuckDB(Place):
     def _open(self, owner: Owner, db_schema: str, takeover: Takeover) -> Session:
         self._make(db_schema, alone=owner.alone)
         with _GATE:
-            engine = DuckDBEngine(self._connect(alone=owner.alone), db_schema)
+            attached = self._attach() if owner.alone else None
+            connection = attached or self._connect()
+            leave = partial(_leave, attached) if attached is not None else None
+            engine = DuckDBEngine(connection, db_schema, leave)
             try:
                 return self._take(engine, owner, takeover)
             except BaseException:
-                engine.connection.close()
+                connection.close()
                 raise
 
     def _make(self, db_schema: str, *, alone: bool) -> None:
@@ -197,13 +201,20 @@ class DuckDB(Place):
             connection.close()
         self._fault("create:made")
 
-    def _connect(self, *, read_only: bool = False, alone: bool = False) -> Connection:
+    def _attach(self) -> Connection | None:
+        self._check_file()
+        return _attach(self.path)
+
+    def _connect(self, *, read_only: bool = False) -> Connection:
+        self._check_file()
+        return _connect(self.path, read_only=read_only)
+
+    def _check_file(self) -> None:
         if self.path.is_file() and self.path.stat().st_size == 0:
             raise DestinationError(
                 f"{str(self.path)!r} is an empty file, not a database",
                 hint="delete it: a new database is made where there is no file",
             )
-        return (alone and _attach(self.path)) or _connect(self.path, read_only=read_only)
 
     def _take(self, engine: DuckDBEngine, owner: Owner, takeover: Takeover) -> Session:
         mark = (os.path.realpath(self.path), fold(engine.db_schema))
@@ -309,12 +320,21 @@ def _attach(path: Path) -> Connection | None:
 def _detach(connection: Connection) -> None:
     """Let go of an attached file, and keep the database in memory for the next one."""
     try:
-        connection.execute("USE memory")
-        connection.execute("DETACH loaded")
+        connection.execute("USE memory; DETACH loaded")
     except native().Error as error:
         connection.close()
         raise explain(error) from error
     _AHEAD.keep(connection)
+
+
+def _leave(connection: Connection) -> None:
+    """Let go of an attached file at the end of a run.
+
+    The database in memory stays: the process will end without taking it to pieces, which takes a
+    while. What cannot be written into the file now is in its log.
+    """
+    with suppress(DestinationError):
+        _detach(connection)
 
 
 def _path(url: str) -> Path:

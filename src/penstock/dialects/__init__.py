@@ -15,7 +15,7 @@ from penstock.dialects.compiled import Compiled
 if TYPE_CHECKING:
     from penstock.dialects.document import Document
     from penstock.dialects.loading import Code
-    from penstock.dialects.repairing import Fixed
+    from penstock.dialects.repairing.fixing import Fixed
     from penstock.plan.expr import JsonValue
 
 __all__ = ["Compiled", "compile_document", "fix", "load"]
@@ -64,7 +64,7 @@ def fix(spec: str, code: Code, values: Mapping[str, JsonValue] | None = None) ->
         PlanError: there is no such document, or it cannot be read at all.
     """
     from penstock.dialects.loading import load_document, reread  # noqa: PLC0415 (start-up)
-    from penstock.dialects.repairing import fix  # noqa: PLC0415 (start-up stays fast)
+    from penstock.dialects.repairing.fixing import fix  # noqa: PLC0415 (start-up stays fast)
 
     return fix(
         load_document(spec, code),

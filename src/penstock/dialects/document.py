@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from penstock.errors import Diagnostic, Place, Severity
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.target import Pipeline, Target
 
@@ -381,7 +382,7 @@ def _halved(node: Node) -> bool:
     return any(_HALF.search(text) for text in texts)
 
 
-_HALF = re.compile("[\ud800-\udfff]")
+_HALF = pattern("[\ud800-\udfff]")
 
 
 def source_name(file: str) -> str:
@@ -395,10 +396,10 @@ def source_name(file: str) -> str:
     return name if name and not name[0].isdigit() else f"source_{name}".rstrip("_")
 
 
-_REFERENCE = re.compile(r"""\s*(?:dlt\.)?(secrets|config)\[\s*(?:"([^"]+)"|'([^']+)')\s*\]\s*""")
+_REFERENCE = pattern(r"""\s*(?:dlt\.)?(secrets|config)\[\s*(?:"([^"]+)"|'([^']+)')\s*\]\s*""")
 
 
-_INSIDE = re.compile(r"""\{dlt\.(secrets|config)\[(?:"([^"]+)"|'([^']+)')\]\}""")
+_INSIDE = pattern(r"""\{dlt\.(secrets|config)\[(?:"([^"]+)"|'([^']+)')\]\}""")
 
 
 def scalar(text: str) -> str | SecretRef | Joined:

@@ -8,10 +8,11 @@ from json.decoder import JSONDecodeError, JSONDecoder
 from typing import NoReturn
 
 from penstock.dialects.document import MAX_DEPTH, Document, Key, Node, Unreadable, Value, scalar
+from penstock.patterns import pattern
 
 _STRINGS = JSONDecoder()
-_SPACE = re.compile(r"[ \t\n\r]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_SPACE = pattern(r"[ \t\n\r]*")
+_NUMBER = pattern(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 

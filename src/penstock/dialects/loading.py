@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +11,8 @@ import msgspec
 
 from penstock import connectors
 from penstock.dialects.document import Body, Document, Loader
-from penstock.errors import Diagnostic, Place, PlanError
+from penstock.errors import Diagnostic, Place, PlanError, did_you_mean
+from penstock.patterns import pattern
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.execute import Script
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
 MAX_BYTES = 32_000_000
-_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_TITLE = re.compile(r"^#[ \t]+(\S[^\n]*)$", re.MULTILINE)
-_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
+_ATTRIBUTE = pattern(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_TITLE = pattern(r"^#[ \t]+(\S[^\n]*)$", re.MULTILINE)
+_FENCE = pattern(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +108,11 @@ def _unknown(spec: str) -> NoReturn:
     names = list(connectors.names())
     if path.parent.is_dir():
         names += [str(path.parent / p.name) for p in path.parent.iterdir() if p.suffix in SUFFIXES]
-    near = get_close_matches(spec, names, n=1, cutoff=0.5)
     if path.is_dir():
         _fail("no-source", f"{spec!r} is a folder, not a document")
     known = ", ".join(connectors.names())
-    hint = f"did you mean {near[0]!r}?" if near else f"a file, module:attribute, or one of: {known}"
+    forms = f"a file, module:attribute, or one of: {known}"
+    hint = did_you_mean(spec, names, cutoff=0.5) or forms
     _fail("no-source", f"there is no source {spec!r}", hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -12,7 +11,7 @@ from penstock.emulator.chance import mix, salt, share
 from penstock.emulator.faults_body import BODY_FAULTS
 from penstock.emulator.faults_http import HTTP_FAULTS
 from penstock.emulator.hits import FaultKind
-from penstock.errors import Diagnostic, PlanError
+from penstock.errors import Diagnostic, PlanError, did_you_mean
 
 FAULTS: Mapping[str, FaultKind] = MappingProxyType({**HTTP_FAULTS, **BODY_FAULTS})
 """Every kind of fault, by name."""
@@ -49,8 +48,7 @@ def parse_rule(text: str) -> Rule:
     kind, _, rest = text.strip().partition("@")
     rate, _, path = rest.partition("@")
     if kind not in FAULTS:
-        near = difflib.get_close_matches(kind, FAULTS, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`penstock emulate --help` lists them"
+        hint = did_you_mean(kind, FAULTS) or "`penstock emulate --help` lists them"
         raise _bad(f"there is no kind of fault called {kind!r}", hint)
     try:
         return _rated(kind, rate, path or "/")

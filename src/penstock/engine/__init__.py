@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from penstock.dialects import Compiled
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.dialects.loading import Code
-    from penstock.dialects.repairing import Fixed
+    from penstock.dialects.repairing.fixing import Fixed
     from penstock.engine.answering import Loader, Loads
     from penstock.engine.datasets import Dataset, dataset
     from penstock.engine.importing import import_state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from penstock.engine.entries import put_entries
 from penstock.engine.protocol.states import entries_of
 from penstock.engine.running import new_run_id
 from penstock.errors import DestinationError, Diagnostic, PlanError
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.read.dlt_state import cursors_of, is_state
 
 STATE_FOLDER = "_dlt_pipeline_state"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(parquet|delta):")
+_URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]+://|(parquet|delta):")
 Entries = dict[str, dict[str, str]]
 
 

@@ -23,7 +23,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     block: int = 4 * 1024 * 1024
-    checkpoint: int = 64 * 1024 * 1024
+    checkpoint: int = 48 * 1024 * 1024
     idle: int = 1024 * 1024
     open: int = 128 * 1024 * 1024
     seconds: float = 10.0

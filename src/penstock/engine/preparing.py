@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import TypeAlias
 
 import msgspec
 
-from penstock.errors import Diagnostic, Place, PlanError
+from penstock.errors import Diagnostic, Place, PlanError, did_you_mean
 from penstock.plan.expr import JsonValue, Ref, Scope
 from penstock.plan.prepare import MustFit, prepared
 from penstock.plan.source import Source
@@ -111,9 +110,8 @@ def _nearest(rule: object, wanted: object, value: object) -> str:
     """What a value may be instead: the nearest of the words there are."""
     if rule == "enum" and isinstance(wanted, list):
         words = list(map(str, wanted))
-        meant = get_close_matches(str(value), words, 1)
         listed = f"it may be: {', '.join(words)}"
-        return f"did you mean {meant[0]!r}? {listed}" if meant else listed
+        return " ".join(filter(None, (did_you_mean(str(value), words), listed)))
     return "the document's spec says what each value must look like"
 
 

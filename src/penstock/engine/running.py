@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -426,7 +426,7 @@ def _masking(emit: Emit, redactor: Redactor) -> Emit:
 
 def new_run_id() -> str:
     """A run's id: when it began, and something of its own."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
 
 
 def execute(
@@ -446,9 +446,9 @@ def execute(
     held = dict(fitting(source, prepare(source, values)))
     if not source.discovered:
         selected(source, options.select)
-    started = time.monotonic()
-    run_id = new_run_id()
+    started, run_id = time.monotonic(), new_run_id()
     db_schema = options.db_schema or source.name
+    transport = make_transport(options)  # it gets ready while the destination is opened
     session = _session(destination, db_schema, options, run_id)
     redactor = redactor_for(source, held)
     emit, shown = _masking(on_event, redactor), redactor.text(destination)
@@ -465,7 +465,9 @@ def execute(
         names = tuple(s.name for s in source.streams if s.name in loaded)
         on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
         given = (with_nesting(source, options.nesting), held, options, session)
-        run = Run(*given, run_id=run_id, emit=emit, redactor=redactor, store=store)
+        run = Run(
+            *given, run_id=run_id, emit=emit, redactor=redactor, store=store, transport=transport
+        )
         run.nested = kind_of(destination).nested
         run.publishing = publishing
         run.pages = _keeping(options, session, db_schema, run_id, redactor)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 import msgspec
 
-from penstock.errors import Diagnostic, PlanError
+from penstock.errors import Diagnostic, PlanError, did_you_mean
+from penstock.patterns import pattern
 from penstock.plan import pagination
 from penstock.plan.request import Request
 from penstock.plan.slices import Parent, Partition
 from penstock.plan.source import Source, Stream
 
-_ORDER = re.compile(r"sort|\border\b|order_?(by|ing|dir)", re.IGNORECASE)
+_ORDER = pattern(r"sort|\border\b|order_?(by|ing|dir)", re.IGNORECASE)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +79,12 @@ def parents_exist(source: Source) -> Iterator[Finding]:
     for stream in source.streams:
         for parent in parents(stream.partition):
             if parent.stream not in names:
-                near = get_close_matches(parent.stream, names, n=1)
                 yield Finding(
                     code="unknown-parent",
                     severity="error",
                     message=f"there is no stream {parent.stream!r} to be the parent",
                     stream=stream.name,
-                    hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}",
+                    hint=_nearest(parent.stream, names),
                 )
 
 
@@ -205,10 +204,13 @@ def check_streams(source: Source | Sequence[str], wanted: Iterable[str]) -> None
 
 
 def _unknown(name: str, known: list[str]) -> Diagnostic:
-    near = get_close_matches(name, known, n=1)
     return Diagnostic(
         code="stream-unknown",
         severity="error",
         message=f"no stream is called {name!r}",
-        hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}",
+        hint=_nearest(name, known),
     )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return did_you_mean(name, known) or f"there are: {', '.join(known)}"

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import Frame, TimeOf, evaluate_text
 from penstock.plan.slices import EPOCH, Duration, add
 
@@ -44,16 +45,14 @@ def format_datetime(moment: datetime, spelled: str) -> str:
 
 
 _DATES = (
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)", re.ASCII),
-    re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)", re.ASCII),
-    re.compile(
-        r"(?P<year>\d{4})(?P<dash>-?)W(?P<week>\d\d)(?:(?P=dash)(?P<weekday>\d))?", re.ASCII
-    ),
-    re.compile(r"(?P<year>\d{4})-?(?P<ordinal>\d{3})", re.ASCII),
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)", re.ASCII),
-    re.compile(r"(?P<year>\d{4})", re.ASCII),
+    pattern(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)", re.ASCII),
+    pattern(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)", re.ASCII),
+    pattern(r"(?P<year>\d{4})(?P<dash>-?)W(?P<week>\d\d)(?:(?P=dash)(?P<weekday>\d))?", re.ASCII),
+    pattern(r"(?P<year>\d{4})-?(?P<ordinal>\d{3})", re.ASCII),
+    pattern(r"(?P<year>\d{4})-(?P<month>\d\d)", re.ASCII),
+    pattern(r"(?P<year>\d{4})", re.ASCII),
 )
-_TIME = re.compile(
+_TIME = pattern(
     r"(?P<hour>\d\d)(?:(?P<colon>:?)(?P<minute>\d\d)(?:(?P=colon)(?P<second>\d\d)"
     r"(?:[.,](?P<fraction>\d+))?)?)?(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
@@ -66,8 +65,8 @@ def parse_iso(text: str) -> datetime:
     Raises:
         ValueError: it is none.
     """
-    for pattern in _DATES:
-        found = pattern.match(text)
+    for form in _DATES:
+        found = form.match(text)
         if found and _ends_date(text, found.end()):
             day = _day({k: v for k, v in found.groupdict().items() if v})
             return _at(day, text[found.end() + 1 :])
@@ -125,7 +124,7 @@ def _zone(text: str | None) -> tzinfo:
 
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
-_DURATION = re.compile(
+_DURATION = pattern(
     rf"([+-])?P(?!\b)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
     rf"(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?",
     re.ASCII,

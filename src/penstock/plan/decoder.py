@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from typing import Literal
 
 import msgspec
@@ -33,6 +32,8 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
             return f"there is no encoding called {self.encoding!r}"
         try:
             if self.format == "csv":
+                import csv  # noqa: PLC0415 (few documents decode it)
+
                 csv.reader((), delimiter=self.separator)
         except (TypeError, ValueError):
             return f"a delimiter is one character, and not {self.delimiter!r}"

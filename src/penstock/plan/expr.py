@@ -6,7 +6,6 @@ a literal) and evaluated in a `Frame`. Its scope says how early that can be done
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -16,6 +15,7 @@ from urllib.parse import quote, urljoin
 import msgspec
 
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 
 JsonValue: TypeAlias = (
     "bool | int | float | str | list[JsonValue] | tuple[JsonValue, ...]"
@@ -440,8 +440,8 @@ def path_segment(text: str) -> str:
     return quote(text, safe="-._~!$'()*,;:@")
 
 
-_PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9._-]+(?::\d+)?(?:/[A-Za-z0-9_~-]+)*/")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_~%-]+(?:/[A-Za-z0-9_~%-]+)*/?")
+_PLAIN_BASE = pattern(r"https?://[A-Za-z0-9._-]+(?::\d+)?(?:/[A-Za-z0-9_~-]+)*/")
+_PLAIN_PATH = pattern(r"[A-Za-z0-9_~%-]+(?:/[A-Za-z0-9_~%-]+)*/?")
 
 
 def _joined(base: str, path: str) -> str:

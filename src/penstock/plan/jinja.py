@@ -5,7 +5,6 @@ The only file that imports jinja2, and itself imported only where a template nee
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
 from penstock.errors import CapError, ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import Frame, Jinja, JsonValue, evaluate
 from penstock.plan.literals import empty, literal, truth
 from penstock.plan.macros import CLOCK, FILTERS, FUNCTIONS
@@ -33,7 +33,7 @@ _MAX_POWER = 100_000  # bits of a number
 _steps: ContextVar[list[int]] = ContextVar("penstock_template_steps")
 _SIZED = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "to_bytes"})
 _TRUTHS = {"True": True, "False": False}  # what nearly all conditions come out as
-_WIDTH = re.compile(r"\d{7,}|%\d*\*|:[^{}]*\{")
+_WIDTH = pattern(r"\d{7,}|%\d*\*|:[^{}]*\{")
 
 
 def render(expr: Jinja, frame: Frame) -> JsonValue:
@@ -70,7 +70,7 @@ def rendered(expr: Jinja, values: dict[str, object], frame: Frame) -> JsonValue:
     return _valued(text, expr)
 
 
-_LACKS = re.compile(r"has no (?:attribute|element) '([^']+)'")
+_LACKS = pattern(r"has no (?:attribute|element) '([^']+)'")
 
 
 def _failure(expr: Jinja, message: str, values: dict[str, object]) -> ExprError:

@@ -9,14 +9,15 @@ import warnings
 from msgspec.structs import replace
 
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import Expr, Frame, JsonValue, Literal, Ref, evaluate, lookup
 
 # What a text must begin with to be a Python literal at all; most texts end here.
-_BEGINS = re.compile(
+_BEGINS = pattern(
     r"""\s*(?:[-+\d.(\[{'"#]|True\b|False\b|None\b|set\b|[bBrRuU]{1,2}['"])""", re.ASCII
 )
 _WORDS: dict[str, object] = {"True": True, "False": False, "None": None}
-_MAY_WARN = re.compile(r"\\|\d[A-Za-z]", re.ASCII)
+_MAY_WARN = pattern(r"\\|\d[A-Za-z]", re.ASCII)
 _PYTHON_TYPES: dict[str, type] = {
     "str": str,
     "int": int,

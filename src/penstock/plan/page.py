@@ -11,13 +11,14 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from penstock.errors import ReadError
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 
 # What `requests`, under both reference engines, leaves as it is in a URL.
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
-_PLAIN = re.compile(r"[A-Za-z0-9_./:-]*")  # what most URLs consist of: nothing is to be quoted
+_PLAIN = pattern(r"[A-Za-z0-9_./:-]*")  # what most URLs consist of: nothing is to be quoted
 # Where brackets hold the number of a host; anywhere else they are written otherwise.
-_HOSTED = re.compile(r"[A-Za-z][\w+.-]*://[^/?#]*")
+_HOSTED = pattern(r"[A-Za-z][\w+.-]*://[^/?#]*")
 
 
 T = TypeVar("T")
@@ -141,7 +142,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-_AUTHORITY = re.compile(r"[A-Za-z]+://[A-Za-z0-9._-]+(?::\d+)?(?=[/?#]|$)")
+_AUTHORITY = pattern(r"[A-Za-z]+://[A-Za-z0-9._-]+(?::\d+)?(?=[/?#]|$)")
 
 
 def origin(url: str) -> str:
@@ -168,11 +169,11 @@ def _origin(url: str) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,;\"]*(?:\"[^\"]*\"[^,;\"]*)?)*)")
-_REL = re.compile(r";\s*rel\s*=\s*\"?([^\";,]+)\"?", re.IGNORECASE)
+_LINK = pattern(r"<([^>]*)>\s*((?:;[^,;\"]*(?:\"[^\"]*\"[^,;\"]*)?)*)")
+_REL = pattern(r";\s*rel\s*=\s*\"?([^\";,]+)\"?", re.IGNORECASE)
 
 
-_PARAM = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"([^\"]*)\"|([^\";,]*))")
+_PARAM = pattern(r";\s*([^\s=;]+)\s*=\s*(?:\"([^\"]*)\"|([^\";,]*))")
 
 
 def link_params(text: str) -> dict[str, dict[str, str]]:

@@ -5,16 +5,15 @@ A slice is one partition in one window: the unit that succeeds or fails by itsel
 
 from __future__ import annotations
 
-import calendar
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Literal, assert_never
 
 import msgspec
 
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.python import Compute
 from penstock.plan.records import Glob, JsonPath, Keys
@@ -263,7 +262,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{self.partition_key}{bounds}"
 
 
-_ISO_DURATION = re.compile(
+_ISO_DURATION = pattern(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
     r"(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
@@ -284,13 +283,20 @@ def parse_duration(text: str) -> Duration:
     return Duration(months=years * 12 + months, seconds=seconds)
 
 
+_DECEMBER = 12  # the month whose next may be beyond the last year there is
+
+
+def _days(year: int, month: int) -> int:
+    """How many days a month has. `calendar` tells too, and brings the machine's language along."""
+    return 31 if month == _DECEMBER else (date(year, month + 1, 1) - date(year, month, 1)).days
+
+
 def add(moment: datetime, duration: Duration) -> datetime:
     """`moment` plus a duration; a day that a month does not have becomes its last."""
     if duration.months:
         month = moment.month - 1 + duration.months
-        year, month = moment.year + month // 12, month % 12 + 1
-        day = min(moment.day, calendar.monthrange(year, month)[1])
-        moment = moment.replace(year=year, month=month, day=day)
+        first = moment.replace(year=moment.year + month // 12, month=month % 12 + 1, day=1)
+        moment = first.replace(day=min(moment.day, _days(first.year, first.month)))
     return moment + timedelta(seconds=duration.seconds)
 
 

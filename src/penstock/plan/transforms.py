@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
+from penstock.patterns import pattern
 from penstock.plan import jsontext
 from penstock.plan.expr import Expr, Frame, JsonValue, evaluate, evaluate_text
 from penstock.plan.functions import function
@@ -190,7 +191,7 @@ def _renamed(value: Record, rename: Rename) -> Record:
     }
 
 
-_WORD = re.compile(r"[A-Z]+[a-z]*|[a-z]+|\d+|([^a-zA-Z\d]+)", re.ASCII)
+_WORD = pattern(r"[A-Z]+[a-z]*|[a-z]+|\d+|([^a-zA-Z\d]+)", re.ASCII)
 
 
 def snake_case(key: str) -> str:

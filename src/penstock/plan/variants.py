@@ -15,6 +15,7 @@ from types import CellType, FunctionType, MethodType
 import msgspec
 
 from penstock.errors import Error
+from penstock.patterns import pattern
 from penstock.plan.auth import Auth, Choose
 from penstock.plan.expr import Case, Const, Expr, Ref, Scope, as_text, evaluate_text, walk
 from penstock.plan.python import Retrieve
@@ -24,7 +25,7 @@ from penstock.plan.slices import Parent, Partition, Product, Values, leaves, par
 from penstock.plan.source import Source, Stream
 
 PARTITION = "source"
-SENSITIVE = re.compile(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
+SENSITIVE = pattern(r"auth|key|pass|secret|sig|token", re.IGNORECASE)
 _BODY = "value"  # what the field of a body is called, in which anything may stand
 _DEPTH = 12  # to which values are compared
 _DIGITS = 12  # of a digest that stands for what must not be shown

@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.errors import AuthError, BodyError, OriginError, ReadError, StatusError
 from penstock.events import Event, Waiting
+from penstock.patterns import pattern
 from penstock.plan import auth as auths
 from penstock.plan import jsontext
 from penstock.plan import policy as policies
@@ -46,7 +47,7 @@ _SEE_OTHER = 303
 _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 # With a host: some readers of URLs take what stands behind three slashes for one.
-_WEB = re.compile(r"https?://[^/?#\\]", re.IGNORECASE)
+_WEB = pattern(r"https?://[^/?#\\]", re.IGNORECASE)
 _REFUSED = frozenset({400, 401, 403})
 _EXCERPT = 300
 _OTHER_TOKEN = 1.1  # seconds before a request is asked again with another token

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Clock(Protocol):
@@ -32,7 +35,7 @@ class SystemClock:
     """The machine's own time."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed)  # noqa: S311 (it spreads waits, it guards nothing)
+        self._seed = seed
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -45,6 +48,12 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(seconds)
+
+    @cached_property
+    def _random(self) -> Random:
+        from random import Random  # noqa: PLC0415 (only a run that waits needs it)
+
+        return Random(self._seed)  # noqa: S311 (it spreads waits, it guards nothing)
 
     def spread(self) -> float:
         """A number from -1 to 1."""

@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from penstock.errors import Error, ExprError
+from penstock.errors import Error, ExprError, did_you_mean
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.hints import Hints
@@ -196,10 +195,8 @@ class StreamContext:
             return
         if error.source and self.places is not None:
             error.place = self.places.template(self.name, error.source)
-        meant = get_close_matches(error.lacks, sorted(set(error.known)), 1) if error.lacks else []
-        if meant:
-            rest = f" {error.hint}" if error.hint else ""
-            error.hint = f"did you mean {meant[0]!r}?{rest}"
+        if error.lacks and (meant := did_you_mean(error.lacks, sorted(set(error.known)))):
+            error.hint = f"{meant} {error.hint}" if error.hint else meant
 
     def frame(self, piece: Slice) -> Frame:
         """The scopes of a slice."""

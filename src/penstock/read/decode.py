@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise, takewhile, zip_longest
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, assert_never
 import msgspec
 
 from penstock.errors import BodyError
+from penstock.patterns import pattern
 from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue, Ref
@@ -482,7 +482,7 @@ def _envelope_reader(path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) 
 
 
 # What no generated type can call a field.
-_ODD_KEY = re.compile(r'[\\"\x00-\x1f\ud800-\udfff]')
+_ODD_KEY = pattern(r'[\\"\x00-\x1f\ud800-\udfff]')
 
 
 def _typeable(paths: Iterable[tuple[str, ...]]) -> bool:

@@ -16,6 +16,7 @@ from itertools import zip_longest
 import msgspec
 
 from penstock.errors import CapError
+from penstock.patterns import pattern
 from penstock.plan import jsontext
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
@@ -28,7 +29,7 @@ _ENTITY = b"<!ENTITY"
 _MARK = "\ufeff"  # of a text's byte order, which spreadsheets put before the first name
 _ROOT = Keys()
 _UNNAMED = "null"  # as JSON names what has no name: the list of fields beyond the header's
-_PAGE = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
+_PAGE = pattern(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 def unpacked(body: bytes, decoder: Decoder, most: int = MAX_BODY) -> Iterator[bytes]:

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from penstock.patterns import pattern
+
 MAX_DEPTH = 256
 _TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
-_CONSTANT = re.compile(_TEXT + rb"|-?\bInfinity\b|\bNaN\b", re.DOTALL)
-_BRACKET = re.compile(_TEXT + rb"|[\[\]{}]", re.DOTALL)
+_CONSTANT = pattern(_TEXT + rb"|-?\bInfinity\b|\bNaN\b", re.DOTALL)
+_BRACKET = pattern(_TEXT + rb"|[\[\]{}]", re.DOTALL)
 # A pair, half of one, or any other escape, so that what follows `\\` is not taken for one.
-_ESCAPE = re.compile(
+_ESCAPE = pattern(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
@@ -38,9 +40,9 @@ _WIDE: Mapping[tuple[bool, ...], str] = {
     (False, True, False, True): "utf-16-be",
     (True, False, True, False): "utf-16-le",
 }
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:+-]+)", re.IGNORECASE)
+_CHARSET = pattern(r";\s*charset\s*=\s*\"?([\w.:+-]+)", re.IGNORECASE)
 # The encodings of old texts, by Python's names; others of its codecs are slow, or are none of text.
-_ENCODING = re.compile(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\w+|big5\w*")
+_ENCODING = pattern(r"iso8859-\d+|cp\d+|koi8-\w|mac-\w+|shift_jis\w*|euc_\w+|gb\w+|big5\w*")
 
 
 class Mended(msgspec.Struct, frozen=True, kw_only=True):

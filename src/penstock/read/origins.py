@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from penstock.errors import ExprError, OriginError, ReadError
+from penstock.patterns import pattern
 from penstock.plan.expr import Concat, Const, Expr, Frame, Jinja, JoinUrl, Scope, evaluate_text
 from penstock.plan.page import origin
 
 _GAP = "\0"  # where data of the API stands in a URL
-_HOST = re.compile(r"(?:https?://)?([^/?#]*)", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_HOST = pattern(r"(?:https?://)?([^/?#]*)", re.IGNORECASE)
+_TEMPLATE = pattern(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def joined(base: str, link: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from penstock.patterns import pattern
 from penstock.read.decode import FieldReader, Found, RawRecord
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Keys that JSON writes in one way only.
-_PLAIN = re.compile(rb"-?[0-9]+|\"[\w .:@+-]*\"")
+_PLAIN = pattern(rb"-?[0-9]+|\"[\w .:@+-]*\"")
 _MOST = 100  # pages alike in a row, where their records cannot be told apart
 _MOST_KEYED = 1000  # pages with the keys of the page before, and other fields
 

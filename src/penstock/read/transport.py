@@ -7,10 +7,12 @@ import atexit
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from itertools import chain
+from threading import Thread
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from penstock.errors import CapError, ReadError, TransportError
+from penstock.patterns import pattern
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.read.addresses import public_address
 from penstock.read.unpack import UNPACKERS, Unpacker, packing
@@ -36,7 +39,7 @@ _CHUNK = 1024 * 1024
 _LAST_MOMENT = 0.05  # seconds
 _PARTIAL = 206
 # Units other than bytes count records: some APIs page so.
-_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
+_RANGE = pattern(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
 _DIGITS = 20  # with so many it is no length
 _UNREAD = "\ufffd"
 _LEADING = frozenset({"link", "location"})  # where a value that cannot be read would end a stream
@@ -44,6 +47,10 @@ _LOST = "the HTTP client gives neither an answer nor an error"
 _MEMORY = (
     "it loses a request where memory runs out: give the process more, "
     "or less to do at once (--concurrency); what was committed is intact, run again"
+)
+_TRUST = (
+    "it needs certificates to trust: install those of the system (ca-certificates), or name a file "
+    "of them in SSL_CERT_FILE"
 )
 # Where a document says nothing of them; `*/*` is what both reference tools send.
 _DEFAULT_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -109,9 +116,31 @@ class Http:
         self._bounds = bounds or Bounds()
         self._deny_private = deny_private
         self._user_agent = user_agent
-        self._client = self._builder().build()
+        self._building: Future[Client] = Future()
+        Thread(target=self._build, args=(self._builder(),), daemon=True).start()
         self._pinned: dict[tuple[str, int], Client] = {}
         self._watch = Watch(self._bounds.connect + self._bounds.read + _GRACE)
+
+    def _build(self, builder: ClientBuilder) -> None:
+        """Make the client, in a thread: it reads every certificate that the machine trusts."""
+        try:
+            self._building.set_result(builder.build())
+        except BaseException as error:  # noqa: BLE001 (raised where the client is needed)
+            self._building.set_exception(error)
+
+    def _built(self) -> Client:
+        """The client, as soon as it is made.
+
+        Raises:
+            ReadError: it cannot be made on this machine.
+        """
+        try:
+            return self._building.result()
+        except Exception as exc:
+            why = _said(exc)
+            raise ReadError(
+                f"the HTTP client cannot be set up: {why}", code="client", hint=_TRUST
+            ) from exc
 
     def _builder(self) -> ClientBuilder:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 (only a run needs it)
@@ -138,8 +167,9 @@ class Http:
 
         A name that leads to another address when it is looked up again leads nowhere new.
         """
+        client = self._built()
         if not self._deny_private:
-            return self._client
+            return client
         parts = urlsplit(request.url)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
         if (host, port) not in self._pinned:
@@ -235,7 +265,8 @@ class Http:
 
     async def close(self) -> None:
         """Close the connections."""
-        for client in (self._client, *self._pinned.values()):
+        made = [self._building.result()] if self._building.exception() is None else []
+        for client in (*made, *self._pinned.values()):
             with suppress(Lost):
                 await Watch(_GRACE).over(client.close())
 

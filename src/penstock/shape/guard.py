@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.patterns import pattern
 from penstock.shape.values import Number, fraction
 
 # A fraction of 16 digits and more (some of 12 and more, told apart below), an exponent, a negative
@@ -19,7 +19,7 @@ _SUSPECT: Final = (
     r"|[0-9]{9,}\.|[0-9.]+[eE]|[NI])|-0[,\]} \t\r\n])"
 )
 _NUMBER: Final = r"(-?[0-9.]+(?:[eE][+-]?[0-9]+)?|-?[NI])"
-_TOKEN: Final = re.compile(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
+_TOKEN: Final = pattern(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
 _MAX: Final = 2**31 - 1
 
 

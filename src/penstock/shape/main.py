@@ -7,7 +7,6 @@ to the exact lane. What it would take in silently (numbers a double rounds) is f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from penstock.patterns import pattern
 from penstock.shape.carve import Carver, NotJson, has_json
 from penstock.shape.frame import TEXTUAL, Frame, arrow_type, count_up, from_text
 from penstock.shape.guard import rounds
@@ -29,7 +29,7 @@ _MAX_BLOCK = 2**31 - 64
 # Instants within a day of the calendar's ends are judged one by one on the exact lane.
 _FIRST_INSTANT = -62135510400000000
 _LAST_INSTANT = 253402214400000000
-_NULL_FIRST = re.compile(rb"\s*null")
+_NULL_FIRST = pattern(rb"\s*null")
 """A block that Arrow's reader, under a schema, ends the whole process for (pyarrow 26)."""
 _LEAST_LENGTH = {"timestamp": 14, "timestamp_ntz": 16, "date": 10, "time": 5}
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from functools import lru_cache
+
+from penstock.patterns import pattern
 
 MAX_NAME = 63  # bytes; the least limit among the destinations (Postgres)
 SEPARATOR = "__"
 EMPTY = "_empty"
 
 _REDUCED = str.maketrans("+-*@|", "x_xal")
-_FOREIGN = re.compile(r"[^A-Za-z\d_]+")
-_WORD = re.compile(r"([^_])([A-Z][a-z]+)")
-_HUMP = re.compile(r"([a-z0-9])([A-Z])")
-_UNDERSCORES = re.compile(r"__+")
+_FOREIGN = pattern(r"[^A-Za-z\d_]+")
+_WORD = pattern(r"([^_])([A-Z][a-z]+)")
+_HUMP = pattern(r"([a-z0-9])([A-Z])")
+_UNDERSCORES = pattern(r"__+")
 _TAG_BYTES = 4  # as many as dlt takes, so that shortened names agree
 
 

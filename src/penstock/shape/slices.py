@@ -9,10 +9,12 @@ from typing import Final
 
 import msgspec
 
+from penstock.patterns import pattern
+
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
-_KEY: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*:', re.DOTALL)
+_TOKEN: Final = pattern(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_KEY: Final = pattern(r'\s*("(?:[^"\\]|\\.)*")\s*:', re.DOTALL)
 
 
 class Slices:

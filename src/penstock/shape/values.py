@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from penstock.errors import ShapeError
+from penstock.patterns import pattern
 from penstock.plan.hints import ColumnType
 
 MAX_DIGITS: Final = 38
@@ -24,15 +25,15 @@ MIN_BIGINT: Final = -(2**63)
 MAX_BIGINT: Final = 2**63 - 1
 
 _SAFE_LENGTH: Final = 16  # a fraction of at most 15 digits and its point is what its double prints
-_ZONED: Final = re.compile(
+_ZONED: Final = pattern(
     r"\d{4}-\d\d-\d\d[ T]\d\d(?::\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)",
     re.ASCII,
 )
-_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME: Final = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
-_DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
+_LOCAL: Final = pattern(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
+_DATE: Final = pattern(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME: Final = pattern(r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
+_DECIMAL: Final = pattern(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_INTEGER: Final = pattern(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
 
 
 class Number(str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from copy import copy
 
@@ -11,13 +10,14 @@ from penstock.dialects.airbyte import custom, template, vocabulary
 from penstock.dialects.airbyte.manifest import Component, References, nearest, plain
 from penstock.dialects.document import Document, Node
 from penstock.errors import Error, ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import Array, Const, Expr, Frame, JsonValue, Object, Scope, evaluate
 from penstock.plan.slices import Duration, parse_duration
 
 _COMMON = frozenset({"type", "class_name"})
 
 _HOLDERS = vocabulary.HOLD_ONE | vocabulary.HOLD_SEVERAL
-_STATUS = re.compile(r"[0-9]{1,4}")
+_STATUS = pattern(r"[0-9]{1,4}")
 
 
 class Context:

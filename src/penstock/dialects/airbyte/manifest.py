@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from penstock.dialects.airbyte import vocabulary
 from penstock.dialects.document import Document, Node, SecretRef
+from penstock.errors import did_you_mean
 from penstock.plan.expr import JsonValue
 
 _REF = "$ref"
@@ -185,10 +185,8 @@ class _Checker:
 def nearest(word: str, words: Iterator[str] | tuple[str, ...] | frozenset[str]) -> str | None:
     """A hint that names the word nearest to a wrong one, or the words there are if they are few."""
     known = sorted(words)
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are: {', '.join(known)}" if 0 < len(known) <= _FEW else None
+    few = f"there are: {', '.join(known)}" if 0 < len(known) <= _FEW else None
+    return did_you_mean(word, known) or few
 
 
 class Component:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from penstock.dialects.airbyte.manifest import Component, References
 from penstock.dialects.document import Node
 from penstock.errors import Place
+from penstock.patterns import pattern
 from penstock.plan.source import Places
 
-_STEP = re.compile(r"""\[\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
+_STEP = pattern(r"""\[\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
 _DEEPEST = 60
 
 

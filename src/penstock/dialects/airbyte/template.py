@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 from penstock.plan import literals
 from penstock.plan.expr import Concat, Const, Expr, Jinja, JsonValue, Ref, Scope, Step
 from penstock.plan.expr import Literal as LiteralExpr
@@ -58,16 +59,16 @@ _BOUND: dict[str, Ref] = {
     "record": Ref(at=Scope.RECORD, path=()),
 }
 
-_SIMPLE = re.compile(
+_SIMPLE = pattern(
     r"""\{\{\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\\]*'|"[^"\\]*"|\d+)\s*\])*)\s*\}\}""",
     re.ASCII,
 )
-_STEP = re.compile(r"""\.([A-Za-z_]\w*)|\[\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*\]""", re.ASCII)
+_STEP = pattern(r"""\.([A-Za-z_]\w*)|\[\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*\]""", re.ASCII)
 _METHODS = frozenset(dir(dict)) | {"partition", "cursor_slice", "extra_fields"}
 _OTHER_METHODS = frozenset(dir(str)) | frozenset(dir(list)) | frozenset(dir(int))
 # No Python literal contains these outside of quotes, and none begins like these.
-_NO_LITERAL = re.compile(r"[/?&=@;$!]")
-_BEGINS_WORD = re.compile(r"(?!True|False|None|set|[bBrRuU]{1,2}['\"])[A-Za-z_]", re.ASCII)
+_NO_LITERAL = pattern(r"[/?&=@;$!]")
+_BEGINS_WORD = pattern(r"(?!True|False|None|set|[bBrRuU]{1,2}['\"])[A-Za-z_]", re.ASCII)
 
 
 class TemplateError(Exception):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
+from penstock.errors import did_you_mean
 from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.source import Input
 
@@ -223,5 +223,4 @@ def joined(parts: tuple[Expr, ...]) -> Expr:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint: the valid word nearest to `word`, else all of them."""
     names = tuple(known)
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"
+    return did_you_mean(word, names) or f"there are: {', '.join(sorted(names))}"

@@ -13,6 +13,7 @@ from penstock.dialects.dlt.context import Context, joined
 from penstock.dialects.dlt.paths import field_path
 from penstock.dialects.document import Joined, Node, Opaque, SecretRef, Unreadable
 from penstock.dialects.repairing.edits import Edit, Rewrite
+from penstock.patterns import pattern
 from penstock.plan.expr import (
     Array,
     Const,
@@ -30,17 +31,17 @@ from penstock.plan.slices import Field
 Where = Literal["path", "text", "body"]
 
 # `{{ stream_partition['x'] }}` and its kin: Airbyte's way to name a value of the slice.
-_AIRBYTE = re.compile(
+_AIRBYTE = pattern(
     r"""\{\{\s*(?P<kind>stream_partition|stream_slice|config)
         (?:\[\s*(?:'(?P<a>[^']+)'|"(?P<b>[^"]+)")\s*\]|\.(?P<c>\w+))\s*\}\}""",
     re.VERBOSE,
 )
-_FOREIGN = re.compile(
+_FOREIGN = pattern(
     r"\{\{\s*(stream_interval|next_page_token|stream_state|parameters|response|record|headers"
     r"|now_utc|today_utc|now_local|today_with_timezone|day_delta|duration|stream_slice"
     r"|stream_partition|config)\b"
 )
-_IN_BODY = re.compile(r"\{((?:resources|incremental)\.[^{}!:]+)(?:!([rsa]))?(?::([^{}]*))?\}")
+_IN_BODY = pattern(r"\{((?:resources|incremental)\.[^{}!:]+)(?:!([rsa]))?(?::([^{}]*))?\}")
 _LINK_NAMES = frozenset({"url", "uri", "href", "link", "self", "api_url", "resource_url"})
 CURSOR_VALUES = {
     "start_value": "start",

@@ -12,10 +12,11 @@ import msgspec
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.document import Node
 from penstock.errors import ExprError
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue, Step
 from penstock.plan.records import JsonPath, Keys
 
-_STEP = re.compile(
+_STEP = pattern(
     r"""
     \.?(?P<name>[A-Za-z_@\#][\w@\#\-]*)         # a.b
     |\.?(?P<quoted>'[^'\\]*'|"[^"\\]*")         # 'a b'."c"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
 from typing import Literal, cast
@@ -12,10 +11,11 @@ from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.expr import extra_value, partition_value
 from penstock.dialects.dlt.paths import record_path
 from penstock.dialects.document import Joined, Node, Opaque
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Call, Carry, DetectRecords, Keys, RecordPath, Step
 
-_LAST_HOLE = re.compile(r"\{([a-zA-Z0-9.\-_]+)\}")
+_LAST_HOLE = pattern(r"\{([a-zA-Z0-9.\-_]+)\}")
 _STEPS: dict[str, Literal["filter", "map", "expand"]] = {
     "filter": "filter",
     "map": "map",

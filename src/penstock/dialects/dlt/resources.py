@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import msgspec
 
 from penstock.dialects.dlt.context import Context
@@ -11,6 +9,7 @@ from penstock.dialects.dlt.hints import column_nodes
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, quoted
 from penstock.dialects.document import Joined, Node, Opaque, SecretRef
 from penstock.dialects.repairing.edits import Into
+from penstock.errors import closest
 
 RESOURCE_KEYS = (
     "name", "endpoint", "include_from_parent", "processing_steps", "selected", "parallelized",
@@ -73,8 +72,8 @@ def _resource(ctx: Context, item: Node, default: Node | None) -> Resource | None
             if held is not None and held.value is None:
                 ctx.wrong(held, "a text")
             elif held is None:
-                near = get_close_matches("name", set(item.mapping) - set(RESOURCE_KEYS), n=1)
-                hint = f"{near[0]!r} is no key; did you mean 'name'?" if near else None
+                near = closest("name", set(item.mapping) - set(RESOURCE_KEYS))
+                hint = f"{near!r} is no key; did you mean 'name'?" if near else None
                 ctx.missing(item, "name", "a resource", hint)
             return None
         name, own = found, _shaped(ctx, item, item.mapping["name"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 
 from penstock.dialects.repairing.layout import Entry, Holder, Layout
+from penstock.patterns import pattern
 
-_TOKEN = re.compile(r"[\s,:]*(\"(?:[^\"\\]|\\.)*\"|[{}\[\]]|[^\s{}\[\],:\"]+)")
+_TOKEN = pattern(r"[\s,:]*(\"(?:[^\"\\]|\\.)*\"|[{}\[\]]|[^\s{}\[\],:\"]+)")
 
 
 def lay_json(layout: Layout, start: int, end: int) -> None:

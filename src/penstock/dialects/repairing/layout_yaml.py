@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from penstock.dialects.from_yaml import composed
 from penstock.dialects.repairing.layout import Entry, Holder, Layout
+from penstock.patterns import pattern
 
-_ALIAS = re.compile(r"\s*:\s+(\*[^\s,\]}]+)")
+_ALIAS = pattern(r"\s*:\s+(\*[^\s,\]}]+)")
 
 
 def lay_yaml(layout: Layout, block: str, first_line: int, indent: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import msgspec
 
@@ -11,10 +10,11 @@ from penstock.dialects.dlt.objects import SHORTHANDS
 from penstock.dialects.document import Joined, SecretRef
 from penstock.dialects.repairing.edits import Beside, Edit, Into, Param, Rename, Rewrite
 from penstock.dialects.repairing.layout import Entry, Holder, Language, Layout
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 
 _STEP = 2  # columns by which a mapping of YAML stands further in
-_PLAIN = re.compile(r"[A-Za-z_$/][\w$./@-]*(?: [\w$./@-]+)*")
+_PLAIN = pattern(r"[A-Za-z_$/][\w$./@-]*(?: [\w$./@-]+)*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"}
 
 

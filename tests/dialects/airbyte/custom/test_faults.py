@@ -61,7 +61,7 @@ def said(tmp_path, code, **fields):
             (
                 "components.py:3:1: error[airbyte-component-import]: "
                 "airbyte_cdk.sources.declarative.extractor is not known to Penstock "
-                "(did you mean airbyte_cdk.sources.declarative.extractors?)"
+                "(did you mean 'airbyte_cdk.sources.declarative.extractors'?)"
             ),
         ),
         (

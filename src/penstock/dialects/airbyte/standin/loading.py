@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from penstock.dialects.airbyte.standin.package import Fault, Package
+from penstock.errors import did_you_mean
 
 __all__ = [
     "Components",
@@ -45,19 +46,12 @@ class Components:
             return found
         own = [n for n, v in vars(held).items() if isinstance(v, type)]
         message = f"{file.name} has no class {short!r}"
-        raise Fault("airbyte-component-class", message, 0, _near(short, own))
+        raise Fault("airbyte-component-class", message, 0, did_you_mean(short, own))
 
 
 def file_of(made: type[Any]) -> str:
     """The file that a class was defined in."""
     return str(getattr(sys.modules.get(made.__module__), "__file__", "") or "")
-
-
-def _near(word: str, words: list[str]) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415 (only where something is wrong)
-
-    near = get_close_matches(word, words, n=1)
-    return f"did you mean {near[0]!r}?" if near else None
 
 
 def hints_of(made: type[Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import builtins
 import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+from penstock.errors import did_you_mean
 
 _HERE = "penstock.dialects.airbyte.standin"
 _SHARED = "penstock.dialects.python"  # where `web` is, which both dialects offer
@@ -166,8 +167,7 @@ class _Offered(ModuleType):
                 return getattr(real, name)
         if name.startswith("_"):
             raise AttributeError(name)
-        near = get_close_matches(name, self.__dir__(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else None
+        hint = did_you_mean(name, self.__dir__())
         raise UnknownAttribute(f"{self.__name__}.{name} is not known to Penstock", hint)
 
     def __dir__(self) -> list[str]:
@@ -210,8 +210,7 @@ def module(name: str) -> ModuleType:
     if rooms is None and any(path.startswith(f"{name}.") for path in _packages()):
         rooms = ()
     if rooms is None:
-        near = get_close_matches(name, list(_packages()), n=1, cutoff=0.8)
-        hint = f"did you mean {near[0]}?" if near else None
+        hint = did_you_mean(name, _packages(), cutoff=0.8)
         raise Unknown(f"{name} is not known to Penstock", hint)
     return _Offered(name, rooms)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from penstock.dialects.dlt.standin.sources import (
     DltSource,
     flat,
 )
+from penstock.errors import closest
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +63,7 @@ class Choice:
         if run is not None:
             return self._ran(run)
         known = [n for n in self.names if not n.startswith("__")]
-        near = get_close_matches(name, [*known, *(r.pipeline for r in self.record.runs)], n=1)
-        raise NotThere(name, near[0] if near else None)
+        raise NotThere(name, closest(name, [*known, *(r.pipeline for r in self.record.runs)]))
 
     def _best(self) -> Built | None:
         """What the script says most clearly: a run, a source, a function that makes one, a dict."""

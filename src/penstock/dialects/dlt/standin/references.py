@@ -6,7 +6,6 @@ Where a script computes with it, it is the value itself, if that is known alread
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Callable
 from typing import Any, Self
@@ -14,12 +13,13 @@ from typing import Any, Self
 import msgspec
 
 from penstock.dialects.document import Joined, SecretRef
+from penstock.patterns import pattern
 
 Lookup = Callable[[str], object]
 Nearest = Callable[[tuple[str, ...]], str | None]
 
 ABSENT = object()
-_MARK = re.compile("\ue000([sc])([^\ue000\ue001]*)\ue001")
+_MARK = pattern("\ue000([sc])([^\ue000\ue001]*)\ue001")
 _LEAST = 8  # characters of a variable's value that is recognised inside a longer text
 
 
