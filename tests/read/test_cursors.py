@@ -17,6 +17,7 @@ from penstock.plan.pagination import Counter, NextToken, PageSize, SinglePage, S
 from penstock.plan.records import Keys, Records
 from penstock.plan.request import Param
 from penstock.plan.slices import Cursor, Duration, Window, windows
+from penstock.read.lags import moved
 from penstock.read.parts import SliceRestarted
 from penstock.read.state import read_mark
 
@@ -121,6 +122,38 @@ def test_a_lag_finds_late_rows_once():
     second = read_all(plan(kind), given_rows(late), state=first.state())
     assert second.api.urls() == ["/rows?since=7"]
     assert second.ids() == [7]
+
+
+@pytest.mark.parametrize(
+    ("value", "initial", "lag", "pick", "expected"),
+    [
+        ("2026-03-01", None, 1.0, "max", "2026-02-28"),
+        ("2026-02-28", "2026-01-01", 1.0, "min", "2026-03-01"),
+        ("20260301", "20260101", 2.0, "max", "20260227"),
+        ("2026-03-01T10:00:00Z", "2026-01-01", 1.0, "max", "2026-02-28T00:00:00Z"),
+        ("2026-03-01T01:00:00+02:00", "2026-01-01", 1.0, "max", "2026-02-27T02:00:00+02:00"),
+        ("2026-03-01T10:00:00", "2026-01-01", 1.0, "min", "2026-03-02T23:59:59"),
+        ("2026-03-01", "2026-01-01T00:00:00Z", 60.0, "max", "2026-02-28"),
+        ("2026-03-01T00:00:30-0530", None, 60.0, "max", "2026-02-28T23:59:30-0530"),
+        ("2026-03-01T00:00:30.5Z", None, 31.0, "max", "2026-02-28T23:59:59.500000Z"),
+        ("2026-03-01", None, 1e6, "max", "0001-01-01"),
+        ("2026-03-01 10:00:00Z", None, 60.0, "max", "2026-03-01T09:59:00Z"),
+    ],
+)
+def test_a_lag_counts_days_of_dates_and_keeps_the_spelling(value, initial, lag, pick, expected):
+    """The first value says what a lag counts, and the newest how its result is spelled."""
+    assert moved(value, at(lag=lag, pick=pick), initial) == expected
+
+
+def test_a_lag_of_days_finds_late_rows_once():
+    """Which records are near the newest is told in days too."""
+    kind = at(lag=2.0)
+    days = [f"2026-03-{day:02d}" for day in (5, 7, 8, 9)]
+    first = read_all(plan(kind), given_rows(records(*days)))
+    rows = [*records(*days), {"id": 9, "at": "2026-03-07"}, {"id": 10, "at": "2026-03-06"}]
+    second = read_all(plan(kind), given_rows(rows), state=first.state())
+    assert second.api.urls() == ["/rows?since=2026-03-07"]
+    assert second.ids() == [9]
 
 
 def test_a_lag_of_many_rows_is_no_work_without_an_end():

@@ -55,7 +55,8 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     elif cursor.end is None:
         mark = states.mark_of(context.state, key)
     whole = context.stream.hints.write == "merge"
-    made = Tracker(cursor, mark, piece.range, whole=whole)
+    initial = dict(piece.marks).get("initial")
+    made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
     context.tracker = made if cursor.shared else None
     return made
 

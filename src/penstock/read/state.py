@@ -39,6 +39,7 @@ from penstock.plan.slices import (
 )
 from penstock.read import digests
 from penstock.read.decode import FieldReader, Found, RawRecord
+from penstock.read.lags import moved
 
 PASS_SECONDS = 3600.0  # for which a merged stream's pass that was cut off is gone on with
 MAX_BOUNDARY = 100_000
@@ -165,29 +166,29 @@ def lagged(value: JsonValue, cursor: Cursor, initial: JsonValue = None) -> JsonV
     """The value a run starts from: the state's, moved back by the lag, yet not before `initial`."""
     if not cursor.lag or value is None:
         return value
-    moved = _moved(value, cursor)
+    start = moved(value, cursor, initial)
     if initial is None:
-        return moved
+        return start
     rising = cursor.pick == "max"
-    before = order_key(moved, cursor) < order_key(initial, cursor)
-    return initial if before is rising else moved
-
-
-def _moved(value: JsonValue, cursor: Cursor) -> JsonValue:
-    """The value moved back by the lag, spelled as it was."""
-    lag = cursor.lag if cursor.pick == "max" else -cursor.lag
-    if isinstance(value, (int, float)) and cursor.format is None:
-        whole = isinstance(value, int) and lag.is_integer()
-        return value - (int(lag) if whole else lag)
-    moment = parse_moment(value, spellings(cursor)) - timedelta(seconds=lag)
-    return format_moment(moment, cursor.format)
+    before = order_key(start, cursor) < order_key(initial, cursor)
+    return initial if before is rising else start
 
 
 class Tracker:
     """Follows the cursor through the records of one slice: what is in range, and how far it got."""
 
-    def __init__(self, cursor: Cursor, mark: Mark | None, span: Range, *, whole: bool) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        mark: Mark | None,
+        span: Range,
+        *,
+        whole: bool,
+        initial: JsonValue = None,
+    ) -> None:
         self._cursor = cursor
+        self._initial = initial
+        self._reach: tuple[Key, Key] | None = None  # a newest value, and how far its lag goes
         self._fields = _fields(cursor, whole=whole)
         self._reader = FieldReader((cursor.path, *(self._fields or ())))
         self._known = digests.Known(mark.boundary if mark else ())
@@ -288,10 +289,13 @@ class Tracker:
     def _is_near(self, key: Key) -> bool:
         if self._best_key is None or key == self._best_key:
             return True
-        lag = self._cursor.lag
-        if not lag or isinstance(key[1], str) or isinstance(self._best_key[1], str):
+        if not self._cursor.lag or isinstance(key[1], str) or isinstance(self._best_key[1], str):
             return False
-        return abs(self._best_key[1] - key[1]) <= lag
+        if self._reach is None or self._reach[0] != self._best_key:
+            edge = moved(self._best, self._cursor, self._initial)
+            self._reach = self._best_key, order_key(edge, self._cursor)
+        first = self._reach[1]
+        return first <= key if self._cursor.pick == "max" else key <= first
 
     def _forget_far(self) -> None:
         """Let go of what is not near the newest value any more; with a lag, only now and then."""

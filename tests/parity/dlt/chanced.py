@@ -249,6 +249,35 @@ def _ordered() -> Iterator[Case]:
                 runs=2, of={"differs": (row,), "check": _ahead})  # fmt: skip
 
 
+def _lags() -> Iterator[Case]:
+    """A lag counts days or seconds, and what it gives is spelled as the newest value is."""
+    of: dict[str, tuple[Any, list[str], int]] = {
+        "dates": ("2024-01-01", ["2024-01-05", "2024-01-09", "2024-01-07", "2024-01-06"], 2),
+        "compact dates": ("20240101", ["20240105", "20240109", "20240107", "20240106"], 2),
+        "dates, and no first value": (None, ["2024-01-05", "2024-01-09", "2024-01-07"], 2),
+        "times from a date on": ("2024-01-01", ["2024-01-05T10:00:00Z", "2024-01-09T10:00:00Z",
+                                 "2024-01-07T01:00:00Z", "2024-01-06T23:00:00Z"], 2),
+        "dates from a time on": ("2024-01-01T00:00:00Z", ["2024-01-05", "2024-01-09",
+                                                          "2024-01-08", "2024-01-07"], 60),
+        "times without a zone": ("2024-01-01T00:00:00", ["2024-01-09T10:00:00",
+                                 "2024-01-09T12:00:00", "2024-01-09T11:30:00"], 3600),
+        "times of an offset": ("2024-01-01T00:00:00+02:00", ["2024-01-09T10:00:00+02:00",
+                               "2024-01-09T12:00:00+02:00", "2024-01-09T11:30:00+02:00"], 3600),
+        "fractions of seconds": ("2024-01-01T00:00:00.000Z", ["2024-01-09T10:00:00.250Z",
+                                 "2024-01-09T12:00:00.500Z", "2024-01-09T11:30:00.000Z"], 3600),
+        "minutes": ("2024-01-01T00:00", ["2024-01-09T10:00", "2024-01-09T12:00",
+                                         "2024-01-09T11:30"], 3600),
+    }  # fmt: skip
+    for kind, (first, (early, newest, *rest), lag) in of.items():
+        since = {"cursor_path": "at", "start_param": "since", "lag": lag}
+        since |= {} if first is None else {"initial_value": first}
+        things = resource("things", {**PLAIN, "path": "things", "incremental": since},
+                          primary_key="id", write_disposition="merge")  # fmt: skip
+        held = [{"id": 1, "at": early}, {"id": 2, "at": newest}]
+        late = [{"id": n, "at": at} for n, at in enumerate(rest, 3)]
+        yield _case(f"a lag of {kind}", things, things={"rounds": [held, [*held, *late]]}, runs=2)
+
+
 def _declared() -> Iterator[Case]:
     """Columns of child tables that are declared, over two runs."""
     hints = {"l": {"columns": {"value": {"name": "value", "data_type": "text"}}}}
@@ -279,5 +308,13 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted()),
-    *(*_contracts(), *_first_contracts(), *_bound(), *_ordered(), *_declared(), *_lagged()),
+    *(
+        *_contracts(),
+        *_first_contracts(),
+        *_bound(),
+        *_ordered(),
+        *_declared(),
+        *_lags(),
+        *_lagged(),
+    ),
 ]
