@@ -284,7 +284,8 @@ class Tracker:
         told = [_plain(value) for value in values[1:]] if self._fields else None
         if near:
             self._near.append((key, digests.digest(record, told)))
-        return self._known.has(record, told)
+        # told by some fields, a newer record with these is another version of the one that is kept
+        return (self._fields is None or key == self._floor) and self._known.has(record, told)
 
     def _is_near(self, key: Key) -> bool:
         if self._best_key is None or key == self._best_key:

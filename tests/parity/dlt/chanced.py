@@ -249,6 +249,20 @@ def _ordered() -> Iterator[Case]:
                 runs=2, of={"differs": (row,), "check": _ahead})  # fmt: skip
 
 
+def _versions() -> Iterator[Case]:
+    """The newest record comes again with another cursor: it is another version of it."""
+    since = {"cursor_path": "at", "initial_value": 0}
+    runs = [[{"id": 1, "at": 5}, {"id": 2, "at": 7}],
+            [{"id": 1, "at": 5}, {"id": 2, "at": 9, "n": "new"}, {"id": 3, "at": 8}]]  # fmt: skip
+    told = {"of the table": ({}, "id"), "of the cursor": ({"primary_key": "id"}, None)}
+    for kind, (more, key) in told.items():
+        said = {"primary_key": key} if key else {}
+        things = resource("things", {**PLAIN, "path": "things", "incremental": {**since, **more}},
+                          write_disposition="append", **said)  # fmt: skip
+        yield _case(f"a newer version of the newest, by a key {kind}", things,
+                    things={"rounds": runs}, runs=2)  # fmt: skip
+
+
 def _lags() -> Iterator[Case]:
     """A lag counts days or seconds, and what it gives is spelled as the newest value is."""
     of: dict[str, tuple[Any, list[str], int]] = {

@@ -138,3 +138,15 @@ def is_first(record: dict[str, Any]) -> bool:
 def with_more(record: dict[str, Any]) -> dict[str, Any]:
     """A record with a null and lists besides."""
     return {**record, "nothing": None, "tags": ["x", {"y": record["id"]}]}
+
+
+def as_many(record: dict[str, Any]) -> Any:
+    """None, one or two records from one."""
+    for nth in range(_sum(record) % 3):
+        yield {**record, "id": f"{record['id']}/{nth}"}
+
+
+def renamed(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with its last field under another name, and without its nulls."""
+    *held, (_, last) = record.items()
+    return {**{k: v for k, v in held if v is not None}, "the last": last}

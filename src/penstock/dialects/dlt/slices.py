@@ -196,14 +196,16 @@ def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
     """By which fields a record at the state's own value is recognised in the next run.
 
     A table that is merged by its key takes such a record again if anything in it has changed, so
-    there the whole record counts; so it does with a lag, which is there for what changed late.
+    there the whole record counts; so it does with a lag, which is there for what changed late,
+    whatever the document says.
     """
     said = node.get("primary_key")
     ranged = node.mapping.get("range_start")
     if ranged is not None and ranged.value == "open":
         return ()
-    if said is not None and said.value is not None:
-        return ctx.texts(said)
+    fields = ctx.texts(said) if said is not None and said.value is not None else None
+    if fields == () or (fields and not _lag(ctx, node)):
+        return fields
     if _lag(ctx, node):
         return None
     if hints.write == "merge" or not hints.primary_key:

@@ -35,6 +35,8 @@ def api(described: Parts) -> Api:
         stem = next((p for p in parts if p in described), None)
         if stem is None:
             return Reply(status=404, body={"error": "no such thing"})
+        if described[stem].get("kind") == "token":
+            return Reply(body={"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
         rest = parts[parts.index(stem) + 1 :]
         return _endpoint(described[stem], ask, rest)
 
