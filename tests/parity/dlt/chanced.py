@@ -249,6 +249,38 @@ def _ordered() -> Iterator[Case]:
                 runs=2, of={"differs": (row,), "check": _ahead})  # fmt: skip
 
 
+def _asked_for(path: str, *counts: int) -> Any:
+    """A check that so many requests of a path were made, by dlt and by Penstock."""
+
+    def check(theirs: list[Outcome], ours: list[Outcome]) -> None:
+        made = [[t.count(f"/{path}") for t in one[0].targets()] for one in (theirs, ours)]
+        assert [sum(one) for one in made] == list(counts)
+        assert theirs[0].tables == ours[0].tables
+        assert not ours[0].error
+
+    return check
+
+
+def _once() -> Iterator[Case]:
+    """What one engine asks for once, and the other once for each that needs it."""
+    held = [{"id": 1, "title": "a"}]
+    oauth = {"type": "oauth2_client_credentials", "client_id": "me", "client_secret": "s3cret"}
+    two = [resource(name, {**PLAIN, "path": name}) for name in ("things", "others")]
+    apis = {"things": {"rounds": [held]}, "others": {"rounds": [held]}, "token": {"kind": "token"}}
+    yield Case(name="chance: a token for two", runs=1, api=answers.api(apis),
+               config=lambda base: config(
+                   base, *two, client={"auth": {**oauth, "access_token_url": f"{base}/token"}}),
+               differs=("a token that several resources need",),
+               check=_asked_for("token", 2, 1))  # fmt: skip
+    parent, child = _child()
+    more = resource("more", {**PLAIN, "path": "more"}, table_name="p", write_disposition="replace")
+    row = "a resource that shares its table, and that others are made of"
+    yield _case("a parent that shares its table", parent, more, child,
+                more={"rounds": [[{"id": 2, "title": "b"}]]},
+                **_family([held], [[{"id": 10, "_of": 1}]]),
+                of={"differs": (row,), "check": _asked_for("parents", 1, 2)})  # fmt: skip
+
+
 def _versions() -> Iterator[Case]:
     """The newest record comes again with another cursor: it is another version of it."""
     since = {"cursor_path": "at", "initial_value": 0}

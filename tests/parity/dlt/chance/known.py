@@ -30,12 +30,16 @@ KEYS = "`NOT NULL` of keys"
 BELOW = "a contract of columns, in the load that makes a child table"
 LEVELS = "`max_table_nesting` beside a contract of columns"
 NULLS = "a contract of columns that leaves out rows, and nulls"
+TOKEN = "a token that several resources need"
+SHARED = "a resource that shares its table, and that others are made of"
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 AHEAD = "pages asked for ahead where `row_order` may end the reading"
 # What dlt says of a scenario that Penstock runs, and the row that tells why.
 REFUSED = {
     "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
     "did not receive any data": KEYS,
+    "object has no attribute 'items'": CLEAR,  # columns of nested hints as a list
+    "Cannot coerce type": CLASS,  # into a variant column, which has a type of its own
     "does not fit into precision": DIGITS,
     "too large to fit in C integer": DIGITS,
     "too large to convert to C long": DIGITS,
@@ -85,7 +89,19 @@ def _needed(scenario: Parts, lines: list[str], rows: set[str]) -> list[str]:
     more = [line for line in lines if "only penstock asks" in line and any(
         f"/{stem}" in line for stem in stems)]  # fmt: skip
     rows.update([ORDER, AHEAD] if more else [])
-    return [line for line in lines if line not in more]
+    told = [line for line in lines if "only dlt asks" in line and "'/token'" in line]
+    rows.update([TOKEN] if told else [])
+    shared = [line for line in lines if "only penstock asks" in line and any(
+        f"/{stem}" in line for stem in _shared(scenario))]  # fmt: skip
+    rows.update([SHARED] if shared else [])
+    return [line for line in lines if line not in {*more, *told, *shared}]
+
+
+def _shared(scenario: Parts) -> set[str]:
+    """What resources of one table ask for."""
+    names = Counter(_table(r) for r in scenario["config"]["resources"])
+    found = [r for r in scenario["config"]["resources"] if names[_table(r)] > 1]
+    return {s for s in scenario["apis"] for r in found if s in r["endpoint"]["path"]}
 
 
 def _with(outcome: Outcome, tables: Tables) -> Outcome:
@@ -183,24 +199,26 @@ def _flat(record: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 def _allowed(config: Parts, their: Tables, our: Tables, rows: set[str]) -> Tables:
     """Ours without what dlt kept out of child tables as they came to be, where it has no more."""
-    bound, kept = _bound(config), {}
+    bound, lagged, kept = _bound(config), _lagged(config), {}
     for name, table in our.items():
         other = their.get(name, {"columns": {}, "rows": []})
-        fewer = _below(name, bound) and _within(other, table)
+        once = _below(name, lagged)
+        fewer = _below(name, bound) and _within(other, table, once=once)
         rows.update([BELOW] if fewer and other != table else [])
         if name in their or not fewer:
             kept[name] = other if fewer else table
     return kept
 
 
-def _within(some: Any, whole: Any) -> bool:
-    """Whether a table has no rows but those of another, and of these no other values."""
+def _within(some: Any, whole: Any, *, once: bool) -> bool:
+    """Whether a table has no rows but those of another, `once` or not, and no other values."""
     held = [set(_items(row)) for row in whole["rows"]]
     for row in some["rows"]:
         found = next((one for one in held if set(_items(row)) <= one), None)
         if found is None:
             return False
-        held.remove(found)
+        if not once:
+            held.remove(found)
     return set(some["columns"]) <= set(whole["columns"])
 
 
@@ -292,6 +310,8 @@ def _classes(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
     """Both tables with one cell for a field and its variants, where these are not the same."""
     both = {*their["columns"], *our["columns"]}
     bases = {c.partition("__v_")[0] for c in both if "__v_" in c}
+    bases |= {c for c in both if "JSON" in str(their["columns"].get(c))}
+    bases |= {c for c in both if "DATE" in str(their["columns"].get(c))}
     for base in bases:
         group = sorted(c for c in both if c == base or c.startswith(f"{base}__v_"))
         if all(c in their["columns"] and c in our["columns"] for c in group):
@@ -329,6 +349,7 @@ def _loose(value: Any, kind: str) -> str:
     text = {"true": "1", "t": "1", "yes": "1", "false": "0", "f": "0", "no": "0"}.get(text, text)
     try:
         number = float(int(text, 16) if text.startswith("0x") else text)
+        number -= number % 86_400 if "'DATE'" in kind else 0
         return f"n {float(number != 0) if 'BOOLEAN' in kind else number!r}"
     except ValueError:
         pass
