@@ -105,6 +105,7 @@ CODES: dict[str, str] = {
     "list-cut": "A list inside of a record is cut short by the API, and not completed.",
     "window-size": "The API refuses the smallest window there may be.",
     "parent-lost": "A stream that the slices come from could not be read in full.",
+    "child-lost": "A stream is not built anew, because one below it could not be read in full.",
     "job-failed": "The API gave up a job it was asked for.",
     "job-status": "The API says something of a job that the document does not know.",
     "restart-loop": "Pagination begins again where it had begun before.",

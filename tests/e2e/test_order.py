@@ -12,7 +12,8 @@ import pytest
 from tests.e2e.loads import plan
 
 from penstock.destinations.base import Checkpoint, Committed
-from penstock.engine.loader import Edges, StreamLoader
+from penstock.engine.edges import Edges
+from penstock.engine.loader import StreamLoader
 from penstock.engine.lot import Sizes
 from penstock.errors import DestinationError
 from penstock.plan.slices import Slice

@@ -106,3 +106,49 @@ def test_what_was_there_stays_where_rows_stand_elsewhere(tmp_path: Path) -> None
     assert _codes(spoiled, "above") == ("partial", [])
     assert _codes(spoiled, "below") == ("failed", ["parent-lost"])
     assert (tree.above(), tree.below()) == ([0, 1], ["0", "1"])
+
+
+GROWING = """
+name: tree
+client: { base_url: https://api.example.com }
+resource_defaults:
+  endpoint: { data_selector: data, paginator: single_page }
+resources:
+  - name: above
+    endpoint:
+      path: above
+      params: { since: "{incremental.start_value}" }
+      incremental: { cursor_path: at, initial_value: 0 }
+  - { name: below, endpoint: { path: "above/{resources.above.id}/below" } }
+"""
+
+
+def test_a_parent_is_not_built_anew_without_what_is_below_it(tmp_path: Path) -> None:
+    """Its new cursor would lead past children that were not read: the old one stays."""
+    document = tmp_path / "tree.yaml"
+    document.write_text(GROWING, "utf-8")
+    there, wrong = [1], list[str]()
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path in wrong:
+            return REFUSED
+        if path == "/above":
+            return 200, {"data": [{"id": n, "at": n} for n in there if n >= int(query["since"])]}
+        return 200, {"data": [{"of": path.split("/")[2]}]}
+
+    def load(*, anew: bool = False) -> Result:
+        options = Options(base_url=web.url, full_refresh=anew)
+        return execute(plan(document), {}, str(tmp_path / "tree.duckdb"), options, lambda _: None)
+
+    with serving(answer) as web:
+        assert load().status == "done"
+        there.append(2)
+        wrong.append("/above/2/below")
+        spoiled = load(anew=True)
+        assert _codes(spoiled, "above") == ("failed", ["child-lost"])
+        assert _codes(spoiled, "below") == ("failed", ["auth-refused"])
+        wrong.clear()
+        assert load().status == "done"
+    with duckdb.connect(str(tmp_path / "tree.duckdb"), read_only=True) as connection:
+        found = connection.execute("SELECT of FROM tree.tree.below ORDER BY of").fetchall()
+    assert found == [("1",), ("2",)]

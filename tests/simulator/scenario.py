@@ -30,6 +30,7 @@ from penstock.events import Event, Receipt, Status
 from penstock.plan.page import HttpResponse
 
 JUMPS = (8 * 3600.0, -8 * 3600.0, 90 * 86_400.0)  # of a run's own clock, in seconds
+OFTEN = 0.15  # that a run builds all tables anew
 MOST_SECONDS = 100_000.0  # of virtual time, for one run
 
 
@@ -97,6 +98,8 @@ class History:
         self.runs = 0
         self.asked = 0
         self.over = False
+        self.fresh = False
+        self.select: tuple[str, ...] = ()
         self.began: dict[int, Row] = {}
         tell(f"seed {seed}: {self.kind.stream}, {len(self.world.rows)} rows, {self.sizes}")
 
@@ -126,7 +129,10 @@ class History:
         self.world.growth = self.rng.choice([0.0, 0.0, 0.2]) if self.kind.grows else 0.0
         trouble = self.rng.choice(["none", "kill", "kill", "stop", "rival", "full", "request"])
         number = self.rng.randint(1, self.rng.choice([3, 12]))
+        self.fresh = self.rng.random() < OFTEN
+        self.select = self.rng.choice([(), (), (self.kind.stream,)]) if self.kind.above else ()
         self._go(trouble, number)
+        self.fresh, self.select = self.rng.random() < OFTEN, ()
 
     def _calm(self) -> None:
         """A run that nothing disturbs completes everything."""
@@ -139,13 +145,16 @@ class History:
         self.world.now_ms = self.world.began_ms = int(self.time * 1000)
         began, shown = dict(self.world.rows), len(self.store.ledger)
         state = self.store.states.get(self.kind.stream, {})
-        if self.kind.passes and any(name.startswith("done/") for name in state):
+        passing = self.kind.passes and not self.fresh
+        if passing and any(name.startswith("done/") for name in state):
             began = self.began
         self.began = began
         self.runs += 1
         ran = run(self._run(trouble, number))
         self.asked += ran.requests
-        self._tell(f"  run {self.runs}, {trouble} at {number}, with faults {self.world.faults}: ")
+        how = ", anew" * self.fresh + f", only {self.select}" * bool(self.select)
+        faults = f"with faults {self.world.faults}"
+        self._tell(f"  run {self.runs}, {trouble} at {number}, {faults}{how}: ")
         self._tell(f"    {ran.status}, {ran.requests} requests, {len(self._rows())} rows kept")
         self._check_always(began, shown)
         if ran.status == "done" or self._called_done(ran):
@@ -197,7 +206,7 @@ class History:
         doing = Run(
             self.plan,
             VALUES,
-            Options(sizes=self.sizes, select=()),
+            Options(sizes=self.sizes, select=self.select, full_refresh=self.fresh),
             hold,
             run_id=f"{self.seed}-{self.runs}-{hold.epoch}",
             emit=emit,
@@ -255,7 +264,7 @@ class History:
         assert not strange, f"rows differ from the API's: {strange[:3]}"
         epochs = [entry.epoch for entry in self.store.ledger]
         assert epochs == sorted(epochs), f"an older run kept something after a newer one: {epochs}"
-        if self.kind.write == "replace":
+        if self.kind.write == "replace" or self.fresh:
             swapped = any(
                 e.shown and e.stream == self.kind.stream for e in self.store.ledger[shown:]
             )

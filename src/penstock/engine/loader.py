@@ -12,9 +12,7 @@ list their slices again. So before a checkpoint with state, what its children ho
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -22,19 +20,17 @@ import msgspec
 from penstock.destinations.base import (
     Append,
     Checkpoint,
-    Fault,
     Replace,
-    Session,
     Write,
 )
 from penstock.destinations.base import Committed as Kept
-from penstock.engine.dlt import Behind, Dlt, tables_of
-from penstock.engine.keeping import Keeping, confirm
-from penstock.engine.lot import Lot, Open, Sizes
+from penstock.engine.dlt import Behind, tables_of
+from penstock.engine.edges import Edges
+from penstock.engine.lot import Lot, Open
 from penstock.engine.nesting import without_structs
-from penstock.engine.shaping import MAIN, Shaping, Shapings, those_beside
+from penstock.engine.shaping import MAIN, Shaping, Shapings
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
-from penstock.events import Committed, Event, Failure, SchemaChanged, SliceFailed, Warned
+from penstock.events import Committed, Failure, SchemaChanged, SliceFailed, Warned
 from penstock.plan.hints import Hints
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
@@ -48,68 +44,10 @@ from penstock.read.parts import (
     StreamClosed,
 )
 from penstock.shape import Shaper
-from penstock.shape.schema import SystemStyle
 
 _PART = "open/*"  # what a replacement has added to tables that are not replaced
 ADDED = "added/"  # before the name of such a table
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
-
-
-class Edges(msgspec.Struct, kw_only=True):
-    """What the loaders of a run share.
-
-    `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
-    loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
-    `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
-    `now` tells when something was; how long it took is told by `monotonic`, which never jumps.
-    """
-
-    session: Session
-    run_id: str
-    emit: Callable[[Event], None]
-    now: Callable[[], float]
-    shaping: Executor
-    keeping: Executor
-    fault: Fault
-    sizes: Sizes = Sizes()
-    idle: Callable[[], bool] = bool
-    full_refresh: bool = False
-    nested: bool = True
-    shown: Callable[[], None] = lambda: None
-    pages: Keeping | None = None
-    loads: int = 0
-    dlt: Dlt | None = None
-    monotonic: Callable[[], float] = time.monotonic
-    tables: tuple[str, ...] | None = None
-
-    def beside(self, stream: str) -> tuple[str, ...]:
-        """The names under which the destination has further tables of a stream."""
-        if self.tables is None:
-            self.tables = self.session.streams()
-        return those_beside(stream, self.tables)
-
-    def commit(
-        self,
-        checkpoint: Checkpoint,
-        hints: Mapping[str, Hints],
-        packed: Sequence[bytes],
-        *,
-        whole: bool,
-    ) -> Kept:
-        """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
-        path = self.pages.write(checkpoint, hints, packed, whole=whole) if self.pages else None
-        kept = self.session.commit(checkpoint)
-        if path is not None:
-            confirm(path)
-        self.shown()
-        return kept
-
-    def next_load(self, system: SystemStyle = "penstock") -> str:
-        """A load id, unique for good; in tables with dlt's columns one such as dlt's."""
-        if system == "dlt" and self.dlt is not None:
-            return self.dlt.next_load(self.now())
-        self.loads += 1
-        return f"{self.run_id}.{self.loads}"
 
 
 class StreamLoader:
@@ -146,6 +84,7 @@ class StreamLoader:
         self._reads_all = edges.full_refresh or context.stream.cursor is None
         self.children: list[StreamLoader] = []
         self.broken = False
+        self._whole = False
         self._lot = Lot(self._next_load())
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
@@ -355,6 +294,8 @@ class StreamLoader:
 
     async def _stream_closed(self, part: StreamClosed) -> None:
         """The stream is over: keep what is left, and show a replacement if it is complete."""
+        if part.complete and self._edges.full_refresh:
+            self._check_below()
         if part.complete and not self.replaces:
             # Slices of earlier runs that are not listed any more cannot be completed.
             for key in list(self._opened):
@@ -365,7 +306,27 @@ class StreamLoader:
         if part.complete or not self.replaces:
             await self._keep(self._lot, last=part.complete)
         await self._kept()
+        self._whole = part.complete
         self.swapped = self.replaces and part.complete
+
+    def _check_below(self) -> None:
+        """See that a stream which has a cursor is not shown anew before all below it is.
+
+        Raises:
+            DestinationError: something below was not read in full. Its old state stays, and with a
+                newer one above it what it lacks would not be listed again.
+        """
+        cursor = self._context.stream.cursor
+        if cursor is not None and not cursor.contiguous and not all(c.whole for c in self.children):
+            text = (
+                f"what is below {self._context.name!r} was not read in full, so it stays as it was"
+            )
+            raise DestinationError(text, code="child-lost", hint="run the same command again")
+
+    @property
+    def whole(self) -> bool:
+        """Whether this stream and all below it were read, and kept, in full."""
+        return self._whole and all(child.whole for child in self.children)
 
     def _ending(self, part: StreamClosed) -> dict[str, str | None]:
         """The stream's last state entries: those of the pass go, and of any slice left open."""

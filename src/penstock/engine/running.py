@@ -17,8 +17,9 @@ from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, taken_over
+from penstock.engine.edges import Edges
 from penstock.engine.keeping import Keeping, settle
-from penstock.engine.loader import Edges, StreamLoader
+from penstock.engine.loader import StreamLoader
 from penstock.engine.lot import Sizes
 from penstock.engine.nesting import with_nesting
 from penstock.engine.preparing import fitting, prepare

@@ -1,0 +1,76 @@
+"""What the loaders of a run share: the session, the workers, how much at once, and ids of loads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+
+import msgspec
+
+from penstock.destinations.base import Checkpoint, Fault, Session
+from penstock.destinations.base import Committed as Kept
+from penstock.engine.dlt import Dlt
+from penstock.engine.keeping import Keeping, confirm
+from penstock.engine.lot import Sizes
+from penstock.engine.shaping import those_beside
+from penstock.events import Event
+from penstock.plan.hints import Hints
+from penstock.shape.schema import SystemStyle
+
+
+class Edges(msgspec.Struct, kw_only=True):
+    """What the loaders of a run share.
+
+    `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
+    loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
+    `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
+    `now` tells when something was; how long it took is told by `monotonic`, which never jumps.
+    """
+
+    session: Session
+    run_id: str
+    emit: Callable[[Event], None]
+    now: Callable[[], float]
+    shaping: Executor
+    keeping: Executor
+    fault: Fault
+    sizes: Sizes = Sizes()
+    idle: Callable[[], bool] = bool
+    full_refresh: bool = False
+    nested: bool = True
+    shown: Callable[[], None] = lambda: None
+    pages: Keeping | None = None
+    loads: int = 0
+    dlt: Dlt | None = None
+    monotonic: Callable[[], float] = time.monotonic
+    tables: tuple[str, ...] | None = None
+
+    def beside(self, stream: str) -> tuple[str, ...]:
+        """The names under which the destination has further tables of a stream."""
+        if self.tables is None:
+            self.tables = self.session.streams()
+        return those_beside(stream, self.tables)
+
+    def commit(
+        self,
+        checkpoint: Checkpoint,
+        hints: Mapping[str, Hints],
+        packed: Sequence[bytes],
+        *,
+        whole: bool,
+    ) -> Kept:
+        """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
+        path = self.pages.write(checkpoint, hints, packed, whole=whole) if self.pages else None
+        kept = self.session.commit(checkpoint)
+        if path is not None:
+            confirm(path)
+        self.shown()
+        return kept
+
+    def next_load(self, system: SystemStyle = "penstock") -> str:
+        """A load id, unique for good; in tables with dlt's columns one such as dlt's."""
+        if system == "dlt" and self.dlt is not None:
+            return self.dlt.next_load(self.now())
+        self.loads += 1
+        return f"{self.run_id}.{self.loads}"
