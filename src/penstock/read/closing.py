@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from penstock.errors import ReadError
 from penstock.plan.pagination import NextToken
 from penstock.plan.slices import Chain, Parent, Partition, Slice, combined
@@ -54,7 +56,11 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         mark = states.window_mark(text, cursor, piece.range)
     elif cursor.end is None:
         mark = states.mark_of(context.state, key)
-    whole = context.stream.hints.write == "merge"
+    hints = context.stream.hints
+    whole = hints.write == "merge"
+    if whole and hints.merge_key:
+        # what is known is part of a set that what is new would take the place of
+        cursor = msgspec.structs.replace(cursor, boundary=())
     initial = dict(piece.marks).get("initial")
     made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
     context.tracker = made if cursor.shared else None
