@@ -163,3 +163,33 @@ def test_the_client_is_given_a_moment_at_the_end(monkeypatch):
         with pytest.raises(TransportError):
             asyncio.run(ask("http://127.0.0.1:9/"))
     assert held == [(time.sleep, transport._LAST_MOMENT)]
+
+
+def test_a_connection_that_lay_idle_is_not_used_again() -> None:
+    """Servers close those, most after five seconds: what is sent just then is lost."""
+
+    async def serve(pauses: list[float], bounds: Bounds) -> int:
+        opened: list[asyncio.StreamWriter] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            opened.append(writer)
+            while await reader.readline():
+                while (await reader.readline()).strip():
+                    pass
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        http = Http(bounds)
+        for pause in pauses:
+            await asyncio.sleep(pause)
+            await http.send(HttpRequest(method="GET", url=url))
+        await http.close()
+        server.close()
+        for writer in opened:
+            writer.close()
+            await writer.wait_closed()
+        return len(opened)
+
+    assert asyncio.run(serve([0, 0, 0.4], Bounds(idle=0.1))) == 2
+    assert asyncio.run(serve([0, 0, 0.4], Bounds())) == 1

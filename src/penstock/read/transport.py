@@ -60,10 +60,13 @@ _PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """How long an answer may take, in seconds, and how large it may be, in bytes.
 
-    A body that comes with less than `least_rate` bytes a second after `patience` is given up.
+    A body that comes with less than `least_rate` bytes a second after `patience` is given up. A
+    connection is used again if it lay idle for less than `idle`: many servers close one after five
+    seconds, and what is sent just then is lost.
     """
 
     connect: float = 20.0
+    idle: float = 4.0
     read: float = 60.0
     total: float = 600.0
     patience: float = 30.0
@@ -158,6 +161,7 @@ class Http:
             .user_agent(self._user_agent)
             .default_headers(_DEFAULT_HEADERS)
             .connect_timeout(timedelta(seconds=bounds.connect))
+            .pool_idle_timeout(timedelta(seconds=bounds.idle))
             .read_timeout(timedelta(seconds=bounds.read))
             .timeout(timedelta(seconds=bounds.total))
         )
