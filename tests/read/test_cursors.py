@@ -16,7 +16,7 @@ from penstock.plan.page import Position
 from penstock.plan.pagination import Counter, NextToken, PageSize, SinglePage, Stop
 from penstock.plan.records import Keys, Records
 from penstock.plan.request import Param
-from penstock.plan.slices import Cursor, Duration, Window, windows
+from penstock.plan.slices import Cursor, Duration, Field, Fold, Parent, Window, windows
 from penstock.read.lags import moved
 from penstock.read.parts import SliceRestarted
 from penstock.read.state import read_mark
@@ -355,3 +355,50 @@ def test_state_is_plain_json():
     for entries in found.state().values():
         for text in entries.values():
             msgspec.json.decode(text)
+
+
+def longest(values):
+    """The longer of two texts, the one before if they are as long."""
+    return max(reversed(values), key=len)
+
+
+FOLD = Fold(function=longest, name="longest")
+
+
+def test_a_function_moves_the_cursor():
+    """What moves it no further is left out by the next run, and so is what was there before."""
+    kind = at(fold=FOLD)
+    first = read_all(plan(kind), given_rows(records("aa", "a", "bbb")))
+    assert first.ids() == [0, 1, 2]
+    assert mark(first).value == "bbb"
+    second = read_all(
+        plan(kind), given_rows(records("aa", "bbb", "ccc", "dddd", "bbb")), state=first.state()
+    )
+    assert second.api.urls() == ["/rows?since=bbb"]
+    assert second.ids() == [1, 3, 4]  # others at the start were not there before
+    assert mark(second).value == "dddd"
+
+
+def test_a_function_moves_a_cursor_for_each_partition():
+    """Each parent has its own, as with the greatest value."""
+    parent = stream("users", records=DATA, pagination=SinglePage())
+    below = stream(
+        partition=Parent(stream="users", fields=(Field(name="user", path=Keys(path=("id",))),)),
+        records=DATA, pagination=SinglePage(), cursor=at(fold=FOLD),
+    )  # fmt: skip
+
+    def handle(asked):
+        return {"data": records("a", "bb") if asked.path == "/rows" else [{"id": 1}, {"id": 2}]}
+
+    state = read_all(source(parent, below), handle).state()["rows"]
+    marks = [read_mark(text).value for name, text in state.items() if name.startswith("cursor/")]
+    assert marks == ["bb", "bb"]
+
+
+@pytest.mark.parametrize(("values", "wrong"), [((1,), "TypeError"), (("a", 2), "TypeError")])
+def test_a_function_that_fails_names_the_values(values, wrong):
+    """The slice fails, and the message shows what it was given."""
+    found = read_all(plan(at(fold=FOLD)), given_rows(records(*values)))
+    assert found.error().code == "step-failed"
+    assert "last_value_func longest failed on [" in str(found.error())
+    assert wrong in str(found.error())

@@ -41,7 +41,12 @@ def test_a_state_of_dlt_is_told_from_one_of_airbyte():
 
 @pytest.mark.parametrize(
     ("value", "kept"),
-    [(7, 7), ("2024-01-01", "2024-01-01"), ("\uf0272024-01-01T00:00:00Z", "2024-01-01T00:00:00Z")],
+    [
+        (7, 7),
+        ({"a": 1}, {"a": 1}),
+        ("2024-01-01", "2024-01-01"),
+        ("\uf0272024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
+    ],
 )
 def test_the_newest_value_is_taken_over(value, kept):
     """Values are as dlt has them, without the character by which it marks times and decimals."""

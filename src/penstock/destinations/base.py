@@ -103,7 +103,7 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str = ""
     strategy: str | None = None
     cursor: str | None = None
-    last: str | int | float | bool | None = None
+    last: JsonValue = None
     hashes: tuple[str, ...] = ()
     own: Mapping[str, JsonValue] = {}
     shared: Mapping[str, JsonValue] = {}

@@ -37,7 +37,9 @@ class Behind:
     def __init__(self, context: StreamContext) -> None:
         stream, cursor = context.stream, context.stream.cursor
         self._cursor = cursor
-        own = cursor is not None and not (cursor.shared or cursor.window or cursor.end)
+        own = cursor is not None and not (
+            cursor.shared or cursor.window or cursor.end or cursor.fold
+        )
         self._known = own and stream.partition is not None and not context.depends_on_cursor
         self._mark: Mark | None = None
 

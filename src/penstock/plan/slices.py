@@ -5,7 +5,7 @@ A slice is one partition in one window: the unit that succeeds or fails by itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Literal, assert_never
@@ -177,6 +177,16 @@ class Clamp(msgspec.Struct, frozen=True, kw_only=True):
     weekday: int = 0
 
 
+class Fold(msgspec.Struct, frozen=True, kw_only=True):
+    """A function of the document's that says how far a cursor is.
+
+    It is given the value of a record and, unless there is none yet, how far the cursor was before.
+    """
+
+    function: Callable[[tuple[JsonValue, ...]], JsonValue]
+    name: str = ""
+
+
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The field that says how new a record is, and how a run asks for what is new.
 
@@ -194,7 +204,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     newest value of the first unbroken stretch; `strict` and `clamp` bear on those windows. With
     `shared` one state stands for all partitions, and moves on when none of them failed. `names` are
     the window's bounds in templates. `chosen` says that a platform may name another field for
-    `path`.
+    `path`. With `fold` that function says which values are in the range, and `pick` nothing.
     """
 
     path: Keys | JsonPath
@@ -205,6 +215,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     params: tuple[Param, ...] = ()
     lag: float = 0.0
     pick: Literal["max", "min"] = "max"
+    fold: Fold | None = None
     order: Literal["asc", "desc"] | None = None
     filter: bool = True
     missing: Literal["error", "include", "exclude"] = "error"

@@ -14,6 +14,7 @@ from penstock.read import state as states
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import CountTracker, SpanTracker
 from penstock.read.decode import RawRecord
+from penstock.read.folding import FoldTracker
 from penstock.read.parts import StateEntries
 from penstock.read.state import Tracker, entry, state_key
 
@@ -61,8 +62,11 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
     if whole and hints.merge_key:
         # what is known is part of a set that what is new would take the place of
         cursor = msgspec.structs.replace(cursor, boundary=())
-    initial = dict(piece.marks).get("initial")
-    made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
+    if cursor.fold is not None:
+        made: Tracker = FoldTracker(cursor, cursor.fold, mark, piece.range, whole=whole)
+    else:
+        initial = dict(piece.marks).get("initial")
+        made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
     context.tracker = made if cursor.shared else None
     return made
 

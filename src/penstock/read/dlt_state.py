@@ -97,8 +97,10 @@ def cursor_path(cursor: Cursor) -> str:
     return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
 
 
-def _scalar(value: JsonValue) -> str | int | float | bool | None:
+def _scalar(value: JsonValue) -> JsonValue:
     """A value of dlt's state without the mark that says what it was."""
+    if isinstance(value, (dict, list)):  # of a function that says how far the cursor is
+        return value
     if isinstance(value, str):
         return value[1:] if value and _FIRST_MARK <= ord(value[0]) <= _LAST_MARK else value
     return value if isinstance(value, (int, float)) else str(value)

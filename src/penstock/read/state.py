@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -52,7 +52,7 @@ Scalar: TypeAlias = "str | int | float | bool | None"
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """How far a cursor got: the newest value, and hashes of the records at or near it."""
 
-    value: str | int | float | bool | None = None
+    value: Any = None  # a scalar, or whatever a function of the document says
     boundary: tuple[str, ...] = ()
 
 
@@ -189,7 +189,7 @@ class Tracker:
         self._cursor = cursor
         self._initial = initial
         self._reach: tuple[Key, Key] | None = None  # a newest value, and how far its lag goes
-        self._fields = _fields(cursor, whole=whole)
+        self._fields = fields_of(cursor, whole=whole)
         self._reader = FieldReader((cursor.path, *(self._fields or ())))
         self._known = digests.Known(mark.boundary if mark else ())
         self._floor = None if span.start is None else _bound(span.start, cursor)
@@ -214,20 +214,25 @@ class Tracker:
         self.leads = []
         for record, values in zip(records, self._reader.read(records), strict=True):
             repeated = self.repeated
-            admitted = self._admits(record, values)
+            admitted = self.admits(record, values)
             if admitted:
                 kept.append(record)
             if admitted or (self._cursor.lag and self.repeated > repeated):
                 self.leads.append(record)
         return kept
 
-    def _admits(self, record: RawRecord, values: tuple[Found, ...]) -> bool:
+    def admits(self, record: RawRecord, values: tuple[Found, ...]) -> bool:
+        """Whether a record belongs to this run; `values` are what tells it, its cursor's first.
+
+        Raises:
+            BodyError: it has no cursor value, and the document does not say what then.
+        """
         value = values[0]
         if value is None or isinstance(value, msgspec.UnsetType):
-            return self._without_value(record)
+            return self.without_value(record)
         key = order_key(value, self._cursor)
         if key[0] == _TEXT and self._cursor.format is not None:
-            return self._without_value(record)
+            return self.without_value(record)
         if not self._in_range(key):
             self.dropped += 1
             return False
@@ -236,7 +241,12 @@ class Tracker:
             return False
         return True
 
-    def _without_value(self, record: RawRecord) -> bool:
+    def without_value(self, record: RawRecord) -> bool:
+        """Whether a record without a cursor value belongs to this run.
+
+        Raises:
+            BodyError: the document does not say.
+        """
         match self._cursor.missing:
             case "include":
                 return True
@@ -281,7 +291,7 @@ class Tracker:
         # a newer record may come before the one that the state knows
         if self._fields == () or not (near or (self._known.held and key == self._floor)):
             return False
-        told = [_plain(value) for value in values[1:]] if self._fields else None
+        told = [plain_value(value) for value in values[1:]] if self._fields else None
         if near:
             self._near.append((key, digests.digest(record, told)))
         # told by some fields, a newer record with these is another version of the one that is kept
@@ -314,7 +324,7 @@ class Tracker:
         return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
 
 
-def _fields(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:
+def fields_of(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:
     """The fields that tell records at the boundary apart; None for the whole record.
 
     None at all are told apart where the document says so, also by `whole` records.
@@ -329,7 +339,8 @@ def _scalar(value: Found) -> Scalar:
     return value if isinstance(value, (str, int, float)) else str(value)
 
 
-def _plain(value: Found) -> JsonValue:
+def plain_value(value: Found) -> JsonValue:
+    """A value of a record, null where there is none."""
     return None if isinstance(value, msgspec.UnsetType) else value
 
 

@@ -390,19 +390,25 @@ def test_a_function_that_picks_as_max_or_min_does_is_taken_for_it(tmp_path, func
     assert stream(tmp_path, script).cursor.pick in PICKS[function]
 
 
-def test_a_function_that_picks_otherwise_is_told(tmp_path):
-    """One that picks neither the greatest nor the least is an error with its line."""
-    found = compiled(
-        tmp_path,
-        """
+OTHERWISE = """
         def made():
             return {"client": {"base_url": "https://a.test"}, "resources": [{"name": "a",
-                "endpoint": {"incremental": {"cursor_path": "n", "last_value_func": sum}}}]}
+                "endpoint": {"incremental": {"cursor_path": "n", "last_value_func": sum, MORE}}}]}
         source = rest_api_source(made())
-        """,
-    )
-    (said,) = found.diagnostics
-    assert (said.code, said.place.line) == ("unsupported", 9)
+"""
+
+
+def test_a_function_that_picks_otherwise_moves_the_cursor(tmp_path):
+    """One that picks neither the greatest nor the least is called for each record."""
+    fold = stream(tmp_path, OTHERWISE.replace("MORE", "")).cursor.fold
+    assert (fold.function, fold.name) == (sum, "sum")
+
+
+def test_windows_have_a_greatest_value(tmp_path):
+    """They are cut between two, which such a function does not tell."""
+    script = OTHERWISE.replace("MORE", '"step": {"days": 1}, "initial_value": "2024-01-01"')
+    (said,) = compiled(tmp_path, script).diagnostics
+    assert (said.code, said.hint) == ("unsupported", 'take out "step"')
 
 
 ROWS = """

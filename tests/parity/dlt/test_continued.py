@@ -212,6 +212,38 @@ def test_what_functions_keep_goes_from_one_to_the_other(oracle: Oracle, tmp_path
     assert names == ("store",)
 
 
+FOLDING = """
+import dlt
+
+def by_kind(event):
+    item, *last = event
+    last = dict(last[0] if last and last[0] else {})
+    last[item["kind"]] = max(item["n"], last.get(item["kind"], 0))
+    return last
+
+@dlt.resource(write_disposition="append")
+def things(since=dlt.sources.incremental("$", last_value_func=by_kind)):
+    last = since.last_value or {}
+    for kind in ("a", "b"):
+        yield from ({"kind": kind, "n": n} for n in range(1, last.get(kind, 0) + 3))
+
+dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data").run(things())
+"""
+
+
+@pytest.mark.parametrize("order", ["dpd", "pdp", "ppp", "ddd"])
+def test_a_cursor_that_a_function_moves_is_gone_on_with(oracle: Oracle, tmp_path: Path, order: str):
+    """However far it is, an object too, each finds what the other left, and loads what is new."""
+    path = tmp_path / "pipeline.py"
+    path.write_text(FOLDING, "utf-8")
+    file = tmp_path / "shop.duckdb"
+    for engine in order:
+        _execute(oracle, path, file, engine)
+    with duckdb.connect(str(file), read_only=True) as con:
+        found = con.execute("SELECT kind, n FROM shop_data.things ORDER BY ALL").fetchall()
+    assert found == [(kind, n) for kind in "ab" for n in range(1, 7)]
+
+
 def _two(base: str) -> Config:
     """Two resources with a cursor each, of which one has nothing new in the second run."""
     moving = {**ENDPOINT, "path": "events", "incremental": SINCE}

@@ -13,6 +13,7 @@ from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
 from tests.parity.dlt.scripts_current import CURRENT
+from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
@@ -26,7 +27,16 @@ from penstock.values import gather
 
 # Every eighth one, as all of them take minutes; PENSTOCK_PARITY=all leaves none out.
 ALL = os.environ.get("PENSTOCK_PARITY") == "all"
-WRITTEN = {**SCRIPTS, **PYTHON, **TABLES, **ACCOUNTS, **CURRENT, **AROUND, **MODELS_SCRIPTS}
+WRITTEN = {
+    **SCRIPTS,
+    **PYTHON,
+    **TABLES,
+    **ACCOUNTS,
+    **CURRENT,
+    **AROUND,
+    **MODELS_SCRIPTS,
+    **FOLDED,
+}
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]
 HEAD = """\

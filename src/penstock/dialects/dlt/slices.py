@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -17,7 +17,7 @@ from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.records import Keys
 from penstock.plan.request import Param, Request, Slot
-from penstock.plan.slices import Cursor, Window, parse_duration
+from penstock.plan.slices import Cursor, Fold, Window, parse_duration
 
 _PLAIN = ("cursor_path", "initial_value", "last_value_func", "primary_key", "row_order", "lag",
           "on_cursor_value_missing", "range_start", "range_end", "allow_external_schedulers",
@@ -131,6 +131,8 @@ def _in_order(ctx: Context, start: Node, end: Node, cursor: Cursor) -> None:
     if not numbers and not (start.kind == end.kind == "a text"):
         return
     least = cursor.pick == "min"
+    if cursor.fold is not None:
+        return
     if (last > first) if least else (last < first):  # type: ignore[operator]  # of one class
         message = f"end_value {last!r} is {'behind' if least else 'before'} initial_value {first!r}"
         ctx.error("conflict", message, end, "a range begins at initial_value")
@@ -152,6 +154,7 @@ def _with_options(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
         cursor,
         lag=_lag(ctx, node),
         pick=_pick(ctx, node.get("last_value_func")),
+        fold=_fold(ctx, cursor, node),
         order=order or None,
         missing="error" if missing == "raise" else missing,
         closed_start=ctx.choice(node.get("range_start"), ranges, "closed") == "closed",
@@ -172,17 +175,31 @@ def _pick(ctx: Context, node: Node | None) -> Literal["max", "min"]:
     function = function_in(node)
     if function is None or node is None:
         return "min" if ctx.choice(node, ("max", "min"), "max") == "min" else "max"
+    return _picked(function) or "max"
+
+
+def _picked(function: Callable[..., JsonValue]) -> Literal["max", "min"] | None:
+    """Whether a function picks the greatest of values, or the least."""
     picked = {_picks(function, pair) for pair in _PAIRS}
-    if picked == {"max"}:
-        return "max"
-    if picked == {"min"}:
-        return "min"
-    message = "last_value_func is a function that picks neither the greatest nor the least"
-    ctx.error("unsupported", message, node, 'write "max" or "min"')
-    return "max"
+    return "max" if picked == {"max"} else "min" if picked == {"min"} else None
 
 
-def _picks(function: Callable[[JsonValue], JsonValue], pair: tuple[JsonValue, ...]) -> str:
+def _fold(ctx: Context, cursor: Cursor, node: Node) -> Fold | None:
+    """The function that says how far the cursor is, where it picks neither of these."""
+    said = node.get("last_value_func")
+    function = function_in(said)
+    if function is None or said is None or _picked(function) is not None:
+        return None
+    if cursor.window is not None:
+        message = "windows have a greatest value, and this last_value_func picks none"
+        ctx.error("unsupported", message, node.mapping["step"], 'take out "step"', key=True)
+    return Fold(
+        function=cast("Callable[[tuple[JsonValue, ...]], JsonValue]", function),
+        name=str(getattr(function, "__name__", type(function).__name__)),
+    )
+
+
+def _picks(function: Callable[..., JsonValue], pair: tuple[JsonValue, ...]) -> str:
     """Whether a function takes the greater or the lesser of two values."""
     try:
         found = function(pair)

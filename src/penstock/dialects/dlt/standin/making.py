@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
 from types import FunctionType
@@ -14,7 +13,7 @@ from typing import Any
 from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
-from penstock.dialects.dlt.standin.parts import Incremental, Part
+from penstock.dialects.dlt.standin.parts import Incremental, Part, moment_of
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
@@ -130,11 +129,12 @@ class Following:
         initial = said.initial_value
         self.cursor_path = said.cursor_path
         self.initial_value = initial
-        self.start_value = self.last_value = _as(bounds.get("start"), initial)
+        self.start_value = self.last_value = moment_of(bounds.get("start"), initial)
         self.end_value = said.end_value
         self.row_order = said.row_order
         self.lag = said.lag
-        self.last_value_func = said.last_value_func or max
+        function = said.last_value_func or max
+        self.last_value_func: Any = {"max": max, "min": min}.get(str(function), function)
         self.start_out_of_range = self.end_out_of_range = False
         self._opens, self._closes = said.range_start == "open", said.range_end == "closed"
 
@@ -148,13 +148,15 @@ class Following:
 
     def _learn(self, value: Any) -> None:
         start, end, pick = self.start_value, self.end_value, self.last_value_func
+        alone = pick((value,))
         if start is not None:
-            out = self._opens if value == start else pick((value, start)) == start
+            out = self._opens if alone == start else pick((value, start)) == start
             self.start_out_of_range = self.start_out_of_range or out
         if end is not None:
-            out = not self._closes if value == end else pick((value, end)) == value
+            out = not self._closes if alone == end else pick((value, end)) != end
             self.end_out_of_range = self.end_out_of_range or out
-        self.last_value = value if self.last_value is None else pick((self.last_value, value))
+        held = () if self.last_value is None else (self.last_value,)
+        self.last_value = pick((value, *held))
 
 
 def _followed(found: Any, following: Following) -> Iterator[Any]:
@@ -163,17 +165,6 @@ def _followed(found: Any, following: Following) -> Iterator[Any]:
     for one in found if _is_many(found) else [found]:
         following.see(one)
         yield one
-
-
-def _as(value: Any, like: Any) -> Any:
-    """A value of the state as what the first one is: a moment, a day, or what it is."""
-    if not isinstance(value, str):
-        return value
-    if isinstance(like, datetime):
-        moment = datetime.fromisoformat(value)
-        instance = getattr(type(like), "instance", None)  # of pendulum
-        return instance(moment) if instance is not None else moment
-    return date.fromisoformat(value) if isinstance(like, date) else value
 
 
 def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:

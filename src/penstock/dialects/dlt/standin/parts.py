@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from penstock.dialects.dlt.standin.errors import Refusal
@@ -138,6 +140,14 @@ class Incremental(Part):
               "row_order", "allow_external_schedulers", "on_cursor_value_missing", "lag",
               "range_start", "range_end")  # fmt: skip
 
+    def config(self) -> Marked:
+        """The dict that says the same; moments are given to a function as moments, as in dlt."""
+        made = super().config()
+        function, like = made.get("last_value_func"), made.get("initial_value")
+        if callable(function) and function not in (max, min) and isinstance(like, date):
+            dict.__setitem__(made, "last_value_func", _OfMoments(function, like))
+        return made
+
     def __class_getitem__(cls, item: Any) -> type[Incremental]:
         return cls
 
@@ -147,3 +157,30 @@ class Incremental(Part):
             hint = 'write "{incremental.start_value}" in the configuration where it is sent'
             raise refuse(Refusal(message, hint))
         return super().__getattr__(name)
+
+
+class _OfMoments:
+    """A function of moments or days, for values that are texts of these."""
+
+    def __init__(self, function: Callable[..., Any], like: date) -> None:
+        self._function = function
+        self._like = like
+        self.__name__ = str(getattr(function, "__name__", type(function).__name__))
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        found = self._function(tuple(moment_of(value, self._like) for value in values))
+        return found.isoformat() if isinstance(found, date) else found
+
+
+def moment_of(value: Any, like: Any) -> Any:
+    """A text of a moment or a day as what is `like` it; anything else as it is."""
+    if not isinstance(value, str) or not isinstance(like, date):
+        return value
+    try:
+        if not isinstance(like, datetime):
+            return date.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    instance = getattr(type(like), "instance", None)  # of pendulum
+    return instance(moment) if instance is not None else moment
