@@ -46,7 +46,7 @@ def gather(  # noqa: PLR0913 (one argument for each place values come from)
     found: Values = dict(given)
     missing: list[Diagnostic] = []
     for wanted in inputs:
-        value = places.find(wanted.name, given)
+        value = places.find(wanted, given)
         if value is not _ABSENT:
             found[wanted.name] = value  # type: ignore[assignment]  # what is not absent is JSON
         elif wanted.default is not None or not wanted.required:
@@ -137,9 +137,10 @@ def scalars(value: JsonValue) -> Iterator[str]:
         yield str(value)
 
 
-def lookup_env_names(name: str, source_name: str) -> tuple[str, ...]:
+def lookup_env_names(name: str, source_name: str, before: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The environment variables that may hold a value, in the order they are looked at."""
-    paths = [("penstock", name), *_sections(name, source_name)]
+    sections = (path for one in (*before, name) for path in _sections(one, source_name))
+    paths = [("penstock", name), *sections]
     return tuple(dict.fromkeys("__".join(_env_word(p) for p in path) for path in paths))
 
 
@@ -240,43 +241,56 @@ class _Places:
         self._source_name = source_name
         self.files = files
 
-    def find(self, name: str, given: Mapping[str, object]) -> object:
+    def find(self, wanted: Input, given: Mapping[str, object]) -> object:
         """The value, or `_ABSENT`."""
-        found = _inside(given, name)
+        found = next(_under(given, [(name,) for name in _names(wanted)], wanted), _ABSENT)
         if found is not _ABSENT:
             return found
-        variables = self.variables(name)
+        variables = self.variables(wanted)
         for held in (self._environ, self.files.dotenv()):
             # An empty variable is one that was not filled in.
             texts = (held[v] for v in variables if held.get(v))
             found = next(texts, _ABSENT)
             if found is not _ABSENT:
                 return found
-        return self._in_toml(name)
+        return self._in_toml(wanted)
 
-    def _in_toml(self, name: str) -> object:
-        for file in TOML_FILES:
-            tables = self.files.toml(file)
-            for path in _sections(name, self._source_name):
-                found = _inside(tables, ".".join(path))
-                if found is not _ABSENT:
-                    return _as_json(found)
-        return _ABSENT
+    def _in_toml(self, wanted: Input) -> object:
+        paths = [p for name in _names(wanted) for p in _sections(name, self._source_name)]
+        tables = (self.files.toml(file) for file in TOML_FILES)
+        found = (value for table in tables for value in _under(table, paths, wanted))
+        return next((_as_json(value) for value in found), _ABSENT)
 
-    def variables(self, name: str) -> tuple[str, ...]:
-        return lookup_env_names(name, self._source_name)
+    def variables(self, wanted: Input) -> tuple[str, ...]:
+        return lookup_env_names(wanted.name, self._source_name, wanted.before)
 
-    def described(self, name: str, *, asked_config: bool) -> str:
+    def described(self, wanted: Input, *, asked_config: bool) -> str:
         """Every place in words, and which files were not there."""
         config = "--config" if asked_config else "--config (not given)"
         files = ", ".join(
             f if self.files.there(f) else f"{f} (not there)" for f in (".env", *TOML_FILES)
         )
-        variables = ", ".join(self.variables(name))
+        variables = ", ".join(self.variables(wanted))
         return (
-            f"--set {name}=…, {config}, the environment ({variables}), "
+            f"--set {wanted.name}=…, {config}, the environment ({variables}), "
             f"and in {self.files.folder}: {files}"
         )
+
+
+def _names(wanted: Input) -> tuple[str, ...]:
+    """The names that a value is looked for under, the first one first."""
+    return (*wanted.before, wanted.name)
+
+
+def _under(
+    tables: Mapping[str, object], paths: Sequence[tuple[str, ...]], wanted: Input
+) -> Iterator[object]:
+    """The values at paths; a table where another name's value may be is none."""
+    for path in paths:
+        found = _inside(tables, ".".join(path))
+        foreign = isinstance(found, Mapping) and path[-1] != wanted.name
+        if found is not _ABSENT and not foreign:
+            yield found
 
 
 def _inside(tables: Mapping[str, object], name: str) -> object:
@@ -304,8 +318,8 @@ def _as_json(value: object) -> JsonValue:
 
 def _missing(wanted: Input, places: _Places, *, asked_config: bool) -> Diagnostic:
     what = f" ({wanted.description})" if wanted.description else ""
-    looked = places.described(wanted.name, asked_config=asked_config)
-    variable = places.variables(wanted.name)[0]
+    looked = places.described(wanted, asked_config=asked_config)
+    variable = places.variables(wanted)[0]
     # A secret on the command line stays in the shell's history, so the variable comes first.
     ways = [f"set {variable} in the environment", f"pass --set {wanted.name}=…"]
     return Diagnostic(
@@ -330,10 +344,10 @@ def _padded(name: str) -> Diagnostic:
 
 
 def _unknown(inputs: tuple[Input, ...], sets: Mapping[str, JsonValue]) -> list[Diagnostic]:
-    names = [i.name for i in inputs]
+    names = [name for i in inputs for name in _names(i)]
     heads = {n.partition(".")[0] for n in names}
     strange = [s for s in sets if s not in names and s.partition(".")[0] not in heads]
-    return [_unused(name, names) for name in strange]
+    return [_unused(name, [i.name for i in inputs]) for name in strange]
 
 
 def _unused(name: str, names: list[str]) -> Diagnostic:

@@ -397,7 +397,8 @@ def test_auth():
 def test_credentials_left_out_are_asked_for():
     """A credential that the document leaves out is an input, and secret."""
     found = source("a", client={"auth": "bearer"})
-    assert found.inputs == (Input(name="token", secret=True),)
+    before = ("credentials.token", "credentials")
+    assert found.inputs == (Input(name="token", before=before, secret=True),)
 
 
 def test_a_config_value_used_as_a_credential_is_secret():

@@ -46,11 +46,13 @@ __all__ = [
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """A value the document leaves to the user: looked up as `name`, never shown if `secret`.
 
+    It is first looked for under the names of `before`, as far as there is no table there.
     `secret_paths` lead to secrets inside a value that is an object. With `minimum` or `maximum` the
     value must be a number, also as text, within these bounds.
     """
 
     name: str
+    before: tuple[str, ...] = ()
     secret: bool = False
     required: bool = True
     default: JsonValue = None

@@ -11,7 +11,8 @@ from tests.parity.dlt.server import Api, Ask, Reply
 class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A script; `source` is an expression for what is run, where the text does not run it itself.
 
-    `law` says that requests without records may differ.
+    `law` says that requests without records may differ. `environ` are variables that are set
+    meanwhile, `secrets` is what stands in `.dlt/secrets.toml`.
     """
 
     text: str
@@ -19,6 +20,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     runs: int = 2
     law: bool = False
+    environ: dict[str, str] = {}
+    secrets: str = ""
 
 
 def rows(first: int, last: int, **more: Any) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
+from tests.parity.dlt.scripts_auth import AUTH
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
@@ -36,6 +37,7 @@ WRITTEN = {
     **AROUND,
     **MODELS_SCRIPTS,
     **FOLDED,
+    **AUTH,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]
@@ -85,21 +87,30 @@ def loaded(path: Path, folder: Path) -> tuple[dict[str, object], str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_loads_the_same(
-    name: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+    name: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """What dlt asks and stores in two runs of a script, Penstock asks and stores."""
     written = WRITTEN.get(name) or PERMUTED[name]
     their_stage, our_stage = stages
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for folder, stage in ((theirs, their_stage), (ours, our_stage)):
-        folder.mkdir()
+        (folder / ".dlt").mkdir(parents=True)
         (folder / "pipeline.py").write_text(script(written, stage.base), "utf-8")
+        secrets = written.secrets.replace("BASE", stage.base)
+        (folder / ".dlt" / "secrets.toml").write_text(secrets, "utf-8")
+    for variable, value in written.environ.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.chdir(ours)
     their_outcomes: list[Outcome] = []
     our_outcomes: list[Outcome] = []
     for which in range(1, written.runs + 1):
         for stage in stages:
             stage.play(written.api, which)
-        done = oracle.execute(theirs / "pipeline.py")
+        done = oracle.execute(theirs / "pipeline.py", settings=written.environ)
         their_outcomes.append(
             Outcome(heard=their_stage.heard, tables=done["tables"], error=done["error"])
         )

@@ -63,9 +63,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
     folder = Path(job["folder"])
     error = ""
-    os.environ.update({**SETTINGS, **job.get("settings", {})})
     if "script" in job:
-        return _executed(folder, job["script"], job.get("arguments", ()))
+        return _executed(folder, job)
+    os.environ.update({**SETTINGS, **job.get("settings", {})})
     try:
         pipeline = dlt.pipeline(
             job["name"],
@@ -98,15 +98,23 @@ def _dying() -> Iterator[None]:
         PackageStorage.save_pending_transition, PackageStorage.complete_job = held
 
 
-def _executed(folder: Path, script: str, arguments: Sequence[str]) -> dict[str, Any]:
+def _executed(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """What a script loads into its own DuckDB file, executed in a folder of its own.
 
-    What it sets in the environment is gone afterwards: the next one may be of the same names.
+    What it sets in the environment is gone afterwards: the next one may be of the same names. The
+    files of values are those of its folder.
     """
+    from dlt.common.configuration.container import Container  # noqa: PLC0415 (as above)
+    from dlt.common.configuration.specs.pluggable_run_context import (  # noqa: PLC0415 (the same)
+        PluggableRunContext,
+    )
+
+    script = job["script"]
     before, environment, called = Path.cwd(), dict(os.environ), sys.argv
-    os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
+    os.environ.update({**job.get("settings", {}), "DLT_DATA_DIR": str(folder / "dlt")})
     os.chdir(folder)
-    sys.argv = [script, *arguments]
+    sys.argv = [script, *job.get("arguments", ())]
+    Container()[PluggableRunContext].reload(str(folder))
     error = ""
     try:
         runpy.run_path(script, run_name="__main__")

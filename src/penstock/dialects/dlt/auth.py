@@ -95,12 +95,17 @@ def _built(ctx: Context, kind: str | None, node: Node, held: _Entries) -> Auth:
     return _BUILDERS[kind](ctx, node, held)
 
 
-def _credential(ctx: Context, held: _Entries, name: str) -> Expr:
-    """A field that, when the document leaves it out, is looked up under its own name."""
+# Fields for which a text in place of all credentials stands.
+_WHOLE = {"token", "api_key"}
+
+
+def _credential(ctx: Context, held: _Entries, name: str, *, secret: bool = True) -> Expr:
+    """A field that, when the document leaves it out, is looked up as dlt does, or by its name."""
     found = held.get(name)
     if found is None or found.value is None:
-        return ctx.input(SecretRef(name=name))
-    return ctx.secret(found)
+        before = (f"credentials.{name}", *(("credentials",) if name in _WHOLE else ()))
+        return ctx.input(SecretRef(name=name, secret=secret), before)
+    return ctx.secret(found) if secret else ctx.expr(found)
 
 
 def _bearer(ctx: Context, node: Node, held: _Entries) -> Auth:
@@ -122,12 +127,8 @@ def _api_key(ctx: Context, node: Node, held: _Entries) -> Auth:
 
 def _basic(ctx: Context, node: Node, held: _Entries) -> Auth:
     del node
-    username = held.get("username")
-    known = username is not None and username.value is not None
     return Basic(
-        username=ctx.expr(username)
-        if username is not None and known
-        else ctx.input(SecretRef(name="username")),
+        username=_credential(ctx, held, "username", secret=False),
         password=_credential(ctx, held, "password"),
     )
 
@@ -137,8 +138,7 @@ def _oauth2(ctx: Context, node: Node, held: _Entries) -> Auth:
     if grant is not None and grant.value != "client_credentials":
         hint = pairs(grant_type="client_credentials")
         ctx.error("unknown-value", f"the grant {grant.plain()!r} is not supported", grant, hint)
-    url = held.get("access_token_url")
-    if url is None:
+    if held and held.get("access_token_url") is None:
         ctx.missing(node, "access_token_url", "oauth2_client_credentials auth")
     session = held.get("session")
     if session is not None and session.value is not None:
@@ -148,18 +148,13 @@ def _oauth2(ctx: Context, node: Node, held: _Entries) -> Auth:
     return _with_lifetime(
         ctx,
         client_credentials(
-            url=ctx.expr(url) if url is not None else Const(value=""),
-            client_id=_client_id(ctx, held),
+            url=_credential(ctx, held, "access_token_url", secret=False),
+            client_id=_credential(ctx, held, "client_id", secret=False),
             client_secret=_credential(ctx, held, "client_secret"),
             extra=_extra(ctx, held),
         ),
         held,
     )
-
-
-def _client_id(ctx: Context, held: _Entries) -> Expr:
-    found = held.get("client_id")
-    return ctx.expr(found) if found is not None else ctx.input(SecretRef(name="client_id"))
 
 
 def _extra(ctx: Context, held: _Entries) -> tuple[tuple[Expr, Expr], ...]:

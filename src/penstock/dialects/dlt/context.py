@@ -200,11 +200,12 @@ class Context:
             self.wrong(node, "a text")
         return found
 
-    def input(self, reference: SecretRef) -> Ref:
-        """The value the user brings under this name."""
+    def input(self, reference: SecretRef, before: tuple[str, ...] = ()) -> Ref:
+        """The value the user brings under this name, or one of those that come before it."""
         if reference.name not in self.inputs:
             self.inputs[reference.name] = Input(
                 name=reference.name,
+                before=before,
                 secret=reference.secret,
                 required=reference.default is None,
                 default=reference.default,

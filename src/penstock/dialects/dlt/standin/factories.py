@@ -31,8 +31,9 @@ class SourceFactory(Factory):
 
     def __call__(self, *args: Any, **named: Any) -> DltSource:
         """The source that the function makes."""
-        with making(self.name):
-            made = filled(self.function, args, named, self._sections())
+        sections = self._sections()
+        with making(self.name, sections):
+            made = filled(self.function, args, named, sections)
             resources = list(flat(made, f"the source {self.name!r}"))
         settings = {k: v for k, v in self.settings.items() if k in ON_SOURCE}
         return DltSource(self.name, resources, **settings)

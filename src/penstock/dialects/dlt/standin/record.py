@@ -12,6 +12,7 @@ from penstock.dialects.dlt.standin.errors import Refusal, Unfinished
 from penstock.dialects.dlt.standin.marks import Spot
 
 if TYPE_CHECKING:
+    from penstock.dialects.dlt.standin.references import Sections
     from penstock.dialects.dlt.standin.sources import DltSource
     from penstock.dialects.document import Held, Loaded
     from penstock.plan.door import Door
@@ -53,6 +54,7 @@ class Record:
         self.sources: list[DltSource] = []  # in order, those inside others left out
         self.runs: list[AskedRun] = []
         self.making: list[str] = []  # names of sources whose functions are being called
+        self.sections: list[Sections] = []  # where values of these are looked for
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []
         # Classes of the script's own that configurations name: what they are, and the name.
@@ -104,14 +106,16 @@ def suspended() -> Iterator[None]:
 
 
 @contextmanager
-def making(source: str) -> Iterator[None]:
-    """The function of a source is being called meanwhile."""
-    held = current().making
-    held.append(source)
+def making(source: str, sections: Sections) -> Iterator[None]:
+    """The function of a source, whose values stand in these sections, is being called meanwhile."""
+    record = current()
+    record.making.append(source)
+    record.sections.append(sections)
     try:
         yield
     finally:
-        held.pop()
+        record.making.pop()
+        record.sections.pop()
 
 
 def caught_up(asked: AskedRun) -> Loaded | None:

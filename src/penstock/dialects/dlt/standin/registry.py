@@ -39,19 +39,26 @@ def _register(what: str, name: str, made: type, root: type) -> None:
 
 def resolved(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """A configuration in which what names a class of the script's own is an instance of it."""
-    config = _with(config, "client", _without_session)
+    config = with_changed(config, "client", _without_session)
     if not current().registered:
         return config
-    made = _with(config, "client", _parts)
-    made = _with(made, "resource_defaults", _of_resource)
+    return of_resources(with_changed(config, "client", _parts), _parts)
+
+
+def of_resources(config: Mapping[str, Any], change: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """A configuration with each endpoint changed, that of the defaults too."""
+
+    def one(resource: Any) -> Any:
+        held = isinstance(resource, Mapping)
+        return with_changed(resource, "endpoint", change) if held else resource
+
+    made = with_changed(config, "resource_defaults", one)
     listed = made.get("resources")
-    if isinstance(listed, (list, tuple)):
-        made = _changed(made, "resources", [_of_resource(one) for one in listed])
-    return made
-
-
-def _of_resource(resource: Any) -> Any:
-    return _with(resource, "endpoint", _parts) if isinstance(resource, Mapping) else resource
+    if not isinstance(listed, (list, tuple)):
+        return made
+    items = [one(resource) for resource in listed]
+    same = all(a is b for a, b in zip(items, listed, strict=True))
+    return made if same else changed(made, "resources", items)
 
 
 def _parts(held: Any) -> Any:
@@ -59,7 +66,7 @@ def _parts(held: Any) -> Any:
     if not isinstance(held, Mapping):
         return held
     for what in ("paginator", "auth"):
-        held = _with(held, what, partial(_instance, what))
+        held = with_changed(held, what, partial(_instance, what))
     return held
 
 
@@ -71,14 +78,17 @@ def _instance(what: str, said: Any) -> Any:
     return said if made is None else made(**given)
 
 
-def _with(held: Mapping[str, Any], key: str, change: Callable[[Any], Any]) -> Mapping[str, Any]:
+def with_changed(
+    held: Mapping[str, Any], key: str, change: Callable[[Any], Any]
+) -> Mapping[str, Any]:
+    """A mapping in which a value that is there is another."""
     if key not in held:
         return held
     made = change(held[key])
-    return held if made is held[key] else _changed(held, key, made)
+    return held if made is held[key] else changed(held, key, made)
 
 
-def _changed(held: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+def changed(held: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     """A copy with another value, which knows the places of the first one."""
     made = held.copy() if isinstance(held, Marked) else dict(held)
     dict.__setitem__(made, key, value)
@@ -95,10 +105,10 @@ def _without_session(client: Any) -> Any:
     if not isinstance(headers, Mapping) or _does_more(session, client):
         return client
     own = {str(k): v for k, v in headers.items() if str(k).lower() not in _LIBRARYS}
-    made = _changed(client, "headers", {**own, **(client.get("headers") or {})})
+    made = changed(client, "headers", {**own, **(client.get("headers") or {})})
     if getattr(session, "auth", None) is not None:
         user, password = session.auth
-        made = _changed(made, "auth", {"type": "http_basic", "username": user,
+        made = changed(made, "auth", {"type": "http_basic", "username": user,
                                        "password": password})  # fmt: skip
     remark("of a session its headers and its name and password are used, and no more",
            "use timeout, retry, concurrency and rate_limit of the client")  # fmt: skip

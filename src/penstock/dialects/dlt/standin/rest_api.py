@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin.credentials import completed, configured
 from penstock.dialects.dlt.standin.factories import resource, source
 from penstock.dialects.dlt.standin.record import remark, unknown
+from penstock.dialects.dlt.standin.references import Sections
 from penstock.dialects.dlt.standin.registry import resolved
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+from penstock.dialects.dlt.standin.sources import ON_SOURCE, DltResource, DltSource
+from penstock.dialects.dlt.standin.specs import within
 
 TYPES = (
     *("RESTAPIConfig", "RESTAPIConfigBase", "ClientConfig", "EndpointResource", "Endpoint"),
@@ -33,10 +36,15 @@ class TypedDictStandin(dict[str, Any]):
 
 def rest_api_resources(config: Any) -> list[DltResource]:
     """The resources of a configuration; what is wrong with it is told when it is compiled."""
+    return _resources(config, None)
+
+
+def _resources(config: Any, sections: Sections | None) -> list[DltResource]:
+    """The resources of a configuration whose values stand in these sections."""
     if not isinstance(config, Mapping):
         kind = type(config).__name__
         raise TypeError(f"the configuration must be a dict, not {kind}")
-    config = resolved(config)
+    config = completed(resolved(config), sections)
     listed = config.get("resources")
     if not isinstance(listed, (list, tuple)) or not listed:
         return [DltResource(config, None, "")]
@@ -50,22 +58,31 @@ def _resource(config: Mapping[str, Any], item: Any, nth: int) -> DltResource:
     return DltResource(config, item, str.__str__(name) if isinstance(name, str) else f"#{nth}")
 
 
-def rest_api_source(config: Any, name: str | None = None, *_: Any, **settings: Any) -> DltSource:
+def rest_api_source(
+    config: Any,
+    name: str | None = None,
+    section: str | None = None,
+    *_: Any,
+    **settings: Any,
+) -> DltSource:
     """A source of all resources of a configuration."""
-    kept = {k: v for k, v in settings.items() if v is not None and v is not False}
-    return DltSource(name, rest_api_resources(config), **kept)
+    kept = {
+        k: v for k, v in settings.items() if k in ON_SOURCE and v is not None and v is not False
+    }
+    sections = within(section or "rest_api", name or "rest_api")
+    return DltSource(name, _resources(config, sections), **kept)
 
 
 def rest_api(
     client: Any = None, resources: Any = None, resource_defaults: Any = None, **_: Any
 ) -> DltSource:
     """The same, from its parts."""
-    if client is None or resources is None:
+    given = {"client": client, "resources": resources, "resource_defaults": resource_defaults}
+    said = {k: configured(k) if v is None else v for k, v in given.items()}
+    config = {k: v for k, v in said.items() if v is not None}
+    if "client" not in config or "resources" not in config:
         raise unknown("rest_api without client and resources", "give them in the script")
-    config = {"client": client, "resources": resources}
-    if resource_defaults is not None:
-        config["resource_defaults"] = resource_defaults
-    return DltSource("rest_api", rest_api_resources(config))
+    return DltSource("rest_api", _resources(config, within("rest_api", "rest_api")))
 
 
 def check_connection(source: DltSource, *resource_names: str) -> tuple[bool, str]:

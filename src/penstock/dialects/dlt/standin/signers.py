@@ -17,6 +17,8 @@ class AuthConfigBase(Part):
     """The root of all auth; a script's own class that always sets one value is a dict, too."""
 
     what = "auth"
+    needed: ClassVar[tuple[str, ...]] = ()  # the fields that must have a value
+    native: ClassVar[str] = ""  # the one for which a text in place of all stands
 
     @property
     def runnable(self) -> bool:
@@ -60,6 +62,8 @@ class BearerTokenAuth(AuthConfigBase):
 
     kind = "bearer"
     fields: ClassVar[tuple[str, ...]] = ("token",)
+    needed: ClassVar[tuple[str, ...]] = ("token",)
+    native: ClassVar[str] = "token"
 
     def parse_native_representation(self, value: Any) -> None:
         """Take a token."""
@@ -80,6 +84,8 @@ class APIKeyAuth(AuthConfigBase):
         "api_key",
         "location",
     )
+    needed: ClassVar[tuple[str, ...]] = ("api_key",)
+    native: ClassVar[str] = "api_key"
     defaults: ClassVar[dict[str, Any]] = {"name": "Authorization", "location": "header"}
 
     def __call__(self, request: Any) -> Any:
@@ -101,6 +107,7 @@ class HttpBasicAuth(AuthConfigBase):
         "username",
         "password",
     )
+    needed: ClassVar[tuple[str, ...]] = fields
 
     def __call__(self, request: Any) -> Any:
         """The request with both."""
@@ -114,6 +121,8 @@ class OAuth2AuthBase(AuthConfigBase):
 
     kind = "bearer"
     fields: ClassVar[tuple[str, ...]] = ("access_token",)
+    needed: ClassVar[tuple[str, ...]] = fields
+    native: ClassVar[str] = "access_token"
 
     def _arguments(self) -> dict[str, Any]:
         held = super()._arguments()
@@ -164,6 +173,7 @@ class OAuth2ClientCredentials(_Renewed):
         "default_token_expiration",
         "session",
     )
+    needed: ClassVar[tuple[str, ...]] = ("access_token_url", "client_id", "client_secret")
     defaults: ClassVar[dict[str, Any]] = {"default_token_expiration": _HOUR}
 
     def parse_native_representation(self, value: Any) -> None:
@@ -220,6 +230,8 @@ class OAuthJWTAuth(_Renewed, BearerTokenAuth):
         "default_token_expiration",
         "session",
     )
+    needed: ClassVar[tuple[str, ...]] = ("client_id", "private_key", "auth_endpoint")
+    native: ClassVar[str] = ""
     defaults: ClassVar[dict[str, Any]] = {"default_token_expiration": _HOUR}
     token: Any = None
 

@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.references import (
     Sections,
     Unnamed,
 )
+from penstock.dialects.dlt.standin.signers import AuthConfigBase
 from penstock.plan.variants import SENSITIVE
 
 
@@ -149,25 +150,41 @@ def _default(cls: type, name: str) -> Any:
 def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections) -> object:
     """The value of a parameter that dlt would fill in: a reference, or an instance with such."""
     kinds = (annotation, *typing.get_args(annotation))
-    specs = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseConfiguration)]
+    specs = [k for k in kinds if isinstance(k, type) and issubclass(k, _SPECS)]
     if not specs:
         return references.injected(name, unnamed, annotation, sections)
-    whole = Reference(sections.of(name) or name, secret=unnamed.secret).known()
+    stands = Reference(sections.of(name) or name, secret=unnamed.secret)
+    whole = isinstance(stands.known(), str)
     made = [_made(kind, name, unnamed, sections) for kind in specs]
-    known = (one for one in made if isinstance(whole, str) or _is_known(one))
-    chosen: BaseConfiguration = next(known, made[0])
-    if isinstance(whole, str):
-        chosen.parse_native_representation(whole)
+    known = (one for one in made if (_takes_text(one) if whole else _is_known(one)))
+    chosen = next(known, made[0])
+    if whole and isinstance(chosen, AuthConfigBase):
+        vars(chosen)[chosen.native] = stands
+    elif whole:
+        chosen.parse_native_representation(stands.known())
     return chosen
 
 
+_SPECS = (BaseConfiguration, AuthConfigBase)
+
+
+def _takes_text(made: BaseConfiguration | AuthConfigBase) -> bool:
+    return isinstance(made, BaseConfiguration) or bool(made.native)
+
+
 def _made(
-    kind: type[BaseConfiguration], name: str, unnamed: Unnamed, sections: Sections
-) -> BaseConfiguration:
+    kind: type[BaseConfiguration | AuthConfigBase],
+    name: str,
+    unnamed: Unnamed,
+    sections: Sections,
+) -> BaseConfiguration | AuthConfigBase:
     """An instance whose fields are references below the name of the parameter."""
     hints = hints_of(kind)
     made = kind()
+    signs = issubclass(kind, AuthConfigBase)
     for field in kind.fields:
+        if signs and sections.of(f"{name}.{field}") is None and field not in needed(kind):
+            continue
         annotation = hints.get(field, str)
         held = vars(made).get(field)
         given: Any = injected(f"{name}.{field}", unnamed, annotation, sections)
@@ -178,7 +195,16 @@ def _made(
     return made
 
 
-def _is_known(made: BaseConfiguration) -> bool:
+def needed(kind: type[BaseConfiguration | AuthConfigBase]) -> set[str]:
+    """The fields that an auth cannot do without."""
+    own = [c for c in kind.__mro__ if not getattr(c, "own", True)]
+    hints = hints_of(kind)
+    named = {n for c in own for n in inspect.get_annotations(c)}
+    declared = {n for n in named if type(None) not in typing.get_args(hints.get(n, str))}
+    return declared | set(getattr(kind, "needed", ()))
+
+
+def _is_known(made: BaseConfiguration | AuthConfigBase) -> bool:
     """Whether somebody has said all that it needs."""
     return not any(isinstance(v, Reference) and v.known() is ABSENT for v in vars(made).values())
 
@@ -192,8 +218,13 @@ def sections_of(function: Callable[..., Any], name: str, module: str | None = No
     home = str(getattr(function, "__module__", None) or "").rpartition(".")[2]
     if home == "__main__":
         home = PurePath(str(held.get("__file__", "__main__"))).stem
+    return within(module or home, name)
+
+
+def within(module: str, name: str) -> Sections:
+    """The sections of a source, below the pipeline that there is by now."""
     pipeline = pipelines[-1].pipeline_name if pipelines else None
-    return Sections(module=module or home, name=name, pipeline=pipeline)
+    return Sections(module=module, name=name, pipeline=pipeline)
 
 
 def filled_in(
