@@ -442,6 +442,7 @@ def path_segment(text: str) -> str:
 
 _PLAIN_BASE = pattern(r"https?://[A-Za-z0-9._-]+(?::\d+)?(?:/[A-Za-z0-9_~-]+)*/")
 _PLAIN_PATH = pattern(r"[A-Za-z0-9_~%-]+(?:/[A-Za-z0-9_~%-]+)*/?")
+_COLON = pattern(r"(?!https?:)[A-Za-z][\w+.\-]*:(?!//)")
 
 
 def _joined(base: str, path: str) -> str:
@@ -451,6 +452,8 @@ def _joined(base: str, path: str) -> str:
     relative = path.lstrip("/")
     if _PLAIN_PATH.fullmatch(relative) and _PLAIN_BASE.fullmatch(folder):
         return folder + relative  # what the reference would be resolved to, for a tenth of the time
+    # `v1:search` begins with no scheme: a custom method is called so.
+    relative = "./" + relative if _COLON.match(relative) else relative
     try:
         return urljoin(folder, relative)
     except ValueError as exc:

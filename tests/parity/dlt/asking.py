@@ -163,6 +163,11 @@ def _ways() -> dict[str, Parts]:
         "a slash before the path": {"path": "/things"},
         "slashes around the path": {"path": "/things/"},
         "an empty path": {"path": ""},
+        "a custom method": {"path": "v1:search"},
+        "odd signs in the path": {"path": "a:b;c,d@e!$&'()*+=|^`\"<>"},
+        "data beside an empty body": {"method": "POST", "json": {}, "data": {"a": 1}},
+        "a body beside empty data": {"method": "POST", "json": {"a": 1}, "data": {}},
+        "an empty selector": {"data_selector": ""},
     }
 
 

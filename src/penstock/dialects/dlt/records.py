@@ -38,7 +38,7 @@ def single_entity(path: str) -> bool:
 
 def selector(ctx: Context, node: Node | None, *, single: bool) -> RecordPath:
     """Where the records are; `single` says that the answer is one."""
-    if node is None or node.value is None:
+    if node is None or node.value is None or node.value == "":
         return Keys() if single else DetectRecords()
     return record_path(ctx, node) or Keys()
 

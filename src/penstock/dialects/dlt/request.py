@@ -141,7 +141,8 @@ def _body(bindings: Bindings, endpoint: Node) -> Body | None:
     if json is not None and json.value and data is not None and data.value:
         message = "json and data exclude each other"
         ctx.error("conflict", message, data, "keep one of them", key=True)
-    if json is not None and json.value is not None:
+    said = data is not None and bool(data.value)
+    if json is not None and json.value is not None and (json.value or not said):
         return JsonBody(value=template(bindings, json, "body"))
     if data is None or data.value is None:
         return None
