@@ -116,8 +116,13 @@ class Node:
 
     @property
     def nests_lists(self) -> bool:
-        """The same of lists; one that stands in a list itself is two levels below it, as in dlt."""
-        return self.nests and (bool(self.path) or self.room >= LEVELS_OF_LISTS)
+        """The same of lists; one that stands in a list itself is two levels below it, as in dlt.
+
+        A `value` that is declared JSON is for scalars there: lists have a column of their own.
+        """
+        if self.path or (self.main is not None and self.main.name != VALUE):
+            return self.nests and (bool(self.path) or self.room >= LEVELS_OF_LISTS)
+        return self.mode != "json" and self.room >= LEVELS_OF_LISTS
 
     @property
     def at(self) -> str:

@@ -322,6 +322,16 @@ def _versions() -> Iterator[Case]:
                     things={"rounds": runs}, runs=2)  # fmt: skip
 
 
+def _json_items() -> Iterator[Case]:
+    """Lists in a list are tables below its own, also where the scalars of it are JSON."""
+    hints = {"l": {"columns": {"value": {"name": "value", "data_type": "json"}}}}
+    for depth in (None, 3):
+        more = {} if depth is None else {"max_table_nesting": depth}
+        things = resource("things", {**PLAIN, "path": "things"}, nested_hints=hints, **more)
+        yield _case(f"lists in a list of declared json, {depth} deep", things,
+                    things={"rounds": [[{"l": [[1], [2, 3]]}]] * 2}, runs=2)  # fmt: skip
+
+
 def _lags() -> Iterator[Case]:
     """A lag counts days or seconds, and what it gives is spelled as the newest value is."""
     of: dict[str, tuple[Any, list[str], int]] = {
@@ -381,6 +391,15 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted(), *_contracts(), *_first_contracts()),
-    *(*_bound(), *_ordered(), *_declared(), *_lags(), *_sets(), *_versions(), *_once()),
+    *(
+        *_bound(),
+        *_ordered(),
+        *_declared(),
+        *_json_items(),
+        *_lags(),
+        *_sets(),
+        *_versions(),
+        *_once(),
+    ),
     *_lagged(),
 ]

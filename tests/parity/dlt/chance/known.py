@@ -40,6 +40,7 @@ REFUSED = {
     "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
     "did not receive any data": KEYS,
     "object has no attribute 'items'": CLEAR,  # columns of nested hints as a list
+    "Value too large for defined data type": CLASS,  # a number in a column of instants
     "Cannot coerce type": CLASS,  # into a variant column, which has a type of its own
     "does not fit into precision": DIGITS,
     "too large to fit in C integer": DIGITS,
@@ -97,7 +98,24 @@ def _needed(scenario: Parts, lines: list[str], rows: set[str]) -> list[str]:
     shared = [line for line in lines if "only penstock asks" in line and any(
         f"/{stem}" in line for stem in _shared(scenario))]  # fmt: skip
     rows.update([SHARED] if shared else [])
-    return [line for line in lines if line not in {*more, *told, *shared}]
+    late = [r["endpoint"]["path"] for r in _late(scenario["config"])]
+    moved = [line for line in lines if "asks" in line and any(
+        f"/{s}" in line for s in scenario["apis"] for path in late if s in path)]  # fmt: skip
+    rows.update([LATE] if moved else [])
+    return [line for line in lines if line not in {*more, *told, *shared, *moved}]
+
+
+def _late(config: Parts) -> list[Parts]:
+    """Resources with a cursor and a parent, and those below them: dlt has one cursor for all."""
+    found: list[Parts] = []
+    for resource in config["resources"]:
+        text = json.dumps(resource["endpoint"], ensure_ascii=False)
+        below = "resources." in text or '"resolve"' in text
+        above = any(f"resources.{one['name']}." in text or f'"{one["name"]}"' in text
+                    for one in found)  # fmt: skip
+        if above or (below and "incremental" in text):
+            found.append(resource)
+    return found
 
 
 def _shared(scenario: Parts) -> set[str]:
@@ -120,8 +138,10 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
         rows.add(DECLARED)
         our = {name: table for name, table in our.items() if name not in empty}
     forgotten, nulls = _forgotten(scenario["config"]), _nulls(scenario, their)
-    rows.update(row for row, names in ((LEVELS, forgotten), (NULLS, nulls)) if names & set(our))
-    their, our = _without(forgotten | nulls, their, our)
+    late = {_table(r) for r in _late(scenario["config"])}
+    left_out = ((LEVELS, forgotten), (NULLS, nulls), (LATE, late))
+    rows.update(row for row, names in left_out if names & set(our))
+    their, our = _without(forgotten | nulls | late, their, our)
     for name in set(their) & set(our):
         a, b = _columns(their[name], our[name], rows)
         their[name], our[name] = _classes(*_scalars(scenario["config"], name, a, b, rows), rows)
@@ -274,7 +294,8 @@ def _brief(parent: str) -> str:
     reader, at, found = json.JSONDecoder(), 0, []
     while parent.startswith("[", at):
         (own, index), at = reader.raw_decode(parent, at)
-        found.append((own.get("id"), index))
+        told = sorted(value for key, value in own.items() if key == "id" or key[:6] == "id__v_")
+        found.append((told[0] if told else None, index))
     return repr(found) or parent
 
 
@@ -313,7 +334,8 @@ def _scalars(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -> 
     """Both without columns of JSON, where dlt lets a contract drop scalars from them."""
     bound = {n for n, mode in _modes(config, "data_type") if mode not in {None, "evolve"}}
     gone = {c for c, kind in their["columns"].items() if "JSON" in str(kind)}
-    if name not in bound or not gone or '"columns"' not in json.dumps(config):
+    held = name in bound or _below(name, bound)
+    if not held or not gone or '"columns"' not in json.dumps(config):
         return their, our
     rows.add(SCALAR)
     both = [{"columns": {c: k for c, k in t["columns"].items() if c not in gone},
