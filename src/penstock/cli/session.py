@@ -213,7 +213,8 @@ def _in_auth(auth: Auth) -> list[Expr]:
         case Basic():
             return [auth.password]
         case OAuth2():
-            return [*_in_fields(auth.body), *_in_params(auth.headers)]
+            known = [auth.initial] if auth.initial is not None else []
+            return [*known, *_in_fields(auth.body), *_in_params(auth.headers)]
         case SessionToken():
             known = [auth.known] if auth.known is not None else []
             return [*known, *_in_request(auth.login), *_in_auth(auth.auth)]

@@ -13,12 +13,14 @@ from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
 from tests.parity.dlt.scripts_auth import AUTH
+from tests.parity.dlt.scripts_chosen import CHOSEN
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
+from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_tables import TABLES
 from tests.parity.dlt.server import Stage
 
@@ -38,6 +40,8 @@ WRITTEN = {
     **MODELS_SCRIPTS,
     **FOLDED,
     **AUTH,
+    **SIGNED,
+    **CHOSEN,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from penstock.dialects.dlt.called import auth_of
 from penstock.dialects.dlt.context import Context, nearest
 from penstock.dialects.dlt.repairs import AUTH_NAMES, entries, pairs, word
@@ -14,6 +16,9 @@ from penstock.plan.expr import Const, Expr
 from penstock.plan.request import Slot
 
 _Entries = Mapping[str, Node]
+
+OBTAINED = "token of a script"
+"""The key of a token that a script has obtained itself; nobody writes it by hand."""
 
 _KEYS = {
     "bearer": ("token",),
@@ -70,7 +75,8 @@ def auth(ctx: Context, node: Node | None) -> Auth:
     if kind not in _KEYS:
         return _built(ctx, kind, said or node, {})
     what = f"{kind} auth"
-    held = entries(ctx, node, (*_KEYS[kind], "type"), _RENAMES[kind], what)
+    made = (OBTAINED,) if node.has(OBTAINED) else ()
+    held = entries(ctx, node, (*_KEYS[kind], *made, "type"), _RENAMES[kind], what)
     return _built(ctx, kind, node, held)
 
 
@@ -145,16 +151,21 @@ def _oauth2(ctx: Context, node: Node, held: _Entries) -> Auth:
         ctx.gap(session, "a session of requests is not used for tokens")
     if held.get("access_token") is not None:
         ctx.gap(held["access_token"], "access_token is not used; a token is always asked for")
-    return _with_lifetime(
-        ctx,
-        client_credentials(
-            url=_credential(ctx, held, "access_token_url", secret=False),
-            client_id=_credential(ctx, held, "client_id", secret=False),
-            client_secret=_credential(ctx, held, "client_secret"),
-            extra=_extra(ctx, held),
-        ),
-        held,
+    made = client_credentials(
+        url=_credential(ctx, held, "access_token_url", secret=False),
+        client_id=_credential(ctx, held, "client_id", secret=False),
+        client_secret=_credential(ctx, held, "client_secret"),
+        extra=_extra(ctx, held),
     )
+    return _obtained(ctx, _with_lifetime(ctx, made, held), held.get(OBTAINED))
+
+
+def _obtained(ctx: Context, auth: OAuth2, node: Node | None) -> OAuth2:
+    """The auth with a token that the script itself has asked for, while it is good."""
+    token, until = (node.get("token"), node.get("until")) if node is not None else (None, None)
+    if token is None or until is None:
+        return auth
+    return msgspec.structs.replace(auth, initial=ctx.secret(token), expiry=ctx.expr(until))
 
 
 def _extra(ctx: Context, held: _Entries) -> tuple[tuple[Expr, Expr], ...]:

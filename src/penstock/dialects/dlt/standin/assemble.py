@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -15,6 +16,7 @@ from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 
 _PUSHED = {"base_url", "auth", "headers", "paginator"}
+_PARENT = re.compile(r"\{resources\.([^.{}]+)\.")
 _MERGED = ("params", "json")
 
 
@@ -201,8 +203,8 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         models = key == "schema_contract" and is_model(columns)  # it has a contract of its own
         if key not in held and key not in defaults and not models:
             hints.setdefault(key, value)
-    if resource.selected is False:
-        hints["selected"] = False
+    if resource.chosen is not None:
+        hints["selected"] = resource.chosen
     if resource.steps:
         hints["processing_steps"] = resource.whole_steps()
     if resource.incremental is not None:
@@ -250,8 +252,49 @@ def _several(configs: list[Any], listed: list[tuple[DltResource, DltSource]]) ->
     client = _with(first, {})
     for key in _PUSHED - {"base_url"}:
         client.pop(key, None)
-    items = [_moved(resource, _item(resource, source)) for resource, source in listed]
+    whole = [*listed, *_needed(listed)]
+    items = [_moved(resource, _item(resource, source)) for resource, source in whole]
     return Marked({"client": client, "resources": items})
+
+
+def _needed(
+    listed: list[tuple[DltResource, DltSource]],
+) -> Iterator[tuple[DltResource, DltSource]]:
+    """The parents of these resources that a script has not taken along: they are only read.
+
+    Raises:
+        Refusal: one is called as a resource of another configuration.
+    """
+    homes = {resource.name: resource.config for resource, _ in listed}
+    left = [pair for pair in listed if pair[0].config is not None]
+    for resource, source in left:
+        below = {_name(item): item for item in resource.config["resources"]}
+        for name in parents_in(resource.item):
+            if name in below and name not in homes:
+                item = below[name]
+                taken = isinstance(item, DltResource)
+                above = item.copied() if taken else DltResource(resource.config, item, name)
+                above.selected = False
+                homes[name] = resource.config
+                left.append((above, source))
+                yield above, source
+            elif name in below and not _alike(homes[name], resource.config):
+                message = f"{resource.name!r} has a parent called as one of another source: {name}"
+                raise Refusal(message, "load each with a script of its own")
+
+
+def parents_in(value: Any) -> Iterator[str]:
+    """The names of resources that a value of a configuration takes fields of."""
+    if isinstance(value, str):
+        yield from _PARENT.findall(str.__str__(value))
+    elif isinstance(value, Mapping):
+        if value.get("type") == "resolve":
+            yield str(value.get("resource"))
+        for one in value.values():
+            yield from parents_in(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from parents_in(one)
 
 
 def _movable(config: Any) -> None:

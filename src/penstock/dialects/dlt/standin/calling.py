@@ -22,6 +22,7 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.python import Amend, Lead, Sign, Turn
 
+_AT_FIRST = "_penstock_at_first"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -79,6 +80,7 @@ def _instance(part: Part, door: Door) -> Any:
     made = copy.copy(part)
     for name, value in vars(part).items():
         vars(made)[name] = value if name in {"made_at", _SIGNER} else real(value, door.values)
+    vars(made).pop(_AT_FIRST, None)
     return made
 
 
@@ -103,8 +105,19 @@ def live(thing: Any, door: Door) -> Any:
     if type(thing).what != "auth":
         return copy.deepcopy(_instance(thing, door))
     if thing not in door.kept:
-        door.kept[thing] = _instance(thing, door)
+        made = door.kept[thing] = _instance(thing, door)
+        vars(made)[_AT_FIRST] = dict(vars(made))
     return door.kept[thing]
+
+
+def handed_back(door: Door) -> None:
+    """Let objects that the script used itself know what they learned by that, as a token."""
+    for thing, used in door.kept.items():
+        if isinstance(thing, Part):
+            first = vars(used)[_AT_FIRST]
+            learned = {n: v for n, v in vars(used).items() if n not in first or first[n] is not v}
+            learned.pop(_AT_FIRST, None)
+            vars(thing).update(learned)
 
 
 def file_of(thing: Any) -> str:

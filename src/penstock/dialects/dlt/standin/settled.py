@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin.calling import handed_back
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.record import Record
@@ -26,7 +27,12 @@ _CALLED = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def settle(record: Record) -> None:
-    """Put the values that are known where functions of a script's resources find references."""
+    """Put the values that are known where functions of a script's resources find references.
+
+    What objects learned while the script used them itself is known to them, too.
+    """
+    if record.outside is not None:
+        handed_back(record.outside)
     sources = [*record.sources, *(source for run in record.runs for source in run.sources)]
     settler = _Settler()
     for source in sources:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from penstock.dialects.dlt.auth import OBTAINED
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.parts import Part
@@ -151,9 +153,12 @@ class _Renewed(AuthConfigBase):
 
     def is_token_expired(self) -> bool:
         """Whether a new token is needed."""
+        return time.time() >= self._expiry()
+
+    def _expiry(self) -> float:
+        """When the token ends, in seconds since 1970."""
         expiry = self.token_expiry
-        moment = expiry.timestamp() if hasattr(expiry, "timestamp") else float(expiry or 0)
-        return time.time() >= moment
+        return expiry.timestamp() if hasattr(expiry, "timestamp") else float(expiry or 0)
 
     def _arguments(self) -> dict[str, Any]:
         held = super()._arguments()
@@ -186,6 +191,15 @@ class OAuth2ClientCredentials(_Renewed):
             self.obtain_token()
         request.headers["Authorization"] = f"Bearer {self.access_token}"
         return request
+
+    def _arguments(self) -> dict[str, Any]:
+        held = super()._arguments()
+        if self.access_token is not None and not self.is_token_expired():
+            until = datetime.fromtimestamp(self._expiry(), UTC).isoformat()
+            held[OBTAINED] = Marked({"token": self.access_token, "until": until})
+        if "access_token" not in self.given:
+            held.pop("access_token", None)
+        return held
 
     def obtain_token(self) -> None:
         """Ask for a token."""

@@ -57,7 +57,7 @@ class DltResource:
         self.steps: list[dict[str, Any]] = []
         self.all_steps = False  # whether these are among them that the configuration has
         self.incremental: Any = None
-        self.selected: bool | None = None
+        self.chosen: bool | None = None  # what the script says of `selected`
         self.limit: Limit | None = None
         self.parent: DltResource | None = None  # of a transformer
 
@@ -118,6 +118,16 @@ class DltResource:
             if isinstance(held, Mapping) and held.get(name) is not None:
                 return held[name]
         return None
+
+    @property
+    def selected(self) -> bool:
+        """Whether it is loaded, and not only read for others."""
+        return self.chosen if self.chosen is not None else self._said("selected") is not False
+
+    @selected.setter
+    def selected(self, value: Any) -> None:
+        """Say whether it is loaded."""
+        self.chosen = bool(value)
 
     @property
     def section(self) -> str:
@@ -265,7 +275,7 @@ class DltResource:
         copied = DltResource(self.config, self.item, self.name)
         copied.hints, copied.steps = dict(self.hints), list(self.steps)
         copied.all_steps = self.all_steps
-        copied.incremental, copied.selected = self.incremental, self.selected
+        copied.incremental, copied.chosen = self.incremental, self.chosen
         copied.parent, copied.limit = self.parent, self.limit
         return copied
 
@@ -316,12 +326,12 @@ class Resources(dict[str, DltResource]):
     @property
     def selected(self) -> dict[str, DltResource]:
         """Those that are loaded."""
-        return {name: r for name, r in self.items() if r.selected is not False}
+        return {name: r for name, r in self.items() if r.selected}
 
     def select(self, *names: str) -> dict[str, DltResource]:
         """Load these only."""
         for name in names:
-            self[name].selected = None
+            self[name].selected = True
         for name, resource in self.items():
             if name not in names:
                 resource.selected = False
