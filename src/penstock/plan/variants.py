@@ -63,6 +63,7 @@ def combined(sources: Sequence[Source]) -> Source:
     for nth, source in enumerate(sources):
         for stream in source.streams:
             named.setdefault(stream.name, {})[nth] = stream
+    _unneeded_once(sources, named)
     varied: dict[str, Varied] = {}
     made: dict[str, Stream] = {}
     for name in _parents_first(named):
@@ -73,6 +74,25 @@ def combined(sources: Sequence[Source]) -> Source:
         streams=tuple(made[name] for name in named),
         inputs=tuple(inputs.values()),
     )
+
+
+def _unneeded_once(sources: Sequence[Source], named: dict[str, dict[int, Stream]]) -> None:
+    """Leave out of `named` what a source neither loads nor reads for others, if another has it.
+
+    What stands below a stream that is read stays: it has the variants of its parent.
+    """
+    for nth, source in enumerate(sources):
+        by_name = {stream.name: stream for stream in source.streams}
+        order = list(_parents_first({name: {nth: stream} for name, stream in by_name.items()}))
+        above = {n: {p.stream for p in parents_of(by_name[n].partition)} for n in order}
+        needed = {stream.name for stream in source.streams if stream.selected}
+        for name in reversed(order):
+            needed |= above[name] if name in needed else set()
+        for name in order:
+            if above[name] & needed:
+                needed.add(name)
+            elif name not in needed and len(named[name]) > 1:
+                del named[name][nth]
 
 
 def _parents_first(named: Mapping[str, Mapping[int, Stream]]) -> Iterator[str]:

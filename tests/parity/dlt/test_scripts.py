@@ -20,6 +20,7 @@ from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, peo
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
+from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_tables import TABLES
 from tests.parity.dlt.server import Stage
@@ -34,6 +35,7 @@ WRITTEN = {
     **SCRIPTS,
     **PYTHON,
     **TABLES,
+    **SEEN,
     **ACCOUNTS,
     **CURRENT,
     **AROUND,

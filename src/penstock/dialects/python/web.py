@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json as jsons
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import cache
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Self
@@ -21,9 +23,10 @@ class RequestException(OSError):
     """A request that failed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.response = kwargs.pop("response", None)
-        self.request = kwargs.pop("request", None) or getattr(self.response, "request", None)
-        super().__init__(*args)
+        response, request = kwargs.pop("response", None), kwargs.pop("request", None)
+        super().__init__(*args)  # of the library's own class, it would forget both
+        self.response = response
+        self.request = request or getattr(response, "request", None)
 
 
 class HTTPError(RequestException):
@@ -88,6 +91,22 @@ class JSONDecodeError(RequestException, jsons.JSONDecodeError):
 
 
 InvalidJSONError = JSONDecodeError
+
+
+def failure(kind: type[RequestException], *args: Any, **kwargs: Any) -> RequestException:
+    """A failure, which the library's own class of that name catches too where it was imported."""
+    library = getattr(sys.modules.get("requests"), "exceptions", None)
+    theirs = getattr(library, kind.__name__, None)
+    own: Any = kind
+    if theirs is not None and not issubclass(kind, theirs):
+        own = _both(own, theirs)
+    made: RequestException = own(*args, **kwargs)
+    return made
+
+
+@cache
+def _both(kind: Any, theirs: Any) -> Any:
+    return type(kind.__name__, (kind, theirs), {"__module__": kind.__module__})
 
 
 class CaseInsensitiveDict(MutableMapping[str, Any]):
@@ -330,9 +349,9 @@ class Response:
         try:
             return jsons.loads(self._content, **kwargs)
         except UnicodeDecodeError as exc:
-            raise JSONDecodeError(str(exc), self.text, 0) from exc
+            raise failure(JSONDecodeError, str(exc), self.text, 0) from exc
         except jsons.JSONDecodeError as exc:
-            raise JSONDecodeError(exc.msg, exc.doc, exc.pos) from exc
+            raise failure(JSONDecodeError, exc.msg, exc.doc, exc.pos) from exc
 
     def iter_lines(
         self,
@@ -362,7 +381,7 @@ class Response:
             return
         whose = "Client" if self.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else "Server"
         message = f"{self.status_code} {whose} Error: {self.reason} for url: {self.url}"
-        raise HTTPError(message, response=self)
+        raise failure(HTTPError, message, response=self)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -421,18 +440,19 @@ def sent(request: PreparedRequest) -> Response:
     """
     url = request.url or ""
     if "://" not in url:
-        raise MissingSchema(f"Invalid URL {url!r}: No scheme supplied", request=request)
+        raise failure(MissingSchema, f"Invalid URL {url!r}: No scheme supplied", request=request)
     if not url.startswith(("http://", "https://")):
-        raise InvalidSchema(f"No connection adapters were found for {url!r}", request=request)
+        message = f"No connection adapters were found for {url!r}"
+        raise failure(InvalidSchema, message, request=request)
     try:
         return Response.of(current().send(as_plan(request)), request)
     except TransportError as exc:
         kind = Timeout if exc.code == "timeout" else ConnectionError
-        raise kind(exc.message, request=request) from exc
+        raise failure(kind, exc.message, request=request) from exc
     except AuthError:
         raise
     except ReadError as exc:
-        raise RequestException(exc.message, request=request) from exc
+        raise failure(RequestException, exc.message, request=request) from exc
 
 
 class Session:

@@ -154,7 +154,9 @@ def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping
     root = _copied(config)
     items = [_item(resource, source) for resource, source in listed]
     names = {resource.name for resource, _ in listed}
-    items += [_unselected(item) for item in config["resources"] if _name(item) not in names]
+    passed = {name: (one, source) for _, source in listed for name, one in source.passed.items()}
+    left = [(name, item) for item in config["resources"] if (name := _name(item)) not in names]
+    items += [_unselected(_item(*passed[n]) if n in passed else item) for n, item in left]
     root["resources"] = items
     if isinstance(config, Marked) and isinstance(root, Marked) and "resources" in config.marks:
         mark = config.marks["resources"]

@@ -118,6 +118,7 @@ def _once(sources: list[DltSource]) -> None:
             if r.selected is not False or (r.name not in taken and r.name not in seen)
         ]
         seen |= {r.name for r in kept}
+        source.passed.update({r.name: r for r in source.listed if all(r is not k for k in kept)})
         source.listed[:] = kept
 
 

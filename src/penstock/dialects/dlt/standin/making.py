@@ -13,6 +13,7 @@ from typing import Any
 from penstock.dialects.dlt.paths import found_at
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
+from penstock.dialects.dlt.standin.client import door as asking
 from penstock.dialects.dlt.standin.parts import Incremental, Part, moment_of
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
@@ -21,7 +22,7 @@ from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling
-from penstock.dialects.python.running import current
+from penstock.dialects.python.running import current, entered
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
@@ -79,6 +80,17 @@ def rows_in_run(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str
     for piece in _given(found):
         for row in piece if isinstance(piece, list) else [piece]:
             yield from _stepped(row, steps)
+
+
+def rows_at_once(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str) -> Iterator[Any]:
+    """The rows of a resource one by one, for the script itself, before any run."""
+    around, found = asking(), rows_in_run(rows, steps, name)
+    while True:
+        with entered(around):
+            row = next(found, _END)
+        if row is _END:
+            return
+        yield row
 
 
 def _stepped(row: Any, steps: Sequence[Mapping[str, Any]]) -> list[Any]:

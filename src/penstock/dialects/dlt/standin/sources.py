@@ -94,13 +94,17 @@ class DltResource:
         return self.rows.function if self.rows is not None else None
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows, for a function that a run calls; before it the resource, for who yields it."""
-        if running() is None:
+        """The rows, for a function that a run calls, or for a script that goes through them.
+
+        A function that makes sources, or yields what the configuration describes, hands it on.
+        """
+        if running() is None and (self.rows is None or current().making):
             yield self
             return
-        from penstock.dialects.dlt.standin.making import rows_in_run  # noqa: PLC0415 (a cycle)
+        from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
 
-        yield from rows_in_run(self.rows, self.steps, self.name)
+        made = making.rows_in_run if running() is not None else making.rows_at_once
+        yield from made(self.rows, self.steps, self.name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -251,10 +255,8 @@ class DltResource:
         return self
 
     def with_name(self, new_name: str, *_: Any) -> DltResource:
-        """A copy whose rows go to a table of that name."""
-        copied = self._copy()
-        copied.hints.setdefault("table_name", new_name)
-        return copied
+        """A copy of that name, whose rows go to a table called so."""
+        return self.called(new_name)
 
     def called(self, name: str) -> DltResource:
         """A copy with another name, which asks the same."""
@@ -349,6 +351,7 @@ class DltSource:
         self.__dict__["settings"] = settings
         self.__dict__["listed"] = list(resources)
         self.__dict__["resources"] = Resources(self.listed)
+        self.__dict__["passed"] = {}
         self.__dict__["made_at"] = caller()
         current().sources.append(self)
 
@@ -356,6 +359,7 @@ class DltSource:
     settings: dict[str, Any]
     resources: Resources
     listed: list[DltResource]
+    passed: dict[str, DltResource]  # unselected ones that are loaded from another source
     made_at: Spot | None
 
     def __getattr__(self, name: str) -> Any:

@@ -1,0 +1,117 @@
+"""What scripts do around their sources: go through rows, catch failures, run parts again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.dlt.scripts import Written, rows
+from tests.parity.dlt.server import Ask, Reply
+
+
+def shop(ask: Ask) -> Any:
+    """Orders with lines, more of them in the second run; notes of the odd ones."""
+    if ask.path.endswith("/note"):
+        order = int(ask.path.split("/")[2])
+        found = Reply(body={"text": f"N{order}", "at": [{"day": order}]})
+        return found if order % 2 else Reply(status=404, body={"error": "none"})
+    if ask.path.endswith("/lines"):
+        return [{"id": f"{ask.path.split('/')[2]}-1", "parts": [{"sku": "s", "lots": [{"n": 1}]}]}]
+    found = rows(1, 3 + ask.round)
+    return [{**row, "tags": [{"t": row["id"], "of": [{"x": 1}]}]} for row in found]
+
+
+CAUGHT = """
+from requests.exceptions import HTTPError, RequestException
+from dlt.sources.helpers import requests
+from dlt.sources.helpers.rest_client import RESTClient
+
+@dlt.resource(name="notes", write_disposition="replace")
+def notes():
+    for order in range(1, 5):
+        try:
+            note = requests.get(f"BASE/orders/{order}/note").json()
+        except HTTPError as error:
+            if error.response.status_code != 404:
+                raise
+            continue
+        yield {"order": order, **note}
+
+@dlt.resource(name="missing", write_disposition="replace")
+def missing():
+    client = RESTClient(base_url="BASE")
+    for order in range(1, 5):
+        response = client.get(f"orders/{order}/note")
+        try:
+            response.raise_for_status()
+        except RequestException as error:
+            yield {"order": order, "said": type(error).__name__, "ok": response.ok}
+"""
+
+PARTS = """
+from dlt.sources.helpers.rest_client.auth import APIKeyAuth
+
+@dlt.source(name="shop", max_table_nesting=1)
+def shop():
+    return rest_api_source({
+        "client": {"base_url": "BASE", "auth": APIKeyAuth(name="X-Key", api_key="k")},
+        "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+        "resources": [
+            {"name": "orders", "endpoint": "orders"},
+            {"name": "lines", "endpoint": "orders/{resources.orders.id}/lines"},
+            {"name": "others", "endpoint": "others"},
+        ],
+    })
+
+if __name__ == "__main__":
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    if not os.path.exists("again"):
+        pipeline.run(shop())
+        open("again", "w").close()
+    else:
+        pipeline.run(shop().with_resources("orders", "lines"))
+        pipeline.run(shop().with_resources("others"))
+"""
+
+CALLED = """
+source = rest_api_source({
+    "client": {"base_url": "BASE"},
+    "resources": [{"name": "orders", "endpoint": "orders"}],
+})
+source.orders.add_map(lambda row: {**row, "name": row["name"].upper()})
+ids = source.orders.with_name("order_ids").add_map(lambda row: {"id": row["id"]})
+
+if __name__ == "__main__":
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    pipeline.run(source, write_disposition="replace")
+    pipeline.run(ids, write_disposition="replace")
+"""
+
+THROUGH = """
+from dlt.sources.helpers.rest_client import RESTClient
+
+client = RESTClient(base_url="BASE")
+
+@dlt.resource(name="orders", primary_key="id", write_disposition="merge")
+def orders():
+    yield client.get("orders").json()
+
+@dlt.resource(name="lines", write_disposition="replace")
+def lines(ids):
+    for order in ids:
+        yield client.get(f"orders/{order}/lines").json()
+
+if __name__ == "__main__":
+    ids = [row["id"] for row in orders().add_filter(lambda row: row["id"] > 1)]
+    first = next(iter(orders()))
+    pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+    pipeline.run([orders().add_map(lambda row: {**row, "first": first["name"]}), lines(ids)])
+"""
+
+SEEN: dict[str, Written] = {
+    "failures caught by the library's names": Written(
+        text=CAUGHT, api=shop, source="[notes(), missing()]"
+    ),
+    "a source, then parts of it": Written(text=PARTS, api=shop),
+    "a resource under another name": Written(text=CALLED, api=shop),
+    "rows gone through before a run": Written(text=THROUGH, api=shop),
+}
