@@ -11,11 +11,12 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from penstock.patterns import pattern
 from penstock.plan.expr import JsonValue
 from penstock.plan.slices import Cursor, format_moment, parse_moment
 
-_DATE: Final = re.compile(r"\d{4}(-?)\d\d\1\d\d", re.ASCII)
-_TIME: Final = re.compile(
+_DATE: Final = pattern(r"\d{4}(-?)\d\d\1\d\d", re.ASCII)
+_TIME: Final = pattern(
     r"\d{4}-\d\d-\d\dT\d\d(?P<minute>:\d\d)?(?P<second>:\d\d)?(?P<part>\.\d+)?"
     r"(?P<zone>Z|[+-]\d\d(?P<colon>:?)\d\d)?",
     re.ASCII,

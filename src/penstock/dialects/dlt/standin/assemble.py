@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -14,9 +13,10 @@ from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+from penstock.patterns import pattern
 
 _PUSHED = {"base_url", "auth", "headers", "paginator"}
-_PARENT = re.compile(r"\{resources\.([^.{}]+)\.")
+_PARENT = pattern(r"\{resources\.([^.{}]+)\.")
 _MERGED = ("params", "json")
 
 
