@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -118,10 +119,14 @@ class History:
 
     def _mutate(self) -> None:
         fresh, changed = self.rng.choice([0, 0, 1, 7]), self.rng.choice([0, 0, 1, 5])
+        late, gone = self.rng.choice([0, 0, 1, 3]), self.rng.choice([0, 0, 0, 2])
         self.world.grow(fresh)
         if not self.kind.once:
-            self.world.change(changed)
-        self._tell(f"  {fresh} new rows, {changed} changed")
+            self.world.change(changed, move=not self.kind.passes)
+            self.world.shrink(gone)
+        if self.kind.grows:
+            self.world.grow_late(late)
+        self._tell(f"  {fresh} new rows, {changed} changed, {late} late, {gone} deleted")
 
     def _disturbed(self) -> None:
         """A run with faults, or a kill, or a stop, or a rival, or some of these."""
@@ -145,10 +150,11 @@ class History:
         self.world.now_ms = self.world.began_ms = int(self.time * 1000)
         began, shown = dict(self.world.rows), len(self.store.ledger)
         state = self.store.states.get(self.kind.stream, {})
-        passing = self.kind.passes and not self.fresh
-        if passing and any(name.startswith("done/") for name in state):
+        passing = self.kind.passes and any(name.startswith("done/") for name in state)
+        if passing and not self.fresh:
             began = self.began
-        self.began = began
+        elif not passing:  # what builds anew and is cut off leaves the pass as it is
+            self.began = began
         self.runs += 1
         ran = run(self._run(trouble, number))
         self.asked += ran.requests
@@ -260,7 +266,8 @@ class History:
         counted = Counter(tuple(row[k] for k in identity) for row in rows)
         twice = {k: n for k, n in counted.items() if n > 1}
         assert not twice, f"rows are there more than once: {twice}"
-        strange = [row for row in rows if row["v"] == self._now(row)["v"] and not self._is_now(row)]
+        there = [(row, self.world.rows[row["id"]]) for row in rows if row["id"] in self.world.rows]
+        strange = [row for row, now in there if row["v"] == now["v"] and not _is(row, now)]
         assert not strange, f"rows differ from the API's: {strange[:3]}"
         epochs = [entry.epoch for entry in self.store.ledger]
         assert epochs == sorted(epochs), f"an older run kept something after a newer one: {epochs}"
@@ -270,32 +277,40 @@ class History:
             )
             missing = set(began) - {row["id"] for row in rows} if swapped else set()
             assert not missing, f"a table was shown that lacks {missing}"
+            gone = len(rows) - len(there) if swapped else 0
+            assert not gone, f"a table was shown with {gone} rows that were deleted before"
 
     def _check_whole(self, began: dict[int, Row]) -> None:
         """Every row that the API had when the run began is there, as it was or newer."""
         found = {row["id"]: max(row["v"], 0) for row in sorted(self._rows(), key=lambda r: r["v"])}
-        missing = {n: row for n, row in began.items() if found.get(n, 0) < row["v"]}
+        there = {n: row for n, row in began.items() if n in self.world.rows}
+        missing = {n: row for n, row in there.items() if found.get(n, 0) < row["v"]}
         assert not missing, f"rows are lost: {list(missing.values())[:3]}, {len(missing)} in all"
 
-    def _now(self, row: Row) -> Row:
-        return self.world.rows[row["id"]]
 
-    def _is_now(self, row: Row) -> bool:
-        """Whether a kept row is the API's, types apart: a column may be for words by now."""
-        wanted = dict(self._now(row))
-        kept = {k.removesuffix("__v_text").removesuffix("__v_double"): v for k, v in row.items()}
-        for name in ("tags", "late"):  # tables from manifests keep them as JSON
-            if isinstance(kept.get(name), str):
-                kept[name] = msgspec.json.decode(kept[name])
-        for name, of in (("id", "{}"), ("name", "g{}")):  # carried from the parent
-            for above in ("groups", "recent"):
-                carried = kept.pop(f"_{above}_{name}", None)
-                right = carried is None or str(carried) == of.format(kept["g"])
-                assert right, f"a parent's {name} is wrong: {row}"
-        if "late__deep" in kept:
-            kept["late"] = {"deep": kept.pop("late__deep")}
-        wanted = {k: v for k, v in wanted.items() if v != [] or k in kept}
-        return {k: str(v) for k, v in kept.items()} == {k: str(v) for k, v in wanted.items()}
+def _is(row: Row, now: Row) -> bool:
+    """Whether a kept row is the API's, types apart: a column may be for words by now."""
+    wanted = dict(now)
+    kept = _plain(row)
+    for name in ("tags", "late", "lines"):  # tables from manifests keep them as JSON
+        if isinstance(kept.get(name), str):
+            kept[name] = msgspec.json.decode(kept[name])
+    for name, of in (("id", "{}"), ("name", "g{}")):  # carried from the parent
+        for above in ("groups", "recent"):
+            carried = kept.pop(f"_{above}_{name}", None)
+            right = carried is None or str(carried) == of.format(kept["g"])
+            assert right, f"a parent's {name} is wrong: {row}"
+    if "late__deep" in kept:
+        kept["late"] = {"deep": kept.pop("late__deep")}
+    if "lines" in kept:
+        kept["lines"] = [_plain(item) for item in kept["lines"]]
+    wanted = {k: v for k, v in wanted.items() if v != [] or k in kept}
+    return {k: str(v) for k, v in kept.items()} == {k: str(v) for k, v in wanted.items()}
+
+
+def _plain(row: Row) -> Row:
+    """A row with its values under the names that they came under."""
+    return {re.sub("__v_[a-z]+$", "", name): value for name, value in row.items()}
 
 
 class Events:

@@ -202,11 +202,17 @@ def visible(tables: Mapping[str, list[Row]], name: str) -> list[Row]:
         field = child.removeprefix(f"{name}__")
         for row in tables[child]:
             parent = lists.setdefault(row["_penstock_parent_id"], {})
-            parent.setdefault(field, []).append((row["_penstock_list_idx"], row["value"]))
+            parent.setdefault(field, []).append((row["_penstock_list_idx"], _item(row)))
     found: list[Row] = []
     for row in tables.get(name, []):
         plain = {k: v for k, v in row.items() if not k.startswith("_penstock") and v is not None}
         own = lists.pop(row["_penstock_id"], {}) if "_penstock_id" in row else {}
         found.append(plain | {f: [v for _, v in sorted(items)] for f, items in own.items()})
-    assert not lists, f"children of {name} without their parents: {lists}"
+    assert not any(lists.values()), f"children of {name} without their parents: {lists}"
     return found
+
+
+def _item(row: Row) -> Any:
+    """An item of a list as it was: a scalar, or an object with the columns that it had."""
+    plain = {k: v for k, v in row.items() if not k.startswith("_penstock") and v is not None}
+    return plain.get("value", plain)

@@ -21,6 +21,7 @@ WRONG = (
     *("reset", "reset", "hang", "500", "503", "429", "gone"),
     *("html", "cut", "empty", "bomb", "token"),
 )
+LATE = 5  # ms that a row may be late, which is the lag of cursors
 LONG = (0, 1, 1000, 60_000, 1_800_000)  # ms between rows
 
 
@@ -31,6 +32,7 @@ class World:
         self._rng = rng
         self._size = size
         self.rows: dict[int, Row] = {}
+        self._count = 0
         self.faults = 0.0
         self.growth = 0.0
         self._tokens = 0
@@ -43,22 +45,37 @@ class World:
         """New rows, the newest of all; some at the same moment."""
         for _ in range(count):
             self._pass(steps)
-            number = len(self.rows)
-            self.rows[number] = self._row(number, 1)
+            self._add(self.newest_ms)
 
-    def change(self, count: int) -> None:
-        """Older rows in new versions: they are the newest now."""
+    def grow_late(self, count: int) -> None:
+        """New rows that come late: a little older than the newest, and never seen before."""
+        for _ in range(count if self.rows else 0):
+            self._add(self.newest_ms - self._rng.randint(0, LATE))
+
+    def _add(self, at: int) -> None:
+        number, self._count = self._count, self._count + 1
+        self.rows[number] = self._row(number, 1, at, number % GROUPS)
+
+    def change(self, count: int, *, move: bool) -> None:
+        """Older rows in new versions: they are the newest now, and may `move` to another group."""
         for _ in range(count if self.rows else 0):
             self._pass([1, 1000, 60_000])
-            number = self._rng.randrange(len(self.rows))
-            self.rows[number] = self._row(number, self.rows[number]["v"] + 1)
+            row = self._rng.choice(list(self.rows.values()))
+            group = self._rng.choice([row["g"], row["g"], self._rng.randrange(GROUPS)])
+            new = self._row(row["id"], row["v"] + 1, self.newest_ms, group if move else row["g"])
+            self.rows[row["id"]] = new
+
+    def shrink(self, count: int) -> None:
+        """Rows are deleted."""
+        for _ in range(min(count, len(self.rows))):
+            del self.rows[self._rng.choice(list(self.rows))]
 
     def _pass(self, steps: Sequence[int]) -> None:
         """What is new is newer than the last run: rows that come late are another matter."""
         self.newest_ms = max(self.newest_ms, self.now_ms) + self._rng.choice(steps)
 
-    def _row(self, number: int, version: int) -> Row:
-        row: Row = {"id": number, "at": self.newest_ms, "v": version, "g": number % GROUPS}
+    def _row(self, number: int, version: int, at: int, group: int) -> Row:
+        row: Row = {"id": number, "at": at, "v": version, "g": group}
         row["pad"] = "x" * (number * 7 % 40)
         draw = (number * 31 + version * 17) % 12
         if draw < 4:
@@ -69,6 +86,10 @@ class World:
             row["odd"] = f"word {number}"
         if draw == 7 and number > 10:
             row["late"] = {"deep": number}
+        if draw == 8:
+            row["lines"] = [{"n": number}, {"n": f"x{version}"}, {"m": 1}][: 1 + number % 3]
+        if draw == 9:
+            row["odd"] = number % 2 == 0
         return row
 
     def __call__(self, asked: Asked) -> HttpResponse | Exception:
