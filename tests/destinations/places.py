@@ -123,7 +123,10 @@ class PostgresPlace:
 
         if self._connection is None:
             self._connection = psycopg.connect(
-                self.url, autocommit=True, options="-c TimeZone=UTC -c lock_timeout=200"
+                self.url,
+                autocommit=True,
+                options="-c TimeZone=UTC -c lock_timeout=200",
+                prepare_threshold=None,  # a table may have other columns at the next look
             )
             # JSON is compared as it is spelled.
             psycopg.types.json.set_json_loads(lambda text: bytes(text).decode(), self._connection)

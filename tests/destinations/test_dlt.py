@@ -113,6 +113,24 @@ def test_loads_of_a_generation_are_told_when_it_is_shown(opened, place):
     assert _loads(place) == ["1.1", "1.2"]
 
 
+def test_loads_that_are_not_told_count_as_the_last(opened, place):
+    """Of a replacement that was cut off only the ledger knows: no other load may have its name."""
+    session = opened()
+    state = (("cursor", "1"),)
+    words = Checkpoint(
+        load_id="20260101T000000-ab12.9",
+        run_id="r",
+        stream="other",
+        write=Append(),
+        schema=None,
+        state=state,
+    )
+    session.commit(words)
+    session.commit(loaded("1700000001.5", order(2)))
+    session.commit(loaded("1700000009.5", order(3), write=Replace(generation="g")))
+    assert session.last_dlt_load() == "1700000009.5"
+
+
 def test_merged_rows_keep_what_is_below_them_in_step(opened, place):
     """A merge finds the rows below by dlt's columns."""
     session = opened()

@@ -9,6 +9,7 @@ import traceback
 from fnmatch import fnmatch
 
 from tests.simulator.kinds import KINDS
+from tests.simulator.places import MEMORY, NAMES
 from tests.simulator.scenario import History
 
 
@@ -26,16 +27,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000, help="how many (default 2000)")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--kind", help="of streams whose names this pattern matches, as 'kids_*'")
+    parser.add_argument("--to", choices=NAMES, default=MEMORY, help="where they load to")
     told = parser.parse_args()
     kinds = [kind for kind in KINDS if fnmatch(kind.stream, told.kind or "*")]
     if told.seed is not None:
-        History(told.seed, say, kinds).play()
+        History(told.seed, say, kinds, told.to).play()
         return 0
     began, failed, played, runs = time.monotonic(), 0, 0, 0
     for seed in range(told.first, told.first + told.count):
         if time.monotonic() - began > told.minutes * 60:
             break
-        history = History(seed, kinds=kinds)
+        history = History(seed, kinds=kinds, where=told.to)
         try:
             history.play()
         except Exception:  # noqa: BLE001 (all of them are found, not the first)

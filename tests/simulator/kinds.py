@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.engine import compile_source
-from penstock.plan.source import Source
+from penstock.plan.source import Source, Stream
 
 DOCUMENTS = Path(__file__).parent / "documents"
 MANIFEST, SEVERAL = "world-manifest.yaml", "world-several.yaml"
@@ -21,7 +21,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     `above` are the streams above it, `called` is its table. A `pass` over them that was cut off is
     gone on with: what is new meanwhile in a partition that was read already is for the pass after
     it. What asks for rows that are newer than the newest one misses those of its moment that come
-    after it, so where such a thing is read nothing `grows` while it is.
+    after it, so where such a thing is read nothing `grows` while it is, nor where the newest rows
+    come first and move all others. Dispositions may take `turns` from run to run. A pass that
+    is gone on with does not see what comes `late` below a record that stays as it is.
     """
 
     stream: str
@@ -31,7 +33,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     above: tuple[str, ...] = ()
     passes: bool = False
     grows: bool = True
+    late: bool = True
     called: str = ""
+    turns: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -39,10 +43,19 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         return self.called or self.stream
 
 
+# Whose disposition changes: of what stands alone or below streams that are read in full; and of
+# what is below a cursor, where a table that is replaced would hold only what that lists.
+_ANY = ("append_since", "append_windows", "merge_since", "merge_windows", "kids_append")
+_BELOW = ("recent_append", "deep_append", "recent_pairs_append", "windows_below", "carrying_append")
+_TURNS = {
+    **dict.fromkeys((*_ANY, "pairs_append"), ("append", "merge", "replace")),
+    **dict.fromkeys(_BELOW, ("append", "merge")),
+}
 _GROUPS = ("manifest_groups",)
 _RECENT = ("manifest_recent",)
-KINDS = (
+_ALL = (
     Kind(stream="append_page", write="append", once=True),
+    Kind(stream="append_newest", write="append", once=True, grows=False),
     Kind(stream="append_cursor", write="append", once=True),
     Kind(stream="append_since", write="append"),
     Kind(stream="append_windows", write="append"),
@@ -54,9 +67,9 @@ KINDS = (
     Kind(stream="kids_append", write="append", above=("groups",)),
     Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
     Kind(stream="kids_replace", write="replace", above=("groups",)),
-    Kind(stream="recent_merge", write="merge", above=("recent",)),
+    Kind(stream="recent_merge", write="merge", above=("recent",), late=False),
     Kind(stream="recent_append", write="append", above=("recent",)),
-    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
+    Kind(stream="deep_merge", write="merge", above=("recent", "middle"), late=False),
     Kind(stream="deep_append", write="append", above=("recent", "middle")),
     Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
     Kind(stream="manifest_merge", write="merge", document=MANIFEST),
@@ -78,7 +91,14 @@ KINDS = (
         )
     ),
     *(
-        Kind(stream=name, write=write, document=SEVERAL, above=above, passes=passes)
+        Kind(
+            stream=name,
+            write=write,
+            document=SEVERAL,
+            above=above,
+            passes=passes,
+            late=name != "recent_pairs_merge",
+        )
         for name, write, above, passes in (
             ("pairs_merge", "merge", ("groups", "parities"), True),
             ("pairs_append", "append", ("groups", "parities"), False),
@@ -103,6 +123,9 @@ KINDS = (
         for write, above in (("merge", ("groups",)), ("append", ()), ("replace", ("groups",)))
     ),
 )
+KINDS = tuple(
+    msgspec.structs.replace(kind, turns=_TURNS.get(kind.stream, (kind.write,))) for kind in _ALL
+)
 
 
 @cache
@@ -111,10 +134,19 @@ def _source(document: str) -> Source:
 
 
 @cache
-def plan(kind: Kind, concurrency: int) -> Source:
-    """The plan of one kind, its parents' stream included."""
+def plan(kind: Kind, concurrency: int, write: str) -> Source:
+    """The plan of one kind, its parents' stream included, written so."""
     source = _source(kind.document)
     names = {kind.stream, *kind.above}
-    streams = tuple(s for s in source.streams if s.name in names)
+    streams = tuple(
+        _written(s, write) if s.name == kind.stream and write != kind.write else s
+        for s in source.streams
+        if s.name in names
+    )
     limits = msgspec.structs.replace(source.limits, concurrency=concurrency)
     return msgspec.structs.replace(source, streams=streams, limits=limits)
+
+
+def _written(stream: Stream, write: str) -> Stream:
+    hints = msgspec.structs.replace(stream.hints, write=write)
+    return msgspec.structs.replace(stream, hints=hints)

@@ -19,7 +19,8 @@ from typing import Any
 
 import msgspec
 from tests.simulator.kinds import KINDS, Kind, plan
-from tests.simulator.store import Hold, Kill, Row, Store, visible
+from tests.simulator.places import MEMORY, place
+from tests.simulator.store import Kill, Row
 from tests.simulator.world import VALUES, World
 from tests.support.api import Api, Asked
 from tests.support.clock import EPOCH, VirtualClock, run
@@ -76,18 +77,21 @@ class History:
         seed: int,
         tell: Callable[[str], None] = lambda _line: None,
         kinds: Sequence[Kind] = KINDS,
+        where: str = MEMORY,
     ) -> None:
         self.seed = seed
         self._tell = tell
         self.rng = random.Random(seed)
         self.kind = self.rng.choice(kinds)
-        self.store = Store()
+        self.store = place(where)
         self.world = World(
             self.rng,
             rows=self.rng.choice([0, 1, 3, 8, 20, 40]),
             size=self.rng.choice([1, 3, 5, 50]),
         )
-        self.plan = plan(self.kind, self.rng.choice([1, 2, 5, 20]))
+        self.concurrency = self.rng.choice([1, 2, 5, 20])
+        self.write = self.kind.write
+        self.versions = self.write != "merge"  # whether older ones of a row may be there
         self.sizes = Sizes(
             block=self.rng.choice([60, 300, 2000]),
             checkpoint=self.rng.choice([100, 600, 4000]),
@@ -97,6 +101,8 @@ class History:
         self.latency = self.rng.choice([0.0, 0.05, 1.0])
         self.time = EPOCH
         self.runs = 0
+        self.sessions = 0
+        self.settled = True  # whether nothing is left of the last run
         self.asked = 0
         self.over = False
         self.fresh = False
@@ -106,6 +112,12 @@ class History:
 
     def play(self) -> None:
         """Live it, and check it at every step."""
+        try:
+            self._live()
+        finally:
+            self.store.close()
+
+    def _live(self) -> None:
         for _ in range(self.rng.randint(1, 3)):
             for _ in range(self.rng.randint(0, 3)):
                 self._disturbed()
@@ -124,7 +136,7 @@ class History:
         if not self.kind.once:
             self.world.change(changed, move=not self.kind.passes)
             self.world.shrink(gone)
-        if self.kind.grows:
+        if self.kind.grows and self.kind.late:
             self.world.grow_late(late)
         self._tell(f"  {fresh} new rows, {changed} changed, {late} late, {gone} deleted")
 
@@ -148,17 +160,22 @@ class History:
     def _go(self, trouble: str, number: int) -> Ran:
         self.time = max(self.time, self.world.newest_ms / 1000) + self.rng.choice([1, 5000])
         self.world.now_ms = self.world.began_ms = int(self.time * 1000)
-        began, shown = dict(self.world.rows), len(self.store.ledger)
-        state = self.store.states.get(self.kind.stream, {})
+        began, shown = dict(self.world.rows), self.store.swaps(self.kind.stream)
+        state = self.store.state(self.kind.stream)
         passing = self.kind.passes and any(name.startswith("done/") for name in state)
         if passing and not self.fresh:
             began = self.began
         elif not passing:  # what builds anew and is cut off leaves the pass as it is
             self.began = began
+        self._turn()
+        self.versions |= self.write == "append"
         self.runs += 1
         ran = run(self._run(trouble, number))
         self.asked += ran.requests
-        how = ", anew" * self.fresh + f", only {self.select}" * bool(self.select)
+        self.settled = ran.status == "done"
+        how = (
+            f", {self.write}" + ", anew" * self.fresh + f", only {self.select}" * bool(self.select)
+        )
         faults = f"with faults {self.world.faults}"
         self._tell(f"  run {self.runs}, {trouble} at {number}, {faults}{how}: ")
         self._tell(f"    {ran.status}, {ran.requests} requests, {len(self._rows())} rows kept")
@@ -167,6 +184,16 @@ class History:
             self._check_whole(began)
         self.over = self.kind.once and (ran.status == "done" or self._was_complete())
         return ran
+
+    def _turn(self) -> None:
+        """The document may say another disposition from now on.
+
+        Rows of a slice that was merged in part would come again if they were appended.
+        """
+        write = self.rng.choice(self.kind.turns)
+        partly = self.write == "merge" and not self.settled
+        if self.rng.random() < OFTEN and not (write == "append" and partly):
+            self.write = write
 
     async def _run(self, trouble: str, number: int) -> Ran:
         """One run, and its rival if it has one."""
@@ -183,8 +210,8 @@ class History:
                     raise Kill(point)
                 case "full" if point == "commit:before":
                     raise DestinationError("no space is left on the device")
-                case "rival" if not (self.kind.once and self._was_complete()):
-                    rival = asyncio.ensure_future(self._one(self.store.open(), Events()))
+                case "rival":
+                    rival = asyncio.ensure_future(self._rival())
 
         def heard(event: Event) -> None:
             nonlocal left
@@ -197,7 +224,7 @@ class History:
 
         # A future whose run was killed is asked by nobody what came of it.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
-        first = await self._one(self.store.open(at), heard)
+        first = await self._one(at, heard)
         if rival is None:
             return first
         other = await rival
@@ -205,18 +232,33 @@ class History:
             self.over = True
         return msgspec.structs.replace(first, status=f"{first.status}, its rival {other.status}")
 
-    async def _one(self, hold: Hold, emit: Callable[[Event], None]) -> Ran:
+    async def _rival(self) -> Ran:
+        """Another run, which takes the destination over as soon as it can."""
+        if self.kind.once and self._was_complete():
+            return Ran(status="not needed")
+        return await self._one(lambda _point: None, Events())
+
+    async def _one(self, at: Callable[[str], None], emit: Callable[[Event], None]) -> Ran:
+        self.sessions += 1
+        run_id = f"{self.seed}-{self.runs}-{self.sessions}"
+        hold = self.store.open(run_id, at)
         clock = VirtualClock(start=self.time, spread=self.rng.uniform(-1, 1))
         handle = self._jumping(clock)
         api = Api(handle, latency=lambda _asked: self.latency * self.rng.random(), most=5000)
+        source = plan(self.kind, self.concurrency, self.write)
         doing = Run(
-            self.plan,
+            source,
             VALUES,
-            Options(sizes=self.sizes, select=self.select, full_refresh=self.fresh),
+            Options(
+                sizes=self.sizes,
+                select=self.select,
+                full_refresh=self.fresh,
+                dlt_columns=self.store.dlt,
+            ),
             hold,
-            run_id=f"{self.seed}-{self.runs}-{hold.epoch}",
+            run_id=run_id,
             emit=emit,
-            redactor=redactor_for(self.plan, VALUES),
+            redactor=redactor_for(source, VALUES),
             transport=api,
             clock=clock,
             workers=lambda _name: Later(lambda: self.rng.choice([0.0, 0.01, 0.5, 20.0])),
@@ -225,11 +267,13 @@ class History:
         receipts: Sequence[Receipt] = ()
         try:
             async with asyncio.timeout(MOST_SECONDS):
-                status, receipts = await doing.run()
+                try:
+                    status, receipts = await doing.run()
+                except FencedError:
+                    status = "fenced"
+                hold.close()
         except Kill as exc:
             hold.dead, status = True, f"killed at {exc}"
-        except FencedError:
-            status = "fenced"
         return Ran(status=status, receipts=receipts, requests=len(api.requests))
 
     def _jumping(self, clock: VirtualClock) -> Callable[[Asked], HttpResponse | Exception]:
@@ -251,30 +295,28 @@ class History:
         return any(r.stream == self.kind.stream and r.status == "done" for r in ran.receipts)
 
     def _rows(self) -> list[Row]:
-        return visible(self.store.tables, self.kind.table)
+        return self.store.rows(self.kind.table)
 
     def _was_complete(self) -> bool:
         """Whether a killed run had kept all rows: what is appended in full is not run again."""
-        state = self.store.states.get(self.kind.stream, {})
+        state = self.store.state(self.kind.stream)
         left = [name for name in state if name.startswith(("open/", "done/"))]
         return bool(self._rows()) and not left and len(self._rows()) >= len(self.began)
 
     def _check_always(self, began: dict[int, Row], shown: int) -> None:
         """Nothing is there twice, nothing was made up, and readers saw only what was whole."""
         rows = self._rows()
-        identity = ("id",) if self.kind.write == "merge" else ("id", "v")
+        identity = ("id", "v") if self.versions else ("id",)
         counted = Counter(tuple(row[k] for k in identity) for row in rows)
         twice = {k: n for k, n in counted.items() if n > 1}
         assert not twice, f"rows are there more than once: {twice}"
         there = [(row, self.world.rows[row["id"]]) for row in rows if row["id"] in self.world.rows]
         strange = [row for row, now in there if row["v"] == now["v"] and not _is(row, now)]
         assert not strange, f"rows differ from the API's: {strange[:3]}"
-        epochs = [entry.epoch for entry in self.store.ledger]
+        epochs = self.store.epochs()
         assert epochs == sorted(epochs), f"an older run kept something after a newer one: {epochs}"
-        if self.kind.write == "replace" or self.fresh:
-            swapped = any(
-                e.shown and e.stream == self.kind.stream for e in self.store.ledger[shown:]
-            )
+        if self.write == "replace" or self.fresh:
+            swapped = self.store.swaps(self.kind.stream) > shown
             missing = set(began) - {row["id"] for row in rows} if swapped else set()
             assert not missing, f"a table was shown that lacks {missing}"
             gone = len(rows) - len(there) if swapped else 0

@@ -194,25 +194,29 @@ class Hold:
             raise FencedError("another run took the destination over")
 
 
-def visible(tables: Mapping[str, list[Row]], name: str) -> list[Row]:
-    """The rows of a table and those below it, as records again, without what Penstock adds."""
+def visible(tables: Mapping[str, list[Row]], name: str, own: str = "_penstock") -> list[Row]:
+    """The rows of a table and those below it, as records again, without columns of its `own`."""
     children = sorted(n for n in tables if n.startswith(f"{name}__"))
     lists: dict[str, dict[str, list[tuple[int, Any]]]] = {}
     for child in children:
         field = child.removeprefix(f"{name}__")
         for row in tables[child]:
-            parent = lists.setdefault(row["_penstock_parent_id"], {})
-            parent.setdefault(field, []).append((row["_penstock_list_idx"], _item(row)))
+            parent = lists.setdefault(row[f"{own}_parent_id"], {})
+            item = _without(row, own)
+            parent.setdefault(field, []).append((row[f"{own}_list_idx"], item.get("value", item)))
     found: list[Row] = []
     for row in tables.get(name, []):
-        plain = {k: v for k, v in row.items() if not k.startswith("_penstock") and v is not None}
-        own = lists.pop(row["_penstock_id"], {}) if "_penstock_id" in row else {}
-        found.append(plain | {f: [v for _, v in sorted(items)] for f, items in own.items()})
-    assert not any(lists.values()), f"children of {name} without their parents: {lists}"
+        below = lists.pop(row[f"{own}_id"], {}) if f"{own}_id" in row else {}
+        values = {f: [v for _, v in sorted(items, key=_place)] for f, items in below.items()}
+        found.append(_without(row, own) | values)
+    assert not lists, f"children of {name} without their parents: {lists}"
     return found
 
 
-def _item(row: Row) -> Any:
-    """An item of a list as it was: a scalar, or an object with the columns that it had."""
-    plain = {k: v for k, v in row.items() if not k.startswith("_penstock") and v is not None}
-    return plain.get("value", plain)
+def _place(item: tuple[int, Any]) -> int:
+    return item[0]
+
+
+def _without(row: Row, own: str) -> Row:
+    """What a row says of the record: not the columns of its own, nor what is null."""
+    return {k: v for k, v in row.items() if not k.startswith(own) and v is not None}

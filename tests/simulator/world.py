@@ -165,7 +165,7 @@ class World:
         return [{"id": g, "at": at} for g, at in sorted(last.items()) if at >= since]
 
     def _listed(self, asked: Asked) -> list[Row]:
-        """What a request lists, in an order in which new rows come last."""
+        """What a request lists: new rows come last, unless it asks for the newest."""
         parts = asked.path.strip("/").split("/")
         if parts == ["groups"]:
             return [
@@ -192,4 +192,5 @@ class World:
             over = 0 if parts[0] == "window" else 1
             rows = [row for row in rows if row["at"] < int(until) + over]
         timely = parts[0] in {"since", "window", "range", "groups"}
-        return sorted(rows, key=lambda r: (r["at"], r["id"]) if timely else (0, r["id"]))
+        rows.sort(key=lambda r: (r["at"], r["id"]) if timely else (0, r["id"]))
+        return rows[::-1] if asked.query.get("order") == "newest" else rows

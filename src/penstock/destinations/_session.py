@@ -111,9 +111,15 @@ class SqlSession:
             return self._dlt.states_of_dlt()
 
     def last_dlt_load(self) -> str | None:
-        """Read the greatest of dlt's load ids."""
+        """Read the greatest of dlt's load ids.
+
+        Those of a generation that was never shown are only in the ledger, which would take another
+        checkpoint of such a name for one that it has.
+        """
+        query = f"SELECT max(load_id) FROM {self._at(sql.LOADS)} WHERE load_id NOT LIKE '%-%'"
         with self._engine.transaction():
-            return self._dlt.last_load()
+            found = (self._dlt.last_load(), *(text for (text,) in self._engine.rows(query)))
+        return max((text for text in found if text is not None), default=None)
 
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep the checkpoint in one transaction, unless the ledger has it already.
