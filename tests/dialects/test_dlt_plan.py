@@ -230,7 +230,7 @@ PAGINATORS = [
                                    into=Slot(place="query", path=("cursor",)))),
     ({"type": "cursor", "cursor_path": "c", "cursor_body_path": "page.after",
       "has_more_path": "more", "stop_after_empty_page": True},
-     NextToken(token=answer("c"), into=Slot(place="json", path=("page", "after")),
+     NextToken(token=answer("c"), into=Slot(place="json", path=("page", "after")), whole=True,
                stop=Stop(empty=True, more=answer("more", optional=False)))),
     ({"type": "offset", "limit": 5},
      Counter(unit="offset", into=Slot(place="query", path=("offset",)), stop=TOTAL)),

@@ -196,6 +196,7 @@ def _plain() -> Iterator[Case]:
                    base, "a", resource("b", {"params": {"sort": "name", "x": 1}}),
                    resource("c", {"path": "z"}, write_disposition="append",
                             columns={"path": {"data_type": "text"}}),
+                   resource("d", {"path": "z"}, columns={}, primary_key=""),
                    resource_defaults=defaults))  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def _one(name: str, kind: str, *values: Any, of: Parts | None = None, **hint: An
 EPOCHS: dict[str, Any] = {
     "a small number": 5, "nought": 0, "a small fraction": 7.5,
 }  # fmt: skip
+CUT = "a `precision` of whole numbers, or of instants"
 SPELLED = ["20240102T030405Z", "2024-W01-2", "2024-002", "Tue, 02 Jan 2024 03:04:05 GMT", "soon"]
 OF_1970 = "a number below a year's seconds in a column declared `timestamp`"
 
@@ -69,7 +70,21 @@ def _scalars_kept(theirs: list[Outcome], ours: list[Outcome]) -> None:
         (0, ("json", '"x"')), (1, ("json", "5")), (2, ("json", "true"))]  # fmt: skip
 
 
+def _uncut(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[0].rows("things", "v") == ["2024-01-02 03:04:05.123+00"]
+    assert ours[0].rows("things", "v") == ["2024-01-02 03:04:05.123456+00"]
+
+
+def _wide(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[0].columns("things")["v"] == "SMALLINT"
+    assert ours[0].columns("things")["v"] == "BIGINT"
+    assert ours[0].rows("things", "v") == theirs[0].rows("things", "v") == [5]
+
+
 def _typed() -> Iterator[Case]:
+    yield _one("a precision", "bigint", 5, precision=16, of={"differs": (CUT,), "check": _wide})
+    yield _one("a precision", "timestamp", "2024-01-02T03:04:05.123456Z", precision=3,
+               of={"differs": (CUT,), "check": _uncut})  # fmt: skip
     yield _one("whole numbers", "text", 1, -5, 2**62)
     yield _one("fractions", "text", 1.5, -0.25)
     yield _one("texts of numbers", "double", "1.5", "2")

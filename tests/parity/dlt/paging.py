@@ -150,6 +150,9 @@ def _counted_odd() -> Iterator[Case]:
     yield _case("page ended by maximum and not by an empty page", 1,
                 {**numbered, "total_path": None, "maximum_page": 4, "stop_after_empty_page": False},
                 pages_of_four)  # fmt: skip
+    yield _case("page with empty paths of a total and of more", 0,
+                {"type": "page_number", "total_path": "", "has_more_path": ""},
+                _page_api("query", "no total", "", 0), law=True)  # fmt: skip
     yield from _empty_first()
 
 
@@ -235,6 +238,15 @@ def _cursor_odd() -> Iterator[Case]:
     yield _case("cursor that is the last record's id", 0,
                 {"type": "cursor", "cursor_path": "data[-1].id", "cursor_param": "after"},
                 last_of_page)  # fmt: skip
+
+    def search_after(ask: Ask) -> Reply:
+        start = int(asked(ask, "", "search_after", [0])[0])
+        held = [{**p, "sort": [p["id"], "x"]} for p in posts(ask.round)[start : start + 8]]
+        return answer(held)
+
+    yield _case("cursor that is a list in the body", 1,
+                {"type": "cursor", "cursor_path": "data[-1].sort",
+                 "cursor_body_path": "search_after"}, search_after)  # fmt: skip
 
     def by_header(ask: Ask) -> Reply:
         start = ask.number("cursor")

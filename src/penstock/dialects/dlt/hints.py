@@ -38,6 +38,7 @@ _TYPES: dict[str, ColumnType] = {
     "date": "date",
     "time": "time",
 }
+_UNCUT = ("bigint", "timestamp", "timestamp_ntz")
 _COLUMN_KEYS = (
     "name", "data_type", "nullable", "precision", "scale", "timezone", "hard_delete",
     "dedup_sort", "description", "primary_key", "merge_key",
@@ -61,8 +62,8 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     expand(node)
     _without_functions(ctx, node)
     columns = _columns(ctx, node.get("columns"))
-    primary = ctx.texts(node.get("primary_key")) or _flagged(node, "primary_key")
-    merge_key = ctx.texts(node.get("merge_key")) or _flagged(node, "merge_key")
+    primary = _key(ctx, node, "primary_key")
+    merge_key = _key(ctx, node, "merge_key")
     nesting, nesting_at = _nesting(ctx, node.get("nesting"))
     said = node.get("write_disposition")
     write, strategy = _write(ctx, said)
@@ -88,6 +89,12 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         max_nesting=ctx.whole(node.get("max_table_nesting")),
         contract=_contract(ctx, node.get("schema_contract")),
     )
+
+
+def _key(ctx: Context, node: Node, name: str) -> tuple[str, ...]:
+    """The fields of a key; an empty name is none."""
+    named = tuple(field for field in ctx.texts(node.get(name)) if field)
+    return named or _flagged(node, name)
 
 
 def _without_functions(ctx: Context, node: Node) -> None:
@@ -337,17 +344,24 @@ def _column(ctx: Context, name: str, node: Node) -> Column:
         node.get(key)
     dedup = ctx.choice(node.get("dedup_sort"), ("asc", "desc"), "")
     said = node.get("data_type")
-    kind = ctx.choice(said, tuple(_TYPES), "text") if said is not None else None
+    typed = said is not None and said.value is not None
+    kind = ctx.choice(said, tuple(_TYPES), "text") if typed else None
     declared = _TYPES[kind] if kind is not None else None
-    if declared == "timestamp" and not ctx.flag(node.get("timezone"), default=True):
+    zoned, precision = node.get("timezone"), node.get("precision")
+    if declared == "timestamp" and not ctx.flag(zoned, default=True):
         declared = "timestamp_ntz"
-    node.get("timezone")
+    elif zoned is not None and zoned.value is False:
+        hint = 'add "data_type": "timestamp"'
+        ctx.gap(zoned, f"timezone of the column {name!r} is honoured with a data_type", hint)
+    if precision is not None and declared in _UNCUT:
+        message = f"precision of the column {name!r} is not honoured: no value is cut"
+        ctx.gap(precision, message)
     scale = ctx.whole(node.get("scale"))
     return Column(
         name=name,
         type=declared,
         nullable=ctx.flag(node.get("nullable"), default=True),
-        precision=ctx.whole(node.get("precision")),
+        precision=ctx.whole(precision),
         scale=0 if kind == "wei" and scale is None else scale,
         hard_delete=ctx.flag(node.get("hard_delete"), default=False),
         dedup_sort="asc" if dedup == "asc" else "desc" if dedup == "desc" else None,

@@ -150,7 +150,7 @@ def _size(ctx: Context, held: _Entries, *, native: bool = False) -> PageSize | N
 
 def _more(ctx: Context, held: _Entries) -> Expr | None:
     node = held.get("has_more_path")
-    if node is None or node.value is None:
+    if node is None or not node.value:
         return None
     return answer_value(ctx, node, "has_more", optional=False)
 
@@ -227,7 +227,9 @@ def _cursor(ctx: Context, node: Node, held: _Entries) -> Pagination:
         ctx.warn("link-as-cursor", message, path, f"write {hint}", edits=edits)
         return NextLink(link=token, size=_size(ctx, held), stop=stop)
     into = _into(ctx, held, "cursor_param", "cursor_body_path", "cursor")
-    return NextToken(token=token, into=into, size=_size(ctx, held), stop=stop)
+    # What a search goes on after is a list, in the body, in some APIs.
+    whole = into.place == "json"
+    return NextToken(token=token, into=into, whole=whole, size=_size(ctx, held), stop=stop)
 
 
 def _offset(ctx: Context, node: Node, held: _Entries) -> Pagination:
@@ -235,7 +237,7 @@ def _offset(ctx: Context, node: Node, held: _Entries) -> Pagination:
         hint = f"write {pairs(type='offset', limit=100)}"
         ctx.missing(node, "limit", "an offset paginator", hint)
     total = held.get("total_path")
-    says_none = total is not None and total.value is None
+    says_none = total is not None and not total.value
     claimed = None if says_none else answer_value(ctx, total, "total", optional=total is None)
     start = held.get("offset")
     return Counter(
@@ -250,7 +252,7 @@ def _offset(ctx: Context, node: Node, held: _Entries) -> Pagination:
 def _page_number(ctx: Context, node: Node, held: _Entries) -> Pagination:
     total = held.get("total_path")
     claimed = None
-    if total is not None and total.value is not None:
+    if total is not None and total.value:
         claimed = answer_value(ctx, total, "total", optional=False)
     base, page = held.get("base_page"), held.get("page")
     begins = page is not None and page.value is not None

@@ -140,8 +140,9 @@ def _merged(ctx: Context, name: str, item: Node, own: Node, default: Node | None
         both = key in {"params", "json"} and key in inner
         inner[key] = _overlaid(inner[key], child) if both else child
     entries = {**base, **own.mapping}
-    if "columns" in base and "columns" in own.mapping:
-        entries["columns"] = overlaid_columns(base["columns"], own.mapping["columns"])
+    declared = own.mapping.get("columns")
+    if "columns" in base and declared is not None and declared.value:  # none are no columns
+        entries["columns"] = overlaid_columns(base["columns"], declared)
     merged = Node(entries, item.document, line=item.line, column=item.column, path=item.path)
     whole = Node(
         inner, endpoint.document, line=endpoint.line, column=endpoint.column, path=endpoint.path
