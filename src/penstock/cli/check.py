@@ -61,7 +61,7 @@ def check(
 def _checked(app: App, spec: str) -> Checked:
     checked = Checked(spec=spec)
     try:
-        _compiled(app, checked, app.compile(spec))
+        _compiled(app, checked, app.compile(spec, whole=True))
     except PlanError as exc:
         checked.found = exc.diagnostics
     _show(app, checked)

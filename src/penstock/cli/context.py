@@ -44,13 +44,21 @@ class App:
         return self._engine
 
     def compile(
-        self, spec: str, values: Mapping[str, JsonValue] | None = None, load: Loads | None = None
+        self,
+        spec: str,
+        values: Mapping[str, JsonValue] | None = None,
+        load: Loads | None = None,
+        *,
+        whole: bool = False,
     ) -> Compiled:
         """Find and compile a document, with its code executed as far as the user allows it.
 
-        With `load` a script may wait for what it asks to be loaded.
+        With `load` a script may wait for what it asks to be loaded; with `whole` all that it loads
+        is looked at.
         """
         more: dict[str, Any] = {"arguments": self.arguments_of(spec)} if self.arguments else {}
+        if whole and Path(spec).suffix in _SCRIPTS:
+            more["whole"] = True
         if load is not None and Path(spec).suffix == ".py":
             return self.engine.compile_source(spec, values, load=load, **more)
         if self.components is not None:

@@ -163,6 +163,7 @@ class Engine(Protocol):
         components: Path | None = None,
         load: Loads | None = None,
         arguments: Sequence[str] = (),
+        whole: bool = False,
     ) -> Compiled:
         """Find and compile a document; `load` does what a script waits for."""
 

@@ -46,7 +46,9 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
         return _airbyte(document, values)
     if dlt.sniff(document):
         compiled = dlt.compile_document(document, values)
-        return msgspec.structs.replace(compiled, target=document.target)
+        beside = [dlt.compile_document(other, values) for other in document.others]
+        said = dict.fromkeys(d for one in (compiled, *beside) for d in one.diagnostics)
+        return msgspec.structs.replace(compiled, target=document.target, diagnostics=tuple(said))
     document.say(
         "error",
         "no-dialect",

@@ -270,7 +270,8 @@ class Document:
 
     `repairs` are the edits that would silence each warning about something read as it is meant.
     `more` are further configurations of a script, each with resources that are called as others.
-    A script that was answered from what it has loaded is `loaded`: nothing of it is left to do.
+    `others` are what a script loads to other places, where all of it is wanted. A script that was
+    answered from what it has loaded is `loaded`: nothing of it is left to do.
     """
 
     def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
@@ -285,6 +286,7 @@ class Document:
         self.root = Node(Unreadable(), self)
         self.more: list[Node] = []
         self.loaded = False
+        self.others: list[Document] = []
         self.target: Target | None = None
         self.pipeline: Pipeline | None = None
         self.components: Path | None = None

@@ -32,7 +32,8 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     `section/name` it is looked for where values of a source of that name stand. `nearest` gives the
     first of several such names that has a value. `loader` loads what a script builds while it
     waits, where it asks for what it has loaded; `outside` is what it asks an API through meanwhile.
-    `arguments` are those of its command line.
+    `arguments` are those of its command line. With `whole` all that it loads is wanted, also to
+    other places than the first.
     """
 
     inside_text: bool = False
@@ -41,6 +42,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     outside: Door | None = None
     loader: Loader | None = None
     arguments: tuple[str, ...] = ()
+    whole: bool = False
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,5 +350,6 @@ def _run(document: Document, script: Script, code: Code) -> bool:
         loader=code.loader,
         outside=code.outside,
         arguments=code.arguments,
+        whole=code.whole,
     )
     return execute(document, script, around)

@@ -83,13 +83,15 @@ def compile_source(  # noqa: PLR0913 (what a call says of its source)
     components: Path | None = None,
     load: Loads | None = None,
     arguments: Sequence[str] = (),
+    whole: bool = False,
 ) -> Compiled:
     """Find and compile a document: a file, `module:attribute`, or a bundled connector's name.
 
     A script that is named is executed where its text does not say everything; code inside a text
     only with `allow_code`. `components` are the classes of a manifest, where they do not stand in
     the components.py beside it. A script that asks for what it has loaded has `load` do it while it
-    is executed; then there is no plan left. `arguments` are those of its command line.
+    is executed; then there is no plan left. `arguments` are those of its command line. With `whole`
+    what it loads to further places is compiled too, for what is to say about it.
 
     Raises:
         PlanError: there is no such document, or it cannot be read at all.
@@ -102,7 +104,9 @@ def compile_source(  # noqa: PLR0913 (what a call says of its source)
         from penstock.engine import answering  # noqa: PLC0415 (few calls answer)
 
         loader = answering.Loader(load, values)
-    given = _executing(values or {}, allow_code=allow_code, loader=loader, arguments=arguments)
+    given = _executing(
+        values or {}, allow_code=allow_code, loader=loader, arguments=arguments, whole=whole
+    )
     with given as code:
         document = dialects.load(spec, code)
     document.components = components
@@ -134,6 +138,7 @@ def _executing(
     allow_code: bool,
     loader: Loader | None = None,
     arguments: Sequence[str] = (),
+    whole: bool = False,
 ) -> Iterator[Code]:
     """Which code may be executed, with what it asks of its surroundings meanwhile."""
     from penstock.dialects.loading import Code  # noqa: PLC0415 (part of loading late)
@@ -147,6 +152,7 @@ def _executing(
             loader=loader,
             outside=outside,
             arguments=tuple(arguments),
+            whole=whole,
         )
 
 

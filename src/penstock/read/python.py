@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mappi
 from concurrent.futures import Future
 from contextlib import suppress
 from itertools import chain
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,6 +36,19 @@ _LOOK = 1.0  # seconds between looks at whether the run still goes on
 BATCH = 500  # records of a class that come as one page
 
 
+class Inner(Protocol):
+    """What reads other streams of the source."""
+
+    @property
+    def contexts(self) -> list[StreamContext]:
+        """These streams, and those above them."""
+        ...
+
+    def parts(self) -> AsyncGenerator[Part, None]:
+        """Everything that they give."""
+        ...
+
+
 class Doorway:
     """The run as the classes of one stream see it; every method blocks its worker thread.
 
@@ -47,7 +60,7 @@ class Doorway:
         asker: Asker,
         context: StreamContext,
         kept: dict[object, object],
-        read: Callable[..., AsyncGenerator[Part, None]],
+        read: Callable[..., Inner],
     ) -> None:
         self.values: Mapping[str, JsonValue] = context.settings.values
         self.kept = kept
@@ -100,8 +113,12 @@ class Doorway:
             )
 
     def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
-        """The records of other streams of the source, read at once, each with its slice."""
-        parts = self._read(*streams)
+        """The records of other streams of the source, read at once, each with its slice.
+
+        What they ask and find is counted with what this stream does.
+        """
+        inner = self._read(*streams)
+        parts = inner.parts()
         try:
             while (part := self._wait(_next(parts))) is not None:
                 if isinstance(part, SliceLost):
@@ -110,6 +127,8 @@ class Doorway:
                     yield from ((part.slice, jsontext.decode(r)) for r in part.records)
         finally:
             self._wait(parts.aclose())
+            for context in inner.contexts:
+                self._context.tally.take(context.tally, context.stream.records.path)
 
     def allows(self, url: str) -> bool:
         """Whether the document, or the user, names the origin of a URL."""

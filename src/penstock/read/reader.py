@@ -159,12 +159,11 @@ class Reader:
         found.open()
         return found
 
-    def _others(self, *streams: str) -> AsyncGenerator[Part, None]:
-        """The parts of other streams, which a class of the document's own reads."""
+    def _others(self, *streams: str) -> Reader:
+        """What reads other streams, for a class of the document's own."""
         nest = self._nest
         settings = msgspec.structs.replace(nest.settings, loaded=frozenset(streams), fresh=True)
-        inner = Reader(nest.source, settings, self._asker, state={}, emit=_unheard)
-        return inner.parts()
+        return Reader(nest.source, settings, self._asker, state={}, emit=_unheard)
 
     def stop(self) -> None:
         """Ask nothing more; what was handed out stays, and `parts` ends."""
@@ -274,7 +273,7 @@ class Reader:
 
     async def _told(self, stream: str, path: Keys | Glob | None) -> AsyncIterator[str]:
         """The names that a helper stream gives."""
-        async with aclosing(self._others(stream)) as parts:
+        async with aclosing(self._others(stream).parts()) as parts:
             async for part in parts:
                 if isinstance(part, SliceLost):
                     raise part.error

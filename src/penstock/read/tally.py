@@ -8,6 +8,8 @@ import msgspec
 
 from penstock.errors import Error
 from penstock.events import Failure, Note
+from penstock.plan.records import RecordPath
+from penstock.read.decode import misplaced
 
 
 def failure(error: Error, where: str) -> Failure:
@@ -45,6 +47,7 @@ class Tally(msgspec.Struct, kw_only=True):
     notes: dict[str, Note] = msgspec.field(default_factory=dict)
     detected: dict[str, None] = msgspec.field(default_factory=dict)
     failures: list[Failure] = msgspec.field(default_factory=list)
+    misread_inside: bool = False  # a stream that was read for this one
 
     @property
     def path_absent(self) -> bool:
@@ -54,7 +57,22 @@ class Tally(msgspec.Struct, kw_only=True):
     @property
     def misread(self) -> bool:
         """Whether rows stood in answers, and the record path in none of them."""
-        return self.path_absent and bool(self.rows_elsewhere)
+        return self.misread_inside or (self.path_absent and bool(self.rows_elsewhere))
+
+    def take(self, inner: Tally, path: RecordPath) -> None:
+        """Count what a stream did that was read for this one; its records are at `path`."""
+        self.requests += inner.requests
+        self.bytes += inner.bytes
+        self.retries += inner.retries
+        self.waited += inner.waited
+        self.prefetch_wasted += inner.prefetch_wasted
+        self.mended += inner.mended
+        self.detected |= inner.detected
+        self.notes |= inner.notes
+        self.misread_inside |= inner.misread
+        if inner.path_absent:
+            text = f"{misplaced(path, inner.rows_elsewhere)}: no row of it was loaded"
+            self.note("record-path-empty", text)
 
     def note(self, code: str, message: str) -> bool:
         """Keep a warning, once for each code and message; says whether it is new."""

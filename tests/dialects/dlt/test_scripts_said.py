@@ -348,6 +348,29 @@ def test_a_plain_script_is_not_executed(tmp_path):
     assert found.diagnostics == ()
 
 
+def test_all_pipelines_of_a_script_are_checked(tmp_path):
+    """Where all of it is wanted nothing is passed over, and what is wrong is told of each."""
+    script = """
+        def source(kind):
+            return rest_api_source({"client": {"base_url": "https://a.test", "auth": kind},
+                                    "resources": ["users"]})
+        dlt.pipeline("p").run(source(None))
+        dlt.pipeline("q").run(source({"type": "bearr"}))
+        dlt.pipeline("p").run(source({"type": "basik"}))
+        dlt.pipeline("r").run(source({"type": "bearr"}))
+    """
+    only = said(compiled(tmp_path, script))
+    assert [line for line in only if line.startswith("error")] == [
+        "error[unknown-value] 7: there is no auth 'basik'"
+    ]
+    told = said(compiled(tmp_path, script, whole=True))
+    assert sorted(told) == [
+        "error[unknown-value] 6: there is no auth 'bearr'",
+        "error[unknown-value] 7: there is no auth 'basik'",
+        "error[unknown-value] 8: there is no auth 'bearr'",
+    ]
+
+
 def test_what_a_script_prints_leaves_stdout_alone(tmp_path, capsys):
     """Stdout is for data; what a script says goes to people."""
     assert compiled(tmp_path, SOURCE + "print('hello')\ndlt.run(source)\n").ok

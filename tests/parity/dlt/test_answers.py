@@ -533,3 +533,44 @@ def test_a_name_that_no_run_of_a_script_has_is_an_error(
     told = capsys.readouterr().err
     assert "no stream is called 'user_b'" in told
     assert "did you mean 'users_b'?" in told
+
+
+JOINED = """
+pipeline.run(rest_api_source({
+    "client": {"base_url": "BASE", "paginator": "single_page"},
+    "resources": [
+        {"name": "first", "table_name": "users", "endpoint": "a/users"},
+        {"name": "second", "table_name": "users", "endpoint": "b/users"},
+    ],
+}))
+"""
+
+
+def test_a_receipt_counts_what_joined_resources_ask(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Several resources of one table are one stream: its requests are theirs."""
+    monkeypatch.chdir(tmp_path)
+    ours(JOINED, stages[1], "--json")
+    (receipt,) = json.loads(capsys.readouterr().out)["streams"]
+    assert (receipt["name"], receipt["rows"]) == ("first+second", 6)
+    assert receipt["requests"] == len(stages[1].heard) == 2
+    assert receipt["bytes"] > 0
+
+
+def test_a_receipt_tells_what_joined_resources_lack(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """A record path that is in no answer of one of them is a warning of the stream."""
+    monkeypatch.chdir(tmp_path)
+    wrong = JOINED.replace('"b/users"', '{"path": "b/users", "data_selector": "nothing"}')
+    ours(wrong, stages[1], "--json")
+    (receipt,) = json.loads(capsys.readouterr().out)["streams"]
+    assert [warning["code"] for warning in receipt["warnings"]] == ["record-path-empty"]
+    assert "the record path 'nothing' is in none of the answers" in str(receipt["warnings"])

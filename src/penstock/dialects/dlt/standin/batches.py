@@ -66,11 +66,7 @@ class Batches:
             raise
 
     def _read(self, built: Built) -> Document:
-        given = self._document
-        document = Document(file=given.file, kind=given.kind, text=given.text)
-        document.body = given.body
-        fill(document, Reader(document, given.file), built)
-        return document
+        return document_of(self._document, built)
 
     @contextmanager
     def _paused(self) -> Iterator[None]:
@@ -90,6 +86,14 @@ def _in_a_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def document_of(script: Document, built: Built) -> Document:
+    """A document of its own for a part of what a script built."""
+    made = Document(file=script.file, kind=script.kind, text=script.text)
+    made.body = script.body
+    fill(made, Reader(made, script.file), built)
+    return made
 
 
 def fill(document: Document, reader: Reader, built: Built) -> None:

@@ -83,6 +83,12 @@ class Choice:
         plain = [v for v in self.names.values() if _is_resources(v) or _is_config(v)]
         return self._from(plain[0]) if plain else None
 
+    def elsewhere(self) -> list[Built]:
+        """What the script loads to other places than the first."""
+        runs = self.record.runs
+        places = dict.fromkeys(run.place for run in runs if run.place != runs[0].place)
+        return [built_of([r for r in runs if r.place == place]) for place in places]
+
     def _from(self, value: Any) -> Built:
         """The configuration of something that the script holds."""
         if callable(value) and not isinstance(value, (DltResource, DltSource)):

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.assemble import assemble
-from penstock.dialects.dlt.standin.batches import Batches, fill
+from penstock.dialects.dlt.standin.batches import Batches, document_of, fill
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
@@ -89,7 +89,8 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     `lookup` gives the value of a name, `nearest` the first of several names that has one. With a
     `loader` the script is answered from what it has loaded: what it asked for by then is loaded
     while it waits. What it asks an API itself goes through `outside`. `arguments` are what its
-    command line says behind its own name.
+    command line says behind its own name. With `whole` all of its runs are read, and not only those
+    to the first place.
     """
 
     lookup: Lookup = nothing_known
@@ -97,6 +98,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     loader: Loader | None = None
     outside: Door | None = None
     arguments: tuple[str, ...] = ()
+    whole: bool = False
 
 
 _ALONE = Around()
@@ -111,7 +113,7 @@ def execute(document: Document, script: Script, around: Around = _ALONE) -> bool
         Error: the loader could not begin.
     """
     Known.begin(around.lookup, around.nearest)
-    execution = _Execution(document, script, record.begin(), around.arguments)
+    execution = _Execution(document, script, record.begin(), around)
     execution.record.outside = around.outside
     if around.loader is not None and script.attribute is None:
         execution.answer_from(around.loader)
@@ -138,11 +140,11 @@ class _Execution:
         document: Document,
         script: Script,
         done: record.Record,
-        arguments: tuple[str, ...] = (),
+        around: Around,
     ) -> None:
         self.document = document
         self.script = script
-        self.arguments = arguments
+        self.around = around
         self.record = done
         self.reader = Reader(document, script.file)
         self.failed = False
@@ -162,7 +164,7 @@ class _Execution:
         folder = Path(script.file).resolve().parent
         with (
             installed(folder, module if script.main else None) as made,
-            _arguments(script.file, self.arguments),
+            _arguments(script.file, self.around.arguments),
         ):
             known = {"__file__": script.file, "__builtins__": importing(made)}
             vars(module).update(helpers(text), **known)
@@ -190,7 +192,10 @@ class _Execution:
     def _built(self, module: ModuleType) -> Built | None:
         choice = Choice(self.record, vars(module))
         built: Built | None = self._guarded(lambda: choice.named(self.script.attribute))
-        if choice.others:
+        if self.around.whole and self.script.attribute is None and self.record.runs:
+            beside = self._guarded(choice.elsewhere) or []
+            self.document.others = [document_of(self.document, one) for one in beside]
+        elif choice.others:
             message = "the script builds several sources; the first one is taken"
             place = self.reader.place(choice.others[0]) or self._start()
             hint = f"name a function, a variable or a pipeline: {Path(self.script.file).name}:NAME"
