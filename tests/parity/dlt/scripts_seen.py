@@ -107,9 +107,47 @@ if __name__ == "__main__":
     pipeline.run([orders().add_map(lambda row: {**row, "first": first["name"]}), lines(ids)])
 """
 
+
+def soql(ask: Ask) -> Any:
+    """Accounts two by two; the next page is named by its path."""
+    start = int(ask.path.rpartition("-")[2]) if "-" in ask.path else 0
+    found: dict[str, Any] = {"records": rows(start + 1, min(start + 2, 4 + ask.round))}
+    if start + 2 < 4 + ask.round:
+        found["nextRecordsUrl"] = f"/query/more-{start + 2}"
+    return found
+
+
+RELATIVE = """
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import JSONLinkPaginator
+
+os.environ["SOURCES__HOST"] = "BASE"
+
+class Accounts:
+    def __init__(self, host):
+        link = JSONLinkPaginator("nextRecordsUrl")
+        self.client = RESTClient(base_url=host, paginator=link, data_selector="records")
+
+    def pages(self):
+        yield from self.client.paginate("/query")
+
+    def resource(self):
+        @dlt.resource(name="accounts", primary_key="id", write_disposition="merge")
+        def load():
+            yield from self.pages()
+        return load
+
+@dlt.source
+def accounts(host: str = dlt.config.value):
+    return [Accounts(host).resource()]
+"""
+
 SEEN: dict[str, Written] = {
     "failures caught by the library's names": Written(
         text=CAUGHT, api=shop, source="[notes(), missing()]"
+    ),
+    "links relative to a base that is a value": Written(
+        text=RELATIVE, api=soql, source="accounts()"
     ),
     "a source, then parts of it": Written(text=PARTS, api=shop),
     "a resource under another name": Written(text=CALLED, api=shop),

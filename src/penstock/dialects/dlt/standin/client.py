@@ -128,7 +128,7 @@ class RESTClient:
     def request(self, path: str = "", method: str = "GET", **kwargs: Any) -> Any:
         """The answer to one request, whatever its status."""
         run = door()
-        asked = self._asked(path, method, **kwargs)
+        asked = self._asked(run, path, method, **kwargs)
         with entered(run):
             return _hooked(self._sent(asked, run, kwargs), asked.hooks)
 
@@ -165,7 +165,7 @@ class RESTClient:
         pages = paginator if paginator is not None else copy.deepcopy(self.paginator)
         pages = live(pages, run)
         asked = self._asked(
-            path, method, params=params, json=json, auth=auth, headers=headers, data=data,
+            run, path, method, params=params, json=json, auth=auth, headers=headers, data=data,
             hooks={"response": [_refuse_failed], **(hooks or {})},
         )  # fmt: skip
         selector = data_selector or self.data_selector
@@ -189,14 +189,15 @@ class RESTClient:
             if not pages.has_next_page:
                 return
 
-    def _asked(self, path: str, method: str, **given: Any) -> Asked:
+    def _asked(self, run: Door, path: str, method: str, **given: Any) -> Asked:
         if given.get("json") and given.get("data"):
             raise ValueError("a request has a body of json or of data, not of both")
         given["headers"] = {**(self.headers or {}), **(given.get("headers") or {})}
         given["auth"] = given.get("auth") or self.auth
         for name in ("params", "json"):  # paginators write into these
             given[name] = copy.copy(given.get(name))
-        return Asked(method.upper(), joined(self.base_url, path), **given)
+        url = real(joined(self.base_url, path), run.values)  # relative links are joined to it
+        return Asked(method.upper(), str(url), **given)
 
     def _sent(self, asked: Asked, run: Door, settings: Mapping[str, Any]) -> Any:
         prepared = asked.ready(self.session, run)
