@@ -82,9 +82,12 @@ class ExactLane:
     def _add_with_rollback(self, value: Any, record: bytes | msgspec.Raw, segment: Segment) -> None:
         marks = {table.name: table.rows for table in self._tree.tables}
         self._record = record, segment.origin
+        self._tree.settled()
+        before = self._tree.mark()
         try:
             self._add(value, segment.extras)
         except DiscardRow as why:
+            self._tree.prune(before)
             self.left_out.append((record, self._out(why)))
             for table in self._tree.tables:
                 _truncate(table, marks.get(table.name, 0))
@@ -153,10 +156,11 @@ class ExactLane:
 
     def _element_with_rollback(self, element: Any, table: TableState, row: int) -> None:
         """An element of a list, and all below it, unless the contract keeps it out."""
-        marks = {one.name: one.rows for one in self._tree.tables}
+        marks, before = {one.name: one.rows for one in self._tree.tables}, self._tree.mark()
         try:
             self._element(element, table.record, row)
         except DiscardRow as why:
+            self._tree.prune(before)
             self._rows_out.append(self._out(why))
             for one in self._tree.tables:
                 if one is table or _below(one, table):

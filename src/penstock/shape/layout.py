@@ -76,6 +76,12 @@ class Layout:
             self.first.add(column.node.path)
         self.pieces.append(Piece(column.name, column.node.path, leaf=column))
 
+    def remove(self, column: ColumnState) -> None:
+        """Let go of a flat column."""
+        if not column.variant:
+            self.first.discard(column.node.path)
+        self.pieces = [piece for piece in self.pieces if piece.leaf is not column]
+
     def struct(self, base: str, path: tuple[str, ...], lists: Sequence[TableState]) -> Piece:
         """The struct at `path`, or that in lists there; new or known."""
         found = self._structs.get((path, len(lists)))

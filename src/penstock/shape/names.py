@@ -65,6 +65,10 @@ class Names:
         """Mark `name` as taken."""
         self._taken.add(name)
 
+    def free(self, name: str) -> None:
+        """Mark `name` as free again."""
+        self._taken.discard(name)
+
     def take(self, name: str, source: str) -> str:
         """Take `name` for `source`, or where it is taken a name of its own for that source."""
         while name in self._taken:

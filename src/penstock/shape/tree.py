@@ -235,6 +235,8 @@ class Tree:
         self.table_names = names.Names()
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
+        self._grown: list[ColumnState | TableState] = []
+        """Columns and tables that came since the last call of `settled`, the newest last."""
         self.begun: Callable[[TableState], None] = lambda _table: None
         """Called with each child table that records show for the first time."""
         self.root = self._new_table(
@@ -330,6 +332,36 @@ class Tree:
         node.table.layout.first.add(node.path)
         node.settle()
 
+    def settled(self) -> None:
+        """What there is by now stays."""
+        self._grown.clear()
+
+    def mark(self) -> tuple[int, int]:
+        """How far the tree has grown, for `prune`."""
+        return len(self._grown), len(self.tally.changes)
+
+    def prune(self, mark: tuple[int, int]) -> None:
+        """Take out what has grown since `mark`, as if the records since then had not come."""
+        grown, changes = mark
+        if len(self._grown) == grown:
+            return
+        for one in reversed(self._grown[grown:]):
+            if isinstance(one, ColumnState):
+                _remove_column(one)
+            else:
+                self._remove_table(one)
+        del self._grown[grown:], self.tally.changes[changes:]
+        self.version += 1
+
+    def _remove_table(self, table: TableState) -> None:
+        self.tables.remove(table)
+        self.table_names.free(table.name)
+        assert table.parent is not None, "the root is not grown"
+        node = table.parent.record
+        for key in table.path:
+            node = node.fields[key] if node.fields else node
+        node.items = None
+
     def objects(self, node: Node) -> dict[str, Node]:
         """The fields of the objects found at `node`; from now on it is known to hold objects."""
         if node.fields is None:
@@ -367,6 +399,7 @@ class Tree:
             taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
             column = ColumnState(node, taken, kind, variant=variant)
             table.layout.add(column)
+            self._grown.append(column)
             if taken != wanted:
                 self._renamed(column, wanted)
         table.columns.append(column)
@@ -411,6 +444,7 @@ class Tree:
             table.record.top = node.top or node
         node.items = table
         if not fold and name is None:
+            self._grown.append(table)
             self.begun(table)
         return table
 
@@ -478,6 +512,19 @@ class Tree:
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
         loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
         return TableColumn(name=name, type=kind, nullable=loadless)
+
+
+def _remove_column(column: ColumnState) -> None:
+    node, table = column.node, column.node.table
+    table.columns.remove(column)
+    table.layout.remove(column)
+    table.names.free(column.name)
+    table.unseen.pop(column.name, None)
+    if column.variant:
+        del node.variants[column.type]
+    else:
+        node.main = None
+        node.settle()
 
 
 def _wanted(node: Node, kind: ColumnType, *, variant: bool) -> str:

@@ -161,6 +161,10 @@ class _Made:
         where: list[Any] = ["query", "of"]
         if way in {"path", "resolve"}:
             tail = rng.choice(["", "", "/list"])
+            if "data_selector" not in endpoint and spec["pages"]["kind"] == "offset":
+                tail = (
+                    "/list"  # one thing is no page: dlt counts what was asked, Penstock what came
+                )
             where = ["path", 0]
             endpoint["path"] = f"{stem}/{bound}{tail}"
             if way == "resolve":

@@ -27,6 +27,7 @@ LAG = "records within the `lag` that did not change"
 CLEAR = "documents dlt refuses, whose meaning is clear"
 DIGITS = "a number with more digits than a double holds"
 SCALAR = "a scalar in a column that is declared `json`"
+TRACE = "a row that a contract leaves out, and that has new fields"
 KEYS = "`NOT NULL` of keys"
 BELOW = "a contract of columns, in the load that makes a child table"
 LEVELS = "`max_table_nesting` beside a contract of columns"
@@ -39,6 +40,7 @@ AHEAD = "pages asked for ahead where `row_order` may end the reading"
 REFUSED = {
     "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
     "did not receive any data": KEYS,
+    "'list' object has no attribute 'update'": CLEAR,  # a form as a list of pairs
     "object has no attribute 'items'": CLEAR,  # columns of nested hints as a list
     "Value too large for defined data type": CLASS,  # a number in a column of instants
     "Cannot coerce type": CLASS,  # into a variant column, which has a type of its own
@@ -56,10 +58,16 @@ ROWS = {
     LAG,
     CLEAR,
     DIGITS,
+    SCALAR,
+    TRACE,
     KEYS,
     BELOW,
     LEVELS,
     NULLS,
+    TOKEN,
+    SHARED,
+    ORDER,
+    AHEAD,
 }
 
 
@@ -145,6 +153,7 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
     for name in set(their) & set(our):
         a, b = _columns(their[name], our[name], rows)
         their[name], our[name] = _classes(*_scalars(scenario["config"], name, a, b, rows), rows)
+        their[name] = _traceless(scenario["config"], name, their[name], our[name], rows)
     our = _allowed(scenario["config"], their, our, rows)
     grown = _grown(scenario["config"])
     lagged = _lagged(scenario["config"])
@@ -328,6 +337,25 @@ def _short(name: str, fresh: set[str], rows: set[str]) -> str:
 
 
 # Values of several classes in one field.
+
+
+def _traceless(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -> Any:
+    """Theirs without the columns of rows left out; ours where such a column has left out more."""
+    bound = {n for entity in ("columns", "data_type") for n, mode in _modes(config, entity)
+             if mode == "discard_row"}  # fmt: skip
+    if name not in bound and not _below(name, bound):
+        return their
+    more = {c for c in set(their["columns"]) - set(our["columns"])
+            if all(row.get(c) is None for row in their["rows"])}  # fmt: skip
+    other = [c for c in set(their["columns"]) & set(our["columns"])
+             if their["columns"][c] != our["columns"][c]]  # fmt: skip
+    rows.update([TRACE] if more or other else [])
+    if other:
+        return our
+    return {
+        "columns": {c: kind for c, kind in their["columns"].items() if c not in more},
+        "rows": [{c: v for c, v in row.items() if c not in more} for row in their["rows"]],
+    }
 
 
 def _scalars(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
