@@ -20,6 +20,7 @@ from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, peo
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
+from tests.parity.dlt.scripts_run import RUN
 from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_tables import TABLES
@@ -42,6 +43,7 @@ WRITTEN = {
     **MODELS_SCRIPTS,
     **FOLDED,
     **AUTH,
+    **RUN,
     **SIGNED,
     **CHOSEN,
 }
@@ -77,7 +79,8 @@ def loaded(path: Path, folder: Path) -> tuple[dict[str, object], str]:
     if compiled.source is None:
         return {}, "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
     schema = compiled.target.db_schema if compiled.target else None
-    options = Options(db_schema=schema)
+    fresh = compiled.target is not None and compiled.target.full_refresh
+    options = Options(db_schema=schema, full_refresh=fresh)
     try:
         values = gather(
             compiled.source.inputs, sets={}, config=None, environ=os.environ, folder=folder,

@@ -61,8 +61,10 @@ _DESTINATIONS = (
 class AnyType:
     """A type of dlt that a script names in annotations; called, it gives what it is given."""
 
-    def __new__(cls, *args: Any) -> Any:
-        """The value, or an instance of a class of the script's own."""
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        """The value, a dict of what is named, or an instance of a class of the script's own."""
+        if named and cls is AnyType:
+            return dict(*args, **named)
         return args[0] if args and cls is AnyType else super().__new__(cls)
 
     def __class_getitem__(cls, item: Any) -> type[AnyType]:

@@ -9,8 +9,8 @@ from penstock.dialects.dlt.standin.credentials import completed, configured
 from penstock.dialects.dlt.standin.factories import resource, source
 from penstock.dialects.dlt.standin.record import remark, unknown
 from penstock.dialects.dlt.standin.references import Sections
-from penstock.dialects.dlt.standin.registry import resolved
-from penstock.dialects.dlt.standin.sources import ON_SOURCE, DltResource, DltSource
+from penstock.dialects.dlt.standin.registry import changed, resolved
+from penstock.dialects.dlt.standin.sources import ON_SOURCE, DltResource, DltSource, Factory, flat
 from penstock.dialects.dlt.standin.specs import within
 
 TYPES = (
@@ -48,7 +48,15 @@ def _resources(config: Any, sections: Sections | None) -> list[DltResource]:
     listed = config.get("resources")
     if not isinstance(listed, (list, tuple)) or not listed:
         return [DltResource(config, None, "")]
+    if any(isinstance(item, Factory) for item in listed):
+        listed = [one for item in listed for one in _called(item)]
+        config = changed(config, "resources", listed)
     return [_resource(config, item, nth) for nth, item in enumerate(listed)]
+
+
+def _called(item: Any) -> list[Any]:
+    """What a decorated function that nobody has called gives; another item as it is."""
+    return list(flat(item, "the function")) if isinstance(item, Factory) else [item]
 
 
 def _resource(config: Mapping[str, Any], item: Any, nth: int) -> DltResource:

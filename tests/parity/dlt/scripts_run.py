@@ -1,0 +1,72 @@
+"""Scripts that say at `pipeline.run`, or of the source, how rows are to be written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.dlt.scripts import Written
+from tests.parity.dlt.server import Ask
+
+RESOURCE = '{"name": "things", "endpoint": {"data_selector": "data", "paginator": "single_page"}}'
+SOURCE = """
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
+
+source = rest_api_source({"client": {"base_url": "BASE"}, "resources": [RESOURCE]}, name="shop"MORE)
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data"PIPELINE)
+pipeline.run(source, RUN)
+"""
+OWN_PARENT = """
+@dlt.resource(selected=False)
+def ids():
+    yield [{"id": 1}, {"id": 2}]
+
+source = rest_api_source({
+    "client": {"base_url": "BASE", "paginator": "single_page"},
+    "resources": [ids, {"name": "found", "endpoint": {
+        "path": "found", "params": {"q": "{resources.ids.id}"}, "data_selector": "data"}}],
+})
+"""
+
+
+def changing(ask: Ask) -> Any:
+    """Rows that are others in the second round, with a field more."""
+    first = [{"id": 1, "v": 5, "lines": [{"n": 1}]}, {"id": 2, "v": 6, "lines": []}]
+    then = [{"id": 2, "v": 60, "new": "x", "lines": [{"n": 2}]}, {"id": 3, "v": 7}]
+    return {"data": first if ask.round == 1 else then}
+
+
+def _run(run: str = "", source: str = "", pipeline: str = "", resource: str = "") -> Written:
+    text = SOURCE.replace("RESOURCE", RESOURCE[:-1] + resource + "}").replace("RUN", run)
+    for name, said in (("MORE", source), ("PIPELINE", pipeline)):
+        text = text.replace(name, f", {said}" if said else "")
+    return Written(text=text, api=changing)
+
+
+TRACKED = (
+    ', "endpoint": {"data_selector": "data", "paginator": "single_page",'
+    ' "incremental": {"cursor_path": "id", "initial_value": 0}}'
+)
+UPSERT = 'write_disposition={"disposition": "merge", "strategy": "upsert"}, primary_key="id"'
+COLUMNS = 'columns={"v": TColumnSchema(name="v", data_type="double")}'
+RUN = {
+    "run: replaces": _run('write_disposition="replace"'),
+    "run: merges by a key": _run('write_disposition="merge", primary_key="id"'),
+    "run: a mapping of a disposition": _run(UPSERT),
+    "run: over the resource's own": _run(
+        'write_disposition="append"', resource=', "write_disposition": "replace"'),
+    "run: columns": _run(COLUMNS),
+    "run: a contract": _run('schema_contract={"columns": "discard_value"}'),
+    "run: drops sources": _run('refresh="drop_sources"'),
+    "run: drops resources": _run('refresh="drop_resources"'),
+    "run: drops data, and the cursor": _run('refresh="drop_data"', resource=TRACKED),
+    "run: a pipeline that drops": _run(pipeline='refresh="drop_sources"'),
+    "run: a contract of the source": _run(source='schema_contract={"columns": "discard_value"}'),
+    "run: a contract of both": _run(
+        source='schema_contract={"columns": "discard_value"}',
+        resource=', "schema_contract": {"columns": "evolve"}'),
+    "run: nesting of the source": _run(source="max_table_nesting=0"),
+    "run: a root key": _run(
+        source="root_key=True", resource=', "write_disposition": "merge", "primary_key": "id"'),
+    "run: a function among the resources": Written(
+        text=OWN_PARENT, api=changing, source="source"),
+}  # fmt: skip
