@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from penstock.destinations._spool import GONE, ROOT_ID, Spool
+from penstock.destinations._temporary import scratch
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError, did_you_mean
 from penstock.patterns import pattern
@@ -36,6 +37,7 @@ __all__ = [
     "open_dataset",
     "open_destination",
     "prepare",
+    "scratch",
 ]
 
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]+):")

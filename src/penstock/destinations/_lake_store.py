@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import IO, Any, Protocol
-from weakref import finalize
 
 from penstock.destinations._newfile import sync_directory
+from penstock.destinations._temporary import temporary_folder
 from penstock.errors import DestinationError, Error
 from penstock.patterns import pattern
 
@@ -296,8 +294,7 @@ class RemoteStore:
     def url(self, path: str) -> str:
         """A copy on this machine, made when it is first asked for and kept as long as the store."""
         if self._near is None:
-            self._near = Path(mkdtemp(prefix="penstock-"))
-            finalize(self, rmtree, self._near, ignore_errors=True)
+            self._near = temporary_folder(self)
         copy = self._near / path.replace("/", "!")
         if not copy.exists():
             data = self.read(path)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
-from penstock.destinations import GONE, ROOT_ID, Spool
+from penstock.destinations import GONE, ROOT_ID, Spool, scratch
 from penstock.destinations.base import Append, Merge, Replace, Write
 from penstock.engine.preparing import prepare
 from penstock.engine.reading import finished
@@ -75,8 +73,8 @@ def _resource(
             name: msgspec.json.decode(text, type=Schema)
             for name, text in kept.get("schemas", {}).items()
         }
-        with TemporaryDirectory(prefix="penstock-") as folder:
-            spool = Spool(Path(folder), kept.get("states", {}), schemas)
+        with scratch() as folder:
+            spool = Spool(folder, kept.get("states", {}), schemas)
             _read(source, stream, values(), base_url, spool)
             for name in (stream.name, *those_beside(stream.name, spool.streams())):
                 for table, rows in spool.parts(name):
