@@ -169,6 +169,8 @@ class _Execution:
             known = {"__file__": script.file, "__builtins__": importing(made)}
             vars(module).update(helpers(text), **known)
             self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
+            for call in self.record.later:
+                self._guarded(call)
             settle(self.record)
             self._rest_loaded()
             return None if self.document.loaded else self._built(module)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import answers, times
+from penstock.dialects.dlt.standin import answers, times, wrappers
 from penstock.dialects.dlt.standin.errors import UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
 from penstock.dialects.dlt.standin.package import StandinModule, package
@@ -65,6 +65,9 @@ class _Finder:
         del target
         if name == "dlt" or name.startswith("dlt."):
             raise refuse(UnknownModule(f"Penstock has no {name}", _TAKE_OUT))
+        scheduler = wrappers.spec_of(name)
+        if scheduler is not None:
+            return scheduler
         places = [self.folder] if path is None else path
         found = importlib.machinery.PathFinder.find_spec(name, places)
         if found is None or not isinstance(found.loader, importlib.machinery.SourceFileLoader):
@@ -118,6 +121,15 @@ def importing(made: Mapping[str, ModuleType]) -> dict[str, Any]:
     return {**vars(builtins), "__import__": imported}
 
 
+def _helpers() -> dict[str, ModuleType]:
+    """The modules of dlt for schedulers."""
+    helper = StandinModule("dlt.helpers.airflow_helper", wrappers.airflow_helper())
+    return {
+        "dlt.helpers": StandinModule("dlt.helpers", {"airflow_helper": helper}),
+        "dlt.helpers.airflow_helper": helper,
+    }
+
+
 @contextmanager
 def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, ModuleType]]:
     """The stand-in in place of `dlt`, for as long as a script is executed.
@@ -125,7 +137,8 @@ def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, Mo
     Afterwards everything is as it was; modules that were imported meanwhile and hold something of
     the stand-in are forgotten too.
     """
-    made = package()
+    made = {**package(), **_helpers()}
+    vars(made["dlt"])["helpers"] = made["dlt.helpers"]
     before = dict(sys.modules)
     path, finder = list(sys.path), _Finder(folder, made)
     for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:

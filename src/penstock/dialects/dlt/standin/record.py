@@ -63,6 +63,7 @@ class Record:
         self.load: Callable[[list[AskedRun]], None] | None = None
         self.there: Callable[[Target], Held | None] | None = None
         self.outside: Door | None = None  # what the script asks an API through
+        self.later: list[Callable[[], Any]] = []  # what a scheduler would call
         self.taken = 0  # runs that were loaded, or are being so
         self.done: dict[Place, Loaded] = {}
 
