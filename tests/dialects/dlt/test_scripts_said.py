@@ -171,6 +171,14 @@ SAID = {
         ),
         ["error[duplicate-name] 2: the script makes 'a' several times, with another path"],
     ),
+    "two of one name in one configuration": (
+        (
+            "def api(*names):\n    return rest_api_source({'client': {'base_url': 'https://a.test'},"
+            " 'resources': [\n        {'name': 'a'},\n        {'name': 'a', 'selected': 'no'}]})\n"
+            "api()\n"
+        ),
+        ["error[duplicate-name] 4: there are two resources called 'a'"],
+    ),
     "a state outside of a run": (
         "@dlt.source\ndef api():\n    dlt.current.source_state()['n'] = 1\n    return []\napi()\n",
         [

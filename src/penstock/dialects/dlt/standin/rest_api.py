@@ -51,7 +51,11 @@ def _resources(config: Any, sections: Sections | None) -> list[DltResource]:
     if any(isinstance(item, Factory) for item in listed):
         listed = [one for item in listed for one in _called(item)]
         config = changed(config, "resources", listed)
-    return [_resource(config, item, nth) for nth, item in enumerate(listed)]
+    found = [_resource(config, item, nth) for nth, item in enumerate(listed)]
+    names = [one.name for one in found if one.config is config]
+    if len(set(names)) < len(names):  # which is told with the rest
+        return [DltResource(config, None, "")]
+    return found
 
 
 def _called(item: Any) -> list[Any]:
