@@ -36,6 +36,12 @@ from penstock.values import gather, remarks, scalars, secrets
 ANY_DESTINATION = "any.duckdb"
 """Of the kind that is loaded into if nothing else is said."""
 
+_NOTHING_BUILT = Diagnostic(
+    code="no-source",
+    severity="error",
+    message="the script ended before it built a source",
+    hint="`penstock run` executes it in full",
+)
 _SCHEMES = ("bearer ", "basic ", "token ")
 _LEAST_PART = 8  # characters
 
@@ -171,6 +177,8 @@ def usable(app: App, compiled: Compiled) -> Source:
     Raises:
         PlanError: the document has errors.
     """
+    if compiled.source is None and not has_errors(compiled.diagnostics):
+        raise PlanError((*compiled.diagnostics, _NOTHING_BUILT))
     if compiled.source is None or has_errors(compiled.diagnostics):
         raise PlanError(compiled.diagnostics)
     hide_written(app, compiled.source)

@@ -169,6 +169,14 @@ def people():
         yield User(**row)
 """
 
+BELOW = """
+@dlt.resource(write_disposition="replace", nested_hints={
+    "cards": dlt.mark.make_nested_hints(columns=Card),
+})
+def people():
+    yield {"id": 1, "cards": [{"no": 3, "cents": 1}, {"no": 4, "cents": 2, "more": 1}]}
+"""
+
 MODELS_SCRIPTS: dict[str, Written] = {
     **{
         f"a model: {name}": Written(text=MODELS, api=people, source=source)
@@ -181,6 +189,7 @@ MODELS_SCRIPTS: dict[str, Written] = {
         text=MODELS + VARIANTS.replace("MODE", "discard_value"), api=people, source="pets"
     ),
     "a model given later": Written(text=MODELS + LATER, api=people, source="source"),
+    "a model of a nested table": Written(text=MODELS + BELOW, api=people, source="people"),
     "models that are rows": Written(text=MODELS + YIELDED, api=people, source="people"),
 }
 

@@ -326,6 +326,22 @@ def test_what_there_is_before_a_run(
         assert ours(FOUND, stages[1], *told) == (0, kept)
 
 
+def test_what_is_asked_before_a_run_ends_a_plan(
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Nothing is looked up for a plan, and of the script there is none then: an error says so."""
+    monkeypatch.chdir(tmp_path)
+    ours(FOUND, stages[1], "--db-schema", "mine")
+    capsys.readouterr()
+    assert launch(["plan", "pipeline.py"]) == 2
+    told = capsys.readouterr().err
+    assert "warning[script-unfinished]: pipeline.sql_client is asked before anything" in told
+    assert "error[no-source]: the script ended before it built a source" in told
+
+
 def test_where_tables_are_is_to_be_said_before_a_run(
     stages: tuple[Stage, Stage],
     tmp_path: Path,

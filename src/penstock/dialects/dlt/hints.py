@@ -170,6 +170,7 @@ def _with(found: list[Nested], more: Nested) -> list[Nested]:
 
 
 def _one_nested(ctx: Context, key: str, node: Node, write: WriteMode) -> Nested:
+    expand(node)
     for name in _NESTED[5:]:
         held = node.get(name)
         if held is not None and held.value is not None:
