@@ -59,14 +59,15 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         mark = states.mark_of(context.state, key)
     hints = context.stream.hints
     whole = hints.write == "merge"
-    if whole and hints.merge_key:
-        # what is known is part of a set that what is new would take the place of
-        cursor = msgspec.structs.replace(cursor, boundary=())
+    # what is known is part of a set that what is new would take the place of
+    sets = whole and bool(hints.merge_key)
     if cursor.fold is not None:
-        made: Tracker = FoldTracker(cursor, cursor.fold, mark, piece.range, whole=whole)
+        told = msgspec.structs.replace(cursor, boundary=()) if sets else cursor
+        made: Tracker = FoldTracker(told, cursor.fold, mark, piece.range, whole=whole)
     else:
         initial = dict(piece.marks).get("initial")
         made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
+        made.sets = sets
     context.tracker = made if cursor.shared else None
     return made
 

@@ -187,6 +187,9 @@ class Tracker:
         initial: JsonValue = None,
     ) -> None:
         self._cursor = cursor
+        self.sets = False
+        """Whether what is known is written again, since it is part of a set."""
+        self._again = False
         self._initial = initial
         self._reach: tuple[Key, Key] | None = None  # a newest value, and how far its lag goes
         self._fields = fields_of(cursor, whole=whole)
@@ -213,11 +216,12 @@ class Tracker:
         kept: list[RawRecord] = []
         self.leads = []
         for record, values in zip(records, self._reader.read(records), strict=True):
-            repeated = self.repeated
+            repeated, self._again = self.repeated, False
             admitted = self.admits(record, values)
             if admitted:
                 kept.append(record)
-            if admitted or (self._cursor.lag and self.repeated > repeated):
+            again = self._again or self.repeated > repeated
+            if (admitted and not again) or (self._cursor.lag and again):
                 self.leads.append(record)
         return kept
 
@@ -236,7 +240,8 @@ class Tracker:
         if not self._in_range(key):
             self.dropped += 1
             return False
-        if self._is_repeated(key, record, values):
+        self._again = self._is_repeated(key, record, values)
+        if self._again and not self.sets:
             self.repeated += 1
             return False
         return True

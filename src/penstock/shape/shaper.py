@@ -91,8 +91,9 @@ class Shaper:
 
     def renamed(self, block: Block) -> dict[str, str]:
         """The ids that rows of a block got in the place of those drawn before: digests of keys."""
-        found = self._lanes.digests(block.segments) if self._lanes is not None else None
         drawn = [one for segment in block.segments for one in segment.ids]
+        # only rows of tables with dlt's columns get any
+        found = self._lanes.digests(block.segments) if self._lanes is not None and drawn else None
         return {} if found is None else dict(zip(drawn, found.to_pylist(), strict=True))
 
     def shape(self, block: Block) -> Batch:

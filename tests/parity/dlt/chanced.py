@@ -277,6 +277,11 @@ def _sets() -> Iterator[Case]:
                 resource("things", {**PLAIN, "path": "things", "incremental": since}, **hints),
                 things={"rounds": [first, [*first, {"id": 3, "day": 1, "at": 6}]]}, runs=2,
                 of={"differs": row, "check": _whole_set})  # fmt: skip
+    parent = resource("p", {**PLAIN, "path": "parents", "incremental": since}, **hints)
+    _, child = _child(write_disposition="append")
+    held = [{"id": 1, "day": 1, "at": 5, "title": "a"}]
+    yield _case("children of a set at the boundary", parent, child, runs=2,
+                **_family([held, held], [[{"id": 10, "_of": 1}]] * 2))  # fmt: skip
     lagged = {**since, "lag": 3}
     edited = [first[0], {**first[1], "at": 5}, {"id": 3, "day": 1, "at": 6}]
     changed = [*first, {"id": 3, "day": 1, "at": 5, "n": "new"}]
@@ -331,6 +336,37 @@ def _versions() -> Iterator[Case]:
         things = resource("things", {**PLAIN, "path": "things", "incremental": {**since, **more}},
                           write_disposition="append", **said)  # fmt: skip
         yield _case(f"a newer version of the newest, by a key {kind}", things,
+                    things={"rounds": runs}, runs=2)  # fmt: skip
+
+
+def _leaked(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """Dlt puts the param into the defaults themselves."""
+    asked = [{t for t in one[0].targets() if "others" in t} for one in (theirs, ours)]
+    assert asked == [{"/others?d=1&since=0"}, {"/others?d=1"}]
+
+
+def _defaults() -> Iterator[Case]:
+    """Params of the defaults, and a resource with more."""
+    since = {"cursor_path": "at", "initial_value": 0, "start_param": "since"}
+    two = [resource("things", {**PLAIN, "path": "things", "incremental": since}),
+           resource("others", {**PLAIN, "path": "others"})]  # fmt: skip
+    apis = {name: {"rounds": [[{"id": 1, "at": 1}]]} for name in ("things", "others")}
+    yield Case(name="chance: a param of one, and default params", runs=1, api=answers.api(apis),
+               config=lambda base: config(
+                   base, *two, resource_defaults={"endpoint": {"params": {"d": 1}}}),
+               differs=("a `start_param` or `end_param`, beside params that are defaults",),
+               check=_leaked)  # fmt: skip
+
+
+def _own_rows() -> Iterator[Case]:
+    """Items with a key of their own, below rows whose ids are digests of theirs."""
+    hints = {"l": {"primary_key": "k", "write_disposition": "merge"}}
+    runs = [[{"id": 1, "l": [{"k": 1, "m": [1]}, {"k": 2}]}], [{"id": 1, "l": [{"k": 2, "n": 5}]}]]
+    for strategy in ("upsert", "insert-only"):
+        how = {"disposition": "merge", "strategy": strategy}
+        things = resource("things", {**PLAIN, "path": "things"}, nested_hints=hints,
+                          primary_key="id", write_disposition=how)  # fmt: skip
+        yield _case(f"items with a key below rows of {strategy}", things,
                     things={"rounds": runs}, runs=2)  # fmt: skip
 
 
@@ -403,15 +439,6 @@ def _lagged() -> Iterator[Case]:
 
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted(), *_contracts(), *_first_contracts()),
-    *(
-        *_bound(),
-        *_ordered(),
-        *_declared(),
-        *_json_items(),
-        *_lags(),
-        *_sets(),
-        *_versions(),
-        *_once(),
-    ),
-    *_lagged(),
+    *(*_bound(), *_ordered(), *_declared(), *_json_items(), *_lags(), *_sets(), *_versions()),
+    *(*_once(), *_own_rows(), *_defaults(), *_lagged()),
 ]

@@ -81,7 +81,7 @@ def _defaults(rng: random.Random, scenario: Parts) -> None:
     endpoint = defaults.setdefault("endpoint", {})
     resources = _resources(scenario)
     for kind in rng.sample(["params", "json", "columns", "headers", "actions", "steps"], 2):
-        if kind == "params":
+        if kind == "params" and "start_param" not in json.dumps(resources):  # it would go to all
             said = {"d": rng.choice([1, "x", [1, 2]]), "q": "default", "of": "nobody"}
             endpoint["params"] = {**said, **endpoint.get("params", {})}
         elif kind == "json" and all("json" in r["endpoint"] for r in resources):
