@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from datetime import date, time
 from typing import NoReturn, Self
 
 import msgspec
@@ -108,6 +109,8 @@ def _as_written(value: object) -> msgspec.Raw | str | int | float:
             return int(value)
         case float():
             return float(value)
+        case date() | time():  # moments too, as those of pendulum are
+            return value.isoformat()
         case _:
             raise NotImplementedError(f"a {type(value).__name__} is no JSON")
 

@@ -18,6 +18,14 @@ from penstock.plan.records import Call, Carry, Change, Keep, Spread, Step
 from penstock.read.decode import RawRecord
 
 
+def _encoded(value: JsonValue) -> RawRecord:
+    try:
+        return jsontext.encode(value)
+    except NotImplementedError as exc:
+        message = f"a step makes what no record can hold: {exc}"
+        raise ReadError(message, code="component-failed", hint="make texts and numbers") from exc
+
+
 class Steps:
     """The steps of one stream, prepared once for all of its records."""
 
@@ -58,7 +66,7 @@ class Steps:
         for record in records:
             values = through(jsontext.decode(record), frame)
             if values:
-                kept += map(jsontext.encode, values) if self._changes else [record] * len(values)
+                kept += map(_encoded, values) if self._changes else [record] * len(values)
         return kept
 
     def _one(self, value: JsonValue, frame: Frame) -> Sequence[JsonValue]:

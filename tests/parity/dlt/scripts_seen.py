@@ -142,12 +142,66 @@ def accounts(host: str = dlt.config.value):
     return [Accounts(host).resource()]
 """
 
+
+def events(ask: Ask) -> Any:
+    """Events behind a moment in seconds, or behind the day they are of; later ones in run two."""
+    found = [
+        {"id": n, "at": 1704067200 + n * 86400, "day": f"2024-01-{n + 1:02d}T00:00:00Z"}
+        for n in range(1, 4 + ask.round)
+    ]
+    after, since = ask.param("after"), ask.param("since")
+    found = [one for one in found if not after or one["at"] > float(after)]
+    return [one for one in found if not since or one["day"] >= since]
+
+
+BEGINNING = """
+import pendulum
+from dlt.sources.helpers import requests
+
+@dlt.resource(name="typed", primary_key="id", write_disposition="merge")
+def typed(at=dlt.sources.incremental("at", initial_value=pendulum.from_timestamp(0))):
+    yield requests.get("BASE/events", params={"after": int(at.last_value.timestamp())}).json()
+
+@dlt.resource(name="days", primary_key="id", write_disposition="merge")
+def days(day=dlt.sources.incremental("day", initial_value="2000-01-01T00:00:00Z")):
+    yield requests.get("BASE/events", params={"since": day.last_value}).json()
+
+@dlt.resource(name="open", primary_key="id", write_disposition="merge")
+def open_(at=dlt.sources.incremental("day")):
+    for row in requests.get("BASE/events").json():
+        yield {**row, "day": pendulum.parse(row["day"])}
+    assert at.last_value.year == 2024
+
+@dlt.transformer(name="weekdays", write_disposition="replace")
+def weekdays(rows):
+    yield [{"id": row["id"]} for row in rows]
+
+def at_moment(row):
+    return {**row, "at": pendulum.from_timestamp(row["at"])}
+
+@dlt.source
+def events():
+    made = typed().add_map(at_moment)
+    yield made
+    yield days("2024-01-03T00:00:00Z").with_name("from_third")
+    second = dlt.sources.incremental(initial_value="2024-01-02T00:00:00Z")
+    yield days(day=second).with_name("from_second")
+    yield days(day=dlt.sources.incremental(
+        initial_value="2024-01-02T00:00:00Z", end_value="2024-01-04T00:00:00Z"
+    )).with_name("between")
+    yield open_()
+    yield made | weekdays
+"""
+
 SEEN: dict[str, Written] = {
     "failures caught by the library's names": Written(
         text=CAUGHT, api=shop, source="[notes(), missing()]"
     ),
     "links relative to a base that is a value": Written(
         text=RELATIVE, api=soql, source="accounts()"
+    ),
+    "incrementals that begin where an argument says": Written(
+        text=BEGINNING, api=events, source="events()"
     ),
     "a source, then parts of it": Written(text=PARTS, api=shop),
     "a resource under another name": Written(text=CALLED, api=shop),

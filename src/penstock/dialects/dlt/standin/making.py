@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
 from itertools import chain
 from pathlib import Path
 from types import FunctionType
@@ -156,9 +158,12 @@ class Following:
         for row in made if isinstance(made, (list, tuple)) else [made]:
             value = found_at(self.cursor_path, row) if isinstance(row, Mapping) else None
             if value is not None:
-                self._learn(value)
+                with suppress(TypeError):  # a step behind the function makes another of it
+                    self._learn(value)
 
     def _learn(self, value: Any) -> None:
+        if isinstance(value, date) and isinstance(self.start_value, str):  # what a state gave back
+            self.start_value = self.last_value = moment_of(self.start_value, value)
         start, end, pick = self.start_value, self.end_value, self.last_value_func
         alone = pick((value,))
         if start is not None:

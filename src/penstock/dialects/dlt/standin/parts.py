@@ -151,6 +151,17 @@ class Incremental(Part):
     def __class_getitem__(cls, item: Any) -> type[Incremental]:
         return cls
 
+    def with_given(self, given: Any) -> Incremental:
+        """This one as a default, where an argument is another, or only where to begin."""
+        if isinstance(given, Incremental):
+            theirs = given._arguments()  # noqa: SLF001 (its own kind)
+            said = {name: value for name, value in theirs.items() if value is not None}
+        else:
+            said = {"initial_value": given}
+        made = type(self)(**{**self._arguments(), **said})
+        made.made_at = given.made_at if isinstance(given, Incremental) else self.made_at
+        return made
+
     def __getattr__(self, name: str) -> Any:
         if name in {"last_value", "start_value"}:
             message = f"incremental.{name} is known only while records are read"

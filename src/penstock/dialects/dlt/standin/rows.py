@@ -78,7 +78,9 @@ def bound(
     filled = dict(named)
     parameters = list(inspect.signature(function).parameters.items())[skip:]
     places = sum(p.kind in _POSITIONAL for _, p in parameters)
-    if any(isinstance(arg, Incremental) for arg in args) and len(args) <= places:
+    given_by_place = zip(args, parameters, strict=False)
+    follows = any(Incremental in {type(arg), type(p.default)} for arg, (_, p) in given_by_place)
+    if follows and len(args) <= places:
         filled.update(zip((name for name, _ in parameters), args, strict=False))
         args = ()
     cursor: str | None = None
@@ -86,6 +88,8 @@ def bound(
     for name, parameter in parameters[len(args) :]:
         annotation = hints.get(name, parameter.annotation)
         given = filled.get(name, parameter.default)
+        if isinstance(parameter.default, Incremental) and given is not parameter.default:
+            given = parameter.default.with_given(given)
         if isinstance(given, Incremental):
             cursor = name
             filled[name] = given
