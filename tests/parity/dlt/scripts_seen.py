@@ -193,6 +193,44 @@ def events():
     yield made | weekdays
 """
 
+
+def guarded(ask: Ask) -> Any:
+    """Tickets, to whoever says who it is."""
+    who = ask.headers.get("x-who", "")
+    return rows(1, 2 + ask.round, who=who) if who else Reply(status=401, body={})
+
+
+UNION = """
+from typing import Union
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import CredentialsConfiguration
+from dlt.common.typing import TSecretValue
+from dlt.sources.helpers import requests
+
+os.environ["SOURCES__CREDENTIALS__EMAIL"] = "a@b.example"
+os.environ["SOURCES__CREDENTIALS__TOKEN"] = "t-1"
+
+@configspec
+class Login(CredentialsConfiguration):
+    email: str = dlt.config.value
+    password: TSecretValue = dlt.secrets.value
+
+@configspec
+class Token(CredentialsConfiguration):
+    email: str = dlt.config.value
+    token: TSecretValue = dlt.secrets.value
+
+@dlt.source(name="desk")
+def desk(credentials: Union[Login, Token] = dlt.secrets.value):
+    said = {"X-Who": f"{type(credentials).__name__} {credentials.email}"}
+
+    @dlt.resource(name="tickets", primary_key="id", write_disposition="merge")
+    def tickets():
+        yield requests.get("BASE/tickets", headers=said).json()
+
+    return tickets
+"""
+
 SEEN: dict[str, Written] = {
     "failures caught by the library's names": Written(
         text=CAUGHT, api=shop, source="[notes(), missing()]"
@@ -203,6 +241,7 @@ SEEN: dict[str, Written] = {
     "incrementals that begin where an argument says": Written(
         text=BEGINNING, api=events, source="events()"
     ),
+    "one of several kinds of credentials": Written(text=UNION, api=guarded, source="desk()"),
     "a source, then parts of it": Written(text=PARTS, api=shop),
     "a resource under another name": Written(text=CALLED, api=shop),
     "rows gone through before a run": Written(text=THROUGH, api=shop),

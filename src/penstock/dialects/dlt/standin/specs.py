@@ -187,6 +187,8 @@ def _made(
             continue
         annotation = hints.get(field, str)
         held = vars(made).get(field)
+        if isinstance(held, Unnamed):  # as `dlt.secrets.value`: somebody else says it
+            held = None
         given: Any = injected(f"{name}.{field}", unnamed, annotation, sections)
         if isinstance(given, Reference) and held is not None and given.known() is ABSENT:
             continue  # the class says it
