@@ -26,6 +26,7 @@ LATE = "a cursor on children of several parents"
 LAG = "records within the `lag` that did not change"
 CLEAR = "documents dlt refuses, whose meaning is clear"
 DIGITS = "a number with more digits than a double holds"
+LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
 SETS = "a record at the boundary that an earlier run has loaded, where rows go by `merge_key`"
 SCALAR = "a scalar in a column that is declared `json`"
 TRACE = "a row that a contract leaves out, and that has new fields"
@@ -41,6 +42,7 @@ AHEAD = "pages asked for ahead where `row_order` may end the reading"
 REFUSED = {
     "object has no attribute 'keys'": CLEAR,  # a record that a step of the parent made, or a list
     "did not receive any data": KEYS,
+    "is declared non-nullable but contains nulls": KEYS,
     "'list' object has no attribute 'update'": CLEAR,  # a form as a list of pairs
     "object has no attribute 'items'": CLEAR,  # columns of nested hints as a list
     "Value too large for defined data type": CLASS,  # a number in a column of instants
@@ -61,6 +63,7 @@ ROWS = {
     DIGITS,
     SCALAR,
     SETS,
+    LEAKED,
     TRACE,
     KEYS,
     BELOW,
@@ -112,7 +115,20 @@ def _needed(scenario: Parts, lines: list[str], rows: set[str]) -> list[str]:
     moved = [line for line in lines if "asks" in line and any(
         f"/{s}" in line for s in scenario["apis"] for path in late if s in path)]  # fmt: skip
     rows.update([LATE] if moved else [])
-    return [line for line in lines if line not in {*more, *told, *shared, *moved}]
+    leaked = [line for line in lines if "asks" in line and any(
+        f"/{s}" in line for s in _leaked(scenario))]  # fmt: skip
+    rows.update([LEAKED] if leaked else [])
+    return [line for line in lines if line not in {*more, *told, *shared, *moved, *leaked}]
+
+
+def _leaked(scenario: Parts) -> set[str]:
+    """What resources without params of their own ask for, where defaults have some and grow."""
+    config = scenario["config"]
+    grow = any(f'"{name}_param"' in json.dumps(config["resources"]) for name in ("start", "end"))
+    if not grow or "params" not in config.get("resource_defaults", {}).get("endpoint", {}):
+        return set()
+    bare = [r for r in config["resources"] if "params" not in r["endpoint"]]
+    return {s for s in scenario["apis"] for r in bare if s in r["endpoint"]["path"]}
 
 
 def _sets(config: Parts) -> list[Parts]:
