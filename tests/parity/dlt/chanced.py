@@ -358,6 +358,22 @@ def _defaults() -> Iterator[Case]:
                check=_leaked)  # fmt: skip
 
 
+def _kept(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[1].rows("things", "id") == [1], "dlt behaves otherwise now"
+    assert ours[1].rows("things", "id") == []
+    assert not ours[1].error
+
+
+def _gone() -> Iterator[Case]:
+    """A replaced table of which nothing comes any more."""
+    things = resource("things", {**PLAIN, "path": "things"}, write_disposition="replace")
+    row = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
+    for kind, more, of in (("", {}, {}), (", with levels", {"max_table_nesting": 1},
+                                         {"differs": (row,), "check": _kept})):  # fmt: skip
+        yield _case(f"nothing comes for a replaced table{kind}", {**things, **more},
+                    things={"rounds": [[{"id": 1}], []]}, runs=2, of=of)  # fmt: skip
+
+
 def _own_rows() -> Iterator[Case]:
     """Items with a key of their own, below rows whose ids are digests of theirs."""
     hints = {"l": {"primary_key": "k", "write_disposition": "merge"}}
@@ -440,5 +456,5 @@ def _lagged() -> Iterator[Case]:
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted(), *_contracts(), *_first_contracts()),
     *(*_bound(), *_ordered(), *_declared(), *_json_items(), *_lags(), *_sets(), *_versions()),
-    *(*_once(), *_own_rows(), *_defaults(), *_lagged()),
+    *(*_once(), *_own_rows(), *_defaults(), *_gone(), *_lagged()),
 ]

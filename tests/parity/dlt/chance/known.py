@@ -27,6 +27,7 @@ LAG = "records within the `lag` that did not change"
 CLEAR = "documents dlt refuses, whose meaning is clear"
 DIGITS = "a number with more digits than a double holds"
 LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
+GONE = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
 SETS = "a record at the boundary that an earlier run has loaded, where rows go by `merge_key`"
 SCALAR = "a scalar in a column that is declared `json`"
 TRACE = "a row that a contract leaves out, and that has new fields"
@@ -63,6 +64,7 @@ ROWS = {
     DIGITS,
     SCALAR,
     SETS,
+    GONE,
     LEAKED,
     TRACE,
     KEYS,
@@ -171,9 +173,11 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
         our = {name: table for name, table in our.items() if name not in empty}
     forgotten, nulls = _forgotten(scenario["config"]), _nulls(scenario, their)
     late = {_table(r) for r in _late(scenario["config"])}
-    left_out = ((LEVELS, forgotten), (NULLS, nulls), (LATE, late))
+    gone = {name for name, limit in _said(scenario["config"], "max_table_nesting")
+            if limit is not None and name in our and not our[name]["rows"]}  # fmt: skip
+    left_out = ((LEVELS, forgotten), (NULLS, nulls), (LATE, late), (GONE, gone))
     rows.update(row for row, names in left_out if names & set(our))
-    their, our = _without(forgotten | nulls | late, their, our)
+    their, our = _without(forgotten | nulls | late | gone, their, our)
     for name in set(their) & set(our):
         a, b = _columns(their[name], our[name], rows)
         their[name], our[name] = _classes(*_scalars(scenario["config"], name, a, b, rows), rows)
