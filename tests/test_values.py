@@ -92,6 +92,28 @@ def test_toml_sections_are_dlts_own(find, tmp_path, text):
     assert find() == {"api_key": "x"}
 
 
+def test_other_names_come_first_in_each_place(find, tmp_path):
+    """A credential is looked for below the others of its kind, then as one text, then plainly."""
+    token = Input(name="token", before=("credentials.token", "credentials"), secret=True)
+    _write(tmp_path, ".dlt/secrets.toml", 'token = "plain"')
+    assert find(token) == {"token": "plain"}
+    _write(tmp_path, ".dlt/secrets.toml", 'token = "plain"\ncredentials = "text"')
+    assert find(token) == {"token": "text"}
+    table = '[sources.chat.credentials]\ntoken = "below"\n[credentials]\npassword = "other"'
+    _write(tmp_path, ".dlt/secrets.toml", table)
+    assert find(token) == {"token": "below"}
+    _write(tmp_path, ".dlt/secrets.toml", '[credentials]\npassword = "other"')
+    with pytest.raises(PlanError, match="SOURCES__CHAT__CREDENTIALS__TOKEN"):
+        find(token)
+    environ = {"TOKEN": "env", "CREDENTIALS__TOKEN": "wide"}
+    assert find(token, environ=environ) == {"token": "wide"}
+    narrow = {**environ, "SOURCES__CHAT__CREDENTIALS__TOKEN": "narrow"}
+    assert find(token, environ=narrow) == {"token": "narrow"}
+    assert find(token, environ=narrow, sets={"token": "set"})["token"] == "set"
+    assert find(token, environ=narrow, sets={"credentials.token": "dotted"})["token"] == "dotted"
+    assert not remarks((token,), {"token": "x"}, {"credentials.token": "x"})
+
+
 def test_dotted_names_look_inside(find, tmp_path):
     """`a.b` is found inside tables, in a nested config, and in the environment as `A__B`."""
     wanted = Input(name="credentials.key")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from tests.parity.dlt import steps
 from tests.parity.dlt.data import Parts, answer, config, posts, resource
-from tests.parity.dlt.harness import Case
+from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.server import Api, Ask, Reply
 
 DATA = {"data_selector": "data", "paginator": "single_page"}
@@ -200,6 +201,38 @@ def _plain() -> Iterator[Case]:
                    resource_defaults=defaults))  # fmt: skip
 
 
+def _one_key(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[0].targets() == ["/posts?key=mine&key=k"]
+    assert ours[0].targets() == ["/posts?key=k"]
+
+
+def _one_token(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert theirs[0].targets().count("/token") == 2
+    assert ours[0].targets().count("/token") == 1
+    assert theirs[0].tables == ours[0].tables
+
+
+def _refusing() -> Api:
+    """An API that takes back the first token that each client was given, after one page."""
+    given: Counter[str] = Counter()
+
+    def api(ask: Ask) -> Any:
+        if ask.path == "/token":
+            given[ask.base] += 1
+            return {"access_token": f"t{given[ask.base]}", "expires_in": 3600}
+        gone = ask.headers.get("authorization") == "Bearer t1" and ask.query
+        return Reply(status=401, body={}) if gone else _blog(ask)
+
+    return api
+
+
+def _renewed(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert "401" in theirs[0].error
+    assert not ours[0].error
+    assert ours[0].targets().count("/token") == 2
+    assert ours[0].rows("posts", "id") == list(range(1, 8))
+
+
 def _auths() -> Iterator[Case]:
     kinds: dict[str, Any] = {
         "bearer": {"type": "bearer", "token": "t0ken"},
@@ -229,7 +262,24 @@ def _auths() -> Iterator[Case]:
         known = ask.headers.get("authorization") == "Bearer given"
         return _blog(ask) if known else Reply(status=401, body={})
 
+    both = {**DATA, "params": {"key": "mine"}}
+    yield Case(name="auth: a key in the query beside a param of its name", runs=1, api=_blog,
+               config=lambda base: config(base, resource("posts", both), client={
+                   "auth": kinds["api key in the query"]}),
+               differs=("an `api_key` in the query, and a param of its name",),
+               check=_one_key)  # fmt: skip
     oauth = {"type": "oauth2_client_credentials", "client_id": "me", "client_secret": "s3cret"}
+    yield Case(name="auth: one token for all", runs=1, api=tokens,
+               config=lambda base: config(
+                   base, resource("posts", PAGED), resource("all", PAGED),
+                   client={"auth": {**oauth, "access_token_url": f"{base}/token"}}),
+               differs=("a token of client credentials",), check=_one_token)  # fmt: skip
+    yield Case(name="auth: a token that is refused", runs=1, api=_refusing(),
+               config=lambda base: config(
+                   base, resource("posts", PAGED),
+                   client={"auth": {**oauth, "access_token_url": f"{base}/token"}}),
+               differs=("a 401 where a token was obtained, before its end",),
+               check=_renewed)  # fmt: skip
     yield Case(name="auth: client credentials", runs=1, api=tokens,
                config=lambda base: config(
                    base, resource("posts", PAGED),
