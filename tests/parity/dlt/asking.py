@@ -233,6 +233,14 @@ def _renewed(theirs: list[Outcome], ours: list[Outcome]) -> None:
     assert ours[0].rows("posts", "id") == list(range(1, 8))
 
 
+def _tokens(ask: Ask) -> Any:
+    """The API, for who has a token."""
+    if ask.path == "/token":
+        return {"access_token": "given", "expires_in": 3600}
+    known = ask.headers.get("authorization") == "Bearer given"
+    return _blog(ask) if known else Reply(status=401, body={})
+
+
 def _auths() -> Iterator[Case]:
     kinds: dict[str, Any] = {
         "bearer": {"type": "bearer", "token": "t0ken"},
@@ -255,21 +263,18 @@ def _auths() -> Iterator[Case]:
     yield Case(name="auth: of an endpoint", runs=1, api=_blog,
                config=lambda base: config(base, resource("posts", own), resource("all", PAGED),
                                           client={"auth": kinds["basic"]}))  # fmt: skip
-
-    def tokens(ask: Ask) -> Any:
-        if ask.path == "/token":
-            return {"access_token": "given", "expires_in": 3600}
-        known = ask.headers.get("authorization") == "Bearer given"
-        return _blog(ask) if known else Reply(status=401, body={})
-
     both = {**DATA, "params": {"key": "mine"}}
     yield Case(name="auth: a key in the query beside a param of its name", runs=1, api=_blog,
                config=lambda base: config(base, resource("posts", both), client={
                    "auth": kinds["api key in the query"]}),
                differs=("an `api_key` in the query, and a param of its name",),
                check=_one_key)  # fmt: skip
+
+
+def _granted() -> Iterator[Case]:
+    """Tokens of client credentials."""
     oauth = {"type": "oauth2_client_credentials", "client_id": "me", "client_secret": "s3cret"}
-    yield Case(name="auth: one token for all", runs=1, api=tokens,
+    yield Case(name="auth: one token for all", runs=1, api=_tokens,
                config=lambda base: config(
                    base, resource("posts", PAGED), resource("all", PAGED),
                    client={"auth": {**oauth, "access_token_url": f"{base}/token"}}),
@@ -280,7 +285,7 @@ def _auths() -> Iterator[Case]:
                    client={"auth": {**oauth, "access_token_url": f"{base}/token"}}),
                differs=("a 401 where a token was obtained, before its end",),
                check=_renewed)  # fmt: skip
-    yield Case(name="auth: client credentials", runs=1, api=tokens,
+    yield Case(name="auth: client credentials", runs=1, api=_tokens,
                config=lambda base: config(
                    base, resource("posts", PAGED),
                    client={"auth": {**oauth, "access_token_url": f"{base}/token",
@@ -388,6 +393,7 @@ CASES = [
     *_included(),
     *_plain(),
     *_auths(),
+    *_granted(),
     *_actions(),
     *_processing(),
     *_detection(),

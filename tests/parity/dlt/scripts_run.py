@@ -28,6 +28,24 @@ source = rest_api_source({
 """
 
 
+OWN_VALUES = """
+import datetime
+from decimal import Decimal
+from uuid import UUID
+
+source = rest_api_source({
+    "client": {"base_url": "BASE", "paginator": "single_page"},
+    "resources": [{"name": "things", "endpoint": {
+        "data_selector": "data",
+        "params": {
+            "day": datetime.date(2024, 1, 2), "at": datetime.datetime(2024, 1, 2, 3, 4),
+            "price": Decimal("1.50"), "of": UUID(int=1), "any": {7}, "pair": (1, 2),
+            "days": [datetime.date(2024, 1, 2)],
+        }}}],
+})
+"""
+
+
 def changing(ask: Ask) -> Any:
     """Rows that are others in the second round, with a field more."""
     first = [{"id": 1, "v": 5, "lines": [{"n": 1}]}, {"id": 2, "v": 6, "lines": []}]
@@ -67,6 +85,8 @@ RUN = {
     "run: nesting of the source": _run(source="max_table_nesting=0"),
     "run: a root key": _run(
         source="root_key=True", resource=', "write_disposition": "merge", "primary_key": "id"'),
+    "run: values of Python's own in params": Written(
+        text=OWN_VALUES, api=changing, source="source"),
     "run: a function among the resources": Written(
         text=OWN_PARENT, api=changing, source="source"),
 }  # fmt: skip

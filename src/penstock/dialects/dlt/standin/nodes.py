@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import KeyMark, Marked, Spot, marks_of
@@ -30,6 +32,14 @@ from penstock.dialects.document import (
     Unreadable,
     Value,
 )
+
+
+def _sent(path: tuple[Key, ...]) -> bool:
+    """Whether a value is itself a param, or a field of a form, or in a list of one."""
+    return bool({*path[-3:-1]} & {"params", "data"}) and path[-1] not in _BOUNDS
+
+
+_BOUNDS = {"initial_value", "end_value"}
 
 
 class Reader:
@@ -94,7 +104,9 @@ class Reader:
             case Unnamed():
                 return SecretRef(name=str(node.path[-1] if node.path else ""), secret=value.secret)
             case datetime() | date():
-                return value.isoformat()
+                return str(value) if _sent(node.path) else value.isoformat()
+            case Decimal() | UUID():
+                return str(value)
             case bytes():
                 return value.decode("utf-8", "replace")
             case Part():
@@ -103,6 +115,8 @@ class Reader:
                 return self._entries(value, node, mark)
             case list() | tuple():
                 return self._items(value, node, mark)
+            case set() | frozenset():
+                return self._items(list(value), node, mark)
             case _:
                 return Opaque(value=value.item if isinstance(value, DltResource) else value)
 
