@@ -45,6 +45,9 @@ class Outside:
         if self._thread is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (few scripts ask)
 
+            from penstock.read.transport import warm  # noqa: PLC0415 (the same)
+
+            warm()  # this thread ends with the script, and a run in the same process follows
             self._thread = ThreadPoolExecutor(1, "script")
         return self._thread.submit(self._sent, request).result()
 

@@ -48,6 +48,10 @@ shop = rest_api_source({
 @dlt.resource(write_disposition="replace")
 def others():
     yield client.get("others").json()
+
+@dlt.resource(write_disposition="replace")
+def more():
+    yield requests.get("BASE/more", auth=auth).json()
 """
 BY_CLIENT = """[row["id"] for row in client.get("names").json()]"""
 BY_REQUESTS = """[row["id"] for row in requests.get("BASE/names", auth=auth).json()]"""
@@ -62,5 +66,6 @@ SIGNED: dict[str, Written] = {
         ("by a client, of the script's own", "Own", BY_CLIENT, "shop"),
         ("by a request, of the script's own", "Own", BY_REQUESTS, "shop"),
         ("by a client, and by a function", "credentials", BY_CLIENT, "others"),
+        ("by none, and by two functions", "credentials", "[1]", "[others, more]"),
     )
 }

@@ -254,7 +254,9 @@ class _Signer:
         """The request, signed."""
         with self._lock, calling(door, self._file, self.name):
             if self._made is None:
-                self._made = _instance(self._part, door)
+                self._made = live(self._part, door)
+            else:  # in further runs of a script, too
+                door.kept.setdefault(self._part, self._made)
             prepared = web.from_plan(request)
             made = web.as_plan(self._made(prepared) or prepared)
             headers = tuple((name, real(value, door.values)) for name, value in made.headers)

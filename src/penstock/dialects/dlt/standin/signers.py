@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.parts import Part
 
 _HOUR = 3600
+_OBTAINING = threading.RLock()  # functions of a run are called beside one another
 
 
 class AuthConfigBase(Part):
@@ -187,8 +189,9 @@ class OAuth2ClientCredentials(_Renewed):
 
     def __call__(self, request: Any) -> Any:
         """The request with a token that is good."""
-        if self.access_token is None or self.is_token_expired():
-            self.obtain_token()
+        with _OBTAINING:
+            if self.access_token is None or self.is_token_expired():
+                self.obtain_token()
         request.headers["Authorization"] = f"Bearer {self.access_token}"
         return request
 
@@ -251,8 +254,9 @@ class OAuthJWTAuth(_Renewed, BearerTokenAuth):
 
     def __call__(self, request: Any) -> Any:
         """The request with a token that is good."""
-        if self.token is None or self.is_token_expired():
-            self.obtain_token()
+        with _OBTAINING:
+            if self.token is None or self.is_token_expired():
+                self.obtain_token()
         return super().__call__(request)
 
     def obtain_token(self) -> None:
