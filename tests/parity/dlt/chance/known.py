@@ -28,6 +28,7 @@ CLEAR = "documents dlt refuses, whose meaning is clear"
 DIGITS = "a number with more digits than a double holds"
 LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
 GONE = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
+FIRST = "the first value of a field, of a resource below several parents"
 SETS = "a record at the boundary that an earlier run has loaded, where rows go by `merge_key`"
 SCALAR = "a scalar in a column that is declared `json`"
 TRACE = "a row that a contract leaves out, and that has new fields"
@@ -64,6 +65,7 @@ ROWS = {
     DIGITS,
     SCALAR,
     SETS,
+    FIRST,
     GONE,
     LEAKED,
     TRACE,
@@ -139,12 +141,17 @@ def _sets(config: Parts) -> list[Parts]:
             if r.get("merge_key") and "incremental" in json.dumps(r["endpoint"])]  # fmt: skip
 
 
+def _has_parent(resource: Parts) -> bool:
+    text = json.dumps(resource["endpoint"], ensure_ascii=False)
+    return "resources." in text or '"resolve"' in text
+
+
 def _late(config: Parts) -> list[Parts]:
     """Resources with a cursor and a parent, and those below them: dlt has one cursor for all."""
     found: list[Parts] = []
     for resource in config["resources"]:
         text = json.dumps(resource["endpoint"], ensure_ascii=False)
-        below = "resources." in text or '"resolve"' in text
+        below = _has_parent(resource)
         above = any(f"resources.{one['name']}." in text or f'"{one["name"]}"' in text
                     for one in found)  # fmt: skip
         if above or (below and "incremental" in text):
@@ -178,10 +185,16 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
     left_out = ((LEVELS, forgotten), (NULLS, nulls), (LATE, late), (GONE, gone))
     rows.update(row for row, names in left_out if names & set(our))
     their, our = _without(forgotten | nulls | late | gone, their, our)
+    children = {_table(r) for r in scenario["config"]["resources"] if _has_parent(r)}
     for name in set(their) & set(our):
         a, b = _columns(their[name], our[name], rows)
+        if name in children or _below(name, children):
+            a, b = _first(a, b, rows)
         their[name], our[name] = _classes(*_scalars(scenario["config"], name, a, b, rows), rows)
         their[name] = _traceless(scenario["config"], name, their[name], our[name], rows)
+        if _spelled(scenario["config"], name) and _within(our[name], their[name], once=False):
+            rows.update([CLASS] if our[name] != their[name] else [])
+            their[name] = our[name]
     our = _allowed(scenario["config"], their, our, rows)
     for name in set(their) & set(our) & {_table(r) for r in _sets(scenario["config"])}:
         if our[name] != their[name] and _within(their[name], our[name], once=False):
@@ -371,6 +384,13 @@ def _short(name: str, fresh: set[str], rows: set[str]) -> str:
 # Values of several classes in one field.
 
 
+def _spelled(config: Parts, name: str) -> bool:
+    """Whether a contract may leave out of a table what dlt rewrites: 7 in a column of truths."""
+    modes = _modes(config, "data_type")
+    bound = [n for n, mode in modes if mode in {"discard_row", "discard_value"}]
+    return name in bound or _below(name, bound)
+
+
 def _traceless(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -> Any:
     """Theirs without the columns of rows left out; ours where such a column has left out more."""
     bound = {n for entity in ("columns", "data_type") for n, mode in _modes(config, entity)
@@ -388,6 +408,18 @@ def _traceless(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -
         "columns": {c: kind for c, kind in their["columns"].items() if c not in more},
         "rows": [{c: v for c, v in row.items() if c not in more} for row in their["rows"]],
     }
+
+
+def _first(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
+    """Both with one cell for a field whose class depends on which parent's answer came first."""
+    for base in {c for c in their["columns"] if "__v_" not in c and c in our["columns"]}:
+        kinds = [str(t["columns"][base]) for t in (their, our)]
+        if kinds[0] != kinds[1] and any("VARCHAR" in kind for kind in kinds):
+            rows.add(FIRST)
+            group = [c for c in {*their["columns"], *our["columns"]}
+                     if c == base or c.startswith(f"{base}__v_")]  # fmt: skip
+            their, our = (_merged(t, base, group, str(kinds)) for t in (their, our))
+    return their, our
 
 
 def _scalars(config: Parts, name: str, their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
@@ -457,4 +489,6 @@ def _loose(value: Any, kind: str) -> str:
     except ValueError:
         return text
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"n {zoned.timestamp()!r}"
+    seconds = zoned.timestamp()
+    seconds -= seconds % 86_400 if "'DATE'" in kind else 0
+    return f"n {seconds!r}"

@@ -45,6 +45,9 @@ def _one_table(rng: random.Random, scenario: Parts) -> None:
     if len(found) < 2:
         return
     one, other = rng.sample(found, 2)
+    default = scenario["config"].get("resource_defaults", {}).get("write_disposition")
+    if (one.get("write_disposition") or default) not in (None, "append", "replace"):
+        return  # their keys are the same: which of two records of one key stays is told elsewhere
     alike = ("write_disposition", "primary_key", "merge_key", "columns", "schema_contract",
              "max_table_nesting", "nested_hints")  # fmt: skip
     for key in alike:
