@@ -50,7 +50,7 @@ class World:
     def grow_late(self, count: int) -> None:
         """New rows that come late: a little older than the newest, and never seen before."""
         for _ in range(count if self.rows else 0):
-            self._add(self.newest_ms - self._rng.randint(0, LATE))
+            self._add(max(FIRST_MS, self.newest_ms - self._rng.randint(0, LATE)))
 
     def _add(self, at: int) -> None:
         number, self._count = self._count, self._count + 1
