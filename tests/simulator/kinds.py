@@ -22,8 +22,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     gone on with: what is new meanwhile in a partition that was read already is for the pass after
     it. What asks for rows that are newer than the newest one misses those of its moment that come
     after it, so where such a thing is read nothing `grows` while it is, nor where the newest rows
-    come first and move all others. Dispositions may take `turns` from run to run. A pass that
-    is gone on with does not see what comes `late` below a record that stays as it is.
+    come first and move all others. Dispositions may take `turns` from run to run.
     """
 
     stream: str
@@ -33,7 +32,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     above: tuple[str, ...] = ()
     passes: bool = False
     grows: bool = True
-    late: bool = True
     called: str = ""
     turns: tuple[str, ...] = ()
 
@@ -67,9 +65,9 @@ _ALL = (
     Kind(stream="kids_append", write="append", above=("groups",)),
     Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
     Kind(stream="kids_replace", write="replace", above=("groups",)),
-    Kind(stream="recent_merge", write="merge", above=("recent",), late=False),
+    Kind(stream="recent_merge", write="merge", above=("recent",)),
     Kind(stream="recent_append", write="append", above=("recent",)),
-    Kind(stream="deep_merge", write="merge", above=("recent", "middle"), late=False),
+    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
     Kind(stream="deep_append", write="append", above=("recent", "middle")),
     Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
     Kind(stream="manifest_merge", write="merge", document=MANIFEST),
@@ -97,7 +95,6 @@ _ALL = (
             document=SEVERAL,
             above=above,
             passes=passes,
-            late=name != "recent_pairs_merge",
         )
         for name, write, above, passes in (
             ("pairs_merge", "merge", ("groups", "parities"), True),

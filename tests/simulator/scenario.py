@@ -136,7 +136,7 @@ class History:
         if not self.kind.once:
             self.world.change(changed, move=not self.kind.passes)
             self.world.shrink(gone)
-        if self.kind.grows and self.kind.late:
+        if self.kind.grows:
             self.world.grow_late(late)
         self._tell(f"  {fresh} new rows, {changed} changed, {late} late, {gone} deleted")
 

@@ -246,7 +246,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     further values of the cursor by name (`initial`, `last`), and `seen` are further values of the
     partition; neither names the slice, templates only see them. `first` is its first page, where
     that is known already. `version` is a digest of the records above that led here, where they
-    lead here again only once they have changed.
+    lead here again only once they have changed; `unsure` say whether, as far as is known when they
+    are asked, something may still come late here without changing those.
     """
 
     partition: tuple[tuple[str, JsonValue], ...] = ()
@@ -256,6 +257,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     extras: tuple[tuple[str, str | int | float | bool | None], ...] = ()
     first: bytes | None = None
     version: str = ""
+    unsure: tuple[Callable[[], bool], ...] = ()
 
     @cached_property
     def partition_key(self) -> str:

@@ -188,6 +188,8 @@ def _done(context: StreamContext, piece: Slice) -> StateEntries:
     partition = context.stream.partition
     if partition is None or context.stream.hints.write == "replace":
         return ()
+    if context.stream.hints.write == "merge" and any(unsure() for unsure in piece.unsure):
+        return ()  # it is read again, which does no harm
     name, mark = entry("done", piece.key), done_mark(piece)
     context.state[name] = mark
     return ((name, mark),)

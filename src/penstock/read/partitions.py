@@ -218,6 +218,7 @@ def _joined(one: Fed, other: Fed) -> Fed:
         partition=(*one.piece.partition, *more),
         seen=(*one.piece.seen, *other.piece.seen),
         version=one.piece.version + other.piece.version,
+        unsure=(*one.piece.unsure, *other.piece.unsure),
     )
     return Fed(piece=piece, gates=(*one.gates, *other.gates))
 
@@ -274,5 +275,8 @@ def _as_group(held: list[Fed]) -> Fed:
         for name, value in fed.piece.seen:
             seen.setdefault(name, []).append(value)
     version = "".join(fed.piece.version for fed in held)
-    piece = Slice(partition=tuple(values.items()), seen=tuple(seen.items()), version=version)
+    unsure = tuple(one for fed in held for one in fed.piece.unsure)
+    piece = Slice(
+        partition=tuple(values.items()), seen=tuple(seen.items()), version=version, unsure=unsure
+    )
     return Fed(piece=piece, gates=tuple(gate for fed in held for gate in fed.gates))

@@ -73,7 +73,6 @@ T = TypeVar("T")
 _AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all slices
 MOST_HALVINGS = 10
 
-
 # Answers to a kept position that say it is not known any more.
 _FORGOTTEN = frozenset({400, 404, 410, 416, 422})
 
@@ -457,7 +456,9 @@ class Reader:
             await self._out.put(await with_files(context, self._asker, self._spawn, part))
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
-            for made in feed.lineage.partitions(admitted.leads, going.piece, loose=page.loose):
+            for made in feed.lineage.partitions(
+                admitted.leads, going.piece, going.tracker, loose=page.loose
+            ):
                 await feed.put(made, going.own)
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"

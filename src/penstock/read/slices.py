@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +16,7 @@ from penstock.plan.slices import Field, Parent, Range, Slice
 from penstock.read.context import StreamContext
 from penstock.read.decode import FieldReader, Found, RawRecord, path_text
 from penstock.read.state import (
+    Tracker,
     entry,
     lagged,
     mark_of,
@@ -39,11 +40,17 @@ class Lineage:
         self.skipped = 0
 
     def partitions(
-        self, records: Sequence[RawRecord], above: Slice | None = None, *, loose: bool = False
+        self,
+        records: Sequence[RawRecord],
+        above: Slice | None = None,
+        tracker: object = None,
+        *,
+        loose: bool = False,
     ) -> Iterator[Slice]:
         """The partitions of these records, read in the slice `above`, that were not made before.
 
-        `loose` says that they came one at a time, and are no page.
+        `tracker` follows the cursor of these records, if there is one. `loose` says that they came
+        one at a time, and are no page.
 
         Raises:
             BodyError: a record lacks a field, and the document does not say to skip it.
@@ -62,6 +69,7 @@ class Lineage:
                 seen=self._extras(record, found),
                 first=self._first(record),
                 version=self._version(record, above),
+                unsure=self._unsure(record, above, tracker),
             )
             if self._parent.repeat or piece.partition_key not in self._seen:
                 self._seen.add(piece.partition_key)
@@ -87,6 +95,15 @@ class Lineage:
             return ""
         before = above.version.encode() if above is not None else b""
         return hashlib.sha256(before + bytes(record)).hexdigest()[:16]
+
+    def _unsure(
+        self, record: RawRecord, above: Slice | None, tracker: object
+    ) -> tuple[Callable[[], bool], ...]:
+        """What tells whether a record is so new that others may come late that look like it."""
+        before = above.unsure if above is not None else ()
+        if not (self._versioned and isinstance(tracker, Tracker) and tracker.lags):
+            return before
+        return (*before, tracker.nearness(record))
 
     def _within(self, above: Slice | None) -> tuple[tuple[str, JsonValue], ...]:
         """The partition of the parent, where the child's holds it."""

@@ -17,7 +17,7 @@ Entries of one stream, each a JSON text in the destination::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -301,6 +301,19 @@ class Tracker:
             self._near.append((key, digests.digest(record, told)))
         # told by some fields, a newer record with these is another version of the one that is kept
         return (self._fields is None or key == self._floor) and self._known.has(record, told)
+
+    @property
+    def lags(self) -> bool:
+        """Whether records may come late."""
+        return bool(self._cursor.lag)
+
+    def nearness(self, record: RawRecord) -> Callable[[], bool]:
+        """Whether a record is within the lag of the newest one that was seen when that is asked."""
+        [(value, *_)] = self._reader.read([record])
+        if value is None or isinstance(value, msgspec.UnsetType):
+            return bool
+        key = order_key(value, self._cursor)
+        return lambda: self._is_near(key)
 
     def _is_near(self, key: Key) -> bool:
         if self._best_key is None or key == self._best_key:
