@@ -23,6 +23,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     it. What asks for rows that are newer than the newest one misses those of its moment that come
     after it, so where such a thing is read nothing `grows` while it is, nor where the newest rows
     come first and move all others. Dispositions may take `turns` from run to run.
+    What is loaded `alone` passes over parents that are read in full then, whatever their cursor.
     """
 
     stream: str
@@ -31,6 +32,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
     above: tuple[str, ...] = ()
     passes: bool = False
+    alone: bool = False
     grows: bool = True
     called: str = ""
     turns: tuple[str, ...] = ()
@@ -65,9 +67,9 @@ _ALL = (
     Kind(stream="kids_append", write="append", above=("groups",)),
     Kind(stream="kids_merge", write="merge", above=("groups",), passes=True),
     Kind(stream="kids_replace", write="replace", above=("groups",)),
-    Kind(stream="recent_merge", write="merge", above=("recent",)),
+    Kind(stream="recent_merge", write="merge", above=("recent",), alone=True),
     Kind(stream="recent_append", write="append", above=("recent",)),
-    Kind(stream="deep_merge", write="merge", above=("recent", "middle")),
+    Kind(stream="deep_merge", write="merge", above=("recent", "middle"), alone=True),
     Kind(stream="deep_append", write="append", above=("recent", "middle")),
     Kind(stream="deep_replace", write="replace", above=("groups", "middle_groups")),
     Kind(stream="manifest_merge", write="merge", document=MANIFEST),
@@ -95,6 +97,7 @@ _ALL = (
             document=SEVERAL,
             above=above,
             passes=passes,
+            alone=name == "recent_pairs_merge",
         )
         for name, write, above, passes in (
             ("pairs_merge", "merge", ("groups", "parities"), True),

@@ -162,7 +162,8 @@ class History:
         self.world.now_ms = self.world.began_ms = int(self.time * 1000)
         began, shown = dict(self.world.rows), self.store.swaps(self.kind.stream)
         state = self.store.state(self.kind.stream)
-        passing = self.kind.passes and any(name.startswith("done/") for name in state)
+        passes = self.kind.passes or (self.kind.alone and bool(self.select))
+        passing = passes and any(name.startswith("done/") for name in state)
         if passing and not self.fresh:
             began = self.began
         elif not passing:  # what builds anew and is cut off leaves the pass as it is
