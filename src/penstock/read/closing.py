@@ -59,8 +59,8 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         mark = states.mark_of(context.state, key)
     hints = context.stream.hints
     whole = hints.write == "merge"
-    # what is known is part of a set that what is new would take the place of
-    sets = whole and bool(hints.merge_key)
+    # in a lag, what is known is part of a set that what is new would take the place of
+    sets = whole and bool(hints.merge_key and cursor.lag)
     if cursor.fold is not None:
         told = msgspec.structs.replace(cursor, boundary=()) if sets else cursor
         made: Tracker = FoldTracker(told, cursor.fold, mark, piece.range, whole=whole)

@@ -29,7 +29,6 @@ DIGITS = "a number with more digits than a double holds"
 LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
 GONE = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
 FIRST = "the first value of a field, of a resource below several parents"
-SETS = "a record at the boundary that an earlier run has loaded, where rows go by `merge_key`"
 SCALAR = "a scalar in a column that is declared `json`"
 TRACE = "a row that a contract leaves out, and that has new fields"
 KEYS = "`NOT NULL` of keys"
@@ -64,7 +63,6 @@ ROWS = {
     CLEAR,
     DIGITS,
     SCALAR,
-    SETS,
     FIRST,
     GONE,
     LEAKED,
@@ -135,12 +133,6 @@ def _leaked(scenario: Parts) -> set[str]:
     return {s for s in scenario["apis"] for r in bare if s in r["endpoint"]["path"]}
 
 
-def _sets(config: Parts) -> list[Parts]:
-    """Resources whose rows go by a `merge_key`, with a cursor."""
-    return [r for r in config["resources"]
-            if r.get("merge_key") and "incremental" in json.dumps(r["endpoint"])]  # fmt: skip
-
-
 def _has_parent(resource: Parts) -> bool:
     text = json.dumps(resource["endpoint"], ensure_ascii=False)
     return "resources." in text or '"resolve"' in text
@@ -196,10 +188,6 @@ def alike(scenario: Parts, their: Tables, our: Tables, rows: set[str]) -> tuple[
             rows.update([CLASS] if our[name] != their[name] else [])
             their[name] = our[name]
     our = _allowed(scenario["config"], their, our, rows)
-    for name in set(their) & set(our) & {_table(r) for r in _sets(scenario["config"])}:
-        if our[name] != their[name] and _within(their[name], our[name], once=False):
-            rows.add(SETS)
-            our[name] = their[name]
     grown = _grown(scenario["config"])
     lagged = _lagged(scenario["config"])
     for name in set(their) & set(our):
