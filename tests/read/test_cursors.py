@@ -402,3 +402,20 @@ def test_a_function_that_fails_names_the_values(values, wrong):
     assert found.error().code == "step-failed"
     assert "last_value_func longest failed on [" in str(found.error())
     assert wrong in str(found.error())
+
+
+class Moment(datetime):
+    """A moment of a library's own, such as pendulum's."""
+
+
+def test_a_function_may_give_moments_of_a_library():
+    """They are kept as the standard's are; what no state can hold fails the stream, and says so."""
+
+    def held(value):
+        fold = Fold(name="latest", function=lambda _: {"at": value})
+        return read_all(plan(at(fold=fold)), given_rows(records("a")))
+
+    assert mark(held(Moment(2024, 1, 2, tzinfo=UTC))).value == {"at": "2024-01-02T00:00:00+00:00"}
+    failed = held(object()).error()
+    assert failed.code == "step-failed"
+    assert "latest gives a 'object', which no state can hold" in str(failed)

@@ -6,6 +6,7 @@ The function is called as dlt calls it: with the value of each record and the on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, time
 from typing import Any
 
 import msgspec
@@ -99,5 +100,20 @@ class FoldTracker(Tracker):
         same = self._mark is not None and self._last == self._mark.value
         known = self._known.held if same else frozenset[str]()
         hashes = sorted(self._at_last | known)
-        value = msgspec.to_builtins(self._last)
+        value = msgspec.to_builtins(self._last, enc_hook=self._plain)
         return Mark(value=value, boundary=tuple(hashes[:MAX_BOUNDARY]))
+
+    def _plain(self, value: object) -> str:
+        """A value of Python's as a state holds it: moments of other libraries as the standard's.
+
+        Raises:
+            ReadError: a state cannot hold it.
+        """
+        if isinstance(value, (date, time)):
+            return value.isoformat()
+        kind = type(value).__name__
+        raise ReadError(
+            f"last_value_func {self._fold.name} gives a {kind!r}, which no state can hold",
+            code="step-failed",
+            hint="give texts, numbers, moments, or lists and dicts of them",
+        )
