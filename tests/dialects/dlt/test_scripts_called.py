@@ -290,17 +290,19 @@ def test_a_token_is_obtained_once_by_a_class(tmp_path):
         "Own(access_token_url='https://a.test/t', client_id='i', client_secret=dlt.secrets['s'])",
     )
 
+    asked = []
+
     class Door(Alone):
         def send(self, request):
-            self.kept[len(self.kept)] = request
-            return answer({"data": {"token": f"t{len(self.kept)}"}, "expires_in": 3600})
+            asked.append(request)
+            return answer({"data": {"token": f"t{len(asked)}"}, "expires_in": 3600})
 
     door = Door({"s": "secret"})
     auth = source.streams[0].auth
     for _ in range(2):
         sent = auth.function(door, ASKED)
         assert dict(sent.headers)["Authorization"] == "Bearer t1"
-    (request,) = door.kept.values()
+    (request,) = asked
     assert (request.method, request.url) == ("POST", "https://a.test/t")
     assert request.body == b"client_id=i&client_secret=secret&grant_type=client_credentials"
 
