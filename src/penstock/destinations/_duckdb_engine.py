@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -142,12 +142,9 @@ class DuckDBEngine(Engine):
     catalog: ClassVar[str | None] = None
     """The name of the database, where it is known without asking."""
 
-    def __init__(
-        self, connection: Connection, db_schema: str, leave: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, db_schema: str) -> None:
         super().__init__(db_schema)
         self.connection = connection
-        self._leave = leave or connection.close
         catalog = self.catalog or self.rows("SELECT current_database()")[0][0]
         # Three parts: with two, a schema named like its file would be ambiguous.
         self._prefix = f"{sql.quote(catalog)}.{sql.quote(db_schema)}"
@@ -279,7 +276,7 @@ class DuckDBEngine(Engine):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._leave()
+        self.connection.close()
 
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

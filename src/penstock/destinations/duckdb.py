@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
 from penstock.destinations import _sql as sql
@@ -86,6 +86,8 @@ SETTINGS = {
 # the file at once, which took half the CPU for a checkpoint of 64 MB of JSON.
 ROW_GROUP = 30_720
 
+_ATTACHED = "loaded"  # what the file is called there
+
 _GATE = threading.Lock()
 _LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
 _AHEAD = Ahead()
@@ -102,13 +104,24 @@ def prepare() -> None:
         _AHEAD.begin()
 
 
+class Attached(DuckDBEngine):
+    """A file that is attached to a database in memory, which stays when the file is let go of.
+
+    The process will end without taking it to pieces, which takes a while.
+    """
+
+    catalog: ClassVar[str | None] = _ATTACHED
+
+    def close(self) -> None:
+        """Let go of the file; what cannot be written into it now is in its log."""
+        with suppress(DestinationError):
+            _detach(self.connection)
+
+
 class DuckDBSession(SqlSession):
     """A session that can show others a copy of its file."""
 
     path: Path
-    tasks: int
-    """How many gaps DuckDB itself would close at once."""
-
     _engine: DuckDBEngine
     _removes = False
 
@@ -120,7 +133,7 @@ class DuckDBSession(SqlSession):
     def fold(self) -> None:
         """Write the log into the file, and close the gaps in it that are large."""
         if self._removes and self._engine.has_gaps():
-            self._engine.read(f"SET max_vacuum_tasks = {self.tasks}")
+            self._engine.read("RESET max_vacuum_tasks")
         self._engine.flush()
 
     def publish(self, target: Path) -> None:
@@ -161,8 +174,8 @@ class DuckDB(Place):
         with _GATE:
             attached = self._attach() if owner.alone else None
             connection = attached or self._connect()
-            leave = partial(_leave, attached) if attached is not None else None
-            engine = DuckDBEngine(connection, db_schema, leave)
+            kind = DuckDBEngine if attached is None else Attached
+            engine = kind(connection, db_schema)
             try:
                 return self._take(engine, owner, takeover)
             except BaseException:
@@ -231,11 +244,10 @@ class DuckDB(Place):
                 raise LockedError("a session of this process is committing") from error
             raise
         self._fault("open:taken")
-        before = _settings(engine)
+        before = {} if owner.alone else _settings(engine)
         _set(engine, SETTINGS)
         session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
         session.path = self.path
-        session.tasks = before["max_vacuum_tasks"]
         session.on_close(session.fold)
         if not owner.alone:
             session.on_close(lambda: _set(engine, before))
@@ -307,8 +319,10 @@ def _attach(path: Path) -> Connection | None:
     connection = _AHEAD.take()
     try:
         connection.execute(f"SET temp_directory = {sql.text(f'{path}.tmp')}")
-        connection.execute(f"ATTACH {sql.text(str(path))} AS loaded (ROW_GROUP_SIZE {ROW_GROUP})")
-        connection.execute("USE loaded")
+        connection.execute(
+            f"ATTACH {sql.text(str(path))} AS {_ATTACHED} (ROW_GROUP_SIZE {ROW_GROUP})"
+        )
+        connection.execute(f"USE {_ATTACHED}")
     except (native().Error, OSError) as error:
         connection.close()
         if SHARED in str(error):
@@ -320,21 +334,11 @@ def _attach(path: Path) -> Connection | None:
 def _detach(connection: Connection) -> None:
     """Let go of an attached file, and keep the database in memory for the next one."""
     try:
-        connection.execute("USE memory; DETACH loaded")
+        connection.execute(f"USE memory; DETACH {_ATTACHED}")
     except native().Error as error:
         connection.close()
         raise explain(error) from error
     _AHEAD.keep(connection)
-
-
-def _leave(connection: Connection) -> None:
-    """Let go of an attached file at the end of a run.
-
-    The database in memory stays: the process will end without taking it to pieces, which takes a
-    while. What cannot be written into the file now is in its log.
-    """
-    with suppress(DestinationError):
-        _detach(connection)
 
 
 def _path(url: str) -> Path:
