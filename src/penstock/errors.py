@@ -24,7 +24,7 @@ The tree::
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -261,6 +261,11 @@ def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | 
     """A question that names the word most like a wrong one; see `closest`."""
     near = closest(word, known, cutoff)
     return f"did you mean {near!r}?" if near else None
+
+
+def closest_or_all(word: str, known: Sequence[str]) -> str:
+    """A hint for a wrong word: the one most like it, else all that there are."""
+    return did_you_mean(word, known) or f"there are: {', '.join(known)}"
 
 
 def of_machine(error: BaseException) -> Error | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.cli.context import WRONG, App
 from penstock.cli.failures import guarded
-from penstock.errors import did_you_mean
+from penstock.errors import closest_or_all
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ class Group(click.Group):
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
             known = self.list_commands(ctx)
-            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            hint = closest_or_all(name, known)
             raise click.UsageError(f"no command is called {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from contextlib import suppress
-from pathlib import PurePath
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from penstock.destinations._spool import GONE, ROOT_ID, Spool
-from penstock.destinations._temporary import scratch
 from penstock.destinations.base import Destination, Fault, Kind, no_fault
 from penstock.errors import DestinationError, did_you_mean
 from penstock.patterns import pattern
@@ -118,6 +117,17 @@ def columns_in(destination: str, db_schema: str) -> dict[str, dict[str, tuple[Co
     from penstock.destinations import _looking  # noqa: PLC0415 (loaded when it is used)
 
     return _looking.columns(destination, db_schema)
+
+
+def scratch() -> AbstractContextManager[Path]:
+    """A temporary folder for as long as it is needed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    from penstock.destinations import _temporary  # noqa: PLC0415 (loaded when it is used)
+
+    return _temporary.scratch()
 
 
 def __getattr__(name: str) -> object:

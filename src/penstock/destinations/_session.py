@@ -91,8 +91,8 @@ class SqlSession:
                 "ORDER BY stream, table_position, column_position"
             )
             self._stored = {}
-            for stream, *row in self._engine.read(query):
-                self._stored.setdefault(stream, []).append((row[0], row[1]))
+            for stream, table, column in self._engine.read(query):
+                self._stored.setdefault(stream, []).append((table, column))
         return self._stored
 
     def adopt(self, stream: str, root: str) -> Schema | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from penstock.errors import Diagnostic, PlanError, did_you_mean
+from penstock.errors import Diagnostic, PlanError, closest_or_all
 from penstock.patterns import pattern
 from penstock.plan import pagination
 from penstock.plan.request import Request
@@ -84,7 +84,7 @@ def parents_exist(source: Source) -> Iterator[Finding]:
                     severity="error",
                     message=f"there is no stream {parent.stream!r} to be the parent",
                     stream=stream.name,
-                    hint=_nearest(parent.stream, names),
+                    hint=closest_or_all(parent.stream, names),
                 )
 
 
@@ -208,9 +208,5 @@ def _unknown(name: str, known: list[str]) -> Diagnostic:
         code="stream-unknown",
         severity="error",
         message=f"no stream is called {name!r}",
-        hint=_nearest(name, known),
+        hint=closest_or_all(name, known),
     )
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    return did_you_mean(name, known) or f"there are: {', '.join(known)}"

@@ -5,7 +5,6 @@ The function is called as dlt calls it: with the value of each record and the on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, time
 from typing import Any
 
@@ -76,10 +75,6 @@ class FoldTracker(Tracker):
         known = self._fields != () and self._known.has(record, told)
         self.repeated += known
         return not known
-
-    def _told(self, values: Sequence[Found]) -> list[JsonValue] | None:
-        """What tells a record apart from others at the same value; None for the whole of it."""
-        return [plain_value(value) for value in values[1:]] if self._fields else None
 
     def _of(self, *values: JsonValue) -> Any:
         """What the function says of values.

@@ -296,11 +296,15 @@ class Tracker:
         # a newer record may come before the one that the state knows
         if self._fields == () or not (near or (self._known.held and key == self._floor)):
             return False
-        told = [plain_value(value) for value in values[1:]] if self._fields else None
+        told = self._told(values)
         if near:
             self._near.append((key, digests.digest(record, told)))
         # told by some fields, a newer record with these is another version of the one that is kept
         return (self._fields is None or key == self._floor) and self._known.has(record, told)
+
+    def _told(self, values: Sequence[Found]) -> list[JsonValue] | None:
+        """What tells a record apart from others at the same value; None for the whole of it."""
+        return [plain_value(value) for value in values[1:]] if self._fields else None
 
     @property
     def lags(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
-from penstock.errors import did_you_mean
+from penstock.errors import closest_or_all
 from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.source import Input
 
@@ -223,5 +223,4 @@ def joined(parts: tuple[Expr, ...]) -> Expr:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint: the valid word nearest to `word`, else all of them."""
-    names = tuple(known)
-    return did_you_mean(word, names) or f"there are: {', '.join(sorted(names))}"
+    return closest_or_all(word, sorted(known))

@@ -23,6 +23,7 @@ from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 
 _OURS = {"dagster", "dagster_dlt", "dagster_embedded_elt"}  # made of dlt's own insides, or with it
 _OTHERS = {"airflow", "prefect"}
+_ELSEWHERE = "read it from dlt.secrets, dlt.config or the environment"
 _SETTINGS = ("table_name", "write_disposition", "schema_contract", "loader_file_format")
 
 
@@ -94,8 +95,7 @@ class _Refusing(type):
     """Refuses what is asked of a scheduler's class: it would be a value that nobody knows."""
 
     def __getattr__(cls, name: str) -> Any:
-        hint = "read it from dlt.secrets, dlt.config or the environment"
-        raise UnknownName(f"Penstock has no {name} of a scheduler's class", hint)
+        raise UnknownName(f"Penstock has no {name} of a scheduler's class", _ELSEWHERE)
 
 
 class Passive(metaclass=_Refusing):
@@ -117,8 +117,7 @@ class Passive(metaclass=_Refusing):
         return cls
 
     def __str__(self) -> str:
-        hint = "read it from dlt.secrets, dlt.config or the environment"
-        raise refuse(Refusal("a scheduler's own value stands in a text", hint))
+        raise refuse(Refusal("a scheduler's own value stands in a text", _ELSEWHERE))
 
     def __enter__(self) -> Self:
         return self
