@@ -320,6 +320,11 @@ def _actions() -> Iterator[Case]:
                config=lambda base: config(base, resource("posts", {
                    **DATA, "response_actions": [{"status_code": 204, "action": "ignore"}]},
                    write_disposition="append")))  # fmt: skip
+    nothing = [{"status_code": 200, "action": []}, {"action": []}]
+    yield Case(name="response actions: without functions", runs=1,
+               api=lambda _ask: answer(posts(1, 4)),
+               config=lambda base: config(base, resource("posts", {
+                   **DATA, "response_actions": nothing})))  # fmt: skip
     for status in (400, 404, 422):
         yield Case(name=f"an answer of {status} fails", runs=1, refused="status",
                    api=lambda _ask, s=status: Reply(status=s, body={"error": "x"}),

@@ -51,6 +51,9 @@ CASES = [
     _endpoint("an unknown parent", "unknown-parent", {"path": CHILD}),
     _endpoint("a resolve that the path does not use", "unused-resolve", {
         "params": {"id": {"type": "resolve", "resource": "posts", "field": "id"}}}, "posts"),
+    _endpoint("a response action of null", "missing-key",
+              {"response_actions": [{"status_code": 404, "action": None}]}),
+    _endpoint("null for a response action", "wrong-type", {"response_actions": [None]}),
     _endpoint("an unknown type of a param", "unknown-value", {"params": {"a": {"type": "other"}}}),
     _endpoint("a cycle", "cycle", {"path": "x/{resources.other.id}"},
               resource("other", {"path": "y/{resources.things.id}"})),

@@ -56,6 +56,8 @@ def with_actions(ctx: Context, policy: ErrorPolicy, node: Node | None) -> ErrorP
 
 
 def _rule(ctx: Context, node: Node) -> Rule | None:
+    if node.value is None:
+        ctx.wrong(node, "a mapping")
     if function_in(node) is not None or not ctx.mapping(node):
         return None
     ctx.keys(node, ("status_code", "content", "action"), "a response action")
@@ -63,8 +65,11 @@ def _rule(ctx: Context, node: Node) -> Rule | None:
     if said is not None and _is_function(said):
         node.mark()
         return None
-    if said is None:
+    if said is None or said.value is None:
         ctx.missing(node, "action", "a response action")
+        return None
+    if said.value == []:
+        ctx.warn("gap", "an action without functions does nothing", said, 'say "ignore"')
         return None
     action = _ACTIONS[ctx.choice(said, tuple(_ACTIONS), "ignore")]
     status, content = _status(ctx, node.get("status_code")), ctx.text(node.get("content"))
