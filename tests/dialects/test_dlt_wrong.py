@@ -5,6 +5,7 @@
 import pytest
 
 from penstock.dialects import compile_document
+from penstock.dialects.document import Document
 from penstock.dialects.loading import read_text
 
 HEAD = "client: {base_url: https://api.test}\n"
@@ -552,3 +553,12 @@ def test_a_misspelled_name_is_recognised():
     text = HEAD + "resources:\n  - {nme: a, endpoint: b}\n"
     [said] = compile_document(read_text(text, file="d.yaml", suffix=".yaml")).diagnostics
     assert (said.code, said.hint) == ("missing-key", "'nme' is no key; did you mean 'name'?")
+
+
+def test_bytes_that_are_no_text_are_not_sent_as_another():
+    """What is no UTF-8 has no spelling in a request; it used to be sent with U+FFFD in it."""
+    ends = {"headers": {"X": b"caf\xe9"}, "params": {"q": b"caf\xc3\xa9"}}
+    config = {"client": {"base_url": "u"}, "resources": [{"name": "a", "endpoint": ends}]}
+    [said] = compile_document(Document.from_object(config, "d")).diagnostics
+    where = "resources[0].endpoint.headers.X"
+    assert said.message == f"{where} must be a plain value, not a Python object"

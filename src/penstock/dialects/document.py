@@ -419,6 +419,14 @@ def scalar(text: str) -> str | SecretRef | Joined:
     return SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")
 
 
+def decoded(data: bytes) -> str | Opaque:
+    """Bytes as a text; what is no UTF-8 is no data, as another value would be sent in its place."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return Opaque(value=data)
+
+
 def _with_references(text: str) -> str | Joined:
     parts: list[str | SecretRef] = []
     at = 0

@@ -15,6 +15,7 @@ from penstock.dialects.document import (
     SecretRef,
     Unreadable,
     Value,
+    decoded,
     scalar,
 )
 
@@ -42,7 +43,7 @@ def _value(document: Document, value: object, path: tuple[Key, ...]) -> Value:
         case datetime() | date():
             return value.isoformat()
         case bytes():
-            return value.decode("utf-8", "replace")
+            return decoded(value)
         case Mapping():
             return {str(k): _read(document, v, (*path, str(k))) for k, v in value.items()}
         case list() | tuple():

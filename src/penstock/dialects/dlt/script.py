@@ -21,6 +21,7 @@ from penstock.dialects.document import (
     SecretRef,
     Unreadable,
     Value,
+    decoded,
 )
 from penstock.errors import Place
 
@@ -166,7 +167,7 @@ class _Reader:
     def constant(self, expr: ast.Constant, node: Node) -> Value:
         value = expr.value
         if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
+            return decoded(value)
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         return self.unknown(expr, node)

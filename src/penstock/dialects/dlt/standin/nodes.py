@@ -31,6 +31,7 @@ from penstock.dialects.document import (
     SecretRef,
     Unreadable,
     Value,
+    decoded,
 )
 
 
@@ -108,7 +109,7 @@ class Reader:
             case Decimal() | UUID():
                 return str(value)
             case bytes():
-                return value.decode("utf-8", "replace")
+                return decoded(value)
             case Part():
                 return self._part(value, node, mark)
             case Mapping():
