@@ -123,6 +123,7 @@ CODES: dict[str, str] = {
     "collision": "Two values of a request would go into one place.",
     "expr": "A value is missing, or a template cannot be rendered.",
     "cursor-missing": "A record has no cursor value.",
+    "cursor-object": "The cursor's value of a record is an object, which has no order.",
     "parent-field": "A parent record lacks a value that a child needs.",
     "step-failed": "A processing step of the document failed on a record.",
     "file-name": "The file of a record may not be called as the document says.",

@@ -45,8 +45,8 @@ PASS_SECONDS = 3600.0  # for which a merged stream's pass that was cut off is go
 MAX_BOUNDARY = 100_000
 _PRUNE_FROM = 1_000
 _TEXT = 2  # what is neither a number nor a time comes behind both
-Key: TypeAlias = "tuple[int, float | str]"
-Scalar: TypeAlias = "str | int | float | bool | None"
+_LIST = 3
+Key: TypeAlias = "tuple[int, float | str | tuple[Key, ...]]"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +113,11 @@ def write(value: Mark | tuple[Stretch, ...] | JsonValue) -> str:
 
 
 def order_key(value: JsonValue, cursor: Cursor) -> Key:
-    """A value so that it compares as the cursor means it: numbers, times, or else texts."""
+    """A value so that it compares as the cursor means it: numbers, times, lists, or else texts."""
     if isinstance(value, (bool, int, float)) and cursor.format is None:
         return (0, value)  # as it is: a float would make ids above 2**53 alike
+    if isinstance(value, (list, tuple)) and cursor.format is None:
+        return (_LIST, tuple(order_key(item, cursor) for item in value))
     text = str(value)
     if cursor.format is not None or text[:1].isdigit():
         try:
@@ -198,7 +200,7 @@ class Tracker:
         self._floor = None if span.start is None else _bound(span.start, cursor)
         self._ceiling = None if span.end is None else _bound(span.end, cursor)
         self._mark = mark
-        self._best: Scalar = mark.value if mark else None
+        self._best: JsonValue = mark.value if mark else None
         self._best_key = order_key(self._best, cursor) if self._best is not None else None
         self._near: list[tuple[Key, str]] = []
         self._prune_at = _PRUNE_FROM
@@ -234,6 +236,13 @@ class Tracker:
         value = values[0]
         if value is None or isinstance(value, msgspec.UnsetType):
             return self.without_value(record)
+        if isinstance(value, dict) and self._cursor.format is None:
+            raise BodyError(
+                f"the cursor value {_named(self._cursor)!r} of a record is an object, which comes "
+                f"neither before nor behind another: {_excerpt(record)}",
+                code="cursor-object",
+                hint="let cursor_path lead to a field inside of it",
+            )
         key = order_key(value, self._cursor)
         if key[0] == _TEXT and self._cursor.format is not None:
             return self.without_value(record)
@@ -259,10 +268,8 @@ class Tracker:
                 self.dropped += 1
                 return False
             case _:
-                path = self._cursor.path
-                name = ".".join(path.path) if isinstance(path, Keys) else path.text
                 raise BodyError(
-                    f"a record has no cursor value {name!r}: {_excerpt(record)}",
+                    f"a record has no cursor value {_named(self._cursor)!r}: {_excerpt(record)}",
                     code="cursor-missing",
                     hint="set on_cursor_value_missing to include or exclude such records",
                 )
@@ -290,7 +297,7 @@ class Tracker:
             key > self._best_key if self._cursor.pick == "max" else key < self._best_key
         )
         if newer:
-            self._best_key, self._best = key, _scalar(values[0])
+            self._best_key, self._best = key, _kept(values[0])
             self._forget_far()
         near = self._is_near(key)
         # a newer record may come before the one that the state knows
@@ -322,7 +329,7 @@ class Tracker:
     def _is_near(self, key: Key) -> bool:
         if self._best_key is None or key == self._best_key:
             return True
-        if not self._cursor.lag or isinstance(key[1], str) or isinstance(self._best_key[1], str):
+        if not self._cursor.lag or max(key[0], self._best_key[0]) >= _TEXT:
             return False
         if self._reach is None or self._reach[0] != self._best_key:
             edge = moved(self._best, self._cursor, self._initial)
@@ -356,9 +363,13 @@ def fields_of(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | N
     return tuple(Keys(path=(name,)) for name in cursor.boundary)
 
 
-def _scalar(value: Found) -> Scalar:
+def _named(cursor: Cursor) -> str:
+    return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
+
+
+def _kept(value: Found) -> JsonValue:
     """A cursor's value as state keeps it."""
-    return value if isinstance(value, (str, int, float)) else str(value)
+    return value if isinstance(value, (str, int, float, list)) else str(value)
 
 
 def plain_value(value: Found) -> JsonValue:

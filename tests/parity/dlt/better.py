@@ -186,11 +186,12 @@ def _listed(theirs: Outcomes, ours: Outcomes) -> None:
     assert [h.ask.query for h in ours[0].heard][1:] == [[("tag", "a"), ("tag", "b")]]
 
 
+LIST = "a list of a parent's, or of a cursor in a template, as the whole value of a param"
 LISTED = Case(
     name="parts: a list in a param", runs=1, api=_tagged, check=_listed,
     config=lambda base: config(base, resource("parents", DATA), resource("kids", {
         **DATA, "params": {"tag": "{resources.parents.tags}"}})),
-    differs=("a list of a parent's as the whole value of a param",),
+    differs=(LIST,),
 )  # fmt: skip
 
 

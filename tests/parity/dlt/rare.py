@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.parity.dlt.better import LIST
 from tests.parity.dlt.data import Parts, answer, config, resource
 from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.server import Ask
@@ -15,7 +16,7 @@ DATA = {"data_selector": "data", "paginator": "single_page"}
 def _one(name: str, endpoint: Parts, client: Parts | None = None, **more: Any) -> Case:
     """One resource of one page, which tells what was asked."""
     return Case(
-        name=f"rare: {name}", runs=1, **{"api": _told, **more},
+        name=f"rare: {name}", **{"runs": 1, "api": _told, **more},
         config=lambda base: config(base, resource("things", {**DATA, **endpoint}), client=client),
     )  # fmt: skip
 
@@ -52,4 +53,32 @@ def _headers() -> Iterator[Case]:
         "type": "http_basic", "username": "café", "password": "é"}})  # fmt: skip
 
 
-CASES = [*_headers()]
+def _versions(ask: Ask) -> Any:
+    """Records in no order, with lists that texts would order otherwise."""
+    held = [[10, "a"], [9, "b"], *([[11, "a"], [10, "b"], [9, "a"]] if ask.round > 1 else [])]
+    return answer([{"id": n, "at": at} for n, at in enumerate(held)])
+
+
+def _once_each(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    assert [o.targets() for o in theirs] == [
+        ["/things?since=%5B1%5D"],
+        ["/things?since=%5B10%2C+%27a%27%5D"],
+    ]
+    assert [o.targets() for o in ours] == [["/things?since=1"], ["/things?since=10&since=a"]]
+    assert all(o.rows("things", "id") == t.rows("things", "id")
+               for o, t in zip(ours, theirs, strict=True))  # fmt: skip
+
+
+def _cursors() -> Iterator[Case]:
+    since: Parts = {"cursor_path": "at"}
+    told: Parts = {"api": _versions, "runs": 2}
+    yield _one("a list for a cursor", {"incremental": {**since, "start_param": "since"}}, **told)
+    yield _one("a list for a cursor, in a template", {
+        "incremental": {**since, "initial_value": [1]},
+        "params": {"since": "{incremental.start_value}"},
+    }, **told, differs=(LIST,), check=_once_each)  # fmt: skip
+    yield _one("objects for a cursor", {"incremental": since}, refused="cursor-object",
+               api=lambda _ask: answer([{"id": n, "at": {"n": n}} for n in (1, 2)]))  # fmt: skip
+
+
+CASES = [*_headers(), *_cursors()]
