@@ -9,6 +9,7 @@ from tests.destinations.orders import KEY, NESTED, as_seen, checkpoint, column, 
 from penstock.destinations._doom import Doom
 from penstock.destinations.base import Merge, Sort
 from penstock.errors import DestinationError
+from penstock.plan.hints import Validity
 from penstock.shape.schema import DELETED_AT, VALID_FROM, VALID_TO, VERSION, Batch
 
 INSTANT = pa.timestamp("us", "UTC")
@@ -207,6 +208,57 @@ def test_scd2_with_a_merge_key_retires_nothing_that_is_not_brought(opened, place
     session.commit(version("a", [order(1), order(2)], "run1", key=(), merge_key=KEY))
     session.commit(version("b", [order(1, "new")], "run2", key=(), merge_key=KEY))
     assert history(place) == [(1, "", False), (1, "new", True), (2, "", True)]
+
+
+@pytest.mark.parametrize("key", [(), KEY], ids=["no key", "key"])
+def test_scd2_retires_in_the_sets_that_came(opened, place, key):
+    """Of a set that came in two checkpoints, what neither of them had ends; others stay."""
+    session, by = opened(), {"key": key, "merge_key": ("note",)}
+    first = [order(n, "red") for n in (1, 2, 3)] + [order(n, "blue") for n in (4, 5)]
+    session.commit(version("a", first, "run1", **by))
+    session.commit(version("b", [order(1, "red")], "run2", ends=False, **by))
+    session.commit(version("c", [order(6, "green")], "run2", ends=False, **by))
+    session.commit(version("d", [order(7, "red")], "run2", **by))
+    valid = sorted((number, note) for number, note, holds in history(place) if holds)
+    assert valid == [(1, "red"), (4, "blue"), (5, "blue"), (6, "green"), (7, "red")]
+    assert len(history(place)) == 7
+
+
+def test_scd2_without_a_record_retires_nothing(opened, place):
+    """A reading that brings nothing says nothing of what there is."""
+    session = opened()
+    session.commit(version("a", [order(1), order(2)], "run1"))
+    session.commit(version("b", [], "run2"))
+    assert history(place) == [(1, "", True), (2, "", True)]
+
+
+EVER = "9999-12-31T00:00:00+00:00"
+SAID = Validity(since="von", until="bis", version="rev", forever=EVER, at="2024-02-03T04:05:06Z")
+NAMED = (column("von", "timestamp"), column("bis", "timestamp"), column("rev", "bigint"))
+
+
+def test_scd2_with_columns_and_moments_that_are_said(opened, place):
+    """A column of the records tells versions apart, and moments are as the document says."""
+    session = opened()
+
+    def commit(load_id, run, orders, at):
+        write = Merge(strategy="scd2", ends=True, validity=replace(SAID, at=at))
+        revisions = [int(note or 0) for _, note, _ in orders]
+        rows = merged(load_id, orders, write, run_id=run, columns=NAMED, rev=revisions)
+        session.commit(rows)
+
+    def held(row):
+        return row["id"], row["rev"], *(f"{row[c]:%Y-%m-%d}" for c in ("von", "bis"))
+
+    commit("a", "run1", [order(1, "1"), order(2, "2")], "2024-02-03T04:05:06Z")
+    commit("b", "run2", [order(1, "1", 1), order(2, "3")], "2024-03-03T04:05:06Z")
+    assert sorted(map(held, place.rows("orders"))) == [
+        (1, 1, "2024-02-03", "9999-12-31"),
+        (2, 2, "2024-02-03", "2024-03-03"),
+        (2, 3, "2024-03-03", "9999-12-31"),
+    ]
+    lines = sorted(row["value"] for row in place.rows("orders__lines"))
+    assert lines == ["1.0", "1.1", "2.0", "2.0", "2.1", "2.1"]
 
 
 def test_merge_without_a_key_is_refused(opened, place):

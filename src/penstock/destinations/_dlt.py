@@ -19,7 +19,7 @@ from penstock.destinations import _dlt_schema as documents
 from penstock.destinations import _sql as sql
 from penstock.destinations._dlt_schema import DltTable, Document
 from penstock.destinations._engine import Engine
-from penstock.destinations.base import Checkpoint, DltLoad, Replace
+from penstock.destinations.base import Checkpoint, DltLoad, Merge, Replace, Write
 from penstock.shape.schema import Schema, TableColumn
 
 LOADS: Final = "_dlt_loads"
@@ -139,12 +139,16 @@ class DltDataset:
         said = checkpoint.dlt
         assert said is not None, "only what dlt shall know of is kept here"
         parts = zip(checkpoint.whole, schemas, strict=True)
-        there = [(p.dlt, schema) for p, schema in parts if p.dlt is not None and schema is not None]
+        there = [
+            (_table(p.dlt, p.write), p.dlt.source, schema)
+            for p, schema in parts
+            if p.dlt is not None and schema is not None
+        ]
         if not there:
             return
         self._create()
-        for load, schema in there:
-            name, after = self._bring_up(load, schema)
+        for told in there:
+            name, after = self._bring_up(*told)
         for load_id in self._shown(checkpoint):
             self._engine.rows(
                 f"INSERT INTO {self._engine.at(LOADS)} (load_id, schema_name, status, inserted_at, "
@@ -154,12 +158,12 @@ class DltDataset:
         if said.cursor is not None or said.own or said.shared:
             self._put_state(checkpoint, said, name)
 
-    def _bring_up(self, said: DltLoad, schema: Schema) -> tuple[str, Document]:
+    def _bring_up(self, told: DltTable, source: str, schema: Schema) -> tuple[str, Document]:
         """Describe tables in the document of their schema; gives its name, and what it says now."""
         known = self._documents()
-        name = _schema_name(known, schema.root.name, said.source)
+        name = _schema_name(known, schema.root.name, source)
         before = known.get(name) or documents.fresh(name)
-        after = documents.brought_up(before, schema, _table(said), _described())
+        after = documents.brought_up(before, schema, told, _described())
         if after is not before:
             self._put_document(name, after)
         return name, after
@@ -263,8 +267,13 @@ def _schema_name(known: dict[str, Document], root: str, source: str) -> str:
     return next(iter(known)) if len(known) == 1 else source
 
 
-def _table(said: DltLoad) -> DltTable:
-    return DltTable(resource=said.resource, write=said.write, strategy=said.strategy)
+def _table(said: DltLoad, write: Write) -> DltTable:
+    validity = None
+    if isinstance(write, Merge) and write.strategy == "scd2":
+        validity = write.validity
+    return DltTable(
+        resource=said.resource, write=said.write, strategy=said.strategy, validity=validity
+    )
 
 
 def _described() -> Document:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.errors import DestinationError
-from penstock.plan.hints import ColumnType
+from penstock.plan.hints import ColumnType, Validity
 from penstock.shape.schema import DLT, Schema, Table, TableColumn
 
 ENGINE_VERSION: Final = 11
@@ -42,11 +42,15 @@ _TYPES: Mapping[str, ColumnType] = {
 
 
 class DltTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What dlt's schema says of a root table besides its columns."""
+    """What dlt's schema says of a root table besides its columns.
+
+    `validity` is there where versions of rows are kept.
+    """
 
     resource: str
     write: str
     strategy: str | None = None
+    validity: Validity | None = None
 
 
 def tables_of(document: Document, stream: str, root: str) -> Schema | None:
@@ -101,7 +105,7 @@ def _column(column: Document) -> TableColumn:
         precision=column.get("precision") if sized else None,
         scale=column.get("scale") if sized else None,
         variant=bool(column.get("variant")),
-        placed=name in DLT.all,
+        placed=name in DLT.all or "x-valid-from" in column or "x-valid-to" in column,
     )
 
 
@@ -197,11 +201,13 @@ def _add(tables: Document, table: Table, said: DltTable | None) -> None:
     if known is None:
         known = tables[table.name] = {"name": table.name, "columns": {}, **_origin(table, said)}
     known.setdefault("x-normalizer", {})["seen-data"] = True
+    roles = _roles(said.validity if said else None)
     for column in table.columns:
         held = known["columns"].get(column.name)
         if held is None or "data_type" not in held:
             spelled = _spelled(column, key=column.name in table.key)
-            known["columns"][column.name] = {**(held or {}), **spelled}
+            of = roles.get(column.name, {})
+            known["columns"][column.name] = {**(held or {}), **spelled, **of}
 
 
 def _origin(table: Table, said: DltTable | None) -> Document:
@@ -215,9 +221,21 @@ _ROLES: Mapping[str, Document] = {
     DLT.row_id: {"unique": True, "row_key": True},
     DLT.parent_id: {"parent_key": True},
     _ROOT_ID: {"root_key": True},
-    DLT.valid_from: {"x-valid-from": True},
-    DLT.valid_to: {"x-valid-to": True, "x-active-record-timestamp": None},
 }
+
+
+def _roles(versions: Validity | None) -> Mapping[str, Document]:
+    """What the hints of columns say, by name. A version may come back, so that it is no key."""
+    if versions is None:
+        return _ROLES
+    until = {"x-valid-to": True, "x-active-record-timestamp": versions.forever}
+    version = {"nullable": False, "x-row-version": True, "unique": False, "row_key": False}
+    return {
+        **_ROLES,
+        versions.since or DLT.valid_from: {"x-valid-from": True},
+        versions.until or DLT.valid_to: until,
+        versions.version or DLT.version: version,
+    }
 
 
 # What dlt has another word for, or none.
@@ -235,7 +253,7 @@ def _spelled(column: TableColumn, *, key: bool) -> Document:
         spelled["variant"] = True
     if key:
         spelled |= {"nullable": False, "primary_key": True}
-    return {**spelled, **_ROLES.get(column.name, {})}
+    return spelled
 
 
 def version_hash(document: Document) -> str:

@@ -16,13 +16,12 @@ from penstock.destinations._lake_sieve import Sieve, suits
 from penstock.destinations._lake_store import Store
 from penstock.destinations._lake_system import SEEN, system_table
 from penstock.destinations._merge import Merger, check_key
+from penstock.destinations._versions import Versions
 from penstock.destinations._write import columns_of, parts
 from penstock.destinations.base import SYSTEM_PREFIX, Checkpoint, Merge
 from penstock.shape.schema import (
     DELETED_AT,
     LOAD_ID,
-    VALID_TO,
-    VERSION,
     Schema,
     TableColumn,
 )
@@ -53,6 +52,7 @@ class Merging:
         self._schema = schema
         self._checkpoint = checkpoint
         self._write = checkpoint.write
+        self._versions = Versions(schema, checkpoint.write.validity)
         self._rework = Rework(engine, store, draft, schema)
 
     def run(self, head: Head, before: Schema | None) -> dict[str, int]:
@@ -155,12 +155,9 @@ class Merging:
 
     def _meetings(self) -> Iterator[tuple[str, ...]]:
         write = self._write
-        if write.strategy == "scd2":
-            yield (VERSION,)
-            if key := write.key or write.merge_key:
-                yield key
-            return
-        for columns in (write.key, write.merge_key):
+        versions = write.strategy == "scd2"
+        told = (self._versions.column,) if versions else write.merge_key
+        for columns in (told, write.key):
             if columns:
                 yield columns
 
@@ -190,19 +187,27 @@ class Merging:
 
     def _ending(self, files: Sequence[File]) -> set[str]:
         """The parts with a row that this run did not bring, and that is not known to be gone."""
-        mark = VALID_TO if self._write.strategy == "scd2" else DELETED_AT
-        if self._write.strategy == "scd2" and self._write.merge_key:
+        mine = f"r.{sql.quote(LOAD_ID)} IN (SELECT load_id FROM {self._engine.at(LOADS.name)})"
+        if self._write.strategy == "scd2":
+            return self._retiring(files, mine)
+        if not self._write.soft_delete:
             return set()
-        if self._write.strategy != "scd2" and not self._write.soft_delete:
-            return set()
-        loads = f"SELECT load_id FROM {self._engine.at(LOADS.name)}"
-        such = f"r.{sql.quote(mark)} IS NULL AND r.{sql.quote(LOAD_ID)} NOT IN ({loads})"
-        columns = [mark, LOAD_ID]
-        if mark == VALID_TO:
-            columns.append(VERSION)
-            seen = f"SELECT version FROM {self._engine.at(SEEN.name)}"
-            such += f" AND r.{sql.quote(VERSION)} NOT IN ({seen})"
-        return self._such(files, columns, such)
+        such = f"r.{sql.quote(DELETED_AT)} IS NULL AND NOT {mine}"
+        return self._such(files, [DELETED_AT, LOAD_ID], such)
+
+    def _retiring(self, files: Sequence[File], mine: str) -> set[str]:
+        """The parts with a valid version that this run did not meet.
+
+        Where only sets are retired, also those with rows that tell which of them it brought.
+        """
+        versions = self._versions
+        version = sql.quote(versions.column)
+        seen = f"SELECT version FROM {self._engine.at(SEEN.name)}"
+        valid = versions.valid("r")
+        such = f"{valid} AND NOT {mine} AND CAST(r.{version} AS VARCHAR) NOT IN ({seen})"
+        if self._write.merge_key:
+            such = f"{valid} OR {mine}"
+        return self._such(files, [versions.until, LOAD_ID, versions.column], such)
 
     def _such(self, files: Sequence[File], columns: Sequence[str], such: str) -> set[str]:
         """The parts that have a root row `r` for which `such` holds."""

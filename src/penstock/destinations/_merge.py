@@ -7,9 +7,7 @@ which of the new rows are wanted is then decided in Arrow, children with their r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from penstock.destinations import _sql as sql
@@ -20,11 +18,11 @@ from penstock.destinations._arrow import (
     flagged,
     numbered,
     taken,
-    with_constant,
     without,
 )
 from penstock.destinations._doom import Doom
 from penstock.destinations._engine import Engine
+from penstock.destinations._versions import Versions
 from penstock.destinations._write import columns_of, parts, together
 from penstock.destinations.base import Checkpoint, Merge
 from penstock.errors import DestinationError
@@ -48,7 +46,8 @@ class Merger:
         self._own = schema.own
         self._columns = columns_of(schema.root)
         self._doom = Doom(engine, schema)
-        self._at = datetime.fromtimestamp(time.time(), UTC)
+        self._versions = Versions(schema, write.validity)
+        self._at = self._versions.at
         self._mine = self._own_loads()
         self._rows: dict[str, int] = {}
 
@@ -125,12 +124,13 @@ class Merger:
         for table, data in found:
             rows = data
             if self._write.strategy == "scd2":
-                rows = self._dated(rows) if table.parent is None else self._unknown(table, rows)
+                rows = (
+                    self._versions.dated(rows)
+                    if table.parent is None
+                    else self._unknown(table, rows)
+                )
             self._engine.insert(table.name, rows, columns_of(table))
             self._rows[table.name] += rows.num_rows
-
-    def _dated(self, rows: pa.Table) -> pa.Table:
-        return with_constant(rows, self._own.valid_from, self._at)
 
     def _unknown(self, table: Table, rows: pa.Table) -> pa.Table:
         """Those of a child table's rows that it has not: a version that comes back has its old id.
@@ -138,7 +138,7 @@ class Merger:
         Only dlt's ids are so, and there what is below such a version is there already.
         """
         own = self._own
-        if own.version != own.row_id or not rows.num_rows:
+        if self._versions.column != own.row_id or not rows.num_rows:
             return rows
         name = sql.quote(own.row_id)
         ids = numbered(rows.select([own.row_id]))
@@ -216,41 +216,30 @@ class Merger:
 
     def _version(self, found: Parts) -> Parts:
         """End the validity of older versions; rows that are valid as they are need no other."""
-        data, version, key = (
-            found[0][1],
-            sql.quote(self._own.version),
-            self._write.key or self._write.merge_key,
-        )
-        valid = f"r.{sql.quote(self._own.valid_to)} IS NULL"
-        same = f"r.{version} = s.{version} AND {valid}"
-        known = self._positions(data, (self._own.version,), same)
+        data, key, versions = found[0][1], self._write.key, self._versions
+        version = sql.quote(versions.column)
+        same = f"r.{version} = s.{version} AND {versions.valid('r')}"
+        known = self._positions(data, (versions.column,), same)
         with self._engine.source(
-            self._told_apart(data, (*key, self._own.version)), self._columns
+            self._told_apart(data, (*key, versions.column)), self._columns
         ) as source:
-            self._note_seen(source)
+            self._engine.rows(
+                f"INSERT INTO {self._engine.at(sql.SEEN)} SELECT CAST(? AS VARCHAR), "
+                f"CAST(? AS VARCHAR), CAST(s.{version} AS VARCHAR) FROM {source} AS s",
+                [self._checkpoint.stream, self._checkpoint.run_id],
+            )
             if key:
                 self._engine.rows(
-                    f"UPDATE {self._root} AS r SET {self._ended()} "
-                    f"FROM {source} AS s WHERE {sql.same_keys('r', 's', key)} AND {valid} "
-                    f"AND r.{version} IS DISTINCT FROM s.{version}",
+                    f"UPDATE {self._root} AS r SET {versions.ended} "
+                    f"FROM {source} AS s WHERE {sql.same_keys('r', 's', key)} AND "
+                    f"{versions.valid('r')} AND r.{version} IS DISTINCT FROM s.{version}",
                     [self._at.isoformat()],
                 )
         return without(found, known)
 
-    def _ended(self) -> str:
-        return f"{sql.quote(self._own.valid_to)} = CAST(? AS TIMESTAMPTZ)"
-
-    def _note_seen(self, source: str) -> None:
-        if not self._write.merge_key:
-            self._engine.rows(
-                f"INSERT INTO {self._engine.at(sql.SEEN)} SELECT CAST(? AS VARCHAR), "
-                f"CAST(? AS VARCHAR), s.{sql.quote(self._own.version)} FROM {source} AS s",
-                [self._checkpoint.stream, self._checkpoint.run_id],
-            )
-
     def _end(self) -> None:
         """Say of rows that the run did not bring that they are no more."""
-        if self._write.strategy == "scd2" and not self._write.merge_key:
+        if self._write.strategy == "scd2":
             self._retire()
         elif self._write.soft_delete:
             deleted = sql.quote(self._own.deleted_at)
@@ -261,17 +250,38 @@ class Merger:
             )
 
     def _retire(self) -> None:
-        """End the validity of versions that this run neither saw nor brought."""
+        """End the validity of versions that this run neither saw nor brought.
+
+        With a `merge_key`, only of those of the sets that it brought. As with dlt, a run without a
+        record says nothing of what there is.
+        """
         seen, stream = self._engine.at(sql.SEEN), self._checkpoint.stream
-        self._engine.rows(
-            f"UPDATE {self._root} AS r SET {self._ended()} "
-            f"WHERE r.{sql.quote(self._own.valid_to)} IS NULL "
-            f"AND r.{sql.quote(self._own.load_id)} NOT IN (SELECT {sql.TEXTS}) AND NOT EXISTS "
-            f"(SELECT 1 FROM {seen} AS s WHERE s.stream = ? AND s.run_id = ? "
-            f"AND s.version = r.{sql.quote(self._own.version)})",
-            [self._at.isoformat(), self._mine, stream, self._checkpoint.run_id],
-        )
+        run: list[object] = [stream, self._checkpoint.run_id]
+        if self._engine.rows(f"SELECT 1 FROM {seen} WHERE stream = ? AND run_id = ? LIMIT 1", run):
+            mine, told = self._met("r")
+            such = f"{self._versions.valid('r')} AND NOT {mine} AND NOT {told}"
+            values: list[object] = [self._at.isoformat(), self._mine, *run]
+            if self._write.merge_key:
+                mine, told = self._met("p")
+                such += (
+                    f" AND EXISTS (SELECT 1 FROM {self._root} AS p WHERE "
+                    f"{sql.same_keys('p', 'r', self._write.merge_key)} AND "
+                    f"({mine} OR ({self._versions.valid('p')} AND {told})))"
+                )
+                values += [self._mine, *run]
+            self._engine.rows(
+                f"UPDATE {self._root} AS r SET {self._versions.ended} WHERE {such}", values
+            )
         self._engine.rows(f"DELETE FROM {seen} WHERE stream = ?", [stream])
+
+    def _met(self, row: str) -> tuple[str, str]:
+        """The conditions that a row came with this run, and that this run met its version."""
+        version = f"CAST({row}.{sql.quote(self._versions.column)} AS VARCHAR)"
+        told = (
+            f"EXISTS (SELECT 1 FROM {self._engine.at(sql.SEEN)} AS s WHERE s.stream = ? AND "
+            f"s.run_id = ? AND s.version = {version})"
+        )
+        return f"{row}.{sql.quote(self._own.load_id)} IN (SELECT {sql.TEXTS})", told
 
 
 def check_key(table: Table, data: pa.Table, columns: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from penstock.plan.expr import JsonValue
-from penstock.plan.hints import MergeStrategy
+from penstock.plan.hints import MergeStrategy, Validity
 from penstock.shape.schema import Batch, Schema
 
 SYSTEM_PREFIX = "_penstock_"
@@ -63,10 +63,11 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `scd2` ends the validity of rows that changed and adds their new version.
 
     `merge_key` names columns by whose values earlier runs' rows are removed, whatever their key;
-    with `scd2` it says that rows which a run does not bring are still valid. `sort` decides among
+    with `scd2` only rows that share these with one of the run are retired. `sort` decides among
     rows that one run brings of one key. Rows with a true (or, if it is no bool, any) value in
     `hard_delete` are removed. `ends` says that with this checkpoint the run has brought all rows
-    there are: others are retired (`scd2`) or marked as deleted (`soft_delete`).
+    there are: others are retired (`scd2`) or marked as deleted (`soft_delete`). `validity` names
+    columns of the root table, and moments.
     """
 
     key: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hard_delete: str | None = None
     soft_delete: bool = False
     ends: bool = False
+    validity: Validity = Validity()
 
 
 class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -39,12 +39,15 @@ class Carver:
     """Takes the lists at the ends of `ways` out of records.
 
     Where the tables these go to are `rooted`, their rows name those of the records, whose ids are
-    drawn here.
+    drawn here. What tells `versions` of records apart is made of them as they were.
     """
 
-    def __init__(self, targets: Mapping[Way, str], *, rooted: bool = False) -> None:
+    def __init__(
+        self, targets: Mapping[Way, str], *, rooted: bool = False, versions: bool = False
+    ) -> None:
         self._targets = targets
         self._rooted = rooted
+        self._versions = versions
         self._begun = {way[:n] for way in targets for n in range(1, len(way) + 1)}
 
     def carve(self, block: Block) -> tuple[Block, dict[str, Block]]:
@@ -73,7 +76,8 @@ class Carver:
             for table, elements in found.items() if ids else ():
                 held = roots.setdefault(table, [])
                 held += [ids[number]] * (len(elements) - len(held))
-        return msgspec.structs.replace(segment, records=records, ids=ids), {
+        whole = (segment.whole or segment.records) if self._versions else ()
+        return msgspec.structs.replace(segment, records=records, ids=ids, whole=whole), {
             table: Segment(records=elements, origin=segment.origin, roots=roots.get(table, ()))
             for table, elements in found.items()
         }

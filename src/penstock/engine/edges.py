@@ -25,7 +25,8 @@ class Edges(msgspec.Struct, kw_only=True):
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
     `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
-    `now` tells when something was; how long it took is told by `monotonic`, which never jumps.
+    `began` is when the run did. `now` tells when something was; how long it took is told by
+    `monotonic`, which never jumps.
     """
 
     session: Session
@@ -45,6 +46,7 @@ class Edges(msgspec.Struct, kw_only=True):
     dlt: Dlt | None = None
     monotonic: Callable[[], float] = time.monotonic
     tables: tuple[str, ...] | None = None
+    began: str | None = None
 
     def beside(self, stream: str) -> tuple[str, ...]:
         """The names under which the destination has further tables of a stream."""

@@ -480,11 +480,13 @@ class StreamLoader:
         if settles:
             self._report()
         fresh = self._edges.full_refresh
-        replaces, ends = one.replaces(fresh=fresh), one.keeps and self._reads_all
+        replaces, ends = one.replaces(fresh=fresh), one.ends(whole=self._reads_all)
         tells = last and loaded and (self._declares(one) if one.bare else replaces or ends)
         write: Write = Append()
         if loaded:
-            write = one.write(fresh=fresh, generation=self._edges.run_id, last=tells)
+            write = one.write(
+                fresh=fresh, generation=self._edges.run_id, last=tells, at=self._edges.began
+            )
         part = self._said(lot, one.stream, write)
         dlt = self._edges.dlt if one.system == "dlt" else None
         if dlt is not None:

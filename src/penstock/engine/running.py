@@ -266,6 +266,7 @@ class Run:
                 shown=self.publishing.committed,
                 dlt=dlt,
                 pages=self.pages,
+                began=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(),
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.

@@ -13,7 +13,7 @@ import msgspec
 from penstock.destinations.base import Append, Merge, Replace, Sort, Write
 from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
-from penstock.plan.hints import Hints
+from penstock.plan.hints import Hints, Validity
 from penstock.shape import Batch, Block, Roles, Schema, Shaper
 from penstock.shape.names import identifier, join
 from penstock.shape.report import SchemaChange, Statistics
@@ -67,19 +67,26 @@ class Shaping:
         """Whether rows that are gone are kept, so that nothing is ever built anew."""
         return self.hints.versions or self.hints.marks_deleted
 
+    def ends(self, *, whole: bool) -> bool:
+        """Whether the end of a reading says what is gone; `whole` says that it brings all rows.
+
+        Of sets it always does: each that comes is whole.
+        """
+        return self.keeps and (whole or (self.hints.versions and bool(self.hints.merge_key)))
+
     def replaces(self, *, fresh: bool) -> bool:
         """Whether the table is built anew, as it also is in a `fresh` run."""
         return self.hints.write == "replace" or (fresh and not self.keeps)
 
-    def write(self, *, fresh: bool, generation: str, last: bool) -> Write:
-        """How rows are written; `last` says that these are the last ones."""
+    def write(self, *, fresh: bool, generation: str, last: bool, at: str | None = None) -> Write:
+        """How rows are written in a run that began `at`; `last` says that these are the last."""
         if self.replaces(fresh=fresh):
             return Replace(generation=generation, swap=last)
         roles = self.shaper.roles
         keyed = roles.key or roles.merge_key or self.hints.versions
         if self.hints.write == "append" or not keyed:
             return Append()
-        return merging(self.hints, roles, ends=last)
+        return merging(self.hints, roles, ends=last, at=at)
 
 
 class Shapings:
@@ -162,7 +169,7 @@ class Shapings:
                 self._add(table, self._own(table, said), rooted=one.shaper.descends)
         if targets:
             rooted = any(self.others[table].shaper.rooted for table in targets.values())
-            self._carvers[name] = Carver(targets, rooted=rooted)
+            self._carvers[name] = Carver(targets, rooted=rooted, versions=one.hints.versions)
 
     def _own(self, name: str, hints: Hints) -> Hints:
         main = self.main.hints
@@ -258,8 +265,8 @@ class Shapings:
         return Statistics(**total)
 
 
-def merging(hints: Hints, roles: Roles, *, ends: bool) -> Merge:
-    """How the rows of a stream are merged."""
+def merging(hints: Hints, roles: Roles, *, ends: bool, at: str | None = None) -> Merge:
+    """How the rows of a stream are merged, in a run that began `at`."""
     by = roles.sort
     return Merge(
         key=roles.key,
@@ -269,4 +276,16 @@ def merging(hints: Hints, roles: Roles, *, ends: bool) -> Merge:
         hard_delete=roles.hard_delete,
         soft_delete=hints.marks_deleted,
         ends=ends,
+        validity=_validity(hints.validity, roles, at),
+    )
+
+
+def _validity(said: Validity, roles: Roles, at: str | None) -> Validity:
+    """What is said of versions, with the names that columns have."""
+    return Validity(
+        since=said.since and identifier(said.since),
+        until=said.until and identifier(said.until),
+        version=roles.version,
+        forever=said.forever,
+        at=said.at or at,
     )

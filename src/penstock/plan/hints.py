@@ -46,6 +46,22 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     shown: bool = False
 
 
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of versions of rows, and of when each was valid.
+
+    `since` and `until` name the columns of these instants, `version` the field or column that tells
+    versions apart; None leaves all of that to the engine. `forever` stands in `until` where a
+    version is valid, in place of null. `at` is when whatever changes in a run became so, in place
+    of the time of the run. Both are instants of ISO 8601.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    version: str | None = None
+    forever: str | None = None
+    at: str | None = None
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """How a stream's schema may change, separately for tables, columns and data types."""
 
@@ -76,7 +92,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     marks a merge that appends for want of a key. `max_nesting` is the number of levels of lists
     below the root (None: no limit); deeper lists become JSON. `nesting` says what becomes of
     objects and lists, `nesting_at` what of those at some paths, and below. `soft_delete` marks
-    rows that a full read no longer brings as deleted and keeps them.
+    rows that a full read no longer brings as deleted and keeps them. `validity` is of `scd2` alone.
     """
 
     table: str | None = None
@@ -87,6 +103,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     write: WriteMode = "append"
     strategy: MergeStrategy = "delete-insert"
     soft_delete: bool = False
+    validity: Validity = Validity()
     columns: tuple[Column, ...] = ()
     nested: tuple[Nested, ...] = ()
     nesting: Nesting = "tables"

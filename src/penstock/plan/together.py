@@ -54,7 +54,8 @@ def _can(streams: Sequence[Stream]) -> bool:
 
 
 def _written(hints: Hints) -> tuple[object, ...]:
-    return hints.write, hints.strategy, hints.primary_key, hints.merge_key, hints.soft_delete
+    keys = hints.primary_key, hints.merge_key
+    return hints.write, hints.strategy, keys, hints.soft_delete, hints.validity
 
 
 def _whole(table: str, streams: Sequence[Stream]) -> Stream:

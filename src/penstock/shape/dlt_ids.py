@@ -74,9 +74,8 @@ def told(which: Literal["ids", "roots"], segments: Sequence[Segment], out: Conta
 def _records(segments: Sequence[Segment], left_out: Container[int]) -> Iterator[Mapping[str, Any]]:
     """The records that have a row, with what their slices add to them."""
     for segment in segments:
-        for record in segment.records:
-            if id(record) not in left_out:
-                yield _whole(record, segment.extras)
+        for record in segment.left(left_out):
+            yield _whole(record, segment.extras)
 
 
 def _whole(record: bytes | msgspec.Raw, extras: Sequence[tuple[str, Extra]]) -> Mapping[str, Any]:

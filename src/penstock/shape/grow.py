@@ -71,10 +71,16 @@ def _restore(tree: Tree, known: Schema) -> None:
         state = _restore_table(tree, table, states)
         states[table.name] = state
         state.rooted |= tree.own.root_id in {column.name for column in table.columns}
-        held = [column for column in table.columns if column.name not in tree.own.all]
+        held = [column for column in table.columns if not _is_own(tree, table, column)]
         # a variant that is known by its name alone belongs to the node of its main column
         for column in sorted(held, key=lambda column: column.variant and not column.placed):
             _restore_column(tree, state, column)
+
+
+def _is_own(tree: Tree, table: Table, column: TableColumn) -> bool:
+    """Whether a column is the engine's own, be it one of validity that was called otherwise."""
+    instant = column.type == "timestamp" and column.placed and not column.path
+    return column.name in tree.own.all or (instant and table.parent is None)
 
 
 def _restore_table(tree: Tree, table: Table, states: Mapping[str, TableState]) -> TableState:

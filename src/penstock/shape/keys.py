@@ -46,10 +46,11 @@ class Keys:
 
         Raises:
             ShapeError: the document names no key; the message names fields that could be one. Or
-                rows are merged by a `merge_key` alone, and one has none: each run would add it.
+                rows are merged by a `merge_key` alone, and one has none: each run would add it. Or
+                versions are kept by sets, and one belongs to none: it would be valid for ever.
         """
         hints = self._hints
-        if hints.write == "merge" and not (hints.primary_key or hints.versions):
+        if hints.write == "merge" and (hints.versions or not hints.primary_key):
             self._whole(self.roles().merge_key, frame, segments)
         keyed = hints.primary_key or hints.merge_key or hints.versions
         unmerged = hints.write == "merge" and not keyed
@@ -107,6 +108,11 @@ class Keys:
             array = frame.columns.get(name)
             if frame.rows and (array is None or array.null_count):
                 self._complain(name, segments)
+
+    def versions(self, frame: Frame) -> Any:
+        """What tells versions of rows apart, where a column of the document's does."""
+        column = self.roles().version
+        return identities(frame, [column]) if column and column in frame.columns else None
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """The columns of the document's key, and where their values stand in a record."""
@@ -246,8 +252,7 @@ def versions(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array:
         [
             _digest(decode(record), segment.extras)
             for segment in segments
-            for record in segment.records
-            if id(record) not in left_out
+            for record in segment.left(left_out)
         ],
         pa.string(),
     )

@@ -78,7 +78,7 @@ class Lanes:
     def _beside(self, segments: list[Segment], out: Container[int]) -> _Beside:
         """What records that have a row say of it; `out` are those that have none."""
         rows = None
-        if self._hints.versions:
+        if self._hints.versions and not self._hints.validity.version:
             rows = (dlt_ids.by_record if self._dlt else versions)(segments, out)
         if not self._dlt:
             return _Beside(versions=rows)
@@ -92,7 +92,7 @@ class Lanes:
 
     def digests(self, segments: Sequence[Segment], out: Container[int] = ()) -> Any:
         """The ids of rows where dlt's are digests of their key; None where they are not."""
-        if not self._keys.wanted or self._hints.strategy == "delete-insert":
+        if not self._keys.wanted or self._hints.strategy not in {"upsert", "insert-only"}:
             return None
         return dlt_ids.by_key(segments, out, self._keys.paths())
 
@@ -174,7 +174,7 @@ class Lanes:
         root = frames[self._tree.root.name]
         self._keys.check(root, segments)
         if not self._keys.wanted:
-            ids = beside.versions
+            ids = beside.versions if beside.versions is not None else self._keys.versions(root)
         else:
             key = self._keys.columns(root, segments)
             if not root.rows:
@@ -189,7 +189,7 @@ class Lanes:
         if self._dlt:
             given = beside.given
             return frames, dlt_ids.by_chance(rows) if given is None else given, beside
-        if self._keys.wanted and beside.versions is None:
+        if self._keys.wanted and not self._hints.versions:
             return frames, ids, beside
         # rows without a key, and versions of a row, are told apart by their place in the load
         return frames, self._ordinals(load_id, rows) if self._tree.with_ids else None, beside

@@ -23,6 +23,7 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True):
     merge_key: tuple[str, ...] = ()
     sort: Order | None = None
     hard_delete: str | None = None
+    version: str | None = None
 
 
 def column_of(tree: Tree, field: str) -> str | None:
@@ -49,4 +50,11 @@ def roles(tree: Tree, hints: Hints) -> Roles:
         if deciding and sort
         else None,
         hard_delete=column_of(tree, deleting) if deleting else None,
+        version=_version(tree, hints),
     )
+
+
+def _version(tree: Tree, hints: Hints) -> str | None:
+    """The column that tells versions of a row apart, where the document names one."""
+    named = hints.validity.version if hints.versions else None
+    return named and (column_of(tree, named) or names.identifier(named))

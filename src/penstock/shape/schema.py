@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -182,7 +182,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     `extras` are columns that the slice adds to each of these records unless the record has the
     key itself with a value other than null. `origin` names the request, for error messages.
     Where lists of records go to tables that name the rows they come from, as dlt's do, `ids` are
-    those that rows of these records get by chance, and `roots` those that rows name.
+    those that rows of these records get by chance, and `roots` those that rows name. `whole` are
+    the records before lists were taken out of them, where any were.
     """
 
     records: Sequence[bytes | msgspec.Raw]
@@ -190,6 +191,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     ids: Sequence[str] = ()
     roots: Sequence[str] = ()
+    whole: Sequence[bytes | msgspec.Raw] = ()
 
     def part(self, first: int, end: int) -> Segment:
         """Some of the records, with all that is said of them."""
@@ -198,7 +200,14 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
             records=self.records[first:end],
             ids=self.ids[first:end],
             roots=self.roots[first:end],
+            whole=self.whole[first:end],
         )
+
+    def left(self, out: Container[int]) -> Iterator[bytes | msgspec.Raw]:
+        """The records with all of their lists, without those whose ids are in `out`."""
+        for record, whole in zip(self.records, self.whole or self.records, strict=True):
+            if id(record) not in out:
+                yield whole
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

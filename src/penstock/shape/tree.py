@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from penstock.plan.hints import ColumnType, Hints, Nesting
 from penstock.shape import names
 from penstock.shape.layout import Layout, place
@@ -221,6 +223,8 @@ class Tree:
         self._rooted = rooted
         self.hints = hints
         self.system: SystemStyle = system
+        self.own = _named(system_columns(system), hints)
+        """What the engine's own columns are called."""
         self.tally = tally
         self.version = 0  # counts everything that a parse schema depends on
         self.key: tuple[str, ...] = ()
@@ -228,7 +232,11 @@ class Tree:
         self.unseen: dict[str, TableState] = {}
         self.modes = dict(hints.nesting_at)
         # columns that decide about rows: they stay columns, wherever in a record they stand
-        deciding = (*hints.primary_key, *hints.merge_key, *(c.name for c in hints.columns))
+        version = hints.validity.version
+        deciding = (
+            *(*hints.primary_key, *hints.merge_key, *((version,) if version else ())),
+            *(c.name for c in hints.columns),
+        )
         self._deciding = frozenset(names.identifier(field) for field in deciding)
         self.with_ids = self._room() > 0 and "tables" in {hints.nesting, *self.modes.values()}
         """Whether rows carry an id: always where child tables are possible."""
@@ -253,11 +261,6 @@ class Tree:
         limit = self.hints.max_nesting
         return MAX_DEPTH if limit is None else min(limit, MAX_DEPTH)
 
-    @property
-    def own(self) -> SystemColumns:
-        """What the engine's own columns are called."""
-        return system_columns(self.system)
-
     def system_columns(self, table: TableState) -> tuple[str, ...]:
         """The names of the engine's own columns of a table, in order."""
         own = self.own
@@ -279,7 +282,8 @@ class Tree:
         """The columns of the root that say since when and until when a row was there."""
         own = self.own
         if self.hints.versions:
-            return (own.version, own.valid_from, own.valid_to)
+            version = () if self.hints.validity.version else (own.version,)
+            return (*version, own.valid_from, own.valid_to)
         return (own.deleted_at,) if self.hints.marks_deleted else ()
 
     def _new_table(
@@ -512,6 +516,18 @@ class Tree:
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
         loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
         return TableColumn(name=name, type=kind, nullable=loadless)
+
+
+def _named(own: SystemColumns, hints: Hints) -> SystemColumns:
+    """The engine's own columns, those of validity as the document calls them."""
+    said = hints.validity
+    if not hints.versions or not (said.since or said.until):
+        return own
+    return msgspec.structs.replace(
+        own,
+        valid_from=names.identifier(said.since) if said.since else own.valid_from,
+        valid_to=names.identifier(said.until) if said.until else own.valid_to,
+    )
 
 
 def _remove_column(column: ColumnState) -> None:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 _DLT = {"_dlt_id": "id", "_dlt_parent_id": "parent", "_dlt_list_idx": "index"}
 _OWN = {"_penstock_id": "id", "_penstock_parent_id": "parent", "_penstock_list_idx": "index"}
 _SYSTEM = ("_dlt_", "_penstock_")
+_VALID = {
+    "_dlt_valid_from": "(since)",
+    "_dlt_valid_to": "(until)",
+    "_penstock_valid_from": "(since)",
+    "_penstock_valid_to": "(until)",
+}
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
+_RECENT = timedelta(hours=1)  # what is younger was not said by an API
 Find = Callable[[str, dict[str, Any]], Any]
 
 
@@ -33,7 +42,24 @@ def tables(file: str, schema: str) -> dict[str, Any]:
         named = {t: c for t, c in found.items() if not t.startswith(_SYSTEM)}
         raw = {t: _rows(con, schema, t, c) for t, c in named.items()}
         above = _above(con, schema) if "_penstock_columns" in found else {}
+    _number(named, raw)
     return _linked(named, raw, above)
+
+
+def _number(named: dict[str, Any], raw: dict[str, list[dict[str, Any]]]) -> None:
+    """Put numbers in the place of the moments of runs, of which no two engines have the same."""
+    since = (datetime.now(UTC) - _RECENT).isoformat(" ")
+    far = (datetime.now(UTC) + _RECENT).isoformat(" ")
+    held = [
+        (row, column)
+        for table, columns in named.items()
+        for row in raw[table]
+        for column, kind, _ in columns
+        if kind == _INSTANT and row[column] is not None and since < row[column] < far
+    ]
+    order = {moment: n for n, moment in enumerate(sorted({row[c] for row, c in held}), 1)}
+    for row, column in held:
+        row[column] = f"moment {order[row[column]]}"
 
 
 def _above(con: Any, schema: str) -> dict[str, str]:
@@ -92,6 +118,7 @@ def _system(row: dict[str, Any]) -> dict[str, Any]:
 def _plain(table: str, row: dict[str, Any], types: dict[str, Any], find: Find) -> dict[str, Any]:
     held = _system(row)
     plain = {c: _value(row[c], types[c][0]) for c in types}
+    plain |= {_VALID[c]: value for c, value in row.items() if c in _VALID}
     if "parent" in held:
         plain["(index)"] = held["index"]
         plain["(parent)"] = _path(find(table, held), find)

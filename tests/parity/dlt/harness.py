@@ -169,7 +169,9 @@ def oracle_python() -> str | None:
     return sys.executable if find_spec("dlt") else None
 
 
-def run_penstock(config: Config, folder: Path) -> tuple[dict[str, Any], str, tuple[Receipt, ...]]:
+def run_penstock(
+    config: Config, folder: Path, options: Options | None = None
+) -> tuple[dict[str, Any], str, tuple[Receipt, ...]]:
     """The tables, the error and the receipts of one run with Penstock."""
     file = folder / "penstock.duckdb"
     receipts: tuple[Receipt, ...] = ()
@@ -179,7 +181,9 @@ def run_penstock(config: Config, folder: Path) -> tuple[dict[str, Any], str, tup
         error = "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
     else:
         try:
-            result = execute(compiled.source, {}, str(file), Options(), lambda _event: None)
+            result = execute(
+                compiled.source, {}, str(file), options or Options(), lambda _event: None
+            )
             receipts = result.receipts
             lost = [f"{f.code}: {f.message}" for r in receipts for f in r.failures]
             error = "\n".join(lost) or ("" if result.status == "done" else result.status)
@@ -189,7 +193,11 @@ def run_penstock(config: Config, folder: Path) -> tuple[dict[str, Any], str, tup
 
 
 def play(
-    case: Case, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path
+    case: Case,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    folder: Path,
+    options: Options | None = None,
 ) -> tuple[list[Outcome], list[Outcome]]:
     """What dlt and Penstock did in each run of a case."""
     theirs: list[Outcome] = []
@@ -201,7 +209,7 @@ def play(
         done = oracle.run(name, case.config(stages[0].base), folder)
         theirs.append(Outcome(heard=stages[0].heard, tables=done["tables"], error=done["error"]))
         config = copy.deepcopy(case.config(stages[1].base))
-        tables, error, receipts = run_penstock(config, folder)
+        tables, error, receipts = run_penstock(config, folder, options)
         ours.append(Outcome(heard=stages[1].heard, tables=tables, error=error, receipts=receipts))
     return theirs, ours
 

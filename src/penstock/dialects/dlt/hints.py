@@ -9,6 +9,7 @@ from typing import get_args
 from msgspec.structs import replace
 
 from penstock.dialects.dlt.context import Context
+from penstock.dialects.dlt.dispositions import versioned, written
 from penstock.dialects.dlt.models import expand
 from penstock.dialects.document import Node, Opaque
 from penstock.plan.expr import JsonValue
@@ -48,13 +49,11 @@ _COLUMN_GAPS = (
     "increment", "incremental", "seen-null-first", "x-normalizer",
 )  # fmt: skip
 _MODES: tuple[ContractMode, ...] = get_args(ContractMode)
-_STRATEGIES: tuple[MergeStrategy, ...] = get_args(MergeStrategy)
 _NESTINGS: tuple[Nesting, ...] = get_args(Nesting)
 EVERYWHERE = "*"
 """Stands for all paths that `nesting` does not name."""
 OF_ITEMS = ("table_name", "columns", "primary_key", "merge_key", "write_disposition",
             "schema_contract", "nested_hints")  # fmt: skip
-_WRITES: tuple[WriteMode, ...] = get_args(WriteMode)
 
 
 def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
@@ -66,7 +65,9 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     merge_key = _key(ctx, node, "merge_key")
     nesting, nesting_at = _nesting(ctx, node.get("nesting"))
     said = node.get("write_disposition")
-    write, strategy = _write(ctx, said)
+    write, strategy, validity = written(ctx, said)
+    if strategy == "scd2":
+        columns = versioned(ctx, node.get("columns") or node, columns, validity)
     keyless = write == "merge" and not (primary or merge_key) and strategy == "delete-insert"
     if keyless:
         message = "a merge without a key appends, as it does in dlt"
@@ -82,6 +83,7 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         write=write,
         strategy=strategy,
         soft_delete=_soft_delete(ctx, node, write, strategy),
+        validity=validity,
         columns=columns,
         nested=_nested(ctx, node.get("nested_hints"), write),
         nesting=nesting,
@@ -234,45 +236,6 @@ def _nesting(ctx: Context, node: Node | None) -> _Nestings:
 def _nesting_mode(ctx: Context, node: Node | None) -> Nesting:
     chosen = ctx.choice(node, _NESTINGS, "tables")
     return next(n for n in _NESTINGS if n == chosen)
-
-
-def skipped(node: Node) -> bool:
-    """Whether a merged resource says that its rows are not loaded at all."""
-    said = node.mapping.get("write_disposition")
-    return said is not None and said.value == "skip"
-
-
-def _write(ctx: Context, node: Node | None) -> tuple[WriteMode, MergeStrategy]:
-    default: tuple[WriteMode, MergeStrategy] = ("append", "delete-insert")
-    if node is None or node.value is None:
-        return default
-    if isinstance(node.value, str):
-        return _mode(ctx, node), "delete-insert"
-    if not ctx.mapping(node):
-        return default
-    known = ("disposition", "strategy", "validity_column_names", "active_record_timestamp",
-             "boundary_timestamp", "row_version_column_name")  # fmt: skip
-    ctx.keys(node, known, "write_disposition")
-    for key in known[2:]:
-        if node.has(key):
-            ctx.gap(node.mapping[key], f"{key} is not honoured; the default names are used")
-            node.get(key)
-    said = node.get("disposition")
-    if said is None:
-        ctx.missing(node, "disposition", "write_disposition")
-        return default
-    write, strategy = _mode(ctx, said), node.get("strategy")
-    if write != "merge":
-        return write, "delete-insert"
-    chosen = ctx.choice(strategy, _STRATEGIES, "delete-insert")
-    return write, next(s for s in _STRATEGIES if s == chosen)
-
-
-def _mode(ctx: Context, node: Node) -> WriteMode:
-    if node.value == "skip":
-        return "append"
-    chosen = ctx.choice(node, _WRITES, "append")
-    return next(w for w in _WRITES if w == chosen)
 
 
 def _contract(ctx: Context, node: Node | None) -> Contract:

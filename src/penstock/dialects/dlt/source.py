@@ -11,9 +11,10 @@ from penstock.dialects.dlt.auth import auth
 from penstock.dialects.dlt.called import most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
+from penstock.dialects.dlt.dispositions import skipped
 from penstock.dialects.dlt.expr import Bindings, cursor_value
 from penstock.dialects.dlt.fitting import Fit, fit_of
-from penstock.dialects.dlt.hints import functions_of_items, hints, skipped
+from penstock.dialects.dlt.hints import functions_of_items, hints
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
 from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
