@@ -260,7 +260,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `unit` says what `into` takes: the number of a page, or of records to skip. `send_first` says
     whether the first request carries it. `base` is the number of the API's first page, where
-    reading starts further on: a total counts from there.
+    reading starts further on: a total counts from there. With `wholes` a page that is one object,
+    and no list, counts as many records as were asked for.
     """
 
     unit: Literal["page", "offset"]
@@ -270,6 +271,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     send_first: bool = True
     size: PageSize | None = None
     stop: Stop = Stop()
+    wholes: bool = False
 
     def first(self, frame: Frame) -> Position:
         """The first page or offset."""

@@ -241,7 +241,8 @@ class Walk:
     ) -> tuple[Walked, Lookahead]:
         """One page, judged: its records, what follows, and what may be asked for ahead."""
         answer = await self._present(position, answer)
-        facts = await self._told(pagination, position, answer, self._facts(position, answer))
+        facts = self._facts(pagination, position, answer)
+        facts = await self._told(pagination, position, answer, facts)
         admitted: Admitted | None = None
         if self._looks_back and self._admit is not None:
             admitted = await self._admit(answer.decoded.records, answer.page.get("token"))
@@ -256,7 +257,7 @@ class Walk:
             outcome, self._error = Stopped(reason="failed"), exc
         if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
             answer = await self._fetch(position)
-            facts = self._facts(position, answer)
+            facts = self._facts(pagination, position, answer)
             outcome = pagination.next(position, facts)
             if isinstance(outcome, Stopped) and outcome.reason == "empty-before-total":
                 raise self._empty_before_total(outcome)
@@ -270,7 +271,7 @@ class Walk:
         left = self._left = counter.remaining(position, facts) if counter else None
         if counter and following is not None:
             look = self._look_ahead(look, counter, facts, following, (left, answer.size))
-        self._claim(pagination, position, facts)
+        self._claim(pagination, position, facts, answer)
         self._past(facts, answer, admitted)
         return (
             Walked(
@@ -297,8 +298,10 @@ class Walk:
         self._count, self._tail = facts.count, answer.decoded.records
         self._rows += facts.count
 
-    def _facts(self, position: Position, answer: Answer) -> Facts:
+    def _facts(self, pagination: Decided, position: Position, answer: Answer) -> Facts:
         count = len(answer.decoded.records)
+        if answer.decoded.single and isinstance(pagination, Counter) and pagination.wholes:
+            count *= self._size or 1
         law = self._context.learn(self._size, count, self._count, position.index)
         frame = msgspec.structs.replace(self._frame, page=answer.page)
         return Facts(count=count, frame=frame, law=law, seen=self._rows + count)
@@ -363,7 +366,7 @@ class Walk:
         if not self._asked_again:
             self._asked_again = True
             answer = await self._fetch(position)
-            facts = self._facts(position, answer)
+            facts = self._facts(pagination, position, answer)
         if not facts.count:
             self._context.tally.note("empty-page", "a page came empty and leads to a next one")
         return facts, answer
@@ -562,9 +565,11 @@ class Walk:
         text = f"a page came back empty before the total of {outcome.detail} was reached"
         return BodyError(text, code="empty-before-total", request=request)
 
-    def _claim(self, pagination: Decided, position: Position, facts: Facts) -> None:
+    def _claim(self, pagination: Decided, position: Position, facts: Facts, answer: Answer) -> None:
         """Keep the total that the first page claims, to compare it with what came."""
         if position.index or isinstance(pagination, SinglePage):
+            return
+        if facts.count != len(answer.decoded.records):  # the total counts other things
             return
         stop = pagination.stop
         if stop.total is None or stop.total_unit != "records":

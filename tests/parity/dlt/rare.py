@@ -81,4 +81,30 @@ def _cursors() -> Iterator[Case]:
                api=lambda _ask: answer([{"id": n, "at": {"n": n}} for n in (1, 2)]))  # fmt: skip
 
 
-CASES = [*_headers(), *_cursors()]
+def _album(ask: Ask) -> Any:
+    """One thing for each parent, which has a list of its own in pages."""
+    if ask.path == "/albums":
+        return answer([{"id": 1}, {"id": 2}])
+    at = ask.number("offset")
+    return {"of": ask.path, "total": 5, "songs": [{"n": n} for n in range(1, 6)][at : at + 2]}
+
+
+def _single() -> Iterator[Case]:
+    """Offsets where a page is one object: they move on by what was asked for, as in dlt."""
+    offset: Parts = {"type": "offset", "limit": 2}
+    ways: dict[str, Parts] = {
+        "a total": offset,
+        "a maximum": {**offset, "total_path": None, "maximum_offset": 4},
+        "pages of one": {**offset, "limit": 1},
+    }
+    for name, paginator in ways.items():
+        yield Case(
+            name=f"rare: an offset in one object, {name}", runs=1, api=_album,
+            config=lambda base, paginator=paginator: config(
+                base, resource("albums", DATA),
+                resource("songs", {"path": "albums/{resources.albums.id}",
+                                   "paginator": paginator})),
+        )  # fmt: skip
+
+
+CASES = [*_headers(), *_cursors(), *_single()]

@@ -246,6 +246,7 @@ def _offset(ctx: Context, node: Node, held: _Entries) -> Pagination:
         start=_start(ctx, start, 0),
         size=_size(ctx, held, native=True),
         stop=_stop(ctx, node, held, total=claimed, unit="records"),
+        wholes=True,
     )
 
 
