@@ -454,11 +454,11 @@ class Reader:
         if context.loaded:
             part = handed_out(context, going.piece, page, records)
             await self._out.put(await with_files(context, self._asker, self._spawn, part))
+        loose = page.loose or context.steps.loosen
         for feed in self._feeds_from(context):
             skipped = feed.lineage.skipped
-            for made in feed.lineage.partitions(
-                admitted.leads, going.piece, going.tracker, loose=page.loose
-            ):
+            listed = (admitted.leads, going.piece, going.tracker)
+            for made in feed.lineage.partitions(*listed, loose=loose):
                 await feed.put(made, going.own)
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"

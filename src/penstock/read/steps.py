@@ -27,13 +27,17 @@ def _encoded(value: JsonValue) -> RawRecord:
 
 
 class Steps:
-    """The steps of one stream, prepared once for all of its records."""
+    """The steps of one stream, prepared once for all of its records.
+
+    `loosen` says that a function makes several records of each, which then go on one at a time.
+    """
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(step for step in steps if not isinstance(step, Carry))
         self.blocks = any(isinstance(step, Batch) for step in steps)
         self._changes = any(map(_changes, self._steps))
         self._single = not any(map(_makes_several, self._steps))
+        self.loosen = any(isinstance(s, Call) and s.does == "expand" for s in self._steps)
 
     def __bool__(self) -> bool:
         """Whether there is a step that looks at records."""
@@ -108,8 +112,8 @@ def _batches(
 
 
 def _changes(step: Step) -> bool:
-    """Whether a step may give other records than it was given."""
-    return not (isinstance(step, Keep) or (isinstance(step, Call) and step.does == "filter"))
+    """Whether a step may give other records than it was given; a function may change them."""
+    return not isinstance(step, Keep)
 
 
 def _makes_several(step: Step) -> bool:

@@ -73,7 +73,7 @@ class Keys:
     def _candidates(self, frame: Frame) -> str:
         """The fields that could be the key, as far as the first rows tell."""
         found = [c for c in self._tree.root.columns if _tells_apart(frame, c)]
-        could = ", ".join(repr(".".join(c.node.path)) for c in found)
+        could = ", ".join(repr(".".join(c.node.path) or c.name) for c in found)
         these = f"these fields are all there and all different: {could}" if could else "none is one"
         shown = f"in the first {frame.rows} records" if frame.rows > 1 else "in the first record"
         return f"{shown}, {these}"

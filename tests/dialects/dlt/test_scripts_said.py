@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from penstock.dialects import compile_document, load
+from penstock.dialects.dlt.standin.references import ABSENT
 from penstock.dialects.loading import Code
 from penstock.errors import PlanError
 from penstock.plan.hints import Column, Contract
@@ -303,6 +304,14 @@ RUN = "dlt.pipeline('p', destination={0}, dataset_name='d').run(source{1})\n"
             RUN.format("None", ", destination='postgres', credentials='postgresql://u@h/d'"),
             Target(destination="postgresql://u@h/d", db_schema="d"),
         ),
+        (
+            RUN.format("dlt.destinations.duckdb(destination_name='shelf')", ""),
+            Target(destination="shelf.duckdb", db_schema="d"),
+        ),
+        (
+            RUN.format("dlt.destination('shelf', destination_type='duckdb')", ""),
+            Target(destination="shelf.duckdb", db_schema="d"),
+        ),
         ("dlt.run(source)\n", Target(db_schema="dlt_pipeline_dataset")),
         (
             "dlt.pipeline('GitHub-load', destination='duckdb').run(source)\n",
@@ -313,6 +322,28 @@ RUN = "dlt.pipeline('p', destination={0}, dataset_name='d').run(source{1})\n"
 def test_a_run_names_its_destination(tmp_path, script, target):
     """What a script's own run says of its destination is where a run of Penstock goes."""
     assert compiled(tmp_path, SOURCE + script).target == target
+
+
+def test_a_destination_of_the_settings_goes_by_its_name(tmp_path):
+    """What a setting says of a destination is found, and its file is called after it."""
+    said_there = {"destination.shelf.destination_type": "dlt.destinations.duckdb"}
+    script = SOURCE + RUN.format("'shelf'", "")
+    found = compiled(tmp_path, script, lookup=lambda name: said_there.get(name, ABSENT))
+    assert found.target == Target(destination="shelf.duckdb", db_schema="d")
+
+
+def test_a_limit_below_another_resource_is_told(tmp_path):
+    """What is read below another has no limit, as in dlt, and a warning says so."""
+    script = """\
+    source = rest_api_source({"client": {"base_url": ""}, "resources": [
+        "users", {"name": "notes", "endpoint": "users/{resources.users.id}/notes"}]}).add_limit(2)
+    """
+    found = compiled(tmp_path, script)
+    assert said(found) == [
+        "warning[gap] 2: add_limit changes nothing for 'notes', which is read below another"
+    ]
+    users, notes = found.need().streams
+    assert (users.most is None, notes.most) == (False, None)
 
 
 def test_a_function_or_a_pipeline_of_a_script_can_be_named(tmp_path):

@@ -105,6 +105,41 @@ def source(email: str = dlt.config.value, api_token: str = dlt.secrets.value):
     })
 """
 
+ITSELF = """
+from dlt.extract.incremental import Incremental
+from dlt.sources.helpers import requests
+
+def followed():
+    held = dlt.current.resource().incremental
+    if held is None or isinstance(held, Incremental):
+        return held
+    return held.incremental
+
+@dlt.resource(write_disposition="append")
+def rates():
+    cursor = followed()
+    assert cursor.get_cursor_column_name() == "day"
+    me = dlt.current.resource()
+    since = {"since": cursor.start_value}
+    for row in requests.get("BASE/rates", params=since).json():
+        yield {**row, "by": me.name, "how": me.write_disposition, "first": cursor.initial_value}
+
+@dlt.transformer(data_from=rates)
+def days(row):
+    assert followed() is None
+    yield {"day": row["day"], "by": dlt.current.resource().name}
+
+@dlt.source(name="shop")
+def source():
+    rates.apply_hints(incremental=dlt.sources.incremental("day", initial_value="2024-01-02"))
+    rates.owner = "us"
+    return rates, days
+
+made = source()
+made.owner = "them"
+assert (made.owner, rates.owner) == ("them", "us")
+"""
+
 OPTIONAL = """
 from typing import Optional
 
@@ -202,6 +237,7 @@ except PipelineStepFailed:
 CURRENT: dict[str, Written] = {
     "credentials that are encoded": Written(text=ENCODED, api=shop, source="source()"),
     "names as the schema makes them": Written(text=SCHEMA, api=shop, source="source()"),
+    "a resource that asks for itself": Written(text=ITSELF, api=shop, source="made"),
     "values that nobody has said": Written(text=OPTIONAL, api=shop, source="source()"),
     "a resource inside of another": Written(text=INSIDE, api=shop, source="source()"),
     "settings of a source": Written(text=SECTIONS, api=shop, source="source()"),

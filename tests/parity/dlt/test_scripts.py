@@ -16,6 +16,7 @@ from tests.parity.dlt.scripts_auth import AUTH
 from tests.parity.dlt.scripts_chosen import CHOSEN
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_folded import FOLDED
+from tests.parity.dlt.scripts_found import FOUND
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_permuted import PERMUTED
@@ -46,6 +47,7 @@ WRITTEN = {
     **RUN,
     **SIGNED,
     **CHOSEN,
+    **FOUND,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

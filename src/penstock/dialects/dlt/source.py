@@ -28,7 +28,7 @@ from penstock.dialects.dlt.records import (
 )
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
 from penstock.dialects.dlt.request import request
-from penstock.dialects.dlt.resources import ROWS, Resource, resources
+from penstock.dialects.dlt.resources import LIMIT, ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
@@ -273,7 +273,11 @@ def _finished(ctx: Context, draft: Draft, stream: Stream, names: set[str]) -> St
         *stream.records.steps,
     )
     records = msgspec.structs.replace(stream.records, steps=steps)
-    most = most_of(draft.resource.merged) if parent is None else None  # as dlt has it
+    most = most_of(draft.resource.merged)
+    if most is not None and parent is not None:  # as in dlt
+        limited = f"add_limit changes nothing for {stream.name!r}, which is read below another"
+        ctx.gap(draft.resource.merged.mapping[LIMIT], limited)
+        most = None
     return msgspec.structs.replace(stream, partition=parent, records=records, most=most)
 
 

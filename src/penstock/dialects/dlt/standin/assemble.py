@@ -11,7 +11,7 @@ from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
-from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit
+from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit, Rows
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 from penstock.patterns import pattern
 
@@ -211,8 +211,11 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         hints["processing_steps"] = resource.whole_steps()
     if resource.incremental is not None:
         hints["endpoint"] = _with(_endpoint(item), {"incremental": resource.incremental})
+    rows = copy.copy(resource.rows)
+    if rows is not None:
+        rows.resource, hints[ROWS] = resource, rows
     if resource.limit is not None:
-        hints.update(_limited(resource, resource.limit))
+        hints.update(_limited(resource.limit, rows))
     if resource.parent is not None:
         hints["fed by"] = resource.parent.name
     if not hints:
@@ -220,18 +223,15 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     return _with(item if isinstance(item, Mapping) else {"name": item}, hints)
 
 
-def _limited(resource: DltResource, limit: Limit) -> dict[str, Any]:
+def _limited(limit: Limit, rows: Rows | None) -> dict[str, Any]:
     """The entries by which only a part of a resource is read; a transformer is never limited."""
     if limit.most == 0:
         return {"selected": False}
-    rows = resource.rows
     if rows is None:
         return {LIMIT: limit}
-    if rows.takes_items:
-        return {}
-    held = copy.copy(rows)
-    held.limit = limit
-    return {ROWS: held}
+    if not rows.takes_items:
+        rows.limit = limit
+    return {}
 
 
 def _endpoint(item: Any) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.dialects.dlt.standin import pipeline as pipelines
 from penstock.dialects.dlt.standin.errors import Refusal
+from penstock.dialects.dlt.standin.making import Called, called
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.record import current as record
 from penstock.dialects.dlt.standin.record import pipelines as made_pipelines
@@ -49,6 +50,12 @@ def resource_name() -> str:
     return _remembered("resource_name").stream
 
 
+def resource() -> Called:
+    """The resource whose function is calling, with its incremental as the run has it."""
+    _remembered("resource")
+    return called()
+
+
 def pipeline() -> pipelines.Pipeline:
     """The pipeline that was made last."""
     return pipelines.pipeline()
@@ -76,6 +83,7 @@ def public() -> dict[str, Any]:
     """The names of the module; others are refused."""
     return {
         "pipeline": pipeline,
+        "resource": resource,
         "resource_name": resource_name,
         "resource_state": resource_state,
         "source_schema": source_schema,

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from penstock.dialects.dlt.paths import found_at
+from penstock.dialects.dlt.paths import found_at, steps
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.client import door as asking
@@ -33,6 +33,7 @@ from penstock.plan.variants import SENSITIVE, captured, digest
 
 _END = object()
 _NOTHING: Mapping[str, Any] = {}
+_CALLED = "resource whose function is called"
 
 
 def row_references(rows: Rows) -> Iterator[SecretRef]:
@@ -56,9 +57,11 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
         with calling(door, file_of(rows.function), rows.name):
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
-            following: Following | None = None
-            if rows.cursor is not None and rows.incremental is not None:
-                following = named[rows.cursor] = Following(rows.incremental, frame)
+            said = rows.followed
+            following = Following(said, frame) if said is not None else None
+            if rows.cursor is not None and following is not None:
+                named[rows.cursor] = following
+            door.kept[_CALLED, saying.stream] = Called(rows, following)
             seen: Any = frame.slice.get("extra") or {}
             items = [seen["item"]] if rows.takes_items else []
             found = rows.function(*items, *args, **named)
@@ -152,6 +155,16 @@ class Following:
         self.start_out_of_range = self.end_out_of_range = False
         self._opens, self._closes = said.range_start == "open", said.range_end == "closed"
 
+    @property
+    def incremental(self) -> Following:
+        """Itself: a resource of dlt holds it inside of another object."""
+        return self
+
+    def get_cursor_column_name(self) -> str | None:
+        """The field of the cursor, where its path is one."""
+        found = steps(self.cursor_path)
+        return found[0] if found and len(found) == 1 and isinstance(found[0], str) else None
+
     def see(self, made: Any) -> None:
         """Learn from what the function gave."""
         made = made.data if isinstance(made, Tagged) else made
@@ -174,6 +187,25 @@ class Following:
             self.end_out_of_range = self.end_out_of_range or out
         held = () if self.last_value is None else (self.last_value,)
         self.last_value = pick((value, *held))
+
+
+class Called:
+    """The resource whose function a run calls, as that function may ask for it."""
+
+    def __init__(self, rows: Rows, incremental: Following | None) -> None:
+        self._resource = rows.resource
+        self.incremental = incremental
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._resource, name)
+
+
+def called() -> Called:
+    """The resource whose function is calling."""
+    door = current()
+    found = door.kept[_CALLED, door.remembered().stream]
+    assert isinstance(found, Called), "no other is kept there"
+    return found
 
 
 def _followed(found: Any, following: Following) -> Iterator[Any]:

@@ -41,10 +41,13 @@ _NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipeline
 class Destination:
     """A destination by its kind, and where it is, as far as the script says."""
 
-    def __init__(self, kind: str, credentials: Any = None, place: Any = None) -> None:
+    def __init__(
+        self, kind: str, credentials: Any = None, place: Any = None, name: str | None = None
+    ) -> None:
         self.kind = kind
         self.credentials = credentials
         self.place = place
+        self._name = name
 
     def __str__(self) -> str:
         return self.kind
@@ -52,15 +55,18 @@ class Destination:
     @property
     def destination_name(self) -> str:
         """What it is called."""
-        return self.kind
+        return self._name or self.kind
 
-    destination_type = destination_name
+    @property
+    def destination_type(self) -> str:
+        """What it is."""
+        return self.kind
 
     def url(self, pipeline: str) -> str | None:
         """The destination as `--to` takes it, or None if the script does not say enough."""
         said = self.place if self.place is not None else self.credentials
         if said is None:
-            found = Known.lookup(f"destination.{self.kind}.{self._setting}")
+            found = Known.lookup(f"destination.{self.destination_name}.{self._setting}")
             said = None if found is ABSENT else found
         if isinstance(said, Reference):
             known = said.known()
@@ -70,7 +76,7 @@ class Destination:
         if self.kind == "duckdb":
             if said is not None and text is None:
                 return None
-            path = (text or f"{pipeline}.duckdb").removeprefix("duckdb:///")
+            path = (text or f"{self._name or pipeline}.duckdb").removeprefix("duckdb:///")
             return path if path.endswith((".duckdb", ".db")) else f"duckdb://{path}"
         if self.kind == "filesystem" and text is not None:
             return f"parquet:{text.removeprefix('file://')}"
@@ -86,8 +92,12 @@ def maker(kind: str) -> Any:
 
     def made(credentials: Any = None, **settings: Any) -> Destination:
         place = credentials if kind == "filesystem" else None
-        return Destination(kind, settings.get("credentials", credentials),
-                           settings.get("bucket_url", place))  # fmt: skip
+        return Destination(
+            kind,
+            settings.get("credentials", credentials),
+            settings.get("bucket_url", place),
+            settings.get("destination_name"),
+        )
 
     made.__name__ = kind
     return made
@@ -102,8 +112,15 @@ def destination(named: Any = None, /, **settings: Any) -> Any:
         return lambda given: destination(given, **settings)
     if callable(named):
         return maker(str(settings.get("name") or getattr(named, "__name__", "destination")))
-    kind = str(settings.pop("destination_type", None) or named).rpartition(".")[2]
-    return maker(kind)(**settings)
+    said = settings.pop("destination_type", None)
+    if said is not None:
+        settings.setdefault("destination_name", str(named))
+    return maker(_kind(said or named))(**settings)
+
+
+def _kind(said: object) -> str:
+    """The kind of a destination, which may be given with the module that has it."""
+    return str(said).rpartition(".")[2]
 
 
 def _destination_of(said: Any, credentials: Any) -> Destination | None:
@@ -114,7 +131,10 @@ def _destination_of(said: Any, credentials: Any) -> Destination | None:
             return said
         case str():
             plain = Reference.resolved(said) if isinstance(said, Reference) else said
-            return Destination(str(plain).rpartition(".")[2], credentials)
+            kind = Known.lookup(f"destination.{plain}.destination_type")
+            if kind is ABSENT:
+                return Destination(_kind(plain), credentials)
+            return Destination(_kind(kind), credentials, name=str(plain))
         case _ if callable(said):
             return Destination(getattr(said, "__name__", "destination"), credentials)
         case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import clear_cache  # type: ignore[attr-defined]  # not in its types
 
 import msgspec
 
@@ -68,6 +69,7 @@ class Known:
         cls.nearest = staticmethod(nearest)
         cls.defaults = {}
         cls.variables = {}
+        clear_cache()  # `urllib` may remember what a reference stood for
 
 
 class Reference(str):
@@ -169,6 +171,10 @@ class Reference(str):
         found = self.resolved()
         return float(found) if isinstance(found, str) and not found.isdecimal() else int(found)
 
+    def lstrip(self, chars: str | None = None, /) -> str:
+        """The text as it is, but for what takes it apart as a URL."""
+        return _stripped(self, chars)
+
     def __copy__(self) -> Reference:
         return self
 
@@ -200,6 +206,10 @@ class Composed(str):
         parts = found.parts if isinstance(found, Joined) else (found,)
         asked = [Reference(p.name, secret=p.secret) for p in parts if isinstance(p, SecretRef)]
         return None if any(one.known() is ABSENT for one in asked) else self.resolved()
+
+    def lstrip(self, chars: str | None = None, /) -> str:
+        """The text as it is, but for what takes it apart as a URL."""
+        return _stripped(self, chars)
 
     def __bool__(self) -> bool:
         return True
@@ -268,6 +278,12 @@ for _name in (*_METHODS, "__len__", "__iter__", "items", "keys"):
     setattr(Reference, _name, _computing(_name))
 for _name in (*_METHODS, "__getitem__"):
     setattr(Composed, _name, _computing(_name))
+
+
+def _stripped(text: Reference | Composed, chars: str | None) -> str:
+    """The text as it is; `urllib` strips control characters where it takes a URL apart."""
+    taken_apart = chars is not None and "\x00" in chars
+    return str.lstrip(str(text.resolved()) if taken_apart else str.__str__(text), chars)
 
 
 def _arithmetic(method: str) -> Callable[..., Any]:

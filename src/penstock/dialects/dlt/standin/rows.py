@@ -9,7 +9,7 @@ import dis
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from penstock.dialects.dlt.standin.marks import Spot, caller
 from penstock.dialects.dlt.standin.parts import Incremental
 from penstock.dialects.dlt.standin.references import Reference, Sections, Unnamed
 from penstock.dialects.dlt.standin.specs import filled_in, hints_of, injected
+
+if TYPE_CHECKING:
+    from penstock.dialects.dlt.standin.sources import DltResource
 
 # Keys of a resource that hold what a script says; nobody writes them by hand.
 ROWS = "rows made by a function"
@@ -37,8 +40,11 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 class Rows:
     """A function that makes rows, with its arguments; a transformer takes items of its parent.
 
-    `cursor` is the parameter that is given the incremental while rows are made.
+    `cursor` is the parameter that is given the incremental while rows are made. `resource` is the
+    one that a run calls them for; it stands beside the rest, by which rows are told apart.
     """
+
+    __slots__ = ("__dict__", "resource")
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
@@ -51,6 +57,7 @@ class Rows:
         self.limit: Limit | None = None
         self.more: tuple[Rows, ...] = ()  # of further resources that are called the same
         self.name = str(getattr(function, "__name__", "rows"))
+        self.resource: DltResource | None = None
 
     def joins(self, other: Rows) -> bool:
         """Whether rows of another resource can simply follow these."""
@@ -60,6 +67,12 @@ class Rows:
     def incremental(self) -> Incremental | None:
         """The incremental that the function is given."""
         held = self.named.get(self.cursor) if self.cursor is not None else None
+        return held if isinstance(held, Incremental) else None
+
+    @property
+    def followed(self) -> Incremental | None:
+        """The incremental that the function is given, or that the script says of the resource."""
+        held = self.incremental or getattr(self.resource, "incremental", None)
         return held if isinstance(held, Incremental) else None
 
 

@@ -30,6 +30,7 @@ _NOTHING = {
     "_impl_cls",
     "additional_table_hints",
 }
+_FIXED = {"resources", "schema", "selected_resources", "exhausted", "state"}
 _LISTS = (list, tuple, set, Iterator)
 
 
@@ -374,12 +375,13 @@ class DltSource:
         raise unknown(f"DltSource.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in ON_SOURCE and name not in _NOTHING and name != "name":
+        """Say what it is called or how it is read; what dlt has no name for is the script's own."""
+        if name in _FIXED:
             raise unknown(f"DltSource.{name} to set")
-        if name == "name":
-            self.__dict__["name"] = value
-        else:
+        if name in ON_SOURCE or name in _NOTHING:
             self.settings[name] = value
+        else:
+            self.__dict__[name] = value
 
     @property
     def schema(self) -> SourceSchema:

@@ -88,6 +88,7 @@ class Saying:
         self, resource: Node, name: str, *, types: bool = False, fit: Fit | None = None
     ) -> None:
         self._resource = resource
+        self.stream = name
         self.types = types
         self._fit = fit
         table = resource.mapping.get("table_name")
