@@ -67,6 +67,39 @@ def test_a_script_stays_and_the_difference_is_shown(call, tmp_path):
     assert call(None, "check", "--fix", "doc.py").stdout == ""
 
 
+SEVERAL = """\
+import dlt
+from dlt.sources.rest_api import rest_api_source
+
+a = rest_api_source({"client": {"base_url": "https://a.test"},
+                     "resources": [{"name": "a", "path": "all"}]})
+b = rest_api_source({"client": {"base_url": "https://b.test"},
+                     "resources": [{"name": "b", "path": "all"}]})
+"""
+RUNS = """
+dlt.pipeline("one", destination="duckdb").run(a)
+dlt.pipeline("two", destination="duckdb").run(b)
+"""
+
+
+@pytest.mark.parametrize("runs", [RUNS, ""])
+def test_all_that_a_script_builds_is_repaired(call, tmp_path, runs):
+    """Whatever pipeline loads it, or none, the repairs are in one difference of the file."""
+    (tmp_path / "doc.py").write_text(SEVERAL + runs)
+    result = call(None, "check", "--fix", "doc.py")
+    assert result.exit_code == 0
+    assert result.stdout.count("--- a/doc.py") == 1
+    assert "2 repairs on stdout" in result.stderr
+    (tmp_path / "fix.patch").write_text(result.stdout)
+    done = subprocess.run(["git", "apply", "fix.patch"], cwd=tmp_path, check=False, timeout=30)
+    assert done.returncode == 0
+    fixed = SEVERAL.replace('"path": "all"', '"endpoint": {"path": "all"}')
+    assert (tmp_path / "doc.py").read_text() == fixed + runs
+    again = call(None, "check", "--fix", "doc.py")
+    assert again.stdout == ""
+    assert ("several-sources" in again.stderr) is (not runs)
+
+
 def test_the_difference_of_a_text(call, tmp_path):
     """A fenced block of a text is treated like a script, also without a line break at its end."""
     (tmp_path / "doc.md").write_text(f"# A\n\n```yaml\n{YAML}```")

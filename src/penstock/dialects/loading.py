@@ -203,6 +203,8 @@ def _python(
     said = {d.code for d in document.diagnostics if d.severity == "error"}
     if code is not None and "python-syntax" not in said:
         complete = root is not None and attribute is None and not said
+        several = any(d.code == "several-sources" for d in document.diagnostics)
+        complete = complete and not (code.whole and several)
         executed = (
             None if complete and _is_plain(block) else _executed(block, text, file, code, attribute)
         )

@@ -127,7 +127,8 @@ def fix_source(
     """
     from penstock.dialects import fix  # noqa: PLC0415 (part of loading late)
 
-    with _executing(values or {}, allow_code=allow_code, arguments=arguments) as code:
+    given = _executing(values or {}, allow_code=allow_code, arguments=arguments, whole=True)
+    with given as code:
         return fix(spec, code, values)
 
 

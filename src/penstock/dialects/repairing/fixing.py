@@ -85,8 +85,13 @@ def _befores(document: Document, texts: Mapping[str, str]) -> dict[str, str]:
 
 def _documents(document: Document) -> list[Document]:
     """The documents that repairs are to be written into: a script may take some of others."""
-    found = [e.node.document for _, edits in document.repairs for e in edits]
+    found = [e.node.document for _, edits in _repairs(document) for e in edits]
     return list({d.file: d for d in [document, *found]}.values())
+
+
+def _repairs(document: Document) -> list[tuple[Diagnostic, tuple[Edit, ...]]]:
+    """The repairs of a document, and of what its script loads elsewhere."""
+    return [said for one in (document, *document.others) for said in one.repairs]
 
 
 def _round(
@@ -99,7 +104,7 @@ def _round(
     accepted: dict[str, list[Changes]] = {}
     layouts: dict[str, Layout] = {}
     repaired: list[Diagnostic] = []
-    for said, edits in document.repairs:
+    for said, edits in _repairs(document):
         if alone and any(e.node.document.file != document.file for e in edits):
             continue
         wanted = _wanted(layouts, edits)

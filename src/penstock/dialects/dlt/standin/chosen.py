@@ -84,8 +84,10 @@ class Choice:
         return self._from(plain[0]) if plain else None
 
     def elsewhere(self) -> list[Built]:
-        """What the script loads to other places than the first."""
+        """What the script loads to other places than the first; without runs, its other sources."""
         runs = self.record.runs
+        if not runs:
+            return [_of([source]) for source in self.record.sources[1:]]
         places = dict.fromkeys(run.place for run in runs if run.place != runs[0].place)
         return [built_of([r for r in runs if r.place == place]) for place in places]
 

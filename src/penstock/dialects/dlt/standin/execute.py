@@ -194,10 +194,10 @@ class _Execution:
     def _built(self, module: ModuleType) -> Built | None:
         choice = Choice(self.record, vars(module))
         built: Built | None = self._guarded(lambda: choice.named(self.script.attribute))
-        if self.around.whole and self.script.attribute is None and self.record.runs:
+        if self.around.whole and self.script.attribute is None:
             beside = self._guarded(choice.elsewhere) or []
             self.document.others = [document_of(self.document, one) for one in beside]
-        elif choice.others:
+        if choice.others and not (self.document.others and self.record.runs):
             message = "the script builds several sources; the first one is taken"
             place = self.reader.place(choice.others[0]) or self._start()
             hint = f"name a function, a variable or a pipeline: {Path(self.script.file).name}:NAME"
