@@ -134,13 +134,16 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
     """Reads all the records of a slice.
 
-    `said` tells it from others of its name; two are the same whose `parts` are.
+    `said` tells it from others of its name; two are the same whose `parts` are. `calls` says that
+    all is done when the function is called, `sources` by which of several sources it is, by label.
     """
 
-    function: Callable[[Door, Frame], Iterable[JsonValue | ForTable]]
+    function: Callable[[Door, Frame], Iterable[JsonValue | ForTable | NextSource]]
     name: str = ""
     said: str = ""
     parts: object = None
+    calls: bool = False
+    sources: tuple[tuple[str, int], ...] = (("", 0),)
 
 
 class ForTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +156,12 @@ class ForTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[JsonValue]
     hints: Hints | None = None
     many: bool = False
+
+
+class NextSource(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes next of a `Retrieve` is of another source, of this number."""
+
+    number: int
 
 
 class TableOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from penstock.plan.request import Request
 from penstock.plan.schemas import SchemaPart
 from penstock.plan.slices import Cursor, Duration, Partition
 from penstock.plan.target import Pipeline
+from penstock.plan.turns import Order
 
 __all__ = [
     "ByPartition",
@@ -129,7 +130,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
     that made it. `called` is the name in the document of a stream that is read under another one,
     as a parent that is not the stream of its name. `most` ends the reading early. `table_of` names
-    the table of each record where they go to several.
+    the table of each record where they go to several. Streams with an `order` take turns.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str | None = None
     most: Most | None = None
     table_of: TableOf | None = None
+    order: Order | None = None
 
     @property
     def table(self) -> str:

@@ -15,7 +15,7 @@ from penstock.plan.door import Door
 from penstock.plan.expr import Const, Frame, JsonValue
 from penstock.plan.hints import Column, Hints
 from penstock.plan.pagination import SinglePage
-from penstock.plan.python import ForTable, Retrieve
+from penstock.plan.python import ForTable, NextSource, Retrieve
 from penstock.plan.records import Keys, Records
 from penstock.plan.request import Request
 from penstock.plan.source import Source, Stream
@@ -80,7 +80,7 @@ def _rows(streams: Sequence[Stream]) -> Retrieve:
     made_here = [stream.retrieve for stream in streams if stream.retrieve is not None]
     read = [stream.name for stream in streams if stream.retrieve is None]
 
-    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable]:
+    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable | NextSource]:
         if read:
             yield from (record for _slice, record in door.records(*read))
         for one in made_here:
@@ -88,4 +88,5 @@ def _rows(streams: Sequence[Stream]) -> Retrieve:
 
     names = [stream.name for stream in streams]
     said = [stream.retrieve.said if stream.retrieve else stream.name for stream in streams]
-    return Retrieve(function=made, name="+".join(names), said=", ".join(said))
+    parts = tuple(one.parts for one in made_here)
+    return Retrieve(function=made, name="+".join(names), said=", ".join(said), parts=parts)

@@ -234,6 +234,9 @@ def _chosen(name: str, by: Ref, labels: Sequence[str]) -> _Choice:
         return Retrieve(
             function=lambda door, frame: made[evaluate_text(by, frame)].function(door, frame),
             name=next(iter(made.values())).name,
+            parts=tuple(one.parts for one in made.values()),
+            calls=all(one.calls for one in made.values()),
+            sources=tuple((label, nth) for label, one in made.items() for _, nth in one.sources),
         )
 
     return choose

@@ -97,13 +97,18 @@ class View(MutableMapping[str, Any]):
 
 
 class Memory:
-    """What the functions of one stream remember; `source` and `stream` are the names of these."""
+    """What the functions of one stream remember; `source` and `stream` are the names of these.
 
-    def __init__(self, source: str, stream: str, text: str | None, shared: Shared) -> None:
+    A stream that begins `anew` has nothing of its own from earlier runs.
+    """
+
+    def __init__(
+        self, source: str, stream: str, text: str | None, shared: Shared, *, anew: bool = False
+    ) -> None:
         self.source = source
         self.stream = stream
         self._kept = _read(text)
-        own = unmarked(self._kept.own)
+        own = None if anew else unmarked(self._kept.own)
         self.own: dict[str, Any] = own if isinstance(own, dict) else {}
         self.shared = View(shared)
 

@@ -45,6 +45,11 @@ class Gate:
         self._open = asyncio.Event()
         self._open.set()
 
+    @property
+    def held(self) -> bool:
+        """Whether there is any to wait for."""
+        return self._left > 0
+
     def add(self) -> None:
         """One more slice to wait for."""
         self._left += 1
@@ -88,14 +93,16 @@ class Feed:
         # A child of several parents takes them in an order of its own: none may be held back
         # meanwhile, for another may be waiting for it.
         # The same goes for one that may have to wait for another stream of its group.
-        alone = len(parents_of(child.stream.partition)) == 1 and child.stream.group is None
+        # Those that take turns are waited for by whoever makes them.
+        of = child.stream
+        alone = len(parents_of(of.partition)) == 1 and of.group is None and of.order is None
         most = FEED_WHOLE if parent.whole else FEED
         self._queue: asyncio.Queue[Fed | None] = asyncio.Queue(most if alone else 0)
         self._over = False
 
-    async def put(self, piece: Slice, gate: Gate) -> None:
-        """A partition made of a record of the slice whose gate this is."""
-        fed = Fed(piece=piece, gates=(gate,))
+    async def put(self, piece: Slice, *gates: Gate) -> None:
+        """A partition made of a record of the slice whose gate this is, and one of its own."""
+        fed = Fed(piece=piece, gates=gates)
         fed.hold()
         await self._queue.put(fed)
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import chain
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -19,11 +18,12 @@ from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Stopped
 from penstock.plan.policy import ErrorPolicy
-from penstock.plan.python import ForTable, Retrieve
+from penstock.plan.python import ForTable, NextSource, Retrieve
 from penstock.plan.slices import Slice
 from penstock.read.ask import Asker, Ignored, itself
 from penstock.read.context import StreamContext
 from penstock.read.memory import Memory
+from penstock.read.order import Seat
 from penstock.read.parts import PagePart, Part, SliceLost
 from penstock.read.threads import called
 from penstock.read.walked import Walked
@@ -31,7 +31,9 @@ from penstock.read.walked import Walked
 P = ParamSpec("P")
 T = TypeVar("T")
 Made: TypeAlias = "JsonValue | ForTable"
+Records: TypeAlias = "Iterator[JsonValue | ForTable | NextSource]"
 _ENDED = "the run has ended"
+_NONE: Any = object()
 _LOOK = 1.0  # seconds between looks at whether the run still goes on
 BATCH = 500  # records of a class that come as one page
 
@@ -165,8 +167,15 @@ class Retrieval:
     """
 
     def __init__(
-        self, context: StreamContext, retrieve: Retrieve, door: Door, piece: Slice
+        self,
+        context: StreamContext,
+        retrieve: Retrieve,
+        door: Door,
+        piece: Slice,
+        seat: Seat | None = None,
     ) -> None:
+        self._seat = seat
+        self._holding = False
         self._retrieve = retrieve
         self._door = door
         self._frame = context.frame(piece)
@@ -182,10 +191,10 @@ class Retrieval:
         Raises:
             ReadError: the class failed.
         """
-        records = await called(self._begin)
+        records = await self._begun()
         index = 0
         while True:
-            batch, ended = await called(self._batch, records)
+            batch, ended = await self._next(records)
             for number, page in enumerate(batch, 1):
                 last = ended and number == len(batch)
                 yield Walked(
@@ -205,29 +214,106 @@ class Retrieval:
             if ended:
                 return
 
-    def _begin(self) -> Iterator[Made]:
+    async def _begun(self) -> Records:
+        """What the class is going to make; a function that makes all at once is called now."""
+        seat = self._seat
+        if seat is None or not seat.calls:
+            return await called(self._begin)
+        await seat.turn()
+        records = await called(self._begin)
+        seat.over()
+        return records
+
+    async def _next(self, records: Records) -> tuple[list[Page], bool]:
+        """The next pages, one of each table, and whether they are the last.
+
+        Where streams take turns, each turn is for one thing that is made.
+        """
+        batch, seat = Batch(self._apart, self._in_order, self._ahead), self._seat
+        if seat is None:
+            await called(batch.fill, records)
+        else:
+            await self._in_turns(batch, records, seat)
+        self._ahead = batch.ahead
+        return batch.made(), batch.ended
+
+    async def _in_turns(self, batch: Batch, records: Records, seat: Seat) -> None:
+        if self._holding:
+            seat.over()  # what was made in the turn before is handed out
+        self._holding = seat.order.holds
+
+        def step() -> bool:
+            batch.take(records)
+            return not batch.goes_on or batch.source is not None or self._holding
+
+        while batch.goes_on:
+            await seat.work(step)
+            if batch.source is not None:
+                seat.wait_for(batch.source)
+                batch.source = None
+            elif self._holding:
+                return
+            elif batch.ended:
+                seat.leave()
+            else:
+                seat.over()
+
+    def _begin(self) -> Records:
         return iter(self._retrieve.function(self._door, self._frame))
 
-    def _batch(self, records: Iterator[Made]) -> tuple[list[Page], bool]:
-        """The next pages, one of each table, and whether they are the last."""
-        pages: dict[str | None, Page] = {}
-        count = 0
-        ahead, self._ahead = self._ahead, []
-        for one in chain(ahead, records):
-            made = _page(one)
-            if pages and not self._fits(made, pages):
-                self._ahead = [one]
-                return list(pages.values()), False
-            page = pages.setdefault(made.table, made)
-            if page is not made:
-                page.records += made.records
-            count += len(made.records)
-            if count >= BATCH or (self._apart and not made.loose):
-                return list(pages.values()), False
-        return list(pages.values()) or [Page()], True
 
-    def _fits(self, made: Page, pages: Mapping[str | None, Page]) -> bool:
+class Batch:
+    """What is made for the next pages; `ahead` is what was taken and belongs behind them."""
+
+    def __init__(self, apart: bool, in_order: bool, ahead: list[Made]) -> None:  # noqa: FBT001 (said once)
+        self._apart = apart
+        self._in_order = in_order
+        self._pages: dict[str | None, Page] = {}
+        self._count = 0
+        self.ahead: list[Made] = []
+        self.full = self.ended = False
+        self.source: int | None = None  # the next one, where one has ended
+        for one in ahead:
+            self._add(one)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more belongs here."""
+        return not (self.full or self.ended)
+
+    def fill(self, records: Records) -> None:
+        """Take what fits."""
+        while self.goes_on:
+            self.take(records)
+
+    def take(self, records: Records) -> None:
+        """Take the next thing that is made."""
+        one = next(records, _NONE)
+        if one is _NONE:
+            self.ended = True
+        elif isinstance(one, NextSource):
+            self.source = one.number
+        else:
+            self._add(one)
+
+    def made(self) -> list[Page]:
+        """The pages; one without records where there are none and none will come."""
+        return list(self._pages.values()) or ([Page()] if self.ended else [])
+
+    def _add(self, one: Made) -> None:
+        made = _page(one)
+        if self._pages and not self._fits(made):
+            self.ahead, self.full = [one], True
+            return
+        page = self._pages.setdefault(made.table, made)
+        if page is not made:
+            page.records += made.records
+        self._count += len(made.records)
+        self.full = self._count >= BATCH or (self._apart and not made.loose)
+
+    def _fits(self, made: Page) -> bool:
         """Whether rows can be handed out together with those that were made before."""
+        pages = self._pages
         if (self._apart and not made.loose) or (made.table is None) != (None in pages):
             return False
         page = pages.get(made.table)
@@ -266,3 +352,17 @@ def needed(door: Door | None) -> Door:
     if door is None:
         raise ReadError("a class of the document cannot be called here")
     return door
+
+
+def refuse_without_classes(context: StreamContext) -> None:
+    """Without the classes that a document names, a stream would give other rows than it means.
+
+    Raises:
+        ReadError: one of them is not there.
+    """
+    if context.stream.needs:
+        raise ReadError(
+            f"{context.name!r} needs classes that are not there: {', '.join(context.stream.needs)}",
+            code="class-missing",
+            hint="give the file that has them with --components",
+        )

@@ -11,6 +11,7 @@ state must not move past records whose children are missing.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext, suppress
 from typing import Any, TypeVar
@@ -42,11 +43,12 @@ from penstock.read.closing import (
     missing_above,
 )
 from penstock.read.context import Settings, StreamContext, contexts
-from penstock.read.contiguous import CountTracker, SpanTracker, halves
+from penstock.read.contiguous import CountTracker, SpanTracker
 from penstock.read.decode import RawRecord, walked
 from penstock.read.files import with_files
 from penstock.read.jobs import JobWalk, at_once
 from penstock.read.memory import ENTRY, Memory, Shared
+from penstock.read.order import Rings, Seat
 from penstock.read.partitions import Fed, Feed, Gate, Partitions, left_over
 from penstock.read.parts import (
     PagePart,
@@ -57,8 +59,8 @@ from penstock.read.parts import (
     StateEntries,
     StreamClosed,
 )
-from penstock.read.python import Doorway, Retrieval
-from penstock.read.recover import Recovering
+from penstock.read.python import Doorway, Retrieval, refuse_without_classes
+from penstock.read.recover import Recovering, cut
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
 from penstock.read.tables import handed_out
@@ -71,7 +73,6 @@ from penstock.read.walked import Admitted, Walked
 CHANNEL_BYTES = 8 * 1024 * 1024
 T = TypeVar("T")
 _AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all slices
-MOST_HALVINGS = 10
 
 # Answers to a kept position that say it is not known any more.
 _FORGOTTEN = frozenset({400, 404, 410, 416, 422})
@@ -110,11 +111,13 @@ class Reader:
         shared = Shared({} if settings.fresh else state, int(settings.now.timestamp() * 1000))
         for context in self._contexts:
             text = None if settings.fresh else state.get(context.name, {}).get(ENTRY)
-            context.memory = Memory(source.name, context.name, text, shared)
+            anew = context.stream.hints.write == "replace"
+            context.memory = Memory(source.name, context.name, text, shared, anew=anew)
         self._jobs = asyncio.Semaphore(at_once(source, settings))
         self._groups = {s.group: asyncio.Lock() for s in source.streams if s.group is not None}
         self._resumes: dict[tuple[str, str], Position] = {}
         self._feeds: dict[str, list[Feed]] = {}
+        self._rings = Rings(self._contexts)
         self._out = Channel(CHANNEL_BYTES)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -220,7 +223,9 @@ class Reader:
         await self._close(context)
 
     async def _slices(self, context: StreamContext) -> None:
-        room = asyncio.Semaphore(2 * self._concurrency)
+        # Those that take turns are all begun: each may be waited for by any other.
+        order = context.stream.order
+        room = asyncio.Semaphore(2 * self._concurrency if order is None else sys.maxsize)
         async with asyncio.TaskGroup() as group:
             lane = Lane(start=group.create_task, room=room, reading=Gate())
             await self._partitions(context, lane)
@@ -235,7 +240,7 @@ class Reader:
         feeds = self._feeds[context.name]
         again: set[str] = set()
         try:
-            _refuse_without_classes(context)
+            refuse_without_classes(context)
             await self._names(context)
             for fed in left_over(context):
                 again.add(fed.piece.partition_key)
@@ -255,6 +260,8 @@ class Reader:
                     if context.depends_on_cursor and not context.unmade:
                         await self._lose(context, fed.piece, exc)
                     fed.release()
+        finally:
+            self._rings.all_came(context)
         for feed in feeds:
             async for fed in feed.partitions():
                 fed.release()
@@ -290,15 +297,16 @@ class Reader:
         """Start the slices of a partition, as far as there is room for them."""
         turn: Turn | None = None
         try:
-            for cut in with_ranges(fed.piece, context):
-                if is_done(context, cut):
+            for piece in with_ranges(fed.piece, context):
+                if is_done(context, piece):
                     context.tally.slices_skipped += 1
                     continue
                 await lane.room.acquire()
                 lane.reading.add()
                 fed.hold()
                 turn = Turn(lane, turn)
-                lane.start(self._slice(context, cut, fed, turn))
+                turn.seat = self._rings.seat(context, fed)
+                lane.start(self._slice(context, piece, fed, turn))
         except ReadError as exc:
             await self._lose(context, fed.piece, exc)
         fed.release()
@@ -340,7 +348,10 @@ class Reader:
     ) -> None:
         tracker = make_tracker(context, piece)
         going = Going(piece=piece, turn=turn, tracker=tracker, own=Gate())
-        reason = await self._pages(context, piece, going, start)
+        try:
+            reason = await self._pages(context, piece, going, start)
+        finally:
+            turn.stand_up()
         await turn.wait()
         turn.leave()
         await going.own.wait()
@@ -371,13 +382,15 @@ class Reader:
                     await going.turn.wait()
                     going.turn.pages += 1
                     await self._take(context, page, going)
+                    if going.turn.seat is not None and not isinstance(walk, Retrieval):
+                        going.turn.seat.over()
                     reason = page.stopped.reason if page.stopped else reason
                     early = context.ends_early(tracker, self._asker.clock.monotonic())
                     if early is not None and not page.stopped:
                         reason, walk.stop_asked = early, True
                         context.tally.claimed = None
         except Recovering as exc:
-            for half in _cut(context, part, exc, depth):
+            for half in cut(context, part, exc, depth):
                 reason = await self._pages(context, half, going, None, depth + 1)
         finally:
             self._walks -= 1
@@ -392,7 +405,7 @@ class Reader:
     ) -> Walk | Retrieval | JobWalk:
         """What asks for the pages of a slice."""
         if context.stream.retrieve is not None and context.door is not None:
-            return Retrieval(context, context.stream.retrieve, context.door, part)
+            return Retrieval(context, context.stream.retrieve, context.door, part, going.turn.seat)
 
         async def admit(records: Sequence[RawRecord], token: JsonValue) -> Admitted:
             return await self._admit(context, going, records, token)
@@ -420,6 +433,8 @@ class Reader:
         """Records of a page through the steps and the cursor."""
         tally, tracker = context.tally, going.tracker
         shaped = records
+        if going.turn.seat is not None and context.stream.retrieve is None:
+            await going.turn.seat.turn()
         if context.carried:
             shaped = records = context.carried.put(records, context.frame(going.piece))
         if context.steps:
@@ -454,15 +469,24 @@ class Reader:
         if context.loaded:
             part = handed_out(context, going.piece, page, records)
             await self._out.put(await with_files(context, self._asker, self._spawn, part))
+        await self._feed(context, page, admitted, going)
+
+    async def _feed(
+        self, context: StreamContext, page: Walked, admitted: Admitted, going: Going
+    ) -> None:
+        """What the records of a page lead to, on to the streams below."""
+        seats: list[Seat] = []
         loose = page.loose or context.steps.loosen
         for feed in self._feeds_from(context):
-            skipped = feed.lineage.skipped
+            skipped, order = feed.lineage.skipped, feed.child.stream.order
             listed = (admitted.leads, going.piece, going.tracker)
             for made in feed.lineage.partitions(*listed, loose=loose):
-                await feed.put(made, going.own)
+                seats += [] if order is None else [self._rings.below(feed.child, order)]
+                await feed.put(made, going.own, *(seats[-1:] if order is not None else ()))
             if feed.lineage.skipped > skipped:
                 message = f"records of {context.name!r} without a key value were skipped"
                 self._warn(feed.child, "parent-null", message)
+        self._rings.put(context, seats)
 
     async def _lose(self, context: StreamContext, piece: Slice, error: Error) -> None:
         """A slice that cannot be completed: said, counted, and kept for the next run."""
@@ -550,27 +574,6 @@ def _unheard(event: Event) -> None:
     del event
 
 
-def _cut(context: StreamContext, part: Slice, exc: Recovering, depth: int) -> list[Slice]:
-    """The halves of a slice whose window the API found too large.
-
-    Raises:
-        ReadError: it cannot be cut further.
-    """
-    recovery, follower = context.stream.recovery, context.follower
-    halve = recovery.halve if recovery is not None else None
-    if halve is None or follower is None or exc.action != "split":
-        raise exc.error
-    found = halves(part, follower, halve.minimum) if depth < MOST_HALVINGS else None
-    if found is None:
-        raise ReadError(
-            f"the API refuses the smallest window there may be: {exc.error.message}",
-            code="window-size",
-            hint=halve.message or None,
-            request=exc.error.request,
-        )
-    return found
-
-
 async def _stepped(
     context: StreamContext, records: Sequence[RawRecord], frame: Frame
 ) -> Sequence[RawRecord]:
@@ -578,20 +581,6 @@ async def _stepped(
     if not context.steps.blocks:
         return context.steps.apply(records, frame)
     return await called(context.steps.apply, records, frame, context.door)
-
-
-def _refuse_without_classes(context: StreamContext) -> None:
-    """Without the classes that a document names, a stream would give other rows than it means.
-
-    Raises:
-        ReadError: one of them is not there.
-    """
-    if context.stream.needs:
-        raise ReadError(
-            f"{context.name!r} needs classes that are not there: {', '.join(context.stream.needs)}",
-            code="class-missing",
-            hint="give the file that has them with --components",
-        )
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,6 +7,11 @@ import msgspec
 from penstock.errors import ReadError
 from penstock.plan.policy import Action
 from penstock.plan.recovery import Recovery, Restart, Shrink
+from penstock.plan.slices import Slice
+from penstock.read.context import StreamContext
+from penstock.read.contiguous import halves
+
+MOST_HALVINGS = 10
 
 
 class Recovering(Exception):  # noqa: N818 (a signal between two rooms of the reader, not a fault)
@@ -98,3 +103,24 @@ class Restarting(msgspec.Struct, kw_only=True):
                 code="restart-loop",
                 hint="its records may not come in the order of the cursor",
             )
+
+
+def cut(context: StreamContext, part: Slice, exc: Recovering, depth: int) -> list[Slice]:
+    """The halves of a slice whose window the API found too large.
+
+    Raises:
+        ReadError: it cannot be cut further.
+    """
+    recovery, follower = context.stream.recovery, context.follower
+    halve = recovery.halve if recovery is not None else None
+    if halve is None or follower is None or exc.action != "split":
+        raise exc.error
+    found = halves(part, follower, halve.minimum) if depth < MOST_HALVINGS else None
+    if found is None:
+        raise ReadError(
+            f"the API refuses the smallest window there may be: {exc.error.message}",
+            code="window-size",
+            hint=halve.message or None,
+            request=exc.error.request,
+        )
+    return found

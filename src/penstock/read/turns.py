@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.read.order import Seat
 from penstock.read.partitions import Gate
 
 
@@ -35,6 +36,7 @@ class Turn:
         self.over = asyncio.Event()
         self._before = (before.out, before.over) if before else None
         self.pages = 0
+        self.seat: Seat | None = None  # among streams that take turns
 
     async def wait(self) -> None:
         """Until all pages of the window in front are out."""
@@ -52,6 +54,11 @@ class Turn:
             self.out.set()
             self._lane.room.release()
             self._lane.reading.done()
+
+    def stand_up(self) -> None:
+        """Nothing more is made: others in the ring have their turn."""
+        if self.seat is not None:
+            self.seat.leave()
 
     def finish(self) -> None:
         """Nothing more comes of the slice."""

@@ -17,6 +17,7 @@ from penstock.engine.outside import Outside
 from penstock.errors import OriginError, ReadError, TransportError
 from penstock.plan.expr import Frame
 from penstock.plan.page import Headers, HttpRequest, HttpResponse
+from penstock.plan.python import NextSource
 from penstock.plan.source import Most
 
 HEAD = """\
@@ -73,7 +74,8 @@ def source(tmp_path, script):
 def rows(tmp_path, script, api, frame=None, *, nth=0):
     """The rows of a stream, pages as they were yielded."""
     stream = source(tmp_path, script).streams[nth]
-    return list(stream.retrieve.function(api, frame or Frame()))
+    made = stream.retrieve.function(api, frame or Frame())
+    return [row for row in made if not isinstance(row, NextSource)]
 
 
 PAGED = """

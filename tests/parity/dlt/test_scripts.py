@@ -19,6 +19,7 @@ from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_found import FOUND
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
+from tests.parity.dlt.scripts_order import ORDER
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.scripts_run import RUN
@@ -48,6 +49,7 @@ WRITTEN = {
     **SIGNED,
     **CHOSEN,
     **FOUND,
+    **ORDER,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -5,20 +5,20 @@ Whatever calls them is imported late: most documents have none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.resources import FED, LIMIT, ROWS
+from penstock.dialects.dlt.resources import FED, LIMIT, NTH, ROWS
 from penstock.dialects.document import Node, Opaque
 from penstock.plan.auth import Auth
 from penstock.plan.expr import Converted, Expr, JsonValue
 from penstock.plan.pagination import Led, Pagination
 from penstock.plan.python import Amend, Retrieve, TableOf
 from penstock.plan.slices import Parent
-from penstock.plan.source import Most, Stream
+from penstock.plan.source import Most, Source, Stream
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.fitting import Fit
@@ -139,7 +139,23 @@ def rows_of(
         ctx.input(reference)
     parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
     types = not stream.records.steps and stream.table_of is None
-    return retrieve(rows, Saying(resource, stream.name, types=types, fit=fit)), parent
+    made = retrieve(rows, Saying(resource, stream.name, types=types, fit=fit))
+    nth = resource.get(NTH)
+    sources = (("", (ctx.whole(nth) if nth is not None else None) or 0),)
+    return msgspec.structs.replace(made, sources=sources), parent
+
+
+def in_order(source: Source, beside: Collection[str]) -> Source:
+    """The source, with the order in which functions are called that share something.
+
+    Those of the streams `beside` are called beside all others, as the document says.
+    """
+    if all(stream.retrieve is None for stream in source.streams):
+        return source
+    from penstock.dialects.dlt.standin.sharing import touched  # noqa: PLC0415 (few documents)
+    from penstock.plan.order import ordered  # noqa: PLC0415 (the same)
+
+    return ordered(source, {s.name: touched(s) for s in source.streams if s.name not in beside})
 
 
 def table_of(

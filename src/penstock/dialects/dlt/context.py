@@ -23,6 +23,7 @@ class Context:
         self.document = document
         self.values = values
         self.inputs: dict[str, Input] = {}
+        self.beside: set[str] = set()  # streams whose functions wait for no others
 
     # Saying things.
 

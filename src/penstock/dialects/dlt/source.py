@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
-from penstock.dialects.dlt.called import most_of, rows_of, table_of
+from penstock.dialects.dlt.called import in_order, most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.dispositions import skipped
@@ -62,6 +62,8 @@ def compile_source(document: Document, values: Mapping[str, JsonValue]) -> Compi
     source = _source(ctx, document.root)
     if document.more:
         source = _with_more(ctx, source)
+    if source is not None and not ctx.failed:
+        source = in_order(source, ctx.beside)
     return Compiled(
         source=None if ctx.failed else source,
         dialect="dlt",
@@ -244,6 +246,8 @@ def _made(ctx: Context, stream: Stream, merged: Node, fit: Fit | None) -> Stream
     if found is None:
         return stream
     retrieve, items = found
+    if ctx.flag(merged.get("parallelized"), default=False):
+        ctx.beside.add(stream.name)
     if items is not None and stream.cursor is not None:  # dlt has one for all calls
         shared = msgspec.structs.replace(stream.cursor, shared=True)
         stream = msgspec.structs.replace(stream, cursor=shared)

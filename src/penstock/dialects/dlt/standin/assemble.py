@@ -11,7 +11,7 @@ from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
-from penstock.dialects.dlt.standin.rows import LIMIT, ROWS, Limit, Rows
+from penstock.dialects.dlt.standin.rows import LIMIT, NTH, ROWS, Limit, Rows
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 from penstock.patterns import pattern
 
@@ -28,7 +28,10 @@ def assemble(sources: Iterable[DltSource]) -> list[Mapping[str, Any]]:
     Raises:
         Refusal: their clients say things that only a whole source can have.
     """
-    listed = [(resource, source) for source in sources for resource in source.listed]
+    whole = list(sources)
+    for nth, source in enumerate(whole):
+        source.__dict__["nth"] = nth
+    listed = [(resource, source) for source in whole for resource in source.listed]
     return [_assembled(_with_parents(layer)) for layer in _layers(_together(listed))]
 
 
@@ -94,7 +97,8 @@ def _together(
         if rows is None or more is None or not (alike and append and rows.joins(more)):
             others.append((resource, source))
             continue
-        joined, held = first.copied(), copy.copy(rows)
+        joined, held, more = first.copied(), copy.copy(rows), copy.copy(more)
+        more.nth = source.nth
         held.more = (*rows.more, more)
         joined.item = _with(first.item, {ROWS: held})
         found[resource.name] = (joined, found[resource.name][1])
@@ -218,6 +222,8 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         hints.update(_limited(resource.limit, rows))
     if resource.parent is not None:
         hints["fed by"] = resource.parent.name
+    if rows is not None and source.nth:
+        hints[NTH] = source.nth
     if not hints:
         return item
     return _with(item if isinstance(item, Mapping) else {"name": item}, hints)

@@ -21,6 +21,7 @@ from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
+from penstock.dialects.dlt.standin.sharing import is_generator
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling
@@ -28,7 +29,7 @@ from penstock.dialects.python.running import current, entered
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
-from penstock.plan.python import ForTable, Retrieve
+from penstock.plan.python import ForTable, NextSource, Retrieve
 from penstock.plan.variants import SENSITIVE, captured, digest
 
 _END = object()
@@ -53,7 +54,7 @@ def row_references(rows: Rows) -> Iterator[SecretRef]:
 def retrieve(rows: Rows, saying: Saying) -> Retrieve:
     """What makes the rows of a resource when the run asks for them."""
 
-    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable]:
+    def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable | NextSource]:
         with calling(door, file_of(rows.function), rows.name):
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
@@ -69,9 +70,19 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             found = _given(found if following is None else _followed(found, following))
         found = saying.fitting(found)
         guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
-        return chain(guarded, *(retrieve(one, saying).function(door, frame) for one in rows.more))
+        return chain(guarded, _following_ones(rows, saying, door, frame))
 
-    return Retrieve(function=made, name=rows.name, said=_said(rows), parts=rows)
+    calls = not is_generator(rows.function)
+    return Retrieve(function=made, name=rows.name, said=_said(rows), parts=rows, calls=calls)
+
+
+def _following_ones(
+    rows: Rows, saying: Saying, door: Door, frame: Frame
+) -> Iterator[JsonValue | ForTable | NextSource]:
+    """The rows of further resources that are called the same."""
+    for one in rows.more:
+        yield NextSource(number=one.nth)
+        yield from retrieve(one, saying).function(door, frame)
 
 
 def rows_in_run(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str) -> Iterator[Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Keys of a resource that hold what a script says; nobody writes them by hand.
 ROWS = "rows made by a function"
 LIMIT = "limit of a script"
+NTH = "number of its source"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BUILDERS = {"rest_api_resources", "rest_api_source", "rest_api"}
 _DEPTH = 4
@@ -56,6 +57,7 @@ class Rows:
         self.cursor: str | None = None
         self.limit: Limit | None = None
         self.more: tuple[Rows, ...] = ()  # of further resources that are called the same
+        self.nth = 0  # the number of its source, where it is one of these
         self.name = str(getattr(function, "__name__", "rows"))
         self.resource: DltResource | None = None
 

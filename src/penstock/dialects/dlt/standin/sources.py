@@ -353,6 +353,7 @@ class DltSource:
         self.__dict__["listed"] = list(resources)
         self.__dict__["resources"] = Resources(self.listed)
         self.__dict__["passed"] = {}
+        self.__dict__["nth"] = 0
         self.__dict__["made_at"] = caller()
         current().sources.append(self)
 
@@ -362,6 +363,7 @@ class DltSource:
     listed: list[DltResource]
     passed: dict[str, DltResource]  # unselected ones that are loaded from another source
     made_at: Spot | None
+    nth: int  # among those that are loaded together
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
