@@ -370,7 +370,15 @@ CASES = {
         + "resources:\n"
         + "  - {name: a, endpoint: \"x/{{ stream_interval['start_time'] }}\"}\n",
         [
-            "d.yaml:3:25: error[airbyte-template]: an Airbyte template with 'stream_interval' has no meaning in a dlt configuration (use {resources...} or {incremental...})",
+            "d.yaml:3:25: error[airbyte-template]: an Airbyte template with 'stream_interval' has no meaning in a dlt configuration (write {incremental.start_value} or {incremental.end_value})",
+        ],
+    ),
+    "foreign template of a parent": (
+        HEAD
+        + "resources:\n"
+        + "  - {name: a, endpoint: \"x/{{ stream_partition['user_id'] | string }}\"}\n",
+        [
+            "d.yaml:3:25: error[airbyte-template]: an Airbyte template with 'stream_partition' has no meaning in a dlt configuration (write {resources.<resource>.<field>})",
         ],
     ),
     "json and data": (

@@ -42,6 +42,15 @@ _FOREIGN = pattern(
     r"|stream_partition|config)\b"
 )
 _IN_BODY = pattern(r"\{((?:resources|incremental)\.[^{}!:]+)(?:!([rsa]))?(?::([^{}]*))?\}")
+_OF_PARENT = "{resources.<resource>.<field>}"
+_ANY = f"{_OF_PARENT} or {{incremental.<value>}}"
+_OWN = {
+    "stream_partition": _OF_PARENT,
+    "stream_slice": _OF_PARENT,
+    "stream_interval": "{incremental.start_value} or {incremental.end_value}",
+    "stream_state": "{incremental.last_value}",
+    "config": "dlt.config['<name>']",
+}  # what says the same where one of Airbyte's templates is no plain name
 _LINK_NAMES = frozenset({"url", "uri", "href", "link", "self", "api_url", "resource_url"})
 CURSOR_VALUES = {
     "start_value": "start",
@@ -296,7 +305,7 @@ def _formatted(ctx: Context, text: str, node: Node, where: Where) -> list[str | 
     foreign = _FOREIGN.search(text)
     if foreign:
         message = f"an Airbyte template with {foreign[1]!r} has no meaning in a dlt configuration"
-        ctx.error("airbyte-template", message, node, "use {resources...} or {incremental...}")
+        ctx.error("airbyte-template", message, node, f"write {_OWN.get(foreign[1], _ANY)}")
         return None
     try:
         parsed = list(string.Formatter().parse(text))
