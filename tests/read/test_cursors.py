@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -409,13 +410,18 @@ class Moment(datetime):
 
 
 def test_a_function_may_give_moments_of_a_library():
-    """They are kept as the standard's are; what no state can hold fails the stream, and says so."""
+    """They come back as the standard's are; what no state can hold fails the stream, as said."""
+    given: list[Any] = []
 
-    def held(value):
-        fold = Fold(name="latest", function=lambda _: {"at": value})
-        return read_all(plan(at(fold=fold)), given_rows(records("a")))
+    def held(value, state=None):
+        fold = Fold(name="latest", function=lambda values: (given.append(values), {"at": value})[1])
+        return read_all(plan(at(fold=fold)), given_rows(records("a")), state=state)
 
-    assert mark(held(Moment(2024, 1, 2, tzinfo=UTC))).value == {"at": "2024-01-02T00:00:00+00:00"}
+    moment = Moment(2024, 1, 2, tzinfo=UTC)
+    first = held(moment)
+    held(moment, first.state())
+    back = given[-1][-1]["at"]
+    assert (back, type(back)) == (moment, datetime)
     failed = held(object()).error()
     assert failed.code == "step-failed"
     assert "latest gives a 'object', which no state can hold" in str(failed)

@@ -5,7 +5,7 @@ The function is called as dlt calls it: with the value of each record and the on
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any
 
 import msgspec
@@ -16,7 +16,10 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.slices import Cursor, Fold, Range
 from penstock.read import digests
 from penstock.read.decode import Found, RawRecord
+from penstock.read.memory import marked, unmarked
 from penstock.read.state import MAX_BOUNDARY, Mark, Tracker, plain_value
+
+_MOMENTS = (datetime, date, time)
 
 
 class FoldTracker(Tracker):
@@ -92,20 +95,24 @@ class FoldTracker(Tracker):
 
     def mark(self) -> Mark:
         """How far the cursor is after this slice."""
-        same = self._mark is not None and self._last == self._mark.value
+        same = self._mark is not None and self._last == unmarked(self._mark.value)
         known = self._known.held if same else frozenset[str]()
         hashes = sorted(self._at_last | known)
-        value = msgspec.to_builtins(self._last, enc_hook=self._plain)
-        return Mark(value=value, boundary=tuple(hashes[:MAX_BOUNDARY]))
+        value = msgspec.to_builtins(self._last, builtin_types=_MOMENTS, enc_hook=self._plain)
+        # inside of others a moment is told apart from a text; alone it is sent as one
+        many = isinstance(value, (dict, list))
+        kept = marked(value) if many else msgspec.to_builtins(value)
+        return Mark(value=kept, boundary=tuple(hashes[:MAX_BOUNDARY]))
 
-    def _plain(self, value: object) -> str:
+    def _plain(self, value: object) -> date | time:
         """A value of Python's as a state holds it: moments of other libraries as the standard's.
 
         Raises:
             ReadError: a state cannot hold it.
         """
-        if isinstance(value, (date, time)):
-            return value.isoformat()
+        for moment in _MOMENTS:
+            if isinstance(value, moment):
+                return moment.fromisoformat(value.isoformat())
         kind = type(value).__name__
         raise ReadError(
             f"last_value_func {self._fold.name} gives a {kind!r}, which no state can hold",

@@ -92,7 +92,7 @@ class View(MutableMapping[str, Any]):
         for name in sorted(self.seen):
             now = _encoded(shared.values.get(name))
             if now != shared.before.get(name, b"null"):
-                found[name] = (shared.run, _marked(shared.values.get(name)))
+                found[name] = (shared.run, marked(shared.values.get(name)))
         return found
 
 
@@ -126,7 +126,7 @@ class Memory:
         if not (self.own or self.shared.seen or self._kept.own):
             return ()
         shared = {**self._kept.shared, **self.shared.changed()}
-        kept = Kept(own=_marked(self.own) or None, shared=shared)
+        kept = Kept(own=marked(self.own) or None, shared=shared)
         if kept == self._kept:
             return ()
         return ((ENTRY, _text(kept)),)
@@ -155,17 +155,18 @@ def _read(text: str | None) -> Kept:
 
 
 def _encoded(value: object) -> bytes:
-    return jsontext.encode(_marked(value))
+    return jsontext.encode(marked(value))
 
 
-def _marked(value: object) -> JsonValue:
+def marked(value: object) -> JsonValue:
+    """A value as a state keeps it."""
     match value:
         case None | bool() | int() | float() | str():
             return value
         case Mapping():
-            return {str(key): _marked(held) for key, held in list(value.items())}
+            return {str(key): marked(held) for key, held in list(value.items())}
         case list() | tuple() | set() | frozenset():
-            return [_marked(held) for held in value]
+            return [marked(held) for held in value]
         case datetime():
             return f"{_MOMENT}{value.isoformat()}"
         case date():

@@ -15,6 +15,7 @@ from penstock.plan.paths import at
 from penstock.plan.slices import Field, Parent, Range, Slice
 from penstock.read.context import StreamContext
 from penstock.read.decode import FieldReader, Found, RawRecord, path_text
+from penstock.read.memory import unmarked
 from penstock.read.state import (
     Tracker,
     entry,
@@ -176,6 +177,7 @@ def with_ranges(piece: Slice, context: StreamContext) -> list[Slice]:
     end = evaluate(cursor.end, frame) if cursor.end else None
     mark = mark_of(context.state, state_key(piece, cursor))
     last = mark.value if mark and end is None else None
+    last = unmarked(last) if cursor.fold is not None else last
     start = initial if last is None else lagged(last, cursor, initial)
     marks = (("initial", initial), ("last", start))  # with the lag, as dlt names it
     return [msgspec.structs.replace(piece, range=Range(start=start, end=end), marks=marks)]

@@ -71,6 +71,20 @@ def events(since=dlt.sources.incremental(
         yield {**row, "at": at, "since": since.start_value.isoformat()}
 """
 
+HELD = """
+from datetime import datetime, timezone
+
+def latest(given):
+    item, *last = given
+    at = datetime.fromisoformat(item["at"]).replace(tzinfo=timezone.utc)
+    return {"at": max(at, *(known["at"] for known in last))} if last else {"at": at}
+
+source = rest_api_source({"client": {"base_url": "BASE", "paginator": "single_page"}, "resources": [
+    {"name": "events", "primary_key": "id",
+     "endpoint": {"incremental": {"cursor_path": "$", "last_value_func": latest}}},
+]})
+"""
+
 CHILDREN = """
 source = rest_api_source({"client": {"base_url": "BASE", "paginator": "single_page"}, "resources": [
     {"name": "shops", "write_disposition": "replace"},
@@ -103,6 +117,7 @@ FOLDED: dict[str, Written] = {
     },
     "moved by a function for each kind": Written(text=BY_KIND, api=releases, source="events"),
     "moved by a function of moments": Written(text=DAYS, api=releases, source="events"),
+    "moved by a function to moments in a dict": Written(text=HELD, api=releases, source="source"),
     "moved by a function below a parent": Written(
         text=NEWEST + CHILDREN, api=releases, source="source"
     ),

@@ -15,7 +15,7 @@ from penstock.dialects.document import Node, SecretRef
 from penstock.errors import ExprError
 from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.hints import Hints
-from penstock.plan.records import Keys
+from penstock.plan.records import JsonPath, Keys
 from penstock.plan.request import Param, Request, Slot
 from penstock.plan.slices import Cursor, Fold, Window, parse_duration
 
@@ -153,7 +153,7 @@ def _with_options(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
     return msgspec.structs.replace(
         cursor,
         lag=_lag(ctx, node),
-        pick=_pick(ctx, node.get("last_value_func")),
+        pick=_pick(ctx, cursor, node.get("last_value_func")),
         fold=_fold(ctx, cursor, node),
         order=order or None,
         missing="error" if missing == "raise" else missing,
@@ -171,15 +171,18 @@ def _lag(ctx: Context, node: Node) -> float:
     return lag
 
 
-def _pick(ctx: Context, node: Node | None) -> Literal["max", "min"]:
+def _pick(ctx: Context, cursor: Cursor, node: Node | None) -> Literal["max", "min"]:
     function = function_in(node)
     if function is None or node is None:
         return "min" if ctx.choice(node, ("max", "min"), "max") == "min" else "max"
-    return _picked(function) or "max"
+    return _picked(function, cursor) or "max"
 
 
-def _picked(function: Callable[..., JsonValue]) -> Literal["max", "min"] | None:
-    """Whether a function picks the greatest of values, or the least."""
+def _picked(function: Callable[..., JsonValue], cursor: Cursor) -> Literal["max", "min"] | None:
+    """Whether a function picks the greatest of values, or the least; none does of whole records."""
+    whole = cursor.path == Keys(path=()) or cursor.path == JsonPath(text="$")
+    if whole and function not in {max, min}:
+        return None
     picked = {_picks(function, pair) for pair in _PAIRS}
     return "max" if picked == {"max"} else "min" if picked == {"min"} else None
 
@@ -188,7 +191,7 @@ def _fold(ctx: Context, cursor: Cursor, node: Node) -> Fold | None:
     """The function that says how far the cursor is, where it picks neither of these."""
     said = node.get("last_value_func")
     function = function_in(said)
-    if function is None or said is None or _picked(function) is not None:
+    if function is None or said is None or _picked(function, cursor) is not None:
         return None
     if cursor.window is not None:
         message = "windows have a greatest value, and this last_value_func picks none"
