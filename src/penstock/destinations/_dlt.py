@@ -155,7 +155,8 @@ class DltDataset:
                 "schema_version_hash) VALUES (?, ?, 0, now(), ?)",
                 [load_id, name, after["version_hash"]],
             )
-        if said.cursor is not None or said.own or said.shared:
+        # without any state dlt would not know which schema is there, and begin a new one
+        if said.cursor is not None or said.own or said.shared or self._state(name) is None:
             self._put_state(checkpoint, said, name)
 
     def _bring_up(self, told: DltTable, source: str, schema: Schema) -> tuple[str, Document]:

@@ -57,7 +57,8 @@ class Behind:
             self._mark = mark
         elif here == there:
             both = tuple(sorted({*least.boundary, *mark.boundary}))
-            self._mark = msgspec.structs.replace(least, boundary=both)
+            keys = tuple(sorted({*(least.keys or ()), *(mark.keys or ())}))
+            self._mark = msgspec.structs.replace(least, boundary=both, keys=keys)
 
     def entries(self, *, complete: bool) -> dict[str, str]:
         """What is kept of it when the stream is over."""
@@ -120,7 +121,8 @@ class Dlt:
         if cursor is None or cursor.window is not None or mark is None:
             return known
         path = cursor_path(cursor)
-        hashes = () if known.write == "merge" or cursor.lag else mark.boundary
+        merged = known.write == "merge" and mark.keys
+        hashes = () if cursor.lag else mark.keys if merged else mark.boundary
         return msgspec.structs.replace(known, cursor=path, last=mark.value, hashes=hashes)
 
 
@@ -165,18 +167,23 @@ def taken_over(
     return found
 
 
+def told_of(source: Source, session: Session, dlt: Dlt | None) -> frozenset[str]:
+    """The streams whose tables are dlt's, or will be: dlt is told of their cursors."""
+    if dlt is None or not isinstance(session, DltSession):
+        return frozenset()
+    schemas = {stream.name: session.schema(stream.name) for stream in source.streams}
+    mine = {n for n, schema in schemas.items() if schema is None or schema.root.system == "dlt"}
+    known = dlt.wanted or any(schemas[name] is not None for name in mine)
+    return frozenset(mine) if known else frozenset()
+
+
 def _carried(
     source: Source, session: Session, dlt: Dlt | None, stored: Mapping[str, dict[str, str]]
 ) -> dict[str, dict[str, str]]:
-    if dlt is None or not isinstance(session, DltSession):
+    mine = told_of(source, session, dlt)
+    if not mine:
         return dict(stored)
-    mine = {
-        stream.name
-        for stream in source.streams
-        if (schema := session.schema(stream.name)) is None or schema.root.system == "dlt"
-    }
-    if not mine or not (dlt.wanted or any(session.schema(name) for name in mine)):
-        return dict(stored)
+    assert isinstance(session, DltSession), "only there are such"
     found: dict[str, dict[str, str]] = {}
     for state in session.states_of_dlt():
         for name, entries in cursors_of(source, state).items():

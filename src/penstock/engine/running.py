@@ -16,7 +16,7 @@ import msgspec
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
-from penstock.engine.dlt import Dlt, taken_over
+from penstock.engine.dlt import Dlt, taken_over, told_of
 from penstock.engine.edges import Edges
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import StreamLoader
@@ -245,6 +245,7 @@ class Run:
         names = [s.name for s in self._source.streams]
         dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
         stored = taken_over(self._source, self._session, dlt, self._run_id)
+        self._told = told_of(self._source, self._session, dlt)
         previous = self._session.last_receipts()
         transport = self._transport or make_transport(self._options)
         with (
@@ -309,6 +310,7 @@ class Run:
             values=self._values,
             now=datetime.fromtimestamp(self._clock.now(), UTC),
             loaded=loaded,
+            told=self._told,
             fresh=self._options.full_refresh,
             seconds=self._clock.monotonic,
             files=self._options.files,

@@ -112,6 +112,11 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     contract: Contract = Contract()
 
     @property
+    def names_roots(self) -> bool:
+        """Whether dlt's rows of child tables name the row of the resource that they are from."""
+        return (self.write == "merge" or self.keyless) and not self.versions
+
+    @property
     def versions(self) -> bool:
         """Whether a row that changes is kept beside its new version."""
         return self.write == "merge" and self.strategy == "scd2"

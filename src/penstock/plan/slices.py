@@ -205,6 +205,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     `shared` one state stands for all partitions, and moves on when none of them failed. `names` are
     the window's bounds in templates. `chosen` says that a platform may name another field for
     `path`. With `fold` that function says which values are in the range, and `pick` nothing.
+    `said` is how the document writes `path` where that is not its names with dots between: dlt's
+    state has it so.
     """
 
     path: Keys | JsonPath
@@ -230,6 +232,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     contiguous: bool = False
     names: tuple[str, str] = ("start_time", "end_time")
     chosen: bool = False
+    said: str = ""
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,15 +42,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a run reads: the values the user gave, and what it was asked to do.
 
     `loaded` names the streams whose records are handed out; others are read only for their
-    children. With `fresh` no state is used. `columns` are those that a platform has chosen, by
-    stream. `seconds` counts for how long the run goes on. `files` is the folder for files that
-    records lead to, which are not fetched without one; where they are is told in the records, or
-    with `files_apart` beside them. An answer may unpack to `max_body` bytes.
+    children. `told` are those whose cursors another engine is told of. With `fresh` no state is
+    used. `columns` are those that a platform has chosen, by stream. `seconds` counts for how long
+    the run goes on. `files` is the folder for files that records lead to, which are not fetched
+    without one; where they are is told in the records, or with `files_apart` beside them. An answer
+    may unpack to `max_body` bytes.
     """
 
     values: Mapping[str, JsonValue]
     now: datetime
     loaded: frozenset[str]
+    told: frozenset[str] = frozenset()
     fresh: bool = False
     most_partitions: int = MOST_PARTITIONS  # whose cursors are followed one by one
     columns: Mapping[str, Mapping[str, JsonValue]] = {}

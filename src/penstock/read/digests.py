@@ -25,6 +25,12 @@ def digest(record: RawRecord, values: Sequence[Any] | None) -> str:
     return _shaken(_text(record, values), _BYTES)
 
 
+def told(record: RawRecord, values: Sequence[Any]) -> tuple[str, ...]:
+    """The digests by which dlt may look for the `values`: it tells a key from a list of one."""
+    alone = digest(record, values)
+    return (alone, _shaken(_listed(values), _BYTES)) if len(values) == 1 else (alone,)
+
+
 class Known:
     """Records that an earlier run had at the newest value, by digests, whoever made them."""
 
@@ -40,7 +46,7 @@ class Known:
             return False
         texts = [_text(record, values)]
         if values is not None and len(values) == 1:
-            texts.append(msgspec.json.encode(values, order="sorted"))  # a key written as a list
+            texts.append(_listed(values))
         found = {_shaken(text, size) for text in texts for size in self._sizes}
         if self._hexed:
             found.add(_hashed(record, values))
@@ -55,6 +61,11 @@ def _text(record: RawRecord, values: Sequence[Any] | None) -> bytes:
         return msgspec.json.encode(msgspec.json.decode(record), order="sorted")
     except (msgspec.MsgspecError, UnicodeError, OverflowError):
         return bytes(record)  # JSON that only the exact lane reads
+
+
+def _listed(values: Sequence[Any]) -> bytes:
+    """The key of a record where the document writes it as a list."""
+    return msgspec.json.encode(list(values), order="sorted")
 
 
 def _shaken(text: bytes, size: int) -> str:

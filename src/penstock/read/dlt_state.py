@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias
 
+import msgspec
+
 from penstock.errors import ExprError
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Keys
@@ -70,9 +72,11 @@ def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | 
         return _windows(cursor, mine)
     hashes = mine.get("unique_hashes")
     boundary = tuple(str(h) for h in hashes) if isinstance(hashes, list) else ()
-    mark = write(Mark(value=_scalar(mine["last_value"]), boundary=boundary))
+    mark = Mark(value=_scalar(mine["last_value"]), boundary=boundary)
+    if stream.hints.write == "merge":  # there a record counts as a whole, and for dlt its key
+        mark = msgspec.structs.replace(mark, keyed=True, keys=boundary)
     # dlt has one value for the children of all parents
-    return {"cursor" if stream.partition is None or cursor.shared else "imported": mark}
+    return {"cursor" if stream.partition is None or cursor.shared else "imported": write(mark)}
 
 
 def _windows(cursor: Cursor, held: Mapping[str, JsonValue]) -> dict[str, str] | None:
@@ -93,7 +97,9 @@ def _moment(cursor: Cursor, value: JsonValue) -> datetime | None:
 
 
 def cursor_path(cursor: Cursor) -> str:
-    """Where the values of a cursor stand, as dlt writes it."""
+    """Where the values of a cursor stand, as dlt writes it: as the document does."""
+    if cursor.said:
+        return cursor.said
     return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
 
 

@@ -50,10 +50,16 @@ Key: TypeAlias = "tuple[int, float | str | tuple[Key, ...]]"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a cursor got: the newest value, and hashes of the records at or near it."""
+    """How far a cursor got: the newest value, and hashes of the records at or near it.
+
+    `keyed` says that another engine told some of these apart by their keys alone. `keys` are hashes
+    of their keys, where that is told to one that does.
+    """
 
     value: Any = None  # a scalar, or whatever a function of the document says
     boundary: tuple[str, ...] = ()
+    keyed: bool | msgspec.UnsetType = msgspec.UNSET
+    keys: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +201,10 @@ class Tracker:
         self._initial = initial
         self._reach: tuple[Key, Key] | None = None  # a newest value, and how far its lag goes
         self._fields = fields_of(cursor, whole=whole)
+        self._key: tuple[Keys, ...] = ()  # what tells records apart for another engine
+        self._by_key: set[str] = set()  # known by their keys alone, until they are seen
+        self._keys: dict[str, tuple[str, ...]] = {}  # digests of the keys of those that are near
+        self._telling = False
         self._reader = FieldReader((cursor.path, *(self._fields or ())))
         self._known = digests.Known(mark.boundary if mark else ())
         self._floor = None if span.start is None else _bound(span.start, cursor)
@@ -208,6 +218,13 @@ class Tracker:
         self.dropped = 0
         self.repeated = 0
         self.out_of_range = False
+
+    def tell_by(self, key: Sequence[str]) -> None:
+        """Say what dlt tells records apart by: keys, also where they count as a whole here."""
+        self._telling = True
+        if self._fields is None and key:
+            self._key = tuple(Keys(path=(name,)) for name in key)
+            self._reader = FieldReader((self._cursor.path, *self._key))
 
     def admit(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
         """The records that belong to this run: in range, and not kept by an earlier one.
@@ -304,10 +321,21 @@ class Tracker:
         if self._fields == () or not (near or (self._known.held and key == self._floor)):
             return False
         told = self._told(values)
+        by_key = self._key and [plain_value(value) for value in values[1:]]
         if near:
-            self._near.append((key, digests.digest(record, told)))
+            digest = digests.digest(record, told)
+            self._near.append((key, digest))
+            if by_key:
+                self._keys[digest] = digests.told(record, by_key)
+            elif self._telling and told:
+                self._near += [(key, more) for more in digests.told(record, told)[1:]]
+        at_floor = key == self._floor
+        keyed = self._mark is not None and self._mark.keyed is True
+        if by_key and keyed and at_floor and self._known.has(record, by_key):
+            self._by_key |= {*digests.told(record, by_key)}  # the whole of it is known from now on
+            return True
         # told by some fields, a newer record with these is another version of the one that is kept
-        return (self._fields is None or key == self._floor) and self._known.has(record, told)
+        return (self._fields is None or at_floor) and self._known.has(record, told)
 
     def _told(self, values: Sequence[Found]) -> list[JsonValue] | None:
         """What tells a record apart from others at the same value; None for the whole of it."""
@@ -342,6 +370,8 @@ class Tracker:
         if self._cursor.lag and len(self._near) < self._prune_at:
             return
         self._near = [item for item in self._near if self._is_near(item[0])]
+        if self._keys:
+            self._keys = {digest: self._keys[digest] for _, digest in self._near}
         self._prune_at = max(_PRUNE_FROM, 2 * len(self._near))
 
     def mark(self) -> Mark:
@@ -349,8 +379,18 @@ class Tracker:
         same = self._mark is not None and self._best == self._mark.value
         known = self._known.held if same else frozenset[str]()
         near = {digest for key, digest in self._near if self._is_near(key)}
-        hashes = sorted(near | known)
-        return Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
+        hashes = sorted(near | (known - self._by_key))
+        made = Mark(value=self._best, boundary=tuple(hashes[:MAX_BOUNDARY]))
+        return self._with_keys(made, near, same=same) if self._key else made
+
+    def _with_keys(self, made: Mark, near: set[str], *, same: bool) -> Mark:
+        """A mark that also says what tells the records at it apart for another engine."""
+        keys, keyed = {one for digest in near for one in self._keys[digest]}, False
+        if same and self._mark is not None:
+            keys |= set(self._mark.keys or ())
+            keyed = self._mark.keyed is True
+        kept = tuple(sorted(keys)[:MAX_BOUNDARY])
+        return msgspec.structs.replace(made, keyed=keyed or msgspec.UNSET, keys=kept)
 
 
 def fields_of(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | None:

@@ -70,8 +70,7 @@ class Shaper:
     @property
     def descends(self) -> bool:
         """Whether rows that come from lists in the stream's own name these, as in dlt."""
-        merged = self._hints.write == "merge" and not self._hints.versions
-        return self._tree.system == "dlt" and (merged or self.rooted)
+        return self._tree.system == "dlt" and (self._hints.names_roots or self.rooted)
 
     @property
     def declares(self) -> bool:

@@ -299,8 +299,8 @@ class Tree:
             table.names.keep(own)
         # dlt gives the rows below merged ones the id of their root, also where these stand for
         # themselves, and the rows below them theirs
-        merged = self.hints.write == "merge" and not self.hints.versions
-        table.rooted = bool(self._rooted) if parent is None else merged or self.root.rooted
+        named = self._rooted if parent is None else self.hints.names_roots or self.root.rooted
+        table.rooted = bool(named)
         self.tables.append(table)
         self.version += 1
         return table

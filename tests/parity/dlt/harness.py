@@ -170,10 +170,13 @@ def oracle_python() -> str | None:
 
 
 def run_penstock(
-    config: Config, folder: Path, options: Options | None = None
+    config: Config,
+    folder: Path,
+    options: Options | None = None,
+    file: str = "penstock.duckdb",
 ) -> tuple[dict[str, Any], str, tuple[Receipt, ...]]:
     """The tables, the error and the receipts of one run with Penstock."""
-    file = folder / "penstock.duckdb"
+    to = folder / file
     receipts: tuple[Receipt, ...] = ()
     error = ""
     compiled = compile_document(Document.from_object(config, "parity"))
@@ -181,15 +184,14 @@ def run_penstock(
         error = "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
     else:
         try:
-            result = execute(
-                compiled.source, {}, str(file), options or Options(), lambda _event: None
-            )
+            told = options or Options()
+            result = execute(compiled.source, {}, str(to), told, lambda _event: None)
             receipts = result.receipts
             lost = [f"{f.code}: {f.message}" for r in receipts for f in r.failures]
             error = "\n".join(lost) or ("" if result.status == "done" else result.status)
         except Error as exc:
             error = f"{exc.code}: {exc}"
-    return dump.tables(str(file), "parity") if file.exists() else {}, error, receipts
+    return dump.tables(str(to), "parity") if to.exists() else {}, error, receipts
 
 
 def play(

@@ -259,6 +259,67 @@ def test_a_cursor_that_did_not_move_is_kept_too(turns: Turns):
     assert turns.query("SELECT count(*) FROM quiet") == [(4,)]
 
 
+def _spelled(base: str) -> Config:
+    """A cursor whose path is more than names, and a key that is a list."""
+    since = {**SINCE, "cursor_path": "$.at"}
+    moving = {**ENDPOINT, "path": "events", "incremental": since}
+    return config(base, resource("moving", moving, primary_key=["id"]))
+
+
+def test_a_cursor_is_kept_under_its_path_as_it_is_written(turns: Turns):
+    """Dlt looks for it under the text of the document, and finds what Penstock left."""
+    for engine in (turns.penstock, turns.dlt, turns.penstock):
+        engine(_spelled)
+    assert _since(turns) == ["/events?since=4"]
+    assert turns.query("SELECT count(*) FROM moving") == [(12,)]
+
+
+def _plain(base: str, **hints: Any) -> Config:
+    """Things without a cursor."""
+    return config(base, resource("things", {**ENDPOINT, "path": "things"}, **hints))
+
+
+def test_dlt_knows_the_tables_of_a_dataset_without_a_cursor(turns: Turns):
+    """It finds its schema through a state: without one it took columns for what came first."""
+    turns.penstock(_plain)
+    turns.dlt(partial(_plain, schema_contract={"columns": "discard_value"}))
+    assert "new_column" not in turns.columns()["things"]
+
+
+def test_rows_below_a_merge_without_a_key_name_their_root(turns: Turns):
+    """Such a merge appends, and yet dlt gives its child tables the column."""
+    made = partial(_plain, write_disposition="merge")
+    turns.penstock(made)
+    assert "_dlt_root_id" in turns.columns()["things__l__deep"]
+    turns.dlt(made)
+    roots = "SELECT _dlt_root_id FROM things__l EXCEPT SELECT _dlt_id FROM things"
+    assert not turns.query(roots)
+
+
+def _family(base: str) -> Config:
+    """Events that are merged, and what is appended below each of them."""
+    events = {**ENDPOINT, "path": "events", "incremental": SINCE}
+    below = {**ENDPOINT, "path": "things", "params": {"of": "{resources.events.id}"}}
+    return config(
+        base,
+        resource("events", events, primary_key=["id"], write_disposition="merge"),
+        resource("things", below, write_disposition="append"),
+    )
+
+
+def test_what_is_merged_leads_to_no_children_again(turns: Turns):
+    """Dlt's state tells records at the newest value by their keys, whoever has written it."""
+    turns.dlt(_family)
+    turns.penstock(_family)
+    assert [t for t in turns.asked() if "of=" in t] == [f"/things?of={n}" for n in range(5, 9)]
+    turns.penstock(_family)
+    asked = [f"/things?of={n}" for n in (10, 11, 12, 9)]
+    assert [t for t in turns.asked() if "of=" in t] == asked
+    turns.rounds -= 1
+    turns.dlt(_family)
+    assert [t for t in turns.asked() if "of=" in t] == []
+
+
 MERGED = {"write_disposition": "merge", "primary_key": "id"}
 NOTES = "SELECT id FROM comments ORDER BY 1"
 

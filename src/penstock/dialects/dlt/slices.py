@@ -109,8 +109,10 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
         ctx.missing(node, "initial_value", "an incremental with end_value")
     window = _window(ctx, node.get("step"))
     params, rest = _params(found, request)
+    read = field_path(ctx, text, path) if path is not None else Keys(path=())
     cursor = Cursor(
-        path=field_path(ctx, text, path) if path is not None else Keys(path=()),
+        path=read,
+        said=text if isinstance(read, Keys) and text != ".".join(read.path) else "",
         format=ctx.text(node.get("format")),
         start=_bound(ctx, start),
         end=_bound(ctx, end),

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--whole", action="store_true", help="print scenarios as they are")
+    parser.add_argument("--dlt-columns", action="store_true", help="in the columns of dlt")
     said = parser.parse_args()
     python = oracle_python()
     if python is None:
@@ -40,7 +41,8 @@ def main() -> int:
             if nth and nth % RENEWED == 0:
                 oracle.close()
                 oracle = Oracle(python)
-            _one(Player(oracle, (theirs, ours)), seed, counts, whole=said.whole)
+            player = Player(oracle, (theirs, ours), dlt_columns=said.dlt_columns)
+            _one(player, seed, counts, whole=said.whole)
         oracle.close()
     say(str(dict(counts)))
     return 1 if counts["differ"] else 0

@@ -12,9 +12,10 @@ from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.harness import differences as plain
 
-from penstock.shape.names import identifier
+from penstock.shape.names import identifier, shorten
 
 MOST_LETTERS = 63
+KINDS = ("text", "bigint", "double", "decimal", "bool", "timestamp", "date", "time", "json")
 Tables = dict[str, Any]
 
 CLASS = "a value of another class than its column's"
@@ -79,12 +80,12 @@ ROWS = {
 
 
 def differences(
-    scenario: Parts, theirs: list[Outcome], ours: list[Outcome]
+    scenario: Parts, theirs: list[Outcome], ours: list[Outcome], first: int = 1
 ) -> tuple[list[str], frozenset[str]]:
-    """What differs and is no row of the page, and the rows that were met."""
+    """What differs and is no row of the page, and the rows that were met; from run `first` on."""
     rows: set[str] = set()
     said: list[str] = []
-    for nth, (their, our) in enumerate(zip(theirs, ours, strict=True), 1):
+    for nth, (their, our) in enumerate(zip(theirs, ours, strict=True), first):
         if their.error or our.error:
             excuse = next((row for said_, row in REFUSED.items() if said_ in their.error), None)
             if excuse and not our.error:
@@ -350,11 +351,23 @@ def _renamed(their: Tables, our: Tables, rows: set[str]) -> Tables:
 
 
 def _columns(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
+    """Both by the names that Penstock has, variants as if no name were too long."""
     fresh = set(our["columns"]) - set(their["columns"])
-    names = {c: _short(c, fresh, rows) for c in their["columns"]}
-    columns = {names[c]: kind for c, kind in their["columns"].items()}
-    held = [{names.get(c, c): v for c, v in row.items()} for row in their["rows"]]
-    return {"columns": columns, "rows": held}, our
+    names = {c: _short(c, fresh, rows) for c in their["columns"] if "__v_" not in c}
+    for column in set(their["columns"]) - set(names):
+        base, _, kind = column.partition("__v_")
+        names[column] = f"{names.get(base, base)}__v_{kind}"
+    whole = {shorten(f"{base}__v_{kind}", f"{base}__v_{kind}"): f"{base}__v_{kind}"
+             for base in {*our["columns"], *names.values()} for kind in KINDS}  # fmt: skip
+    own = {c: whole.get(c, c) for c in our["columns"]}
+    rows.update([LONG] if any(short != full for short, full in own.items()) else [])
+    return _named(their, names), _named(our, own)
+
+
+def _named(table: Any, names: dict[str, str]) -> Any:
+    columns = {names[c]: kind for c, kind in table["columns"].items()}
+    held = [{names.get(c, c): v for c, v in row.items()} for row in table["rows"]]
+    return {"columns": columns, "rows": held}
 
 
 def _short(name: str, fresh: set[str], rows: set[str]) -> str:

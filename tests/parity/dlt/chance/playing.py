@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from tests.parity.dlt import steps
-from tests.parity.dlt.chance import answers, known
+from tests.parity.dlt.chance import answers, known, turns
 from tests.parity.dlt.chance.compose import BASE
 from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Oracle, Outcome, play
@@ -46,8 +46,10 @@ def built(config: Any, base: str) -> Any:
 class Player:
     """Plays scenarios; dlt is started anew now and then, since it keeps what it has seen."""
 
-    def __init__(self, oracle: Oracle, stages: tuple[Stage, Stage]) -> None:
-        self._oracle, self._stages = oracle, stages
+    def __init__(
+        self, oracle: Oracle, stages: tuple[Stage, Stage], *, dlt_columns: bool = False
+    ) -> None:
+        self._oracle, self._stages, self._dlt_columns = oracle, stages, dlt_columns
 
     def play(self, scenario: Parts) -> Played:
         """What both engines do with a scenario, and what of it differs."""
@@ -57,11 +59,31 @@ class Player:
             api=answers.api(copy.deepcopy(scenario["apis"])),
             runs=scenario["runs"], law=True,
         )  # fmt: skip
+        if self._dlt_columns:
+            return self._in_turns(scenario, case)
         with tempfile.TemporaryDirectory() as folder:
             theirs, ours = play(case, self._oracle, self._stages, Path(folder))
         differs, rows = known.differences(scenario, theirs, ours)
         error = next((o.error for o in theirs if o.error), "")
         return Played(differs=differs, rows=rows, error=error, theirs=theirs, ours=ours)
+
+    def _in_turns(self, scenario: Parts, case: Case) -> Played:
+        """In the columns of dlt: by Penstock alone, and by both in turns."""
+        apis = copy.deepcopy(scenario["apis"])
+        back = turns.AFTER if scenario["seed"] % 2 and scenario["runs"] > 1 else turns.ALONE
+        with tempfile.TemporaryDirectory() as folder:
+            held = turns.Turns(case, apis, self._oracle, self._stages, Path(folder))
+            held.play(back=back)
+        pairs = ((1, "", held.ours), (2, "after dlt: ", held.after))
+        said, rows = list(held.lost), frozenset[str]()
+        for first, when, ours in pairs:
+            theirs = held.theirs[first - 1 : first - 1 + len(ours)]
+            more, met = known.differences(scenario, theirs, ours, first)
+            said += [f"{when}{line}" for line in more]
+            rows |= met
+        error = next((o.error for o in held.theirs if o.error), "")
+        ours = [*held.ours, *held.after]
+        return Played(differs=said, rows=rows, error=error, theirs=held.theirs, ours=ours)
 
 
 # Cutting down.

@@ -1,0 +1,129 @@
+"""Scenarios in the columns of dlt: loaded by Penstock alone, and gone on with after dlt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from tests.parity.dlt.chance import answers
+from tests.parity.dlt.continued import RESTORE
+from tests.parity.dlt.data import Parts
+from tests.parity.dlt.harness import Case, Oracle, Outcome, run_penstock
+from tests.parity.dlt.server import Stage
+
+from penstock.engine import Options
+
+DLT, ALONE, AFTER = "dlt.duckdb", "penstock.duckdb", "after.duckdb"
+
+
+class Turns:
+    """A scenario in three datasets: of dlt, of Penstock, and of both in turns."""
+
+    def __init__(
+        self, case: Case, apis: Parts, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path
+    ) -> None:
+        self._case, self._apis, self._oracle = case, apis, oracle
+        self._stages, self._folder = stages, folder
+        self.theirs: list[Outcome] = []
+        self.ours: list[Outcome] = []
+        self.after: list[Outcome] = []  # Penstock's second run, and dlt's third
+        self.lost: list[str] = []
+
+    def play(self, *, back: str) -> None:
+        """All runs, and one of dlt behind those of a dataset."""
+        for which in range(1, self._case.runs + 1):
+            if which > 1 and (self._folder / DLT).exists() and not self.theirs[0].error:
+                shutil.copy(self._folder / DLT, self._folder / AFTER)
+            self.theirs.append(self._dlt(self._folder, which))
+            self.ours.append(self._penstock(ALONE, which))
+            pairs = [(ALONE, self.ours)]
+            if (self._folder / AFTER).exists():
+                self.after.append(self._penstock(AFTER, which))
+                pairs.append((AFTER, self.after))
+            for file, done in pairs:
+                there = (self._folder / DLT).exists() and (self._folder / file).exists()
+                if there and not (self.theirs[-1].error or done[-1].error):
+                    lost = _marks(self._folder / DLT, self._folder / file)
+                    self.lost += [f"run {which}: {file}: {line}" for line in lost]
+        self._back(back, self.after if back == AFTER else self.ours)
+
+    def _back(self, file: str, done: list[Outcome]) -> None:
+        """Let dlt go on with its own dataset and another, from what it finds there alone."""
+        files = [self._folder / DLT, self._folder / file]
+        if any(o.error for o in (*self.theirs, *done)) or not all(f.exists() for f in files):
+            return
+        if _untold(self._case.config("")):
+            return
+        for nth, held in enumerate((self.theirs, done)):
+            folder = self._folder / f"back{nth}"
+            folder.mkdir()
+            shutil.copy(files[nth], folder / DLT)
+            held.append(self._dlt(folder, self._case.runs + 1))
+
+    def _dlt(self, folder: Path, which: int) -> Outcome:
+        stage = self._stages[0]
+        stage.play(answers.api(self._apis), which)
+        config = self._case.config(stage.base)
+        done = self._oracle.run("parity", config, folder, settings=RESTORE)
+        return Outcome(heard=stage.heard, tables=done["tables"], error=done["error"])
+
+    def _penstock(self, file: str, which: int) -> Outcome:
+        stage = self._stages[1]
+        stage.play(answers.api(self._apis), which)
+        options = Options(dlt_columns=True, db_schema="parity")
+        tables, error, receipts = run_penstock(
+            self._case.config(stage.base), self._folder, options, file
+        )
+        return Outcome(heard=stage.heard, tables=tables, error=error, receipts=receipts)
+
+
+def _untold(config: Parts) -> bool:
+    """Whether there is a cursor that dlt is not told of: of a resource that others alone need."""
+    return any(not r.get("selected", True) and ("incremental" in str(r["endpoint"]))
+               for r in config["resources"])  # fmt: skip
+
+
+# What dlt's columns say.
+
+
+def _marks(theirs: Path, ours: Path) -> list[str]:
+    """Where the columns of dlt are others than its own, or lead nowhere."""
+    their, our = _columns(theirs), _columns(ours)
+    found = [f"{table}: dlt has {sorted(their[table])}, penstock {sorted(our[table])}"
+             for table in sorted(set(their) & set(our)) if their[table] != our[table]]  # fmt: skip
+    with duckdb.connect(str(ours), read_only=True) as con:
+        con.execute("SET schema = 'parity'")
+        for table, columns in our.items():
+            found += [f"{table}: {line}" for line in _lost(con, table, columns)]
+    return found
+
+
+def _columns(file: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    told = (
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
+        "'parity' AND starts_with(column_name, '_dlt_') AND NOT starts_with(table_name, '_')"
+    )
+    with duckdb.connect(str(file), read_only=True) as con:
+        for table, column in con.execute(told).fetchall():
+            found.setdefault(table, set()).add(column)
+    return found
+
+
+def _lost(con: Any, table: str, columns: set[str]) -> list[str]:
+    """Rows whose marks are of nobody, or of several."""
+    found = []
+    asks = {
+        "ids that come twice": f'SELECT _dlt_id FROM "{table}" GROUP BY 1 HAVING count(*) > 1',
+        "rows without an id": f'SELECT 1 FROM "{table}" WHERE _dlt_id IS NULL',
+    }
+    if "_dlt_load_id" in columns:
+        asks["rows of no load"] = (
+            f'SELECT _dlt_load_id FROM "{table}" EXCEPT SELECT load_id FROM _dlt_loads'
+        )
+    for what, ask in asks.items():
+        count = len(con.execute(ask).fetchall())
+        found += [f"{count} x {what}"] if count else []
+    return found
