@@ -59,9 +59,9 @@ def test_environment_names_are_dlts_own(find):
     names = lookup_env_names("api_key", "my-chat")
     assert names == (
         "PENSTOCK__API_KEY",
-        "SOURCES__MY_CHAT__API_KEY",
         "SOURCES__REST_API__MY_CHAT__API_KEY",
         "SOURCES__REST_API__API_KEY",
+        "SOURCES__MY_CHAT__API_KEY",
         "SOURCES__API_KEY",
         "API_KEY",
     )
@@ -144,8 +144,8 @@ def test_all_missing_values_are_named_at_once(find, tmp_path):
     assert (first.code, first.severity) == ("value-missing", "error")
     assert first.message == (
         "no value for 'api_key' (the key); looked at --set api_key=…, --config (not given), "
-        "the environment (PENSTOCK__API_KEY, SOURCES__CHAT__API_KEY, "
-        "SOURCES__REST_API__CHAT__API_KEY, SOURCES__REST_API__API_KEY, SOURCES__API_KEY, API_KEY), "
+        "the environment (PENSTOCK__API_KEY, SOURCES__REST_API__CHAT__API_KEY, "
+        "SOURCES__REST_API__API_KEY, SOURCES__CHAT__API_KEY, SOURCES__API_KEY, API_KEY), "
         f"and in {tmp_path}: .env, secrets.toml (not there), .dlt/secrets.toml (not there), "
         ".dlt/config.toml (not there)"
     )

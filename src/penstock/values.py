@@ -145,11 +145,11 @@ def lookup_env_names(name: str, source_name: str, before: tuple[str, ...] = ()) 
 
 
 def _sections(name: str, source_name: str) -> list[tuple[str, ...]]:
-    """The sections dlt would search for a value, narrowest first."""
+    """The sections dlt would search for a value, in its order."""
     return [
-        ("sources", source_name, name),
         ("sources", "rest_api", source_name, name),
         ("sources", "rest_api", name),
+        ("sources", source_name, name),
         ("sources", name),
         (name,),
     ]

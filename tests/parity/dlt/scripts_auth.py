@@ -71,6 +71,8 @@ AUTH = {
     "auth, a word": _plain('"bearer"', environ=_set(credentials__token="a")),
     "auth, a word, the source's section": _plain('"bearer"', environ=_set(
         credentials__token="a", sources__rest_api__shop__credentials__token="b")),
+    "auth, a word, the sections in their order": _plain('"bearer"', environ=_set(
+        sources__rest_api__credentials__token="a", sources__shop__credentials__token="b")),
     "auth, a word, a section of the script's": _plain('"bearer"', section=", section='sec'",
         environ=_set(sources__sec__shop__credentials__token="b")),
     "auth, a word, from a file": _plain(
