@@ -124,6 +124,8 @@ def test_an_empty_secret_masks_nothing():
         ("{'client_secret': 'a\\'b'}", "{'client_secret': '***'}"),
         ("postgres://me:pw@host/db", "postgres://me:***@host/db"),
         ("https://tok@host/x", "https://tok@host/x"),
+        ("s3://key1:pw@bucket", "s3://key1:***@bucket"),
+        ("2026-01-02T03:04:05+01:00", "2026-01-02T03:04:05+01:00"),
         ('"token": dlt.secrets["api_key"]', '"token": dlt.secrets["api_key"]'),
         ("no value for token: it must be text", "no value for token: it must be text"),
         ("a bearer of news", "a bearer of news"),

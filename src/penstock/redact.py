@@ -39,7 +39,8 @@ _HARMLESS = pattern(r"(?i)(?:^|[-_])(?:next|page|continuation|cursor|sync)[-_]?t
 _SENSITIVE = pattern(rf"(?i:{_NAME})")
 _SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s+)?"
 
-_NAMES_NOTHING = pattern(r"[^\s:=]*")  # neither a header, nor a field, nor a URL
+# Neither a header, nor a field, nor a URL: no name ends in a digit, and no instant has a name.
+_NAMES_NOTHING = pattern(r"(?:[^\s:=]|(?<=\d):(?!/))*")
 _IN_HEADER = pattern(
     r"(?i)(?<![\w-])((?:proxy-)?authorization|(?:set-)?cookie|api-key|[\w-]+-(?:key|token|secret))"
     rf"(\s*:\s*){_SCHEME}(?![\s{{(\[\"'*])[^\s\"',;)}}\]]+"

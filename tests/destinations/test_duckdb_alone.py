@@ -93,10 +93,12 @@ def test_what_does_not_fit_into_memory_is_put_beside_the_file(path):
 
 def test_a_database_is_opened_ahead_once(path):
     """Who comes first has the one that was begun; whoever comes then opens another."""
-    ahead = driver.Ahead()
+    ahead = driver.Ahead({"threads": 1})
     ahead.begin()
     ahead.begin()
     first, second = ahead.take(), ahead.take()
+    for taken in (first, second):
+        assert taken.execute("SELECT current_setting('threads')").fetchall() == [(1,)]
     first.execute("CREATE TABLE there (a INTEGER)")
     assert second.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
     first.close()
@@ -105,7 +107,7 @@ def test_a_database_is_opened_ahead_once(path):
 
 def test_what_fails_ahead_is_raised_where_it_is_taken(monkeypatch):
     """And the next one is opened as if nothing had been."""
-    ahead = driver.Ahead()
+    ahead = driver.Ahead({})
 
     class Broken:
         def connect(self, _):
@@ -151,7 +153,7 @@ def test_a_run_that_writes_nothing_imports_the_native_part_alone(path, run_pytho
 def test_a_new_file_is_made_and_opened_in_one_database(path, monkeypatch):
     """Opening one in memory is half of what making a file costs: the same serves for both."""
     made = []
-    monkeypatch.setattr(duckdb_module, "_AHEAD", ahead := driver.Ahead())
+    monkeypatch.setattr(duckdb_module, "_AHEAD", ahead := driver.Ahead({}))
     take_one = ahead.take
     monkeypatch.setattr(ahead, "take", lambda: made.append(take_one()) or made[-1])
     session = take(path)

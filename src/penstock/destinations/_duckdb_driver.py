@@ -7,6 +7,7 @@ finds nothing new, and is needed only to read Arrow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
@@ -36,13 +37,22 @@ def is_first_series() -> bool:
     return str(native().__version__).removeprefix("v").startswith("1.")
 
 
+def spelled(settings: Mapping[str, object]) -> str:
+    """Settings as statements."""
+    return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
+
+
 class Ahead:
     """A database in memory for whoever takes it first, which may be opened ahead in a thread.
 
     That takes as long as a third of the imports of a run, and needs nothing of Python's meanwhile.
+
+    Args:
+        settings: what it is set to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        self._settings = dict(settings)
         self._opening: Future[Connection] | None = None
 
     def begin(self) -> None:
@@ -51,10 +61,9 @@ class Ahead:
             self._opening = Future()
             Thread(target=self._open, args=(native(), self._opening), daemon=True).start()
 
-    @staticmethod
-    def _open(driver: Any, opening: Future[Connection]) -> None:
+    def _open(self, driver: Any, opening: Future[Connection]) -> None:
         try:
-            opening.set_result(driver.connect(":memory:"))
+            opening.set_result(self._made(driver))
         except BaseException as error:  # noqa: BLE001 (raised where it is taken)
             opening.set_exception(error)
 
@@ -68,4 +77,9 @@ class Ahead:
         opening, self._opening = self._opening, None
         if opening is not None:
             return opening.result()
-        return cast("Connection", native().connect(":memory:"))
+        return self._made(native())
+
+    def _made(self, driver: Any) -> Connection:
+        made = cast("Connection", driver.connect(":memory:"))
+        made.execute(spelled(self._settings))
+        return made

@@ -139,8 +139,9 @@ class Engine(ABC):
 
     def create_system(self) -> None:
         """Make the schema and the system tables, where they are not there."""
-        self.create_schema()
         there = self.actual()
+        if not there:
+            self.create_schema()
         for name, columns in sql.SYSTEM_TABLES.items():
             if self.spelling.fold(name) not in there:
                 self.rows(f"CREATE TABLE IF NOT EXISTS {self.at(name)} ({columns})")

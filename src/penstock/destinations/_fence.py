@@ -55,9 +55,11 @@ def raise_epoch(
 def drop_dead_builds(engine: Engine) -> None:
     """Drop the tables of generations whose sessions ended before they were shown."""
     builds = engine.at(sql.BUILDS)
-    for (table,) in engine.rows(f"SELECT table_name FROM {builds}"):
+    found = engine.rows(f"SELECT table_name FROM {builds}")
+    for (table,) in found:
         engine.rows(f"DROP TABLE IF EXISTS {engine.at(table)}")
-    engine.rows(f"DELETE FROM {builds}")
+    if found:
+        engine.rows(f"DELETE FROM {builds}")
 
 
 def look(engine: Engine) -> Peek | None:

@@ -28,7 +28,7 @@ from weakref import WeakValueDictionary
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._dlt import DltDataset
-from penstock.destinations._duckdb_driver import Ahead, is_first_series, native, whole
+from penstock.destinations._duckdb_driver import Ahead, is_first_series, native, spelled, whole
 from penstock.destinations._duckdb_engine import SHARED, Connection, DuckDBEngine, explain, fold
 from penstock.destinations._duckdb_snapshot import snapshot
 from penstock.destinations._fence import drop_dead_builds, look, raise_epoch
@@ -90,7 +90,7 @@ _ATTACHED = "loaded"  # what the file is called there
 
 _GATE = threading.Lock()
 _LIVE: WeakValueDictionary[tuple[str, str], SqlSession] = WeakValueDictionary()
-_AHEAD = Ahead()
+_AHEAD = Ahead(SETTINGS)
 
 
 def destination(url: str, *, fault: Fault = no_fault) -> Destination:
@@ -244,13 +244,14 @@ class DuckDB(Place):
                 raise LockedError("a session of this process is committing") from error
             raise
         self._fault("open:taken")
-        before = {} if owner.alone else _settings(engine)
-        _set(engine, SETTINGS)
         session = DuckDBSession(engine, epoch=epoch, owner=owner, fault=self._fault)
         session.path = self.path
         session.on_close(session.fold)
-        if not owner.alone:
-            session.on_close(lambda: _set(engine, before))
+        if not isinstance(engine, Attached):  # which has them already
+            before = {} if owner.alone else _settings(engine)
+            _set(engine, SETTINGS)
+            if before:
+                session.on_close(lambda: _set(engine, before))
         _LIVE[mark] = session
         return session
 
@@ -292,7 +293,7 @@ def _set(engine: DuckDBEngine, values: Mapping[str, Any]) -> None:
     They are set, not given to `connect`: that would keep a notebook that loads from opening the
     file a second time with its own settings. They hold for all connections of the process.
     """
-    engine.read("; ".join(f"SET {name} = '{value}'" for name, value in values.items()))
+    engine.read(spelled(values))
 
 
 def _connect(path: Path, *, read_only: bool) -> Connection:

@@ -71,11 +71,12 @@ class Dlt:
     Load ids are the time, as dlt's are, so that models that take the newest ones go on to work.
     """
 
-    def __init__(self, source: Source, last: str | None, *, wanted: bool) -> None:
+    def __init__(self, source: Source, session: DltSession, *, wanted: bool) -> None:
         name = identifier(source.name)
         self._names = source.pipeline or Pipeline(name=name, schema=name)
         self.wanted = wanted
-        self._last = _micros(last)
+        self._session = session
+        self._last: int | None = None  # what it is, is asked for with the first load
 
     @classmethod
     def of(cls, session: Session, source: Source, *, wanted: bool) -> Dlt | None:
@@ -85,7 +86,7 @@ class Dlt:
             DestinationError: they are wanted there.
         """
         if isinstance(session, DltSession):
-            return cls(source, session.last_dlt_load(), wanted=wanted)
+            return cls(source, session, wanted=wanted)
         if wanted:
             raise DestinationError(
                 "files cannot have dlt's columns: dlt takes all that lie in a folder for rows",
@@ -96,7 +97,8 @@ class Dlt:
 
     def next_load(self, now: float) -> str:
         """A load id behind all others of the dataset."""
-        self._last = max(round(now * _MICRO), self._last + 1)
+        last = _micros(self._session.last_dlt_load()) if self._last is None else self._last
+        self._last = max(round(now * _MICRO), last + 1)
         whole, rest = divmod(self._last, _MICRO)
         return f"{whole}.{rest:06d}"
 

@@ -246,7 +246,6 @@ class Run:
         dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
         stored = taken_over(self._source, self._session, dlt, self._run_id)
         self._told = told_of(self._source, self._session, dlt)
-        previous = self._session.last_receipts()
         transport = self._transport or make_transport(self._options)
         with (
             self._workers("shape") as shaping,
@@ -276,7 +275,7 @@ class Run:
                 reader = self._reader(loaded, stored, edges, transport)
                 edges.idle = lambda: reader.idle
                 with self._stopper.hears(reader.stop):
-                    await self._load(reader, previous)
+                    await self._load(reader, edges)
             finally:
                 await transport.close()
         receipts = tuple(self._receipts[name] for name in names if name in self._receipts)
@@ -356,7 +355,10 @@ class Run:
             found += [loader] if loader else self._below(child)
         return found
 
-    async def _load(self, reader: Reader, previous: Mapping[str, str]) -> None:
+    async def _load(self, reader: Reader, edges: Edges) -> None:
+        loop = asyncio.get_running_loop()
+        # No request depends on them: they are looked up while the first ones are under way.
+        previous = loop.run_in_executor(edges.keeping, self._session.last_receipts)
         left = {c.name: c for c in reader.contexts if c.keeps_state}
         ended: dict[str, StreamClosed] = {}
         async with aclosing(reader.parts()) as parts:
@@ -367,10 +369,10 @@ class Run:
                 ended[part.stream] = part
                 for name in [n for n in reversed(left) if self._may_end(n, left, ended)]:
                     await self._loaders[name].take(ended[name])
-                    self._end(left.pop(name), previous)
+                    self._end(left.pop(name), await previous)
         for name, context in reversed(left.items()):
             await self._loaders[name].flush()
-            self._end(context, previous, interrupted=True)
+            self._end(context, await previous, interrupted=True)
 
     def _may_end(
         self, name: str, left: Mapping[str, StreamContext], ended: Mapping[str, StreamClosed]
