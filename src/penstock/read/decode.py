@@ -310,15 +310,15 @@ def _values_of(expression: Any) -> Callable[[JsonValue], list[JsonValue]]:
 def _places(text: str) -> tuple[Callable[[JsonValue], bool], ...]:
     """Of each place that a JSONPath takes items of: whether it is there, with none to take.
 
-    A list without items, or one of which a filter or a slice takes none, holds no record; but it
-    is not missing, as a key would be that got another name.
+    A list without items, or one of which a filter, a slice or an index takes none, holds no record;
+    but it is not missing, as a key would be that got another name.
     """
     found: list[Callable[[JsonValue], bool]] = []
     expression = _parsed(text)
     while hasattr(expression, "left"):
         kind = type(expression.right).__name__
         every = kind == "Wildcard" or str(expression.right) == "*"
-        if every or kind in {"Filter", "Slice"}:
+        if every or kind in {"Filter", "Index", "Slice"}:
             found.append(_vacant(_values_of(expression.left), some=not every))
         expression = expression.left
     return tuple(found)

@@ -12,6 +12,9 @@ def places(ask: Ask) -> Any:
     """Places with a location; prices by name, and what became of each."""
     if ask.path == "/prices":
         return {"at": "2024-01-01", "tin": 5, "zinc": 7 + ask.round}
+    if ask.path.startswith("/trains/"):
+        day = int(ask.path[-1])
+        return [{"day": day, "stops": [{"at": n} for n in range(ask.round)]}] if day != 2 else []
     if ask.path.startswith("/history/"):
         return {"days": [{"of": ask.path.rpartition("/")[2], "day": n} for n in range(ask.round)]}
     return {"data": rows(1, 3 + ask.round, location={"at": [1.5, 2.25]}, spare={"a": 1})}
@@ -78,8 +81,81 @@ def asked():
     yield {"name": urlsplit(dlt.config["places_url"]).path, "price": prices.base_url[-7:]}
 """
 
+READ = """
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from dlt.common import pendulum
+
+Path("days.json").write_text("[1, 2]")
+first = date.fromisoformat(dlt.config.get("trains.first", str) or "2020-01-01")
+last = datetime.strptime(dlt.config["trains.last"], "%Y-%m-%d").date()
+later = pendulum.parse(dlt.config["trains.last"]).add(days=1)
+known = json.loads(dlt.secrets.get("trains.known", str))
+held = json.loads(Path(dlt.config["trains.file"]).read_text())
+
+@dlt.resource
+def dates(start, end):
+    yield [{"date": (start + timedelta(days=n)).isoformat()} for n in range((end - start).days + 1)]
+
+def stops(train):
+    for stop in train["stops"]:
+        yield {"day": train["day"], "at": stop["at"], "known": known[0], "held": held[1],
+               "later": later.to_date_string()}
+
+source = rest_api_source({
+    "client": {"base_url": "BASE"},
+    "resources": [
+        dates(first, last),
+        {"name": "stops", "write_disposition": "replace",
+         "endpoint": {"path": "trains/{resources.dates.date}", "data_selector": "$[0]",
+                      "paginator": "single_page"},
+         "processing_steps": [{"yield_map": stops}]},
+    ],
+})
+"""
+
+ENCODED = """
+from dataclasses import field
+from pathlib import PurePosixPath
+from dlt.common import json
+
+class Link:
+    def __init__(self, text):
+        self.text = text
+
+def encoder(value):
+    if isinstance(value, Link):
+        return value.text
+    raise TypeError(f"no JSON for {type(value)}")
+
+json.set_custom_encoder(encoder)
+
+@dlt.resource(write_disposition="replace")
+def links(names: list = field(default_factory=lambda: ["a", "b"])):
+    for name in names:
+        yield {"name": name, "link": Link(f"https://x.example/{name}"), "more": [Link("y")]}
+
+@dlt.source
+def shop(kinds: list = field(default_factory=list), least: int = field(default=2)):
+    assert (kinds, least) == ([], 2)
+    return links(["c"])
+
+assert json.dumps({"at": Link("z")}) == '{"at":"z"}'
+"""
+
 FOUND: dict[str, Written] = {
     "filters that change records": Written(text=CHANGED, api=places, source="source"),
     "records one by one behind a yield_map": Written(text=ONE_BY_ONE, api=places, source="shop()"),
+    "values that a library reads": Written(
+        text=READ,
+        api=places,
+        source="source",
+        secrets=(
+            '[trains]\nfirst = "2024-01-01"\nlast = "2024-01-03"\nknown = "[7]"\n'
+            'file = "days.json"\n'
+        ),
+    ),
+    "types that a function encodes": Written(text=ENCODED, api=places, source="shop()"),
     "values that URLs are joined to": Written(text=JOINED, api=places, source="asked"),
 }

@@ -23,6 +23,22 @@ def send_slack_message(*_: Any, **__: Any) -> None:
     raise unknown("send_slack_message", "send it from what calls penstock, by its exit code")
 
 
+_encoders: list[Any] = []  # what the script says of types that nobody else knows
+
+
+def set_custom_encoder(encoder: Any) -> None:
+    """Write what JSON does not have, and dlt does not know, as a function of the script says."""
+    _encoders[:] = [encoder]
+
+
+def encoded(value: Any) -> Any:
+    """What the script's own function makes of a value; the value itself where it has none."""
+    try:
+        return _encoders[0](value) if _encoders else value
+    except TypeError:  # it does not know the type either
+        return value
+
+
 def _plain(value: Any) -> Any:
     """A value that JSON does not have, as dlt writes it."""
     match value:
@@ -35,7 +51,8 @@ def _plain(value: Any) -> Any:
         case bytes():
             return value.decode("utf-8", "replace")
         case _:
-            return str(value)
+            made = encoded(value)
+            return str(value) if made is value else made
 
 
 def dumps(obj: Any, sort_keys: bool = False, pretty: bool = False) -> str:  # noqa: FBT001, FBT002 (as dlt has it)
@@ -63,6 +80,7 @@ JSON: dict[str, Any] = {
     "loads": json.loads,
     "loadb": json.loads,
     "load": json.load,
+    "set_custom_encoder": set_custom_encoder,
 }
 JSON["json"] = SimpleNamespace(**JSON)
 LOGGER = logging.getLogger("dlt")

@@ -15,16 +15,20 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from penstock.dialects.dlt.scopes import dotted
-from penstock.dialects.dlt.standin.references import EnvText, Missing, composed
+from penstock.dialects.dlt.standin.references import EnvText, Missing, composed, plain
 
-BUILD, CONVERT, ENV, ENV_CALL, TEXT = (
+BUILD, CONVERT, ENV, ENV_CALL, PLAIN, TEXT = (
     "__penstock_dict__",
     "__penstock_convert__",
     "__penstock_env__",
     "__penstock_env_call__",
+    "__penstock_plain__",
     "__penstock_text__",
 )
 _ENV_CALLS = {"os.getenv", "os.environ.get"}
+# What reads the text itself, past the methods by which a reference says what it stands for.
+_READERS = {"b64decode", "fromisoformat", "literal_eval", "open", "strptime"}
+_READERS |= {"json.loads", "parser.parse", "pendulum.parse", "Decimal", "Path", "UUID"}
 
 
 class Spot(NamedTuple):
@@ -188,6 +192,7 @@ def helpers(text: Text) -> dict[str, Callable[..., object]]:
         CONVERT: partial(_convert, text),
         ENV: _env,
         ENV_CALL: _env_call,
+        PLAIN: plain,
         TEXT: composed,
     }
 
@@ -239,6 +244,8 @@ class _Marker(ast.NodeTransformer):
         spot = self.text.spot(node)
         spots = {k.arg: KeyMark(spot, self.text.spot(k.value)) for k in node.keywords if k.arg}
         self.generic_visit(node)
+        if {name.rpartition(".")[2], ".".join(name.split(".")[-2:])} & _READERS:
+            node.args = [arg if _is_fixed(arg) else _called(PLAIN, [arg], arg) for arg in node.args]
         if name in _ENV_CALLS and named:
             assert isinstance(first, ast.Constant), "the name was just looked at"
             return _called(ENV_CALL, [ast.Constant(first.value), node], node)
@@ -255,6 +262,10 @@ class _Marker(ast.NodeTransformer):
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Constant, ast.Starred))
 
 
 def _called(name: str, args: list[ast.expr], at: ast.expr) -> ast.Call:

@@ -226,6 +226,11 @@ def composed(text: Any) -> Any:
     return Composed(text) if type(text) is str and "\ue000" in text else text
 
 
+def plain(value: Any) -> Any:
+    """What a reference, or a text with some in it, stands for; anything else as it is."""
+    return value.resolved() if isinstance(value, (Reference, Composed)) else value
+
+
 def _together(one: str, other: str) -> str:
     made: str = composed(str.__add__(str.__str__(one), str.__str__(other)))
     return made

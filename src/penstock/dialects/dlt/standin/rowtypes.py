@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
+from penstock.dialects.dlt.standin.common import encoded
 from penstock.dialects.dlt.standin.references import Composed, Reference
 from penstock.dialects.python.calling import plain
 from penstock.plan.expr import JsonValue
@@ -109,5 +110,5 @@ def _typed(value: Any, kinds: Kinds, table: _Way, column: _Way) -> JsonValue:
         case _:
             dumped = getattr(value, "model_dump", None)  # of pydantic
             if dumped is None:
-                return plain(value)
+                return plain(encoded(value))
             return plain_row(dumped(by_alias=True), kinds, table, column)

@@ -112,6 +112,13 @@ class DltResource:
             raise AttributeError(name)
         raise unknown(f"DltResource.{name}")
 
+    def __getitem__(self, name: object) -> Any:
+        """A function goes through the rows of a resource whose rows are those of an API."""
+        what = (
+            f"rows of {self.name!r} in a function: a resource of a configuration is read in a run"
+        )
+        raise unknown(what, f"write {self.name} | TRANSFORMER, which is given them")
+
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource; with arguments a copy whose function is given these."""
         return self.copied().bind(*args, **named) if args or named else self

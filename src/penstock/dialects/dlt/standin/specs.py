@@ -234,6 +234,9 @@ def filled_in(
 ) -> object:
     """What a parameter is that nobody gives: its default, or a value in place of it."""
     default = parameter.default
+    if isinstance(default, dataclasses.Field):  # dlt makes a dataclass of the parameters
+        made = default.default_factory
+        return default.default if made is dataclasses.MISSING else made()
     if isinstance(default, Unnamed):
         return injected(name, default, annotation, sections)
     plain = isinstance(default, _SIMPLE) and not isinstance(default, (Reference, Composed))

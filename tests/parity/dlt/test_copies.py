@@ -1,0 +1,61 @@
+"""Resources of a configuration under other names: copies that share a paginator in dlt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.parity.dlt.harness import Oracle, Outcome
+from tests.parity.dlt.scripts import Written
+from tests.parity.dlt.server import Ask, Stage
+from tests.parity.dlt.test_scripts import loaded, script
+
+RENAMED = """
+def deals():
+    return rest_api_source({
+        "client": {"base_url": "BASE"},
+        "resource_defaults": {"write_disposition": "replace", "endpoint": {
+            "data_selector": "data",
+            "paginator": {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor"}}},
+        "resources": [
+            "deals",
+            {"name": "notes", "endpoint": {"path": "deals/{resources.deals.id}/notes",
+                                           "paginator": "single_page"}},
+        ],
+    })
+
+@dlt.source(name="shop")
+def source():
+    for resource in deals().resources.values():
+        yield resource.with_name(f"new_{resource.name}")
+"""
+
+
+def deals(ask: Ask) -> Any:
+    """Three pages of deals, and a note of each."""
+    if ask.path != "/deals":
+        return {"data": [{"id": 1, "of": ask.path}]}
+    page = ask.number("cursor", 1)
+    found = [{"id": page * 10 + nth} for nth in range(3)]
+    return {"data": found, "next": str(page + 1) if page < 3 else None}
+
+
+def test_a_parent_and_its_copy_page_on_their_own(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """With dlt the last page of the parent is passed over, and the notes of its deals are lost."""
+    written = Written(text=RENAMED, api=deals, source="source()")
+    paths = [tmp_path / name / "pipeline.py" for name in ("theirs", "ours")]
+    for path, stage in zip(paths, stages, strict=True):
+        path.parent.mkdir()
+        path.write_text(script(written, stage.base), "utf-8")
+        stage.play(deals, 1)
+    theirs = oracle.execute(paths[0])
+    ours, error = loaded(paths[1], paths[1].parent)
+    assert [theirs["error"], error] == ["", ""]
+    noted = [
+        Outcome(heard=[], tables=tables).rows("new_notes", "of")
+        for tables in (theirs["tables"], ours)
+    ]
+    assert [len(found) for found in noted] == [6, 9]
+    assert sum(one.ask.path == "/deals" for one in stages[1].heard) == 6
