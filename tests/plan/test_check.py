@@ -65,9 +65,15 @@ CASES = [
         [("merge-without-key", "a", "a merge without a key ends at its first record")],
     ),
     (
-        "two replace one",
-        source(stream("a", write="replace", table="t"), stream("t", write="replace")),
-        [("shared-table", "t", "'a' and 't' both replace the table 't'")],
+        "one table, said unlike",
+        source(stream("a", write="replace", table="t"), stream("t", write="append")),
+        [
+            (
+                "shared-hints",
+                "t",
+                "'t' loads the table 't' with another disposition than 'a', which counts",
+            )
+        ],
     ),
     ("unkept", source(stream("a\0b")), [("bad-name", "a\0b", r"the name 'a\x00b' holds U+0000")]),
     ("unnamed", source(stream(" \t")), [("bad-name", " \t", "a stream has no name")]),

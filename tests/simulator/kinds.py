@@ -24,6 +24,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     after it, so where such a thing is read nothing `grows` while it is, nor where the newest rows
     come first and move all others. Dispositions may take `turns` from run to run.
     What is loaded `alone` passes over parents that are read in full then, whatever their cursor.
+    Of a table that several streams load, `other` is the second: that of the odd rows.
     """
 
     stream: str
@@ -36,6 +37,12 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     grows: bool = True
     called: str = ""
     turns: tuple[str, ...] = ()
+    other: str = ""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The streams that load its table: of even rows, and of odd ones, or of all."""
+        return (self.stream, self.other) if self.other else (self.stream,)
 
     @property
     def table(self) -> str:
@@ -48,8 +55,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 _ANY = ("append_since", "append_windows", "merge_since", "merge_windows", "kids_append")
 _BELOW = ("recent_append", "deep_append", "recent_pairs_append", "windows_below", "carrying_append")
 _TURNS = {
-    **dict.fromkeys((*_ANY, "pairs_append"), ("append", "merge", "replace")),
-    **dict.fromkeys(_BELOW, ("append", "merge")),
+    **dict.fromkeys((*_ANY, "pairs_append", "even_since"), ("append", "merge", "replace")),
+    **dict.fromkeys((*_BELOW, "even_below"), ("append", "merge")),
 }
 _GROUPS = ("manifest_groups",)
 _RECENT = ("manifest_recent",)
@@ -113,14 +120,25 @@ _ALL = (
     ),
     *(
         Kind(
-            stream=f"even_{write}+odd_{write}",
+            stream=f"even_{name}",
+            other=f"odd_{name}",
             write=write,
             document=SEVERAL,
-            above=(f"even_{write}", f"odd_{write}", *above),
-            once=write == "append",
-            called=f"halves_{write}",
+            above=above,
+            once=name == "append",
+            passes=name in {"merge", "append"},
+            alone=name == "merged",
+            called=f"halves_{name}",
         )
-        for write, above in (("merge", ("groups",)), ("append", ()), ("replace", ("groups",)))
+        for name, write, above in (
+            ("merge", "merge", ("groups",)),
+            ("append", "append", ()),
+            ("replace", "replace", ("groups",)),
+            ("since", "append", ()),
+            ("mixed", "merge", ()),
+            ("below", "append", ("recent",)),
+            ("merged", "merge", ("recent",)),
+        )
     ),
 )
 KINDS = tuple(
@@ -137,9 +155,9 @@ def _source(document: str) -> Source:
 def plan(kind: Kind, concurrency: int, write: str) -> Source:
     """The plan of one kind, its parents' stream included, written so."""
     source = _source(kind.document)
-    names = {kind.stream, *kind.above}
+    names = {*kind.members, *kind.above}
     streams = tuple(
-        _written(s, write) if s.name == kind.stream and write != kind.write else s
+        _written(s, write) if s.name in kind.members and write != kind.write else s
         for s in source.streams
         if s.name in names
     )

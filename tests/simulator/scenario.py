@@ -147,7 +147,8 @@ class History:
         trouble = self.rng.choice(["none", "kill", "kill", "stop", "rival", "full", "request"])
         number = self.rng.randint(1, self.rng.choice([3, 12]))
         self.fresh = self.rng.random() < OFTEN
-        self.select = self.rng.choice([(), (), (self.kind.stream,)]) if self.kind.above else ()
+        alone = [(self.rng.choice(self.kind.members),)] if self._can_be_alone else [()]
+        self.select = self.rng.choice([(), (), *alone])
         self._go(trouble, number)
         self.fresh, self.select = self.rng.random() < OFTEN, ()
 
@@ -160,8 +161,8 @@ class History:
     def _go(self, trouble: str, number: int) -> Ran:
         self.time = max(self.time, self.world.newest_ms / 1000) + self.rng.choice([1, 5000])
         self.world.now_ms = self.world.began_ms = int(self.time * 1000)
-        began, shown = dict(self.world.rows), self.store.swaps(self.kind.stream)
-        state = self.store.state(self.kind.stream)
+        began, shown = dict(self.world.rows), self._swaps()
+        state = self._state()
         passes = self.kind.passes or (self.kind.alone and bool(self.select))
         passing = passes and any(name.startswith("done/") for name in state)
         if passing and not self.fresh:
@@ -293,14 +294,39 @@ class History:
 
     def _called_done(self, ran: Ran) -> bool:
         """Whether the run says so of the stream, whatever became of its parents."""
-        return any(r.stream == self.kind.stream and r.status == "done" for r in ran.receipts)
+        done = {r.stream for r in ran.receipts if r.status == "done"}
+        return done >= set(self._members())
+
+    @property
+    def _can_be_alone(self) -> bool:
+        """Whether a run may be of one stream alone; what is appended in full would come again."""
+        return bool(self.kind.above or self.kind.other) and not self.kind.once
+
+    def _members(self) -> tuple[str, ...]:
+        """The streams that a run loads into the table."""
+        anew = self.fresh or self.write == "replace"  # which is done of a whole table
+        return self.kind.members if anew else self.select or self.kind.members
+
+    def _loaded(self, rows: dict[int, Row]) -> dict[int, Row]:
+        """Those of the API's rows that a run loads."""
+        parities = {self.kind.members.index(name) for name in self._members()}
+        whole = len(parities) == len(self.kind.members)
+        return rows if whole else {n: row for n, row in rows.items() if n % 2 in parities}
+
+    def _state(self) -> dict[str, str]:
+        """The state of the streams that a run loads, as of one."""
+        found = [self.store.state(name) for name in self._members()]
+        return {name: text for state in found for name, text in state.items()}
+
+    def _swaps(self) -> int:
+        return sum(map(self.store.swaps, self.kind.members))
 
     def _rows(self) -> list[Row]:
         return self.store.rows(self.kind.table)
 
     def _was_complete(self) -> bool:
         """Whether a killed run had kept all rows: what is appended in full is not run again."""
-        state = self.store.state(self.kind.stream)
+        state = self._state()
         left = [name for name in state if name.startswith(("open/", "done/"))]
         return bool(self._rows()) and not left and len(self._rows()) >= len(self.began)
 
@@ -317,8 +343,8 @@ class History:
         epochs = self.store.epochs()
         assert epochs == sorted(epochs), f"an older run kept something after a newer one: {epochs}"
         if self.write == "replace" or self.fresh:
-            swapped = self.store.swaps(self.kind.stream) > shown
-            missing = set(began) - {row["id"] for row in rows} if swapped else set()
+            swapped = self._swaps() > shown
+            missing = set(self._loaded(began)) - {row["id"] for row in rows} if swapped else set()
             assert not missing, f"a table was shown that lacks {missing}"
             gone = len(rows) - len(there) if swapped else 0
             assert not gone, f"a table was shown with {gone} rows that were deleted before"
@@ -326,7 +352,7 @@ class History:
     def _check_whole(self, began: dict[int, Row]) -> None:
         """Every row that the API had when the run began is there, as it was or newer."""
         found = {row["id"]: max(row["v"], 0) for row in sorted(self._rows(), key=lambda r: r["v"])}
-        there = {n: row for n, row in began.items() if n in self.world.rows}
+        there = {n: row for n, row in self._loaded(began).items() if n in self.world.rows}
         missing = {n: row for n, row in there.items() if found.get(n, 0) < row["v"]}
         assert not missing, f"rows are lost: {list(missing.values())[:3]}, {len(missing)} in all"
 

@@ -6,6 +6,7 @@ for the run that has the fence. So what is lost or doubled behind it was lost by
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,12 @@ class Store:
         """Apply a checkpoint, whole."""
         if any(entry.load_id == checkpoint.load_id for entry in self.ledger):
             return Committed(rows={}, already=True)
+        rows: Counter[str] = Counter()
+        for part in checkpoint.whole:
+            rows.update(self._keep(part, epoch))
+        return Committed(rows=rows)
+
+    def _keep(self, checkpoint: Checkpoint, epoch: int) -> dict[str, int]:
         stream, write = checkpoint.stream, checkpoint.write
         shown = isinstance(write, Replace) and write.swap
         if checkpoint.schema is not None:
@@ -87,7 +94,7 @@ class Store:
                 shown=shown,
             )
         )
-        return Committed(rows=rows)
+        return rows
 
     def _names(self, stream: str) -> list[str]:
         schema = self.schemas.get(stream)
@@ -155,7 +162,6 @@ class Hold:
 
     def commit(self, checkpoint: Checkpoint) -> Committed:
         """Keep the checkpoint."""
-        assert not checkpoint.beside, "streams of the simulator have one table"
         self._point("commit:before")
         self._hold()
         kept = self.store.keep(checkpoint, self.epoch)

@@ -136,8 +136,7 @@ class DltDataset:
 
         `schemas` are the tables of the checkpoint, and of those beside it.
         """
-        said = checkpoint.dlt
-        assert said is not None, "only what dlt shall know of is kept here"
+        assert checkpoint.dlt is not None, "only what dlt shall know of is kept here"
         parts = zip(checkpoint.whole, schemas, strict=True)
         there = [
             (_table(p.dlt, p.write), p.dlt.source, schema)
@@ -156,8 +155,11 @@ class DltDataset:
                 [load_id, name, after["version_hash"]],
             )
         # without any state dlt would not know which schema is there, and begin a new one
-        if said.cursor is not None or said.own or said.shared or self._state(name) is None:
-            self._put_state(checkpoint, said, name)
+        for part in checkpoint.whole:
+            moved = part.dlt
+            moves = moved is not None and (moved.cursor is not None or moved.own or moved.shared)
+            if moved is not None and (moves or self._state(name) is None):
+                self._put_state(part, moved, name)
 
     def _bring_up(self, told: DltTable, source: str, schema: Schema) -> tuple[str, Document]:
         """Describe tables in the document of their schema; gives its name, and what it says now."""

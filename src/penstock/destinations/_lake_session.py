@@ -161,10 +161,12 @@ class LakeSession:
             self._stay()
             if any(self._already(part) for part in checkpoint.whole):
                 return Committed(rows={}, already=True)
-            kept, *beside = map(self._keep, checkpoint.whole)
+            kept, *beside = (
+                msgspec.structs.replace(self._keep(part), state=dict(part.state))
+                for part in checkpoint.whole
+            )
             self._fault("commit:rows")
-            state = dict(checkpoint.state)
-            change = msgspec.structs.replace(kept, state=state, beside=tuple(beside))
+            change = msgspec.structs.replace(kept, beside=tuple(beside))
             self._fault("commit:state")
             if any(part.show is not None for part in change.whole):
                 self._fault("swap:renamed")

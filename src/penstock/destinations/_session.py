@@ -148,7 +148,8 @@ class SqlSession:
                 return self._found(checkpoint)
             kept = list(map(self._keep, checkpoint.whole, stored))
             self._fault("commit:rows")
-            self._put_state(checkpoint.stream, checkpoint.state)
+            for part in checkpoint.whole:
+                self._put_state(part.stream, part.state)
             self._fault("commit:state")
             for part, done in zip(checkpoint.whole, kept, strict=True):
                 self._log(part, done.rows)

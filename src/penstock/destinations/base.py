@@ -121,7 +121,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     covers. `schema` is None where no rows come. `dlt` is there where dlt's own tables are kept.
     `beside` are checkpoints of the same load id that are kept in the same transaction: where the
     records of a stream go to several tables, each of these is one, under a name of its own for
-    `stream`. They have no state, and nothing beside them.
+    `stream`; where several streams load one table, so is the state of those that do not own it.
+    They have nothing beside them.
     """
 
     load_id: str

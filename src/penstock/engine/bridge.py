@@ -18,7 +18,6 @@ from penstock.destinations.base import Append, Merge, Replace, Write
 from penstock.engine.preparing import prepare
 from penstock.engine.reading import finished
 from penstock.engine.running import Options, Run, new_run_id, redactor_for
-from penstock.engine.shaping import those_beside
 from penstock.errors import Error, ReadError
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
@@ -76,7 +75,7 @@ def _resource(
         with scratch() as folder:
             spool = Spool(folder, kept.get("states", {}), schemas)
             _read(source, stream, values(), base_url, spool)
-            for name in (stream.name, *those_beside(stream.name, spool.streams())):
+            for name in spool.writes:  # a table of several streams is kept as that of one of them
                 for table, rows in spool.parts(name):
                     hints = dlt.mark.make_hints(**_hints(stream.hints, spool.writes[name], table))
                     yield dlt.mark.with_hints(rows, hints, create_table_variant=True)

@@ -102,7 +102,7 @@ class Dlt:
         whole, rest = divmod(self._last, _MICRO)
         return f"{whole}.{rest:06d}"
 
-    def said(self, stream: Stream, hints: Hints, *, replaces: bool) -> DltLoad:
+    def said(self, resource: str, hints: Hints, *, replaces: bool) -> DltLoad:
         """What dlt is told of the rows of a checkpoint."""
         write = "replace" if replaces else hints.write
         odd = write == "merge" and hints.strategy != "delete-insert"
@@ -110,7 +110,7 @@ class Dlt:
         return DltLoad(
             source=self._names.schema,
             pipeline=self._names.name,
-            resource=stream.name,
+            resource=resource,
             write=write,
             strategy=strategy,
         )

@@ -13,9 +13,11 @@ from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Dlt
 from penstock.engine.keeping import Keeping, confirm
 from penstock.engine.lot import Sizes
+from penstock.engine.nesting import without_structs
 from penstock.engine.shaping import those_beside
-from penstock.events import Event
+from penstock.events import Event, Warned
 from penstock.plan.hints import Hints
+from penstock.read.context import StreamContext
 from penstock.shape.schema import SystemStyle
 
 
@@ -47,6 +49,16 @@ class Edges(msgspec.Struct, kw_only=True):
     monotonic: Callable[[], float] = time.monotonic
     tables: tuple[str, ...] | None = None
     began: str | None = None
+
+    def honoured(self, context: StreamContext) -> Hints:
+        """A stream's hints as the destination can honour them."""
+        hints = context.stream.hints
+        plain = hints if self.nested else without_structs(hints)
+        if plain != hints:
+            message = f"{context.name}: the destination has no structs; nested values are JSON"
+            if context.tally.note("nesting-json", message):
+                self.emit(Warned(stream=context.name, code="nesting-json", message=message))
+        return plain
 
     def beside(self, stream: str) -> tuple[str, ...]:
         """The names under which the destination has further tables of a stream."""

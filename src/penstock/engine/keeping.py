@@ -38,7 +38,8 @@ Extras = tuple[tuple[str, str | int | float | bool | None], ...]
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint was, and what its stream's document said of tables.
 
-    `others` are those besides the stream's own.
+    `others` are those besides the stream's own, `states` the entries that change of other streams
+    that load its table.
     """
 
     format: Literal[1] = _FORMAT
@@ -54,6 +55,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False  # the stream was read to its end
     retract: tuple[str, ...] = ()
     state: tuple[tuple[str, str | None], ...] = ()
+    states: dict[str, tuple[tuple[str, str | None], ...]] = {}
     slices: str = ""
 
 
@@ -159,6 +161,7 @@ class Keeping:
             whole=whole,
             retract=checkpoint.retract,
             state=checkpoint.state,
+            states={part.stream: part.state for part in checkpoint.beside if part.state},
             slices=checkpoint.slices,
         )
 

@@ -7,6 +7,8 @@ written as they come: the key, or the generation, makes writing them again harml
 
 What a stream's state says must be true of the streams below it too: a parent that moves on does not
 list their slices again. So before a checkpoint with state, what its children hold is committed.
+
+Streams that load one table have a loader each, and the table in common: see `joint`.
 """
 
 from __future__ import annotations
@@ -26,12 +28,11 @@ from penstock.destinations.base import (
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Behind, tables_of
 from penstock.engine.edges import Edges
+from penstock.engine.joint import Joint
 from penstock.engine.lot import Lot, Open
-from penstock.engine.nesting import without_structs
-from penstock.engine.shaping import MAIN, Shaping, Shapings
+from penstock.engine.shaping import MAIN, Shaping
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Failure, SchemaChanged, SliceFailed, Warned
-from penstock.plan.hints import Hints
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
 from penstock.read.context import StreamContext
@@ -54,6 +55,7 @@ class StreamLoader:
     """Loads one stream: takes its parts in order, and keeps them.
 
     `state` is what the destination has; `forgotten` names entries of it that no longer hold.
+    `joint` is what the stream has in common with others that load its table.
     """
 
     def __init__(
@@ -62,16 +64,18 @@ class StreamLoader:
         state: Mapping[str, str],
         edges: Edges,
         forgotten: Sequence[str] = (),
+        joint: Joint | None = None,
     ) -> None:
-        self._context = context
+        self.context = context
         self._edges = edges
-        self._known = dict(state)
-        self._hints = hints = self._nesting(context, edges)
-        self.tables = Shapings(
-            context.name,
+        self.known = dict(state)
+        hints = edges.honoured(context)
+        self.joint = joint or Joint(context.name)
+        self.tables = self.joint.join(
+            self,
             hints,
             lambda name, table: tables_of(name, table, edges.session, edges.dlt),
-            edges.beside(context.name),
+            edges.beside,
         )
         self._system = self.tables.main.system
         # A stream that is read only for its children has no table to replace; one that keeps what
@@ -81,32 +85,20 @@ class StreamLoader:
         self._track()
         # What a run lacks means something, so its state is true only when it has brought all.
         self._holds = self.replaces or hints.needs_all
-        self._reads_all = edges.full_refresh or context.stream.cursor is None
+        self.reads_all = edges.full_refresh or context.stream.cursor is None
         self.children: list[StreamLoader] = []
         self.broken = False
-        self._whole = False
+        self.complete: bool | None = None  # what was read, once the stream is over
         self._lot = Lot(self._next_load())
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
-        self._held: dict[str, str | None] = {}
+        self.held: dict[str, str | None] = {}
         self._behind = Behind(context) if self._system == "dlt" else None
         self._since = edges.monotonic()
         self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
         self.rows: dict[str, int] = {}
-        self.swapped = False
         self._lot.state.update(dict.fromkeys(forgotten))
         self._take_back()
-
-    @staticmethod
-    def _nesting(context: StreamContext, edges: Edges) -> Hints:
-        """The stream's hints as the destination can honour them."""
-        hints = context.stream.hints
-        plain = hints if edges.nested else without_structs(hints)
-        if plain != hints:
-            message = f"{context.name}: the destination has no structs; nested values are JSON"
-            if context.tally.note("nesting-json", message):
-                edges.emit(Warned(stream=context.name, code="nesting-json", message=message))
-        return plain
 
     @property
     def shaper(self) -> Shaper:
@@ -128,7 +120,7 @@ class StreamLoader:
             return {}
         found = {
             name.removeprefix("open/"): msgspec.json.decode(text, type=Open)
-            for name, text in self._known.items()
+            for name, text in self.known.items()
             if name.startswith("open/")
         }
         now = self._edges.now()
@@ -143,13 +135,13 @@ class StreamLoader:
 
         The last window of a run that was cut off ends at another moment in the next one.
         """
-        for name in [name for name in self._known if name.startswith("open/")]:
+        for name in [name for name in self.known if name.startswith("open/")]:
             if name.removeprefix("open/") not in self._opened:
                 self._retract(name)
 
     def _retract(self, name: str) -> None:
         """Take the rows of an open slice back, with the next checkpoint."""
-        kept = msgspec.json.decode(self._known.pop(name), type=Open)
+        kept = msgspec.json.decode(self.known.pop(name), type=Open)
         self._lot.retract += kept.loads
         self._lot.freed.append(name)
         self._lot.state[name] = None
@@ -157,7 +149,7 @@ class StreamLoader:
     def resumes(self) -> dict[tuple[str, str], Position]:
         """The positions at which open slices may be taken up; others of them start anew."""
         return {
-            (self._context.name, key): kept.position
+            (self.context.name, key): kept.position
             for key, kept in self._opened.items()
             if kept.position is not None
         }
@@ -175,7 +167,7 @@ class StreamLoader:
         except FencedError:
             raise
         except (ShapeError, DestinationError) as exc:
-            self._break(exc)
+            self.give_up(exc)
 
     async def _take(self, part: Part) -> None:
         match part:
@@ -190,10 +182,10 @@ class StreamLoader:
             case StreamClosed():
                 await self._stream_closed(part)
 
-    def _break(self, error: Error) -> None:
+    def give_up(self, error: Error) -> None:
         """Nothing more of this stream can be kept: its parents' state must not move past it."""
         self.broken = True
-        context = self._context
+        context = self.context
         context.lost += 1
         failure = Failure(
             slice="all", code=error.code, message=error.message, hint=error.hint or ""
@@ -219,8 +211,8 @@ class StreamLoader:
         told = tuple(dict.fromkeys(names)) if names is not None else (MAIN,)
         said = self.tables.said(part.hints)
         if self.tables.changed(said):
-            for lot in (self._lot, *self._open.values()):
-                await self._shape(lot)
+            for loader in self.joint.loaders:
+                await loader.shape_all()
         self.tables.begin(told, said)
         self._track()
         return names
@@ -293,21 +285,29 @@ class StreamLoader:
         await self._keep_if_due()
 
     async def _stream_closed(self, part: StreamClosed) -> None:
-        """The stream is over: keep what is left, and show a replacement if it is complete."""
+        """The stream is over: keep what is left, and show a replacement if it is complete.
+
+        The last one of those that load a table does so, and keeps with it what of the state of the
+        others waited for that.
+        """
         if part.complete and self._edges.full_refresh:
             self._check_below()
         if part.complete and not self.replaces:
             # Slices of earlier runs that are not listed any more cannot be completed.
             for key in list(self._opened):
                 self._retract(f"open/{key}")
-        self._add_state(self._lot, self._ending(part))
-        if part.complete:
-            self._lot.state.update(self._held)
+        ending = self._ending(part)
+        if len(self.joint.loaders) > 1 and self._appends:  # the pass is over when all of them are
+            self.held = {n: ending.pop(n) for n in list(ending) if n == "pass" or n[:5] == "done/"}
+        self._add_state(self._lot, ending)
+        self.complete = part.complete
+        if whole := self.joint.complete:
+            self._lot.state.update(self.held)
+            self._lot.others = self.joint.waiting(self)
         if part.complete or not self.replaces:
-            await self._keep(self._lot, last=part.complete)
+            await self._keep(self._lot, last=whole)
         await self._kept()
-        self._whole = part.complete
-        self.swapped = self.replaces and part.complete
+        self.joint.shown = whole
 
     def _check_below(self) -> None:
         """See that a stream which has a cursor is not shown anew before all below it is.
@@ -316,17 +316,29 @@ class StreamLoader:
             DestinationError: something below was not read in full. Its old state stays, and with a
                 newer one above it what it lacks would not be listed again.
         """
-        cursor = self._context.stream.cursor
+        cursor = self.context.stream.cursor
         if cursor is not None and not cursor.contiguous and not all(c.whole for c in self.children):
             text = (
-                f"what is below {self._context.name!r} was not read in full, so it stays as it was"
+                f"what is below {self.context.name!r} was not read in full, so it stays as it was"
             )
             raise DestinationError(text, code="child-lost", hint="run the same command again")
 
     @property
     def whole(self) -> bool:
         """Whether this stream and all below it were read, and kept, in full."""
-        return self._whole and all(child.whole for child in self.children)
+        kept = bool(self.complete) and (self.joint.shown or not self._holds)
+        return kept and all(child.whole for child in self.children)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether what was built is shown."""
+        return self.replaces and self.joint.shown
+
+    @property
+    def waits(self) -> dict[str, str | None]:
+        """What of the state waits for the table to be shown, or read in full."""
+        gone = {_PART: None} if self.replaces and _PART in self.known else {}
+        return {**self.held, **gone}
 
     def _ending(self, part: StreamClosed) -> dict[str, str | None]:
         """The stream's last state entries: those of the pass go, and of any slice left open."""
@@ -334,7 +346,7 @@ class StreamLoader:
         if self._behind is not None:
             state.update(self._behind.entries(complete=part.complete))
         if part.complete and self._edges.full_refresh:
-            state.update(dict.fromkeys(set(self._known) - set(self._held)))
+            state.update(dict.fromkeys(set(self.known) - set(self.held)))
         return state
 
     async def flush(self) -> None:
@@ -350,7 +362,7 @@ class StreamLoader:
         except FencedError:
             raise
         except (ShapeError, DestinationError) as exc:
-            self._break(exc)
+            self.give_up(exc)
 
     async def settle(self) -> bool:
         """Commit what belongs to closed slices; says whether that is kept, here and below."""
@@ -361,7 +373,7 @@ class StreamLoader:
             except FencedError:
                 raise
             except (ShapeError, DestinationError) as exc:
-                self._break(exc)
+                self.give_up(exc)
         return self.sound
 
     @property
@@ -373,8 +385,8 @@ class StreamLoader:
         """Entries that differ from what is kept; those of a replacement wait for its end."""
         for name, text in entries.items():
             if self._holds:
-                self._held[name] = text
-            elif self._known.get(name) != text or name in lot.state:
+                self.held[name] = text
+            elif self.known.get(name) != text or name in lot.state:
                 lot.state[name] = text
 
     async def _keep_if_due(self) -> None:
@@ -408,13 +420,18 @@ class StreamLoader:
             lot.batches.setdefault(name, []).append(batch)
         self._report()
 
+    async def shape_all(self) -> None:
+        """What waits, to batches."""
+        for lot in (self._lot, *self._open.values()):
+            await self._shape(lot)
+
     def _report(self) -> None:
         """Say what shaping changed and found since the last time."""
-        name, emit = self._context.name, self._edges.emit
+        name, emit = self.context.name, self._edges.emit
         for change, warning in self.tables.news():
             if change is not None:
                 emit(SchemaChanged(stream=name, change=str(change)))
-            if warning is not None and self._context.tally.note(*warning):
+            if warning is not None and self.context.tally.note(*warning):
                 emit(Warned(stream=name, code=warning[0], message=warning[1]))
 
     async def _keep_after_others(self, lot: Lot) -> None:
@@ -425,21 +442,54 @@ class StreamLoader:
     async def _keep(self, lot: Lot, *, last: bool = False) -> None:
         """Commit all of the lot, in the keeper thread, while the next one is being filled."""
         await self._shape(lot)
+        if lot.batches and self._takes_turns:
+            for mate in self.joint.above(self.context):
+                await mate.keep_rows()
         if lot is self._lot:
             self._lot = Lot(self._next_load())
             self._since = self._edges.monotonic()
-        if lot.state and not await self._settled_below():
+        if lot.batches and lot.state and self._takes_turns:
+            rest = lot.parted(self._next_load())
+            await self._commit(lot)
+            lot = rest
+        if (lot.state or lot.others) and not await self._settled_below(lot):
             self._hold_back(lot)
+        await self._commit(lot, last=last)
+
+    @property
+    def _takes_turns(self) -> bool:
+        """Whether rows of others in the table may have the same keys: details come after a list."""
+        return len(self.joint.loaders) > 1 and not (self._appends or self.replaces)
+
+    async def keep_rows(self) -> None:
+        """Commit the rows that wait, and nothing of the state."""
+        if self.broken or not self._takes_turns:
+            return
+        try:
+            await self._shape(self._lot)
+            if self._lot.batches:
+                lot, self._lot = self._lot, self._lot.parted(self._next_load())
+                await self._commit(lot)
+        except FencedError:
+            raise
+        except (ShapeError, DestinationError) as exc:
+            self.give_up(exc)
+
+    async def _commit(self, lot: Lot, *, last: bool = False) -> None:
+        """Commit all of a lot that is shaped, once what was committed before it is kept."""
         if self.replaces:
             self._note_part(lot, last=last)
-        parts = self._parts(lot, last=last)
-        if not (lot.state or lot.retract or any(part.schema for part in parts)):
+        if not (lot.state or lot.others or lot.retract or lot.batches or last):
             return
         await self._kept()
-        self._remember(lot.state)
+        # Not before: what others bring to the table may be on its way, and changes its schema.
+        parts = self._parts(lot, last=last)
+        if not (lot.state or lot.others or lot.retract or any(part.schema for part in parts)):
+            return
+        self.joint.remember(self, lot)
         loop = asyncio.get_running_loop()
         checkpoint, hints = self._checkpoint(lot, parts), self.tables.hints
-        whole = last and self._context.loaded
+        whole = last and self.context.loaded
         commit = partial(self._edges.commit, checkpoint, hints, lot.packed, whole=whole)
         future = loop.run_in_executor(self._edges.keeping, commit)
         self._keeping = (lot.load_id, future)
@@ -452,10 +502,10 @@ class StreamLoader:
         fresh = self._edges.full_refresh
         added = [one.stream for _, one in self.tables if not one.replaces(fresh=fresh)]
         if last:
-            lot.state.update({_PART: None} if _PART in self._known else {})
+            lot.state.update({_PART: None} if _PART in self.known else {})
             lot.state.update({f"{ADDED}{name}": "true" for name in added})
         elif added and (lot.segments or lot.batches):
-            before = self._known.get(_PART)
+            before = self.known.get(_PART)
             loads = msgspec.json.decode(before, type=Open).loads if before else ()
             made = Open(loads=(*loads, lot.load_id), at=self._edges.now())
             lot.state[_PART] = msgspec.json.encode(made).decode()
@@ -469,18 +519,18 @@ class StreamLoader:
         ends = last and self.replaces
         write = Replace(generation=self._edges.run_id, swap=True) if ends else Append()
         gone = self.tables.unseen if ends or lot.retract else ()
-        added = () if self._edges.full_refresh or not ends else self._known
+        added = () if self._edges.full_refresh or not ends else self.joint.known
         found += [self._said(lot, name, write) for name in gone if f"{ADDED}{name}" not in added]
         return [found[0], *(p for p in found[1:] if p.schema or p.retract or ends)]
 
     def _part(self, name: str, one: Shaping, lot: Lot, *, last: bool) -> Checkpoint:
         """What a lot brings for one of the tables; `last` says that nothing more comes for it."""
-        loaded, batches = self._context.loaded, lot.batches.get(name, [])
+        loaded, batches = self.context.loaded, lot.batches.get(name, [])
         settles = last and loaded and one.shaper.settle()
         if settles:
             self._report()
         fresh = self._edges.full_refresh
-        replaces, ends = one.replaces(fresh=fresh), one.ends(whole=self._reads_all)
+        replaces, ends = one.replaces(fresh=fresh), one.ends(whole=self.joint.reads_all)
         tells = last and loaded and (self._declares(one) if one.bare else replaces or ends)
         write: Write = Append()
         if loaded:
@@ -490,7 +540,7 @@ class StreamLoader:
         part = self._said(lot, one.stream, write)
         dlt = self._edges.dlt if one.system == "dlt" else None
         if dlt is not None:
-            said = dlt.said(self._context.stream, one.hints, replaces=replaces)
+            said = dlt.said(self.joint.owner, one.hints, replaces=replaces)
             part = msgspec.structs.replace(part, dlt=said)
         if not (batches or tells or settles):
             return part
@@ -508,12 +558,19 @@ class StreamLoader:
 
     def _declares(self, one: Shaping) -> bool:
         """Whether a table without rows is made for what the document says of its columns."""
-        splits = self._context.stream.table_of is not None or self.tables.others
-        return self._context.loaded and one.shaper.declares and not splits
+        splits = self.context.stream.table_of is not None or self.tables.others
+        return self.context.loaded and one.shaper.declares and not splits
 
-    async def _settled_below(self) -> bool:
-        settled = [await child.settle() for child in self.children]
+    async def _settled_below(self, lot: Lot) -> bool:
+        """Whether all is kept that is below the streams whose state a lot has."""
+        mates = [one for one in self.joint.loaders if one is self or one.name in lot.others]
+        settled = [await child.settle() for one in mates for child in one.children]
         return all(settled)
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.context.name
 
     def _hold_back(self, lot: Lot) -> None:
         """Rows of the streams below are missing: the state stays, so that they are read again.
@@ -522,28 +579,14 @@ class StreamLoader:
         """
         if self._appends:
             lot.batches, lot.packed = {}, []
-        lot.state = dict.fromkeys(lot.freed)
+        lot.state, lot.others = dict.fromkeys(lot.freed), {}
 
     def _checkpoint(self, lot: Lot, parts: Sequence[Checkpoint]) -> Checkpoint:
-        """What a lot brings, with the stream's state."""
-        main, *beside = parts
-        dlt, said = self._edges.dlt, main.dlt
-        if dlt is not None and said is not None:
-            said = dlt.moved(self._context.stream, said, lot.state)
-        return msgspec.structs.replace(
-            main,
-            state=tuple(lot.state.items()),
-            slices=", ".join(dict.fromkeys(lot.slices))[:1000],
-            dlt=said,
-            beside=tuple(beside),
+        """What a lot brings, with the stream's state, and that of others which waited for it."""
+        main = msgspec.structs.replace(
+            parts[0], slices=", ".join(dict.fromkeys(lot.slices))[:1000], beside=tuple(parts[1:])
         )
-
-    def _remember(self, state: Mapping[str, str | None]) -> None:
-        for name, text in state.items():
-            if text is None:
-                self._known.pop(name, None)
-            else:
-                self._known[name] = text
+        return self.joint.with_states(main, {self.name: lot.state, **lot.others}, self._edges.dlt)
 
     async def _kept(self) -> None:
         """Wait for the checkpoint under way, and say that it is kept."""
@@ -554,4 +597,4 @@ class StreamLoader:
         for table, rows in kept.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
         rows = sum(kept.rows.get(root, 0) for root in self.roots)
-        self._edges.emit(Committed(stream=self._context.name, load_id=load_id, rows=rows))
+        self._edges.emit(Committed(stream=self.context.name, load_id=load_id, rows=rows))

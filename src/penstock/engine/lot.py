@@ -47,6 +47,7 @@ class Lot:
         self.bytes = 0  # bytes in all
         self.batches: dict[str, list[Batch]] = {}
         self.state: dict[str, str | None] = {}
+        self.others: dict[str, dict[str, str | None]] = {}  # the same of other streams
         self.slices: list[str] = []
         self.retract: tuple[str, ...] = ()
         self.freed: list[str] = []  # state entries that go with what is retracted
@@ -72,6 +73,17 @@ class Lot:
         self.waiting += other.waiting
         self.bytes += other.waiting
         self.slices += other.slices
+
+    def parted(self, load_id: str) -> Lot:
+        """A lot of what this one would change of the state, which goes into it no more.
+
+        What this one takes back it does take back, and says so.
+        """
+        rest = Lot(load_id)
+        rest.state = {n: text for n, text in self.state.items() if n not in self.freed}
+        self.state = {n: text for n, text in self.state.items() if n in self.freed}
+        rest.others, self.others = self.others, {}
+        return rest
 
     def seal(self) -> dict[str, Block]:
         """The segments as blocks to shape."""

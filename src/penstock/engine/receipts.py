@@ -30,7 +30,9 @@ def make_receipt(
     tally = context.tally
     for code, message in _findings(context, loader, previous):
         tally.note(code, message)
-    shaped = loader.tables.statistics() if loader else None
+    # what shaping found of a table that others load too is told once
+    tells = loader is not None and loader is loader.joint.loaders[0]
+    shaped = loader.tables.statistics() if loader and tells else None
     rows = dict(loader.rows) if loader else {}
     roots = loader.roots if loader else (context.name,)
     return Receipt(

@@ -25,6 +25,7 @@ from penstock.events import Committed, Event
 from penstock.plan.check import check_streams
 from penstock.plan.hints import Hints, Nesting
 from penstock.plan.source import Source
+from penstock.plan.together import together
 from penstock.shape import Batch, Block, Schema, Segment
 from penstock.shape.schema import SystemStyle
 
@@ -75,6 +76,8 @@ def reshape(  # noqa: PLR0913 (the words of the command line)
         db_schema=schema,
         takeover="always" if takeover else "dead",
     )
+    if source is not None:
+        source = together(source, frozenset(s.name for s in source.streams if s.selected))
     hints = partial(_hints, source, nesting, nested=kind_of(destination).nested)
     rows: dict[str, int] = {}
     again = 0
@@ -162,6 +165,12 @@ class _Stream:
         added = {name for name, _ in head.state} if ends else set()
         unseen = tables.unseen if ends or head.retract else ()
         beside += [self._said(head, n, load_id) for n in unseen if f"{ADDED}{n}" not in added]
+        beside += [
+            msgspec.structs.replace(
+                self._said(head, name, load_id), write=Append(), retract=(), state=kept
+            )
+            for name, kept in head.states.items()
+        ]
         main = msgspec.structs.replace(
             main, state=head.state, slices=head.slices, beside=tuple(beside)
         )

@@ -18,6 +18,7 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, taken_over, told_of
 from penstock.engine.edges import Edges
+from penstock.engine.joint import ending, joints
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import StreamLoader
 from penstock.engine.lot import Sizes
@@ -46,6 +47,7 @@ from penstock.plan.check import check_streams
 from penstock.plan.expr import Case, Expr, Frame, JsonValue, Scope, evaluate_text
 from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
+from penstock.plan.together import completed, together
 from penstock.read.ask import Asker, Keep, PutBy
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
@@ -123,6 +125,12 @@ def selected(source: Source, select: tuple[str, ...]) -> frozenset[str]:
         return frozenset(s.name for s in source.streams if s.selected)
     check_streams(source, select)
     return frozenset(select)
+
+
+def loading(source: Source, options: Options) -> frozenset[str]:
+    """The names of the streams that a run loads."""
+    chosen = selected(source, options.select)
+    return completed(source, chosen, fresh=options.full_refresh)
 
 
 def make_transport(options: Options) -> Http:
@@ -241,7 +249,8 @@ class Run:
 
     async def run(self) -> tuple[Status, tuple[Receipt, ...]]:
         """Load everything; gives the status and the receipts of the streams."""
-        loaded = selected(self._source, self._options.select)
+        loaded = loading(self._source, self._options)
+        self._source = together(self._source, loaded)
         names = [s.name for s in self._source.streams]
         dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
         stored = taken_over(self._source, self._session, dlt, self._run_id)
@@ -332,10 +341,13 @@ class Run:
             for s in self._source.streams
         }
         reader = Reader(self._source, settings, asker, state=states, emit=self._emit)
+        joint = joints(self._source, loaded, self._session)
         for context in reader.contexts:
             if context.keeps_state:
                 gone = [name for name in stored[context.name] if name not in states[context.name]]
-                loader = StreamLoader(context, stored[context.name], edges, gone)
+                loader = StreamLoader(
+                    context, stored[context.name], edges, gone, joint.get(context.name)
+                )
                 self._loaders[context.name] = loader
                 reader.resume(loader.resumes())
         for context in reader.contexts:
@@ -367,26 +379,19 @@ class Run:
                     await self._loaders[part.stream].take(part)
                     continue
                 ended[part.stream] = part
-                for name in [n for n in reversed(left) if self._may_end(n, left, ended)]:
+                loaders = {name: self._loaders[name] for name in left}
+                ready = ending(loaders, ended, fresh=self._options.full_refresh)
+                for name in ready:
                     await self._loaders[name].take(ended[name])
+                for name in ready:
+                    self._loaders[name].joint.end()
+                for name in ready:
                     self._end(left.pop(name), await previous)
+                if part.stream in left:  # others are not over yet, and may take their time
+                    await self._loaders[part.stream].settle()
         for name, context in reversed(left.items()):
             await self._loaders[name].flush()
             self._end(context, await previous, interrupted=True)
-
-    def _may_end(
-        self, name: str, left: Mapping[str, StreamContext], ended: Mapping[str, StreamClosed]
-    ) -> bool:
-        """Whether a stream is over. A replaced one with state is shown after what is below it.
-
-        Otherwise a run that is cut off between the two would leave the streams below incomplete,
-        and the state of the one above would say that they need nothing.
-        """
-        waits = self._options.full_refresh and any(
-            child.name in left and not self._may_end(child.name, left, ended)
-            for child in left[name].children
-        )
-        return name in ended and not waits
 
     def _end(
         self, context: StreamContext, previous: Mapping[str, str], *, interrupted: bool = False
@@ -467,7 +472,7 @@ def execute(
         if incomplete(source):
             keep = Renewing(held, store)
             source = asyncio.run(_completed(source, held, options, on_event, keep))
-        loaded = selected(source, options.select)
+        loaded = loading(source, options)
         names = tuple(s.name for s in source.streams if s.name in loaded)
         on_event(RunStarted(run_id=run_id, source=source.name, destination=shown, streams=names))
         given = (with_nesting(source, options.nesting), held, options, session)

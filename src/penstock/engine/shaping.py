@@ -33,6 +33,11 @@ def beside(stream: str, table: str) -> str:
     return f"{stream}{_BETWEEN}{table}"
 
 
+def is_beside(name: str) -> bool:
+    """Whether a further table of a stream is kept under that name."""
+    return _BETWEEN in name
+
+
 def those_beside(stream: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names of further tables of a stream."""
     return tuple(name for name in names if name.startswith(stream + _BETWEEN))

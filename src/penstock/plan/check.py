@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.errors import Diagnostic, PlanError, closest_or_all
 from penstock.patterns import pattern
-from penstock.plan import pagination
+from penstock.plan import pagination, together
 from penstock.plan.request import Request
 from penstock.plan.slices import Parent, Partition
 from penstock.plan.source import Source, Stream
@@ -118,25 +118,45 @@ def _merges_blindly(stream: Stream) -> bool:
     return hints.write == "merge" and not keyed and stream.selected
 
 
-def tables_are_unique(source: Source) -> Iterator[Finding]:
-    """No two streams load one table."""
-    held: dict[str, Stream] = {}
-    for stream in source.streams:
-        if not stream.selected or stream.table_of is not None:
-            continue
-        table = stream.table
-        other = held.setdefault(table, stream)
-        if other.name == stream.name:  # which is told of as such
-            continue
-        replaced = stream.hints.write == other.hints.write == "replace"
-        does = "replace" if replaced else "load"
-        yield Finding(
-            code="shared-table",
-            severity="error",
-            message=f"{other.name!r} and {stream.name!r} both {does} the table {table!r}",
-            stream=stream.name,
-            hint="give one of them another table name",
-        )
+def tables_are_said_alike(source: Source) -> Iterator[Finding]:
+    """Streams that load one table say the same of it."""
+    loaded = [stream for stream in source.streams if stream.selected]
+    for table, held in together.tables(loaded).items():
+        first = together.deciding(held)
+        for stream in held:
+            unlike = dict.fromkeys(
+                word for field, word in _OF_TABLES.items() if _differ(stream, first, field)
+            )
+            if unlike:
+                yield Finding(
+                    code="shared-hints",
+                    severity="warning",
+                    message=(
+                        f"{stream.name!r} loads the table {table!r} with another "
+                        f"{' and '.join(unlike)} than {first.name!r}, which counts"
+                    ),
+                    stream=stream.name,
+                    hint="say the same of both, or give one of them another table name",
+                )
+
+
+_OF_TABLES = {
+    "write": "disposition",
+    "strategy": "disposition",
+    "primary_key": "primary key",
+    "merge_key": "merge key",
+    "soft_delete": "soft_delete",
+    "validity": "validity of versions",
+    "contract": "contract",
+    "nested": "nested hints",
+    "max_nesting": "depth of nesting",
+    "nesting": "nesting",
+    "nesting_at": "nesting",
+}
+
+
+def _differ(one: Stream, other: Stream, field: str) -> bool:
+    return bool(getattr(one.hints, field) != getattr(other.hints, field))
 
 
 def pages_hold_still(source: Source) -> Iterator[Finding]:
@@ -181,7 +201,7 @@ CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     parents_exist,
     parents_do_not_circle,
     merges_have_keys,
-    tables_are_unique,
+    tables_are_said_alike,
     pages_hold_still,
 )
 

@@ -130,7 +130,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     `migrations` bring a state of another engine into its last form. `made_by` is the dynamic stream
     that made it. `called` is the name in the document of a stream that is read under another one,
     as a parent that is not the stream of its name. `most` ends the reading early. `table_of` names
-    the table of each record where they go to several. Streams with an `order` take turns.
+    the table of each record where they go to several. Streams with an `order` take turns. Streams
+    that are `together` append to one table: what is complete of one is not read again before all
+    of them are.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     most: Most | None = None
     table_of: TableOf | None = None
     order: Order | None = None
+    together: bool = False
 
     @property
     def table(self) -> str:

@@ -183,17 +183,17 @@ def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -
 
 
 def _done(context: StreamContext, piece: Slice) -> StateEntries:
-    """Partitions without a cursor are marked, so that a pass that is cut off can go on.
+    """Slices without a cursor are marked, so that a pass over several that is cut off can go on.
 
     The mark is of the version of the records above: those that have changed since then lead to a
     partition for the last time in a long while, and what it holds may have changed as well.
     """
-    partition = context.stream.partition
-    if partition is None or context.stream.hints.write == "replace":
+    stream = context.stream
+    if not (stream.partition or stream.together) or stream.hints.write == "replace":
         return ()
     if context.stream.hints.write == "merge" and any(unsure() for unsure in piece.unsure):
         return ()  # it is read again, which does no harm
-    name, mark = entry("done", piece.key), done_mark(piece)
+    name, mark = f"done/{piece.key}", done_mark(piece)
     context.state[name] = mark
     return ((name, mark),)
 
@@ -208,7 +208,7 @@ def is_done(context: StreamContext, piece: Slice) -> bool:
 
     Not where all that is below it is needed again, if its own rows may come again.
     """
-    if context.state.get(entry("done", piece.key)) != done_mark(piece):
+    if context.state.get(f"done/{piece.key}") != done_mark(piece):
         return False
     needed = context.feeds_replaced and context.stream.hints.write != "append"
     return not needed

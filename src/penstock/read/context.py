@@ -160,7 +160,7 @@ class StreamContext:
     def passes_over(self) -> bool:
         """Whether a run leaves records out that an earlier one kept."""
         stream = self.stream
-        marks = stream.partition is not None or stream.cursor is not None
+        marks = stream.partition is not None or stream.cursor is not None or stream.together
         kept = self.keeps_state and stream.hints.write != "replace"
         return kept and marks and not self.itemwise
 

@@ -8,6 +8,7 @@ from tests.parity.dlt import (
     chanced,
     cursors,
     hints,
+    joint,
     paging,
     rare,
     tables,
@@ -18,5 +19,5 @@ from tests.parity.dlt import (
 CASES = [
     *(*paging.CASES, *cursors.CASES, *tables.CASES, *hints.CASES),
     *(*asking.CASES, *wrong.CASES, *better.CASES, *chanced.CASES, *rare.CASES),
-    *versions.CASES,
+    *(*versions.CASES, *joint.CASES),
 ]

@@ -97,13 +97,15 @@ def test_a_receipt_counts_what_joined_resources_ask(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    """Several resources of one table are one stream: its requests are theirs."""
+    """Several resources of one table have a receipt each, with what they ask and bring."""
     monkeypatch.chdir(tmp_path)
     ours(JOINED, stages[1], "--json")
-    (receipt,) = json.loads(capsys.readouterr().out)["streams"]
-    assert (receipt["name"], receipt["rows"]) == ("first+second", 6)
-    assert receipt["requests"] == len(stages[1].heard) == 2
-    assert receipt["bytes"] > 0
+    told = json.loads(capsys.readouterr().out)["streams"]
+    assert [(one["name"], one["table"], one["rows"], one["requests"]) for one in told] == [
+        ("first", "users", 3, 1),
+        ("second", "users", 3, 1),
+    ]
+    assert len(stages[1].heard) == 2
 
 
 def test_a_receipt_tells_what_joined_resources_lack(
@@ -112,13 +114,14 @@ def test_a_receipt_tells_what_joined_resources_lack(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    """A record path that is in no answer of one of them is a warning of the stream."""
+    """A record path that is in no answer of one of them is a warning of that one."""
     monkeypatch.chdir(tmp_path)
     wrong = JOINED.replace('"b/users"', '{"path": "b/users", "data_selector": "nothing"}')
     ours(wrong, stages[1], "--json")
-    (receipt,) = json.loads(capsys.readouterr().out)["streams"]
-    assert [warning["code"] for warning in receipt["warnings"]] == ["record-path-empty"]
-    assert "the record path 'nothing' is in none of the answers" in str(receipt["warnings"])
+    first, second = json.loads(capsys.readouterr().out)["streams"]
+    assert first["warnings"] == []
+    assert [warning["code"] for warning in second["warnings"]] == ["record-path-empty"]
+    assert "the record path 'nothing' is in none of the answers" in str(second["warnings"])
 
 
 ASKS_FIRST = """

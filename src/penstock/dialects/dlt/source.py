@@ -33,14 +33,13 @@ from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
-from penstock.plan.check import check, parents, tables_are_unique
+from penstock.plan.check import check, parents, tables_are_said_alike
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.records import Keys, Records
 from penstock.plan.source import Input, Source, Stream
-from penstock.plan.together import together
 
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
 _CLIENT = ("base_url", "headers", "auth", "paginator", "session", "retry", "concurrency",
@@ -86,8 +85,10 @@ def _with_more(ctx: Context, first: Source | None) -> Source | None:
     except DifferingError as exc:
         ctx.error(exc.code, exc.message, ctx.document.more[-1], exc.hint)
         return first
-    for finding in tables_are_unique(whole):
-        ctx.error(finding.code, finding.message, ctx.document.more[-1], finding.hint)
+    told = {said.message for said in ctx.document.diagnostics}
+    for finding in tables_are_said_alike(whole):
+        if finding.message not in told:
+            ctx.warn(finding.code, finding.message, ctx.document.more[-1], finding.hint)
     return whole
 
 
@@ -130,7 +131,6 @@ def _source(ctx: Context, root: Node) -> Source | None:
         limits=limits(ctx, client),
         pipeline=ctx.document.pipeline,
     )
-    source = together(source)
     _checked(ctx, source, {resource.name: resource for resource in found})
     if not ctx.failed:
         _unhonoured(ctx, root, found)

@@ -37,7 +37,6 @@ BELOW = "a contract of columns, in the load that makes a child table"
 LEVELS = "`max_table_nesting` beside a contract of columns"
 NULLS = "a contract of columns that leaves out rows, and nulls"
 TOKEN = "a token that several resources need"
-SHARED = "a resource that shares its table, and that others are made of"
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 AHEAD = "pages asked for ahead where `row_order` may end the reading"
 # What dlt says of a scenario that Penstock runs, and the row that tells why.
@@ -73,7 +72,6 @@ ROWS = {
     LEVELS,
     NULLS,
     TOKEN,
-    SHARED,
     ORDER,
     AHEAD,
 }
@@ -111,9 +109,6 @@ def _needed(scenario: Parts, lines: list[str], rows: set[str]) -> list[str]:
     rows.update([ORDER, AHEAD] if more else [])
     told = [line for line in lines if "only dlt asks" in line and "'/token'" in line]
     rows.update([TOKEN] if told else [])
-    shared = [line for line in lines if "only penstock asks" in line and any(
-        f"/{stem}" in line for stem in _shared(scenario))]  # fmt: skip
-    rows.update([SHARED] if shared else [])
     late = [r["endpoint"]["path"] for r in _late(scenario["config"])]
     moved = [line for line in lines if "asks" in line and any(
         f"/{s}" in line for s in scenario["apis"] for path in late if s in path)]  # fmt: skip
@@ -121,7 +116,7 @@ def _needed(scenario: Parts, lines: list[str], rows: set[str]) -> list[str]:
     leaked = [line for line in lines if "asks" in line and any(
         f"/{s}" in line for s in _leaked(scenario))]  # fmt: skip
     rows.update([LEAKED] if leaked else [])
-    return [line for line in lines if line not in {*more, *told, *shared, *moved, *leaked}]
+    return [line for line in lines if line not in {*more, *told, *moved, *leaked}]
 
 
 def _leaked(scenario: Parts) -> set[str]:
@@ -150,13 +145,6 @@ def _late(config: Parts) -> list[Parts]:
         if above or (below and "incremental" in text):
             found.append(resource)
     return found
-
-
-def _shared(scenario: Parts) -> set[str]:
-    """What resources of one table ask for."""
-    names = Counter(_table(r) for r in scenario["config"]["resources"])
-    found = [r for r in scenario["config"]["resources"] if names[_table(r)] > 1]
-    return {s for s in scenario["apis"] for r in found if s in r["endpoint"]["path"]}
 
 
 def _with(outcome: Outcome, tables: Tables) -> Outcome:

@@ -1,0 +1,190 @@
+"""What streams have in common that load one table: the table, and when all of it is there.
+
+Each has its own loader, state and checkpoints. The table is kept under the name of one of them, its
+owner, as a checkpoint beside those of the others. What is built anew is shown, and what a run lacks
+means something, only when all of them are complete: the last one that ends keeps what of the state
+of the others waited for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from penstock.destinations.base import Append, Checkpoint, Session
+from penstock.engine.dlt import Dlt
+from penstock.engine.shaping import Shapings, TablesOf, is_beside
+from penstock.errors import DestinationError
+from penstock.plan import together
+from penstock.plan.hints import Hints
+from penstock.plan.source import Source, Stream
+from penstock.read.context import StreamContext
+from penstock.shape.names import identifier
+
+if TYPE_CHECKING:
+    from penstock.engine.loader import StreamLoader
+    from penstock.engine.lot import Lot
+
+
+class Joint:
+    """The streams of one table, of which most have one. `owner` is whose the table is."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.loaders: list[StreamLoader] = []
+        self.shown = False
+        self._tables: Shapings | None = None
+
+    def join(
+        self,
+        loader: StreamLoader,
+        hints: Hints,
+        tables_of: TablesOf,
+        beside: Callable[[str], Sequence[str]],
+    ) -> Shapings:
+        """One more stream; gives the table."""
+        self.loaders.append(loader)
+        if self._tables is None:
+            self._tables = Shapings(self.owner, hints, tables_of, beside(self.owner))
+        return self._tables
+
+    def above(self, context: StreamContext) -> Iterator[StreamLoader]:
+        """Those that load what leads to the records of one of them."""
+        for parent in context.parents if len(self.loaders) > 1 else ():
+            yield from self.above(parent)
+            yield from (one for one in self.loaders if one.name == parent.name)
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name."""
+        return next(one.context.stream for one in self.loaders if one.name == name)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are over, and were read in full."""
+        return all(one.complete and not one.broken for one in self.loaders)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether what they bring is all there is."""
+        return all(one.reads_all for one in self.loaders)
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """The state of all of them."""
+        return {name: text for one in self.loaders for name, text in one.known.items()}
+
+    def waiting(self, last: StreamLoader) -> dict[str, dict[str, str | None]]:
+        """What of the state of the others waited for the last one."""
+        return {one.name: one.waits for one in self.loaders if one is not last and one.waits}
+
+    def remember(self, loader: StreamLoader, lot: Lot) -> None:
+        """Follow what a lot of one of them changes of the state."""
+        changed = {**lot.others, loader.name: lot.state}
+        for one in self.loaders:
+            for name, text in changed.get(one.name, {}).items():
+                one.known.pop(name, None)
+                if text is not None:
+                    one.known[name] = text
+
+    def with_states(
+        self, main: Checkpoint, states: Mapping[str, Mapping[str, str | None]], dlt: Dlt | None
+    ) -> Checkpoint:
+        """What is kept of the table with the state of streams: its owner's, others' beside it."""
+        own, *others = (
+            self._with_state(main, name, states.get(name, {}), dlt)
+            for name in (main.stream, *(n for n in states if n != main.stream))
+        )
+        more = (one for one in others if one.state)
+        return msgspec.structs.replace(own, beside=(*main.beside, *more))
+
+    def _with_state(
+        self, main: Checkpoint, name: str, state: Mapping[str, str | None], dlt: Dlt | None
+    ) -> Checkpoint:
+        said = main.dlt
+        if dlt is not None and said is not None and state:
+            said = msgspec.structs.replace(said, resource=name)
+            said = dlt.moved(self.stream(name), said, state)
+        kept = tuple(state.items())
+        if name == main.stream:
+            return msgspec.structs.replace(main, state=kept, dlt=said)
+        return Checkpoint(
+            load_id=main.load_id,
+            run_id=main.run_id,
+            stream=name,
+            write=Append(),
+            schema=None,
+            state=kept,
+            dlt=said,
+        )
+
+    def end(self) -> None:
+        """All are over: what was built and cannot be shown is a failure of all."""
+        for one in self.loaders:
+            if one.replaces and one.complete and not one.broken and not self.shown:
+                table = one.tables.main.root
+                text = f"not all that {table!r} is made of could be read, so it stays as it was"
+                hint = "run the same command again"
+                one.give_up(DestinationError(text, code="table-lost", hint=hint))
+
+
+def joints(source: Source, loaded: frozenset[str], session: Session) -> dict[str, Joint]:
+    """What streams of one table have in common, by the name of each that is loaded."""
+    found: dict[str, Joint] = {}
+    there = (stream for stream in source.streams if stream.selected or stream.name in loaded)
+    for table, held in together.tables(there).items():
+        names = [stream.name for stream in held]
+        joint = Joint(_owner(table, names, session))
+        found |= {name: joint for name in names if name in loaded}
+    return found
+
+
+def _owner(table: str, names: Sequence[str], session: Session) -> str:
+    """The one under whose name the table is kept: who made it, or the first of them."""
+    root = identifier(table)
+    for name in (*names, *(one for one in session.streams() if not is_beside(one))):
+        schema = session.schema(name)
+        if schema is not None and schema.tables and schema.root.name == root:
+            return name
+    return names[0]
+
+
+def ending(left: dict[str, StreamLoader], ended: Container[str], *, fresh: bool) -> list[str]:
+    """The streams whose end may be kept, of those that are `left`, in the order to do so.
+
+    Streams of one table end together. In a `fresh` run one with state is shown after what is below
+    it: otherwise a run that is cut off between the two would leave the streams below incomplete,
+    and the state of the one above would say that they need nothing.
+    """
+    found: list[str] = []
+    ready = [
+        name
+        for name, loader in reversed(left.items())
+        if all(one in ended for one in _with(loader, left, fresh=fresh))
+    ]
+    while ready:
+        first = next((n for n in ready if not _below(left[n]) & set(ready)), ready[0])
+        found.append(first)
+        ready.remove(first)
+    return found
+
+
+def _with(loader: StreamLoader, left: Mapping[str, StreamLoader], *, fresh: bool) -> set[str]:
+    """The streams, of those that are left, that end before one or with it."""
+    found: set[str] = set()
+    waiting = [loader]
+    while waiting:
+        one = waiting.pop()
+        if one.name in left and one.name not in found:
+            found.add(one.name)
+            waiting += [*one.joint.loaders, *(one.children if fresh else ())]
+    return found
+
+
+def _below(loader: StreamLoader) -> set[str]:
+    """The streams below one, and those of the same tables, its own apart."""
+    mates = {one.name for child in loader.children for one in child.joint.loaders}
+    return (mates | {child.name for child in loader.children}) - (
+        {one.name for one in loader.joint.loaders} - {child.name for child in loader.children}
+    )
