@@ -106,6 +106,7 @@ class Shapings:
         self.others: dict[str, Shaping] = {}
         self._told: dict[str, tuple[int, int]] = {}
         self._carvers: dict[str, Carver] = {}
+        self._waiting: dict[str, Hints] = {}  # what is said of tables before they have rows
         self.main = Shaping(stream, hints, tables_of)
         self._divide(MAIN, self.main)
 
@@ -152,10 +153,14 @@ class Shapings:
         return name == MAIN or name in self.others
 
     def begin(self, names: Sequence[str], said: Mapping[str, Hints]) -> None:
-        """Make ready for rows of these tables; those of which nothing is said are as the main."""
-        for name in names:
+        """Make ready for rows of these tables; those of which nothing is said are as the main.
+
+        What is said of a table whose rows have all been left out holds for the rows to come.
+        """
+        self._waiting.update(said)
+        for name in dict.fromkeys((*names, *(name for name in said if self._has(name)))):
             if not self._has(name):
-                self._add(name, said.get(name) or self._own(name, self.main.hints))
+                self._add(name, self._waiting.get(name) or self._own(name, self.main.hints))
             elif name in said and self.at(name).hints != said[name]:
                 self._plant_again(name, said[name])
 

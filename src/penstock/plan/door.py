@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -23,11 +23,15 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Remembered(Protocol):
-    """What the functions of a stream keep from run to run: their own, and that of all streams."""
+    """What the functions of a stream keep from run to run: their own, and that of all streams.
+
+    `cursor` is the kind of its cursor's values, where these are no values of JSON.
+    """
 
     source: str
     stream: str
     own: dict[str, object]
+    cursor: Literal["moment", "day"] | None
 
     @property
     def shared(self) -> MutableMapping[str, object]:

@@ -57,7 +57,12 @@ def _sources(state: _State) -> Iterator[tuple[_State, _State]]:
 def _remembered(stream: Stream, held: _State, shared: _State) -> dict[str, str]:
     """What functions of a script kept, where the stream's rows are made by one."""
     own = {key: value for key, value in held.items() if key != "incremental"}
-    return taken_over(own, shared) if stream.retrieve is not None else {}
+    if stream.retrieve is None:
+        return {}
+    cursors = held.get("incremental")
+    known = list(cursors.values()) if isinstance(cursors, dict) else []
+    mine = known[0] if len(known) == 1 else None
+    return taken_over(own, shared, mine.get("last_value") if isinstance(mine, dict) else None)
 
 
 def _entries(stream: Stream, held: Mapping[str, JsonValue]) -> dict[str, str] | None:

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ ENTRY: Final = "memory"
 _DECIMAL, _MOMENT, _DATE, _BYTES, _TIME = "\uf026", "\uf027", "\uf028", "\uf02b", "\uf02d"
 
 
+_CURSORS: Final[Mapping[str, Literal["moment", "day"]]] = {_MOMENT: "moment", _DATE: "day"}
 _READERS: dict[str, Callable[[str], object]] = {
     _DECIMAL: Decimal,
     _MOMENT: datetime.fromisoformat,
@@ -36,9 +37,13 @@ _READERS: dict[str, Callable[[str], object]] = {
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of a stream: its own memory, and shared values with the run they are from."""
+    """The entry of a stream: its own memory, and shared values with the run they are from.
+
+    `cursor` says of what kind the values of its cursor are, where JSON does not: moments or days.
+    """
 
     own: Any = None
+    cursor: Literal["moment", "day"] | None = None
     shared: dict[str, tuple[int, Any]] = {}
 
 
@@ -111,6 +116,7 @@ class Memory:
         own = None if anew else unmarked(self._kept.own)
         self.own: dict[str, Any] = own if isinstance(own, dict) else {}
         self.shared = View(shared)
+        self.cursor = self._kept.cursor
 
     @property
     def used(self) -> bool:
@@ -123,20 +129,25 @@ class Memory:
         Raises:
             ReadError: something is remembered that cannot be kept.
         """
-        if not (self.own or self.shared.seen or self._kept.own):
+        if not (self.own or self.shared.seen or self.cursor or self._kept.own):
             return ()
         shared = {**self._kept.shared, **self.shared.changed()}
-        kept = Kept(own=marked(self.own) or None, shared=shared)
+        kept = Kept(own=marked(self.own) or None, cursor=self.cursor, shared=shared)
         if kept == self._kept:
             return ()
         return ((ENTRY, _text(kept)),)
 
 
-def taken_over(own: Mapping[str, JsonValue], shared: Mapping[str, JsonValue]) -> dict[str, str]:
-    """The entry of what dlt kept: any run of Penstock's is later."""
-    if not own and not shared:
+def taken_over(
+    own: Mapping[str, JsonValue], shared: Mapping[str, JsonValue], last: JsonValue = None
+) -> dict[str, str]:
+    """The entry of what dlt kept, `last` in its cursor: any run of Penstock's is later."""
+    mark = last[:1] if isinstance(last, str) else ""
+    cursor = _CURSORS.get(mark)
+    if not own and not shared and cursor is None:
         return {}
-    kept = Kept(own=own or None, shared={name: (0, value) for name, value in shared.items()})
+    values = {name: (0, value) for name, value in shared.items()}
+    kept = Kept(own=own or None, cursor=cursor, shared=values)
     return {ENTRY: _text(kept)}
 
 
@@ -147,7 +158,8 @@ def told(text: str | None) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
 
 
 def _text(kept: Kept) -> str:
-    return jsontext.encode(msgspec.to_builtins(kept)).decode()
+    held = msgspec.to_builtins(kept)
+    return jsontext.encode({k: v for k, v in held.items() if k != "cursor" or v}).decode()
 
 
 def _read(text: str | None) -> Kept:

@@ -31,6 +31,7 @@ _ZONED: Final = pattern(
 )
 _LOCAL: Final = pattern(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
 _DATE: Final = pattern(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MIDNIGHT: Final = pattern(r"[ T]00:00(?::00(?:\.0{1,6})?)?(?:Z|[+-]00(?::?00)?)?", re.ASCII)
 _TIME: Final = pattern(r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
 _DECIMAL: Final = pattern(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _INTEGER: Final = pattern(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
@@ -198,6 +199,13 @@ def _is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None and _parses(date.fromisoformat, text)
 
 
+def _day(text: str) -> str | None:
+    """`text` as a date: it may name the midnight that begins it, of no other zone than UTC."""
+    if not _is_date(text[:10]):
+        return None
+    return text[:10] if len(text) == len("2024-01-01") or _MIDNIGHT.fullmatch(text[10:]) else None
+
+
 def _parses(parse: Callable[[str], object], text: str) -> bool:
     try:
         parse(text)
@@ -289,7 +297,7 @@ def _coerce_text(text: str, kind: ColumnType, precision: int | None, scale: int 
         case "timestamp_ntz":
             return text if is_local_timestamp(text) else _in_utc(text)
         case "date":
-            return text if _is_date(text) else None
+            return _day(text)
         case "time":
             return text if _TIME.fullmatch(text) and _parses(time.fromisoformat, text) else None
         case "binary":

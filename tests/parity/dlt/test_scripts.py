@@ -21,6 +21,7 @@ from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, peo
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_order import ORDER
 from tests.parity.dlt.scripts_permuted import PERMUTED
+from tests.parity.dlt.scripts_played import PLAYED
 from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.scripts_run import RUN
 from tests.parity.dlt.scripts_seen import SEEN
@@ -50,6 +51,7 @@ WRITTEN = {
     **CHOSEN,
     **FOUND,
     **ORDER,
+    **PLAYED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

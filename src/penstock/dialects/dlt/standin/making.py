@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
 from types import FunctionType
@@ -16,7 +16,7 @@ from penstock.dialects.dlt.paths import found_at, steps
 from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.client import door as asking
-from penstock.dialects.dlt.standin.parts import Incremental, Part, moment_of
+from penstock.dialects.dlt.standin.parts import Incremental, Part, like_of, moment_of
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
@@ -59,7 +59,7 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
             said = rows.followed
-            following = Following(said, frame) if said is not None else None
+            following = Following(said, frame, door) if said is not None else None
             if rows.cursor is not None and following is not None:
                 named[rows.cursor] = following
             door.kept[_CALLED, saying.stream] = Called(rows, following)
@@ -152,12 +152,15 @@ class Following:
     Which rows are kept the run decides; this is for functions that ask for no more than they need.
     """
 
-    def __init__(self, said: Incremental, frame: Frame) -> None:
+    def __init__(self, said: Incremental, frame: Frame, door: Door) -> None:
         bounds: Any = frame.slice.get("cursor") or {}
         initial = said.initial_value
         self.cursor_path = said.cursor_path
         self.initial_value = initial
-        self.start_value = self.last_value = moment_of(bounds.get("start"), initial)
+        # Without a first value it is remembered of what kind those are that the state gives back.
+        self._kept = door.remembered() if initial is None else None
+        like = like_of(self._kept.cursor) if self._kept is not None else initial
+        self.start_value = self.last_value = moment_of(bounds.get("start"), like)
         self.end_value = said.end_value
         self.row_order = said.row_order
         self.lag = said.lag
@@ -186,6 +189,8 @@ class Following:
                     self._learn(value)
 
     def _learn(self, value: Any) -> None:
+        if self._kept is not None and isinstance(value, date):
+            self._kept.cursor = "moment" if isinstance(value, datetime) else "day"
         if isinstance(value, date) and isinstance(self.start_value, str):  # what a state gave back
             self.start_value = self.last_value = moment_of(self.start_value, value)
         start, end, pick = self.start_value, self.end_value, self.last_value_func

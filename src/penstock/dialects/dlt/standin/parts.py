@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from penstock.dialects.dlt.standin.errors import Refusal
@@ -181,6 +181,17 @@ class _OfMoments:
     def __call__(self, values: Sequence[Any]) -> Any:
         found = self._function(tuple(moment_of(value, self._like) for value in values))
         return found.isoformat() if isinstance(found, date) else found
+
+
+def like_of(kind: str | None) -> Any:
+    """A value like those of a cursor of this kind; moments are pendulum's, where that is there."""
+    if kind != "moment":
+        return date.min if kind == "day" else None
+    try:
+        import pendulum  # noqa: PLC0415 (it need not be installed)
+    except ImportError:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    return pendulum.datetime(1970, 1, 1)
 
 
 def moment_of(value: Any, like: Any) -> Any:

@@ -1,0 +1,54 @@
+"""Scripts that say what scripts of others were found to say when they were played."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.parity.dlt.scripts import Written
+from tests.parity.dlt.server import Ask
+
+
+def days(ask: Ask) -> Any:
+    """Three days of a report, from the one that is asked for on."""
+    first = int(ask.param("from", "2024-01-01")[8:10])
+    return [
+        {"day": f"2024-01-{n:02d} 00:00:00", "spent": f"{n}.5"} for n in range(first, first + 3)
+    ]
+
+
+MOMENTS = """
+from dlt.common import pendulum
+from dlt.sources.helpers import requests
+
+@dlt.resource
+def report(at: dlt.sources.incremental[pendulum.DateTime] = dlt.sources.incremental(
+        "day", primary_key=())):
+    first = at.last_value.add(days=1).to_date_string() if at.last_value else "2024-01-01"
+    for row in requests.get("BASE/report", params={"from": first}).json():
+        yield {**row, "day": pendulum.parse(row["day"])}
+
+@dlt.resource
+def daily(at=dlt.sources.incremental("day")):
+    first = at.last_value.isoformat() if at.last_value else "2024-01-01"
+    for row in requests.get("BASE/daily", params={"from": first}).json():
+        yield {**row, "day": pendulum.parse(row["day"]).date()}
+
+@dlt.source(name="shop")
+def source():
+    return report, daily
+"""
+
+MIDNIGHTS = """
+from dlt.sources.helpers import requests
+
+@dlt.resource(primary_key="day", write_disposition="merge", columns={"day": {"data_type": "date"}})
+def report():
+    yield requests.get("BASE/report").json()
+    yield {"day": "2024-02-01", "spent": "7"}
+    yield {"day": "2024-02-02T00:00:00Z", "spent": "8"}
+"""
+
+PLAYED: dict[str, Written] = {
+    "moments without a first value": Written(text=MOMENTS, api=days, source="source()", runs=3),
+    "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
+}
