@@ -198,14 +198,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a stream from run to run: what its function and those beside it remember.
 
     `last` is the newest value of its cursor, if it has a single one, and `path` where that stands.
-    `follows` says that it has a cursor at all.
     """
 
     own: Mapping[str, Any] = {}
     shared: Mapping[str, Any] = {}
     path: str | None = None
     last: JsonValue = None
-    follows: bool = False
 
 
 class Held(Protocol):

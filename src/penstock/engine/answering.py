@@ -112,14 +112,14 @@ def _known(
         mark = read_mark(entries.get("cursor") or entries.get("behind"))
         stream = source.stream(name) if source is not None else None
         cursor = stream.cursor if stream is not None else None
+        kept = mark.path if mark is not None and isinstance(mark.path, str) else None
         yield (
             name,
             Known(
                 own=unmarked(own),
                 shared=unmarked(shared),
-                path=cursor_path(cursor) if cursor is not None else None,
+                path=cursor_path(cursor) if cursor is not None else kept,
                 last=mark.value if mark is not None else None,
-                follows=any(one.startswith(("cursor", "windows")) for one in entries),
             ),
         )
 

@@ -9,14 +9,15 @@ import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan.pagination import NextToken
-from penstock.plan.slices import Chain, Parent, Partition, Slice, combined
+from penstock.plan.slices import Chain, Cursor, Parent, Partition, Slice, combined
 from penstock.read import state as states
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import CountTracker, SpanTracker
 from penstock.read.decode import RawRecord
+from penstock.read.dlt_state import cursor_path
 from penstock.read.folding import FoldTracker
 from penstock.read.parts import StateEntries
-from penstock.read.state import Tracker, entry, state_key
+from penstock.read.state import Mark, Tracker, entry, state_key
 
 _AGAIN = "run the same command again: all of it is read then"
 _ABOVE = "mend what is said of it, then run the same command again"
@@ -149,8 +150,13 @@ def ending_state(context: StreamContext) -> StateEntries:
     cursor, tracker = context.stream.cursor, context.tracker
     if context.lost or cursor is None or cursor.end is not None or tracker is None:
         return kept
-    mark = tracker.mark()
+    mark = _told(tracker.mark(), cursor)
     return kept if mark.value is None else (("cursor", states.write(mark)), *kept)
+
+
+def _told(mark: Mark, cursor: Cursor) -> Mark:
+    """The mark of a stream's only cursor, with where its value stands."""
+    return msgspec.structs.replace(mark, path=cursor_path(cursor))
 
 
 def closing_state(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -> StateEntries:
@@ -176,7 +182,7 @@ def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -
         context.state[name] = text
         entries.append((name, text))
     elif cursor.end is None:
-        mark = tracker.mark()
+        mark = tracker.mark() if key else _told(tracker.mark(), cursor)
         if mark.value is not None:
             entries.append((entry("cursor", key), states.write(mark)))
     return tuple(entries)

@@ -53,13 +53,15 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """How far a cursor got: the newest value, and hashes of the records at or near it.
 
     `keyed` says that another engine told some of these apart by their keys alone. `keys` are hashes
-    of their keys, where that is told to one that does.
+    of their keys, where that is told to one that does. `path` is where the value stands, as the
+    document writes it, for whoever asks without the document.
     """
 
     value: Any = None  # a scalar, or whatever a function of the document says
     boundary: tuple[str, ...] = ()
     keyed: bool | msgspec.UnsetType = msgspec.UNSET
     keys: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    path: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):

@@ -167,9 +167,13 @@ def rows(at=dlt.sources.incremental("at", initial_value=18)):
 def shop():
     return rows
 
+sources = pipeline.state.get("sources", {"shop": {"resources": {}}})
+before = sources["shop"]["resources"].get("rows")
 pipeline.run(shop())
 own = pipeline.state["sources"]["shop"]
-keep(seen=own["resources"]["rows"]["seen"], both=own["both"],
+at = before["incremental"]["at"]["last_value"] if before else None
+keep(before=before and (before["seen"], at), both=own["both"],
+     seen=own["resources"]["rows"]["seen"],
      last=own["resources"]["rows"]["incremental"]["at"]["last_value"])
 """
 FAILED = """

@@ -138,9 +138,6 @@ class Told:
         """What is kept from run to run, as dlt tells it."""
         held = self._held("state")
         known = held.known()
-        if self._asked is None and any(one.follows for one in known.values()):
-            message = "pipeline.state is asked before a run says what its cursors follow"
-            raise refuse(Unfinished(message, "ask it behind the run, or the destination itself"))
         resources: dict[str, Any] = {}
         source: dict[str, Any] = {"resources": resources}
         for name, one in known.items():
