@@ -449,8 +449,25 @@ def _lagged() -> Iterator[Case]:
                 **_family(runs, [kids, late]))  # fmt: skip
 
 
+def _found() -> Iterator[Case]:
+    """Pages that an endpoint wants to be found: where the client has a paginator, that is used."""
+    pages = {"kind": "page", "size": 1, "start": ["query", "page"], "base": 1}
+    counted = {"type": "page_number", "base_page": 1, "total_path": None}
+    runs = [[{"id": 1}, {"id": 2}]]
+    for auto, path in product(("auto", {"type": "auto"}), ("things", "things/{one}")):
+        params = {"one": {"type": "resolve", "resource": "p", "field": "id"}}
+        endpoint = {"path": path, "paginator": auto, "data_selector": "data",
+                    **({"params": params} if "{" in path else {})}  # fmt: skip
+        parents = resource("p", {**PLAIN, "path": "parents"})
+        found = [parents, resource("things", endpoint)]
+        apis = {"things": {"rounds": runs, "pages": pages}, "parents": {"rounds": [[{"id": 7}]]}}
+        yield Case(name=f"chance: {auto} at {path}, and a client's paginator", runs=1, law=True,
+                   api=answers.api(apis), config=lambda base, found=found: config(
+                       base, *found, client={"paginator": counted}))  # fmt: skip
+
+
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted(), *_contracts(), *_first_contracts()),
     *(*_bound(), *_ordered(), *_declared(), *_json_items(), *_lags(), *_sets(), *_versions()),
-    *(*_once(), *_own_rows(), *_defaults(), *_gone(), *_lagged()),
+    *(*_once(), *_own_rows(), *_defaults(), *_gone(), *_lagged(), *_found()),
 ]

@@ -300,9 +300,10 @@ def _pagination(
     `whole` says that no pagination can be found in the answer: it is one page then.
     """
     own = endpoint.get("paginator")
-    if own is not None and own.value is not None:
-        return pagination(ctx, own)
-    if single:
+    said = own is not None and own.value is not None
+    if said and (mine := pagination(ctx, own)) != Detect():
+        return mine  # to dlt, auto is what the client says
+    if single and not said:
         return SinglePage()
     found = pagination(ctx, client.get("paginator")) if client else Detect()
     return SinglePage(size=found.size) if whole and isinstance(found, Detect) else found
