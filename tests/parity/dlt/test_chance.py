@@ -20,6 +20,7 @@ from tests.parity.dlt.server import Stage
 PAGE = Path(__file__).parents[3] / "docs" / "parity.md"
 FEW = 8
 SAID = os.environ.get("PENSTOCK_PARITY", "")
+IN_TURNS = (1018, 1034, 1050, 1121)  # cursors, merges without a key, keys as lists, no cursor
 SEEDS = range(1, 1 + (int(SAID) if SAID.isdigit() else FEW))
 
 
@@ -39,4 +40,11 @@ def test_what_is_known_is_told():
 def test_chance(seed: int, oracle: Oracle, stages: tuple[Stage, Stage]):
     """The same requests, tables, columns, types and rows, or a row of the page tells why not."""
     played = Player(oracle, stages).play(compose(seed))
+    assert not played.differs, "\n" + "\n".join(played.differs)
+
+
+@pytest.mark.parametrize("seed", SEEDS if SAID.isdigit() else IN_TURNS)
+def test_chance_in_columns_of_dlt(seed: int, oracle: Oracle, stages: tuple[Stage, Stage]):
+    """The same in the columns of dlt, where each engine goes on with what the other has loaded."""
+    played = Player(oracle, stages, dlt_columns=True).play(compose(seed))
     assert not played.differs, "\n" + "\n".join(played.differs)

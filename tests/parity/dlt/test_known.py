@@ -1,0 +1,88 @@
+"""What is taken out before engines are compared is what a row tells, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.parity.dlt.chance import known
+from tests.parity.dlt.data import Parts, Record
+from tests.parity.dlt.harness import Outcome
+
+
+def _table(rows: list[Record], **kinds: str) -> Any:
+    return {"columns": {c: (kind, "YES") for c, kind in kinds.items()}, "rows": rows}
+
+
+def _said(things: Parts, records: list[list[Record]], their: Any, our: Any, run: int = 1) -> Any:
+    """What is said of two tables of one resource, and by which rows it is less."""
+    resource = {"name": "things", **things}
+    resource["endpoint"] = {"path": "r0", **resource.get("endpoint", {})}
+    scenario = {
+        "config": {"resources": [{"name": "p", "endpoint": {"path": "r1"}}, resource]},
+        "apis": {"r0": {"rounds": records}, "r1": {"rounds": [[]], "pages": {"kind": "none"}}},
+    }
+    outcomes = [[Outcome(heard=[], tables={"things": one})] for one in (their, our)]
+    return known.differences(scenario, *outcomes, run)
+
+
+ROWS = {"schema_contract": {"columns": "discard_row"}}
+TYPES = {"schema_contract": {"data_type": "discard_row"}}
+VALUES = {"schema_contract": {"data_type": "discard_value"}}
+LATE = {"endpoint": {"params": {"of": "{resources.p.id}"}, "incremental": {"cursor_path": "at"}}}
+KINDS = {"id": "BIGINT", "n": "BOOLEAN"}
+
+
+@pytest.mark.parametrize("contract", [ROWS, TYPES, VALUES, {}])
+def test_a_row_that_is_lost_is_said(contract: Parts):
+    """A contract excuses no row that Penstock lost, nor a value that fits its column."""
+    held = [{"id": 1, "n": True}, {"id": 2, "n": False}]
+    whole, less = _table(held, **KINDS), _table(held[:1], **KINDS)
+    assert _said(contract, [held], whole, less)[0]
+    assert _said(contract, [held], less, whole)[0]
+    assert _said(contract, [held], whole, _table([{"id": 1}, held[1]], **KINDS))[0]
+
+
+def test_what_dlt_rewrites_may_be_left_out():
+    """A value of another class is rewritten by dlt; the contract leaves it, or its row, out."""
+    records = [{"id": 1, "n": True}, {"id": 2, "n": 7}]
+    theirs = _table([{"id": 1, "n": True}, {"id": 2, "n": True}], **KINDS)
+    for contract, rows in ((VALUES, [records[0], {"id": 2}]), (TYPES, records[:1])):
+        said, met = _said(contract, [records], theirs, _table(rows, **KINDS))
+        assert (said, met) == ([], {known.CLASS})
+    other = _table([{"id": 1, "n": True}, {"id": 2, "n": False}], **KINDS)
+    assert _said(TYPES, [records], other, _table(records[:1], **KINDS))[0]
+
+
+def test_a_null_keeps_a_row_that_dlt_leaves_out():
+    """Only of a field that has no column, and that the record itself has null."""
+    records = [{"id": 1, "new": 5}, {"id": 2, "new": None}, {"id": 3}]
+    theirs = _table([{"id": 3}], id="BIGINT")
+    ours = _table([{"id": 2}, {"id": 3}], id="BIGINT")
+    assert _said(ROWS, [records], theirs, ours) == ([], {known.NULLS})
+    assert _said(ROWS, [records[:1] + records[2:]], theirs, ours)[0]
+
+
+def test_a_late_cursor_excuses_what_dlt_lacks_alone():
+    """And only where dlt's cursor has moved: in a second run, or over several pages of parents."""
+    records = [{"id": 1, "at": 5}, {"id": 2, "at": 1}]
+    whole, less = (_table([{"id": n} for n in ids], id="BIGINT") for ids in ((1, 2), (1,)))
+    assert _said(LATE, [records], less, whole, 2) == ([], {known.LATE})
+    assert _said(LATE, [records], whole, less, 2)[0]
+    assert _said(LATE, [records], less, whole, 1)[0]
+
+
+def test_a_lag_excuses_what_comes_again_in_dlt_alone():
+    """Not what comes twice in Penstock."""
+    lagged = {"endpoint": {"incremental": {"cursor_path": "at", "lag": 5}}}
+    once, twice = (_table([{"id": 1}] * n, id="BIGINT") for n in (1, 2))
+    assert _said(lagged, [[{"id": 1}]], twice, once, 2) == ([], {known.LAG})
+    assert _said(lagged, [[{"id": 1}]], once, twice, 2)[0]
+
+
+def test_a_replaced_table_is_emptied_only_when_nothing_comes():
+    """Where records come, an empty one has lost them."""
+    replaced = {"write_disposition": "replace", "max_table_nesting": 1}
+    held, nothing = _table([{"id": 1}], id="BIGINT"), _table([], id="BIGINT")
+    assert _said(replaced, [[{"id": 1}], []], held, nothing, 2) == ([], {known.GONE})
+    assert _said(replaced, [[{"id": 1}], [{"id": 1}]], held, nothing, 2)[0]
