@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.parity.dlt.scripts import Written
@@ -48,7 +49,48 @@ def report():
     yield {"day": "2024-02-02T00:00:00Z", "spent": "8"}
 """
 
+TOKENS = """
+from requests.auth import AuthBase
+from dlt.sources.helpers import requests
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+
+class Renewed(AuthBase):
+    def __init__(self, refresh):
+        self.refresh, self.token = refresh, None
+
+    def __call__(self, request):
+        if self.token is None:
+            form = {"grant_type": "refresh_token", "refresh_token": self.refresh}
+            self.token = requests.post("BASE/token", data=form).json()["access_token"]
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+@dlt.source(name="shop")
+def source():
+    client = RESTClient("BASE", auth=Renewed("first"))
+
+    def made(name):
+        @dlt.resource(name=name, write_disposition="replace")
+        def rows():
+            for page in client.paginate(name, paginator=SinglePagePaginator()):
+                yield page
+        return rows
+
+    return [made(name) for name in ("users", "teams", "roles", "orders")]
+"""
+
+
+def tokens(ask: Ask) -> Any:
+    """A token, which takes a moment to be had, and what it is asked with."""
+    if ask.path == "/token":
+        time.sleep(0.2)
+        return {"access_token": "t1"}
+    return [{"id": 1, "by": ask.headers.get("authorization", "")}]
+
+
 PLAYED: dict[str, Written] = {
     "moments without a first value": Written(text=MOMENTS, api=days, source="source()", runs=3),
+    "an auth that functions share": Written(text=TOKENS, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }

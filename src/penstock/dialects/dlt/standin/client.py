@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urljoin
 
@@ -89,12 +91,24 @@ class Asked:
             "cookies": real(self.cookies, values),
         }
         kind = web.Request if isinstance(session, web.Session) else _library(session).Request
-        return session.prepare_request(kind(self.method, str(real(self.url, values)), **given))
+        with _signing(given["auth"], run):
+            return session.prepare_request(kind(self.method, str(real(self.url, values)), **given))
 
     def text(self) -> str:
         """What tells it from the others of a walk."""
         held = [self.method, self.url, self.headers, self.params, self.json, self.data]
         return repr(held)
+
+
+@contextmanager
+def _signing(auth: Any, run: Door) -> Iterator[None]:
+    """One request at a time is signed by an auth: others wait for the token that it asks for."""
+    if not callable(auth):
+        yield
+        return
+    lock: Any = run.kept.setdefault(("signing", id(auth)), threading.RLock())
+    with lock:
+        yield
 
 
 def _library(session: Any) -> Any:
