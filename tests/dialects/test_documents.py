@@ -216,6 +216,14 @@ def test_places_in_a_fenced_block():
     assert (place.line, text.split("\n")[3][place.column - 1 :]) == (4, "1})")
 
 
+@pytest.mark.parametrize("word", ["", "python", "py3", "Python-outcome"])
+def test_words_for_python_in_fences(word):
+    """A fence says Python in several words."""
+    text = f"```{word}\nrest_api_source({{'client': 1}})\n```\n"
+    said = compile_document(read_text(text, file="d.md", suffix=".md")).diagnostics[-1]
+    assert (said.code, said.place.line) == ("wrong-type", 2)
+
+
 # Finding sources.
 
 

@@ -22,6 +22,8 @@ SUFFIXES = (".yaml", ".yml", ".json", ".py", ".md", ".txt")
 MAX_BYTES = 32_000_000
 _ATTRIBUTE = pattern(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TITLE = pattern(r"^#[ \t]+(\S[^\n]*)$", re.MULTILINE)
+# What a fence calls Python: pages also have words of their own for it, as "python-outcome".
+_PYTHON = pattern(r"(?:py(?:thon)?3?(?:-[\w-]*)?)?")
 _FENCE = pattern(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$")
 
 
@@ -287,7 +289,7 @@ def _block(block: Block, text: str, file: str, code: Code | None) -> Document | 
             return None
         kind = "json" if block.language == "json" else "yaml"
         return _read(kind, block, file, text)
-    if block.language not in {"", "python", "py", "python3"}:
+    if not _PYTHON.fullmatch(block.language):
         return None
     if not re.search(r"\b(rest_api_source|rest_api_resources|RESTAPIConfig)\b", block.text):
         return None

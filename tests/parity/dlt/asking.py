@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.parity.dlt import steps
 from tests.parity.dlt.data import Parts, answer, config, posts, resource
@@ -241,6 +242,15 @@ def _tokens(ask: Ask) -> Any:
     return _blog(ask) if known else Reply(status=401, body={})
 
 
+def _refreshed(ask: Ask) -> Any:
+    """The API, whose tokens are given for a refresh token alone."""
+    if ask.path == "/token":
+        said = dict(parse_qsl(ask.body.decode()))
+        if (said.get("grant_type"), said.get("refresh_token")) != ("refresh_token", "old"):
+            return Reply(status=400, body={"error": "unsupported_grant_type"})
+    return _tokens(ask)
+
+
 def _auths() -> Iterator[Case]:
     kinds: dict[str, Any] = {
         "bearer": {"type": "bearer", "token": "t0ken"},
@@ -290,6 +300,13 @@ def _granted() -> Iterator[Case]:
                    base, resource("posts", PAGED),
                    client={"auth": {**oauth, "access_token_url": f"{base}/token",
                                     "access_token_request_data": {"scope": "read"}}}))  # fmt: skip
+    yield Case(name="auth: a refresh token", runs=1, api=_refreshed,
+               config=lambda base: config(
+                   base, resource("posts", PAGED),
+                   client={"auth": {**oauth, "access_token_url": f"{base}/token",
+                                    "access_token_request_data": {
+                                        "grant_type": "refresh_token",
+                                        "refresh_token": "old"}}}))  # fmt: skip
 
 
 def _actions() -> Iterator[Case]:

@@ -15,6 +15,15 @@ from penstock.plan.source import Input
 if TYPE_CHECKING:
     from penstock.dialects.repairing.edits import Edit
 
+# What to write in place of a key of another tool, to which no key of dlt's is near.
+_INSTEAD = {
+    "error_handler": "which answers are errors is said by response_actions of the endpoint, "
+    "and which are asked for again by retry of the client",
+    "stop_condition": "leave it out: the pages end where an answer names no next one",
+    "cursor_value": 'write cursor_path, or for a link "type": "json_link" and next_url_path',
+    "refresh_token": "write it into access_token_request_data: "
+    '{"grant_type": "refresh_token", "refresh_token": dlt.secrets["refresh_token"]}',
+}
 
 class Context:
     """The document being compiled, what was said about it, and the inputs it asks for."""
@@ -69,7 +78,7 @@ class Context:
             if key not in names:
                 node.get(key)
                 child.mark()
-                hint = nearest(key, names)
+                hint = _INSTEAD.get(key) or nearest(key, names)
                 self.error("unknown-key", f"{what} has no key {key!r}", child, hint, key=True)
 
     def wrong(self, node: Node, expected: str) -> None:

@@ -243,7 +243,8 @@ class Bindings:
             message = f"the path needs a value for {{{field}}}, and params has none"
             hint = (
                 f'write {{resources.<resource>.<field>}}, or add to params: "{field}": '
-                '{"type": "resolve", "resource": "<resource>", "field": "<field>"}'
+                '{"type": "resolve", "resource": "<resource>", "field": "<field>"}, '
+                f'or a value of your own: "{field}": dlt.config["{field}"]'
             )
         else:
             message = f"{{{field}}} stands for nothing here"
