@@ -20,7 +20,7 @@ CODES: dict[str, str] = {
     "script-failed": "The script raised an error while it was executed.",
     "script-unfinished": "The script asks for what is not loaded yet, or not there, and ended.",
     "module-missing": "The script imports a module that is not installed.",
-    "several-sources": "The script builds several sources, and the first one is taken.",
+    "several-sources": "A script or a project has several sources, and the first one is taken.",
     "duplicate-key": "A mapping has a key twice, and the last one counts.",
     # What is wrong in a document.
     "unknown-key": "A mapping has a key that means nothing there.",

@@ -218,14 +218,16 @@ CASES = {
         ],
     ),
     "keys of other tools": (
-        "client: {base_url: x, auth: {type: oauth2_client_credentials, refresh_token: r, access_token_url: u}}\n"
-        "resources:\n"
-        "  - {name: a, endpoint: {error_handler: {}}}\n"
-        "  - {name: b, endpoint: {paginator: {type: cursor, cursor_value: c, stop_condition: s}}}\n",
+        (
+            "client: {base_url: x, auth: {type: oauth2_client_credentials, refresh_token: r, access_token_url: u}}\n"
+            "resources:\n"
+            "  - {name: a, endpoint: {error_handler: {}}}\n"
+            "  - {name: b, endpoint: {paginator: {type: cursor, cursor_value: c, stop_condition: s}}}\n"
+        ),
         [
             'd.yaml:1:63: error[unknown-key]: oauth2_client_credentials auth has no key \'refresh_token\' (write it into access_token_request_data: {"grant_type": "refresh_token", "refresh_token": dlt.secrets["refresh_token"]})',
             "d.yaml:3:26: error[unknown-key]: an endpoint has no key 'error_handler' (which answers are errors is said by response_actions of the endpoint, and which are asked for again by retry of the client)",
-            "d.yaml:4:52: error[unknown-key]: a cursor paginator has no key 'cursor_value' (write cursor_path, or for a link \"type\": \"json_link\" and next_url_path)",
+            'd.yaml:4:52: error[unknown-key]: a cursor paginator has no key \'cursor_value\' (write cursor_path, or for a link "type": "json_link" and next_url_path)',
             "d.yaml:4:69: error[unknown-key]: a cursor paginator has no key 'stop_condition' (leave it out: the pages end where an answer names no next one)",
         ],
     ),

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 def sniff(document: Document) -> bool:
     """Whether a document is written in this dialect."""
+    from penstock.dialects.dlt.project import sources  # noqa: PLC0415 (start-up stays fast)
+
     root = document.root
-    return document.kind == "python" or root.has("resources") or root.has("client")
+    said = document.kind == "python" or root.has("resources") or root.has("client")
+    return said or bool(sources(root))
 
 
 def compile_document(document: Document, values: Mapping[str, JsonValue] | None = None) -> Compiled:

@@ -25,6 +25,7 @@ _INSTEAD = {
     '{"grant_type": "refresh_token", "refresh_token": dlt.secrets["refresh_token"]}',
 }
 
+
 class Context:
     """The document being compiled, what was said about it, and the inputs it asks for."""
 

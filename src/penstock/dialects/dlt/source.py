@@ -18,6 +18,7 @@ from penstock.dialects.dlt.hints import functions_of_items, hints
 from penstock.dialects.dlt.pagination import pagination
 from penstock.dialects.dlt.parents import Draft, infer, partition
 from penstock.dialects.dlt.policy import limits, retry_policy, with_actions
+from penstock.dialects.dlt.project import TYPES, taken
 from penstock.dialects.dlt.records import (
     carried,
     included,
@@ -58,7 +59,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 def compile_source(document: Document, values: Mapping[str, JsonValue]) -> Compiled:
     """The plan of a dlt document and everything there is to say about it."""
     ctx = Context(document, values)
-    source = _source(ctx, document.root)
+    source = _source(ctx, taken(ctx, document))
     if document.more:
         source = _with_more(ctx, source)
     if source is not None and not ctx.failed:
@@ -104,7 +105,10 @@ def _sorted(document: Document) -> list[Diagnostic]:
 def _source(ctx: Context, root: Node) -> Source | None:
     if not ctx.mapping(root):
         return None
-    ctx.keys(root, _TOP, "the configuration")
+    typed = ctx.document.kind in {"yaml", "json"}  # as in a project; what Python says goes to dlt
+    ctx.keys(root, (*_TOP, "type") if typed else _TOP, "the configuration")
+    if typed:
+        ctx.choice(root.get("type"), TYPES, TYPES[0])
     _declared(ctx, root.get("inputs"))
     client = root.get("client")
     listed = root.get("resources")
