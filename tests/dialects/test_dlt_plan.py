@@ -4,16 +4,19 @@ import pytest
 
 from penstock.dialects import compile_document
 from penstock.dialects.document import Document
+from penstock.errors import ExprError
 from penstock.plan.auth import ApiKey, Basic, NoAuth
 from penstock.plan.expr import (
     Concat,
     Const,
     Formatted,
+    Frame,
     JoinUrl,
     Object,
     Quoted,
     Ref,
     Scope,
+    evaluate,
 )
 from penstock.plan.hints import Column, Contract
 from penstock.plan.pagination import Counter, Detect, NextLink, NextToken, SinglePage, Stop
@@ -521,3 +524,30 @@ def test_pages_that_may_shift_are_said_before_the_run():
     assert said.place is not None
     doc["resources"][0]["endpoint"]["params"] = {"sort": "at"}
     assert not compile_document(Document.from_object(doc, "doc")).diagnostics
+
+
+@pytest.mark.parametrize(
+    ("first", "start", "end"),
+    [
+        ("2024-01-01", "2024-01-03", "2024-01-05"),
+        ("2024-01-01T00:00:00Z", "2024-01-03T00:00:00Z", "2024-01-05T06:30:00Z"),
+        ("2024-01-01 00:00:00", "2024-01-03 00:00:00", "2024-01-05 06:30:00"),
+        ("2024-01-04T00:00:00Z", "2024-01-04T00:00:00Z", "2024-01-05T06:30:00Z"),
+        (1704067200, 1704240000, 1704436200),
+    ],
+)
+def test_a_scheduler_sets_the_range(first, start, end):
+    """Its times are spelled as the first value is, and begin no earlier than that."""
+    said = {"cursor_path": "at", "initial_value": first, "allow_external_schedulers": True}
+    cursor = stream({"incremental": said}).cursor
+    interval = {"dlt_interval_start": "2024-01-03", "dlt_interval_end": "2024-01-05T06:30:00+00:00"}
+    frame = Frame(source=interval)
+    assert (evaluate(cursor.start, frame), evaluate(cursor.end, frame)) == (start, end)
+
+
+def test_a_scheduler_sets_no_range_that_is_no_time():
+    """A name is neither before nor behind a time."""
+    said = {"cursor_path": "at", "initial_value": "a", "allow_external_schedulers": True}
+    cursor = stream({"incremental": said}).cursor
+    with pytest.raises(ExprError, match="cannot be compared with the initial_value 'a'"):
+        evaluate(cursor.start, Frame(source={"dlt_interval_start": "2024-01-03"}))

@@ -17,6 +17,7 @@ from tests.parity.dlt.scripts_chosen import CHOSEN
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_found import FOUND
+from tests.parity.dlt.scripts_interval import SCHEDULED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_more import SCRIPTS
 from tests.parity.dlt.scripts_order import ORDER
@@ -49,6 +50,7 @@ WRITTEN = {
     **RUN,
     **SIGNED,
     **CHOSEN,
+    **SCHEDULED,
     **FOUND,
     **ORDER,
     **PLAYED,

@@ -91,9 +91,6 @@ def _checked(ctx: Context, node: Node, known: tuple[str, ...]) -> Convert | None
         message = f"{key} is a Python function, and values of the cursor are spelled by format"
         hint = 'write "format": "%s", "%ms" or a strftime pattern'
         ctx.error("unsupported", message, child, hint, key=True)
-    scheduler = node.get("allow_external_schedulers")
-    if ctx.flag(scheduler, default=False) and scheduler is not None:
-        ctx.gap(scheduler, "no external scheduler sets the range; give start and end values")
     return convert
 
 
@@ -123,7 +120,17 @@ def cursor(ctx: Context, found: Found, request: Request, hints: Hints) -> tuple[
     cursor = _with_options(ctx, cursor, node)
     if start is not None and end is not None:
         _in_order(ctx, start, end, cursor)
-    return cursor, rest
+    return _scheduled(ctx, cursor, node), rest
+
+
+def _scheduled(ctx: Context, cursor: Cursor, node: Node) -> Cursor:
+    """The cursor, with the range of a scheduler where the document leaves it to one."""
+    scheduler = node.get("allow_external_schedulers")
+    if not ctx.flag(scheduler, default=False) or scheduler is None:
+        return cursor
+    from penstock.dialects.dlt.interval import joined_with  # noqa: PLC0415 (few documents)
+
+    return joined_with(ctx, cursor, node)
 
 
 def _in_order(ctx: Context, start: Node, end: Node, cursor: Cursor) -> None:

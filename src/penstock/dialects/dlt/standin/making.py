@@ -162,6 +162,9 @@ class Following:
         like = like_of(self._kept.cursor) if self._kept is not None else initial
         self.start_value = self.last_value = moment_of(bounds.get("start"), like)
         self.end_value = said.end_value
+        if said.allow_external_schedulers:  # the scheduler sets the range of this run
+            self.initial_value = self.start_value
+            self.end_value = moment_of(bounds.get("end"), like)
         self.row_order = said.row_order
         self.lag = said.lag
         function = said.last_value_func or max
