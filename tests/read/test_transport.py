@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -193,3 +195,19 @@ def test_a_connection_that_lay_idle_is_not_used_again() -> None:
 
     assert asyncio.run(serve([0, 0, 0.4], Bounds(idle=0.1))) == 2
     assert asyncio.run(serve([0, 0, 0.4], Bounds())) == 1
+
+
+CLIENTS = """
+import time
+from penstock.read.transport import Http
+
+for _ in range(20):
+    Http()._built()
+    time.sleep(0.02)  # the thread that made it ends
+"""
+
+
+def test_a_process_makes_one_client_after_the_other() -> None:
+    """Each run has one: the library dies with a thread that has imported it."""
+    done = subprocess.run([sys.executable, "-c", CLIENTS], check=False, timeout=60)
+    assert done.returncode == 0

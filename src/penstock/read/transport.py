@@ -120,15 +120,13 @@ class Http:
         self._deny_private = deny_private
         self._user_agent = user_agent
         self._building: Future[Client] = Future()
+        warm()  # not in the thread: the next client of the process would crash once that has ended
         Thread(target=self._build, daemon=True).start()
         self._pinned: dict[tuple[str, int], Client] = {}
         self._watch = Watch(self._bounds.connect + self._bounds.read + _GRACE)
 
     def _build(self) -> None:
-        """Make the client, in a thread: it reads every certificate that the machine trusts.
-
-        The library is imported there too: a destination is opened meanwhile.
-        """
+        """Make the client, in a thread: it reads every certificate that the machine trusts."""
         try:
             self._building.set_result(self._builder().build())
         except BaseException as error:  # noqa: BLE001 (raised where the client is needed)
