@@ -26,6 +26,7 @@ LOADS: Final = "_dlt_loads"
 VERSION: Final = "_dlt_version"
 STATE: Final = "_dlt_pipeline_state"
 STATE_ENGINE: Final = 4
+_SCHEMAS: Final = "_penstock_schemas"  # a key of the state that dlt leaves alone
 
 _OWN: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
     LOADS: (
@@ -146,30 +147,36 @@ class DltDataset:
         if not there:
             return
         self._create()
+        news = False
         for told in there:
-            name, after = self._bring_up(*told)
+            name, after, changed = self._bring_up(*told)
+            news = news or changed
         for load_id in self._shown(checkpoint):
             self._engine.rows(
                 f"INSERT INTO {self._engine.at(LOADS)} (load_id, schema_name, status, inserted_at, "
                 "schema_version_hash) VALUES (?, ?, 0, now(), ?)",
                 [load_id, name, after["version_hash"]],
             )
+        told_of = [(part, part.dlt) for part in checkpoint.whole if part.dlt is not None]
+        moving = [pair for pair in told_of if _moves(pair[1])]
         # without any state dlt would not know which schema is there, and begin a new one
-        for part in checkpoint.whole:
-            moved = part.dlt
-            moves = moved is not None and (moved.cursor is not None or moved.own or moved.shared)
-            if moved is not None and (moves or self._state(name) is None):
-                self._put_state(part, moved, name)
+        if not moving and (news or self._state(name) is None):
+            moving = told_of[:1]
+        for part, moved in moving:
+            self._put_state(part, moved, after)
 
-    def _bring_up(self, told: DltTable, source: str, schema: Schema) -> tuple[str, Document]:
-        """Describe tables in the document of their schema; gives its name, and what it says now."""
+    def _bring_up(self, told: DltTable, source: str, schema: Schema) -> tuple[str, Document, bool]:
+        """Describe tables in the document of their schema.
+
+        Gives its name, what it says now, and whether that is new.
+        """
         known = self._documents()
         name = _schema_name(known, schema.root.name, source)
         before = known.get(name) or documents.fresh(name)
         after = documents.brought_up(before, schema, told, _described())
         if after is not before:
             self._put_document(name, after)
-        return name, after
+        return name, after, after is not before
 
     def _create(self) -> None:
         actual = self._engine.actual()
@@ -206,12 +213,19 @@ class DltDataset:
             ],
         )
 
-    def _put_state(self, checkpoint: Checkpoint, said: DltLoad, schema_name: str) -> None:
-        """Put the newest state of dlt's pipeline with this stream's cursor in it."""
+    def _put_state(self, checkpoint: Checkpoint, said: DltLoad, document: Document) -> None:
+        """Put the newest state of dlt's pipeline with this stream's cursor in it.
+
+        dlt looks for schemas only where the state says something new, so this has to say that
+        another one is there: else columns would be made for dlt's own that are of another type.
+        """
+        schema_name = document["name"]
         state = self._state(schema_name)
         if state is None:
             state = _fresh_state(said.pipeline or said.source, schema_name, self._engine.db_schema)
-        _move(state, schema_name, checkpoint.stream, said)
+        if _moves(said):
+            _move(state, schema_name, checkpoint.stream, said)
+        state.setdefault(_SCHEMAS, {})[schema_name] = document["version_hash"]
         state["_state_version"] += 1
         state["_version_hash"] = _state_hash(state)
         # dlt takes the state of the greatest load id, and loads may end in another order than they
@@ -306,6 +320,10 @@ def _fresh_state(pipeline: str, schema_name: str, dataset: str) -> Document:
         "destination_name": None,
         "sources": {},
     }
+
+
+def _moves(said: DltLoad) -> bool:
+    return bool(said.cursor is not None or said.own or said.shared)
 
 
 def _move(state: Document, source: str, stream: str, said: DltLoad) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._duckdb_driver import is_first_series, whole
@@ -98,7 +98,10 @@ def fold(name: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in name)
 
 
-SPELLING = Spelling(type=spell, fold=fold)
+LONGEST: Final = 65536
+"""Bytes of a name, as dlt has it: DuckDB itself sets no limit."""
+
+SPELLING = Spelling(type=spell, fold=fold, longest=LONGEST)
 
 
 def explain(error: Exception) -> Error:

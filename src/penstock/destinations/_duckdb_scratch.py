@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.destinations import _sql as sql
 from penstock.destinations._duckdb_driver import whole
-from penstock.destinations._duckdb_engine import Connection, DuckDBEngine, fold, spell
+from penstock.destinations._duckdb_engine import LONGEST, Connection, DuckDBEngine, fold, spell
 from penstock.destinations._evolve import Spelling
 from penstock.destinations._lake_store import unreadable
 from penstock.errors import Error
@@ -41,7 +41,7 @@ def _without_json(column: TableColumn) -> TableColumn:
     return msgspec.structs.replace(column, type=kind, fields=fields)
 
 
-SPELLING = Spelling(type=spell_in_file, fold=fold)
+SPELLING = Spelling(type=spell_in_file, fold=fold, longest=LONGEST)
 
 
 class LateConnection:

@@ -46,10 +46,14 @@ Change = Create | Add | Widen
 
 
 class Spelling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination writes a column's type, and which names it takes for the same."""
+    """How a destination writes a column's type, and which names it takes for the same.
+
+    `longest` is how many bytes dlt lets a name have there.
+    """
 
     type: Callable[[TableColumn], str]
     fold: Callable[[str], str]
+    longest: int
 
 
 def digits(column: TableColumn) -> tuple[int, int]:

@@ -95,6 +95,11 @@ class SqlSession:
                 self._stored.setdefault(stream, []).append((table, column))
         return self._stored
 
+    @property
+    def longest(self) -> int:
+        """Tell the bytes that dlt lets a name have here."""
+        return self._engine.spelling.longest
+
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made for a stream, to be kept with its next checkpoint."""
         stored = self.schema(stream)

@@ -229,7 +229,15 @@ class Session(Protocol):
 
 @runtime_checkable
 class DltSession(Protocol):
-    """A session of a destination that dlt loads into as well."""
+    """A session of a destination that dlt loads into as well.
+
+    `longest` is how many bytes a name may have there.
+    """
+
+    @property
+    def longest(self) -> int:
+        """The bytes that a name may have in dlt's tables."""
+        ...
 
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made for a stream, whose own table is called `root`.

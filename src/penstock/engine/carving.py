@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.plan.hints import Hints
 from penstock.shape import Block, Segment
-from penstock.shape.names import SEPARATOR, identifier
+from penstock.shape.names import MAX_NAME, SEPARATOR, identifier
 from penstock.shape.tree import LIST, VALUE
 
 _Raws = dict[str, msgspec.Raw]
@@ -20,19 +20,19 @@ _SPACE = b" \t\r\n"
 Way = tuple[str, ...]
 
 
-def ways(hints: Hints) -> dict[Way, Hints]:
+def ways(hints: Hints, longest: int = MAX_NAME) -> dict[Way, Hints]:
     """The ways to lists that make tables of their own, and what is said of these."""
     found = {}
     for one in hints.nested if hints.nesting == "tables" else ():
         room = None if hints.max_nesting is None else hints.max_nesting - len(one.path)
         if one.own is not None and (room is None or room >= 0):
-            found[way_to(one.path)] = msgspec.structs.replace(one.own, max_nesting=room)
+            found[way_to(one.path, longest)] = msgspec.structs.replace(one.own, max_nesting=room)
     return found
 
 
-def way_to(path: Way) -> Way:
+def way_to(path: Way, longest: int) -> Way:
     """The names of keys that a child table's name is made of."""
-    return tuple(part for name in path for part in identifier(name).split(SEPARATOR))
+    return tuple(part for name in path for part in identifier(name, longest).split(SEPARATOR))
 
 
 class Carver:
@@ -43,8 +43,14 @@ class Carver:
     """
 
     def __init__(
-        self, targets: Mapping[Way, str], *, rooted: bool = False, versions: bool = False
+        self,
+        targets: Mapping[Way, str],
+        *,
+        rooted: bool = False,
+        versions: bool = False,
+        longest: int = MAX_NAME,
     ) -> None:
+        self._longest = longest
         self._targets = targets
         self._rooted = rooted
         self._versions = versions
@@ -104,7 +110,7 @@ class Carver:
         fields = _FIELDS.decode(raw)
         changed = False
         for key, value in list(fields.items()):
-            here = (*way, *identifier(key).split(SEPARATOR))
+            here = (*way, *identifier(key, self._longest).split(SEPARATOR))
             if here not in self._begun:
                 continue
             changed = True

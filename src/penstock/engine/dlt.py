@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.engine.entries import put_entries
+from penstock.engine.shaping import Stored
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.plan.source import Source, Stream
@@ -18,9 +19,7 @@ from penstock.read.dlt_state import cursor_path, cursors_of
 from penstock.read.memory import ENTRY, told
 from penstock.read.parts import SliceClosed
 from penstock.read.state import Mark, entry, order_key, read_mark, write
-from penstock.shape import Schema
 from penstock.shape.names import identifier
-from penstock.shape.schema import SystemStyle
 
 BEHIND: Final = "behind"
 _MICRO = 1_000_000
@@ -128,12 +127,10 @@ class Dlt:
         return msgspec.structs.replace(known, cursor=path, last=mark.value, hashes=hashes)
 
 
-def tables_of(
-    stream: str, table: str, session: Session, dlt: Dlt | None
-) -> tuple[Schema | None, SystemStyle]:
+def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Stored:
     """The tables that a stream has, or takes over from dlt, and whose columns they have.
 
-    `table` is the name of its own one.
+    `table` is what its own one is called.
 
     Raises:
         DestinationError: dlt's columns are wanted, and the tables have Penstock's, or dlt's cannot
@@ -148,9 +145,10 @@ def tables_of(
             hint="load into another schema with --db-schema, or leave --dlt-columns out",
         )
     if not wanted and (stored is None or stored.root.system != "dlt"):
-        return stored, "penstock"
+        return Stored(schema=stored)
     assert isinstance(session, DltSession), "only such a session has these tables"
-    return session.adopt(stream, table), "dlt"
+    found = session.adopt(stream, identifier(table, session.longest))
+    return Stored(schema=found, system="dlt", longest=session.longest)
 
 
 def taken_over(

@@ -19,15 +19,14 @@ from penstock.engine.loader import ADDED
 from penstock.engine.lot import split
 from penstock.engine.nesting import without_structs
 from penstock.engine.running import new_run_id
-from penstock.engine.shaping import Shaping, Shapings, those_beside
+from penstock.engine.shaping import Shaping, Shapings, Stored, those_beside
 from penstock.errors import Error
 from penstock.events import Committed, Event
 from penstock.plan.check import check_streams
 from penstock.plan.hints import Hints, Nesting
 from penstock.plan.source import Source
 from penstock.plan.together import together
-from penstock.shape import Batch, Block, Schema, Segment
-from penstock.shape.schema import SystemStyle
+from penstock.shape import Batch, Block, Segment
 
 Kept = tuple[Path, Head]
 
@@ -180,8 +179,8 @@ class _Stream:
         rows = sum(done.rows.get(one.root, 0) for _, one in tables)
         on_event(Committed(stream=head.stream, load_id=load_id, rows=rows))
 
-    def _known(self, stream: str, _table: str) -> tuple[Schema | None, SystemStyle]:
-        return self._session.schema(stream), "penstock"
+    def _known(self, stream: str, _table: str) -> Stored:
+        return Stored(schema=self._session.schema(stream))
 
     def _beside(self, stream: str) -> tuple[str, ...]:
         return those_beside(stream, self._session.streams())

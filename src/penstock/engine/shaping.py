@@ -15,7 +15,7 @@ from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
 from penstock.plan.hints import Hints, Validity
 from penstock.shape import Batch, Block, Roles, Schema, Shaper
-from penstock.shape.names import identifier, join
+from penstock.shape.names import MAX_NAME, identifier, join
 from penstock.shape.report import SchemaChange, Statistics
 from penstock.shape.schema import SystemStyle
 
@@ -24,8 +24,17 @@ MAIN = ""
 
 _BETWEEN = " => "
 
-TablesOf = Callable[[str, str], tuple[Schema | None, SystemStyle]]
-"""What there is of a stream, given its name and that of its table, and whose columns it has."""
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of a stream: its tables, whose columns they have, how long a name may be."""
+
+    schema: Schema | None = None
+    system: SystemStyle = "penstock"
+    longest: int = MAX_NAME
+
+
+TablesOf = Callable[[str, str], Stored]
+"""What there is of a stream, given its name and what its table is called."""
 
 
 def beside(stream: str, table: str) -> str:
@@ -58,9 +67,18 @@ class Shaping:
         self.stream = stream
         self.hints = hints
         self.rooted = rooted
-        stored, self.system = tables_of(stream, identifier(hints.table or stream))
-        self.bare = stored is None  # neither a table nor a row for one
-        self.shaper = Shaper(stream, hints, stored, system=self.system, after=after, rooted=rooted)
+        self.stored = tables_of(stream, hints.table or stream)
+        self.system = self.stored.system
+        self.bare = self.stored.schema is None  # neither a table nor a row for one
+        self.shaper = Shaper(
+            stream,
+            hints,
+            self.stored.schema,
+            system=self.system,
+            after=after,
+            rooted=rooted,
+            longest=self.stored.longest,
+        )
 
     @property
     def root(self) -> str:
@@ -132,8 +150,10 @@ class Shapings:
         return [spelled[table] for table in tables]
 
     def _spelled(self, table: str) -> str:
-        name = identifier(table)
-        return MAIN if name == identifier(self.main.hints.table or self._stream) else name
+        longest = self.main.stored.longest
+        main = self.main.hints.table or self._stream
+        name = identifier(table, longest)
+        return MAIN if name == identifier(main, longest) else name
 
     def said(self, hints: Mapping[str, Hints] | None) -> dict[str, Hints]:
         """What is said of tables, by the names that these have here."""
@@ -172,14 +192,17 @@ class Shapings:
     def _divide(self, name: str, one: Shaping) -> None:
         """Make ready the tables that lists in the records of a table go to on their own."""
         targets: dict[Way, str] = {}
-        for way, said in ways(one.hints).items():
-            table = join(one.root, *way)
+        longest = one.stored.longest
+        for way, said in ways(one.hints, longest).items():
+            table = join(one.root, *way, longest=longest)
             targets[way] = table
             if table not in self.others:
                 self._add(table, self._own(table, said), rooted=one.shaper.descends)
         if targets:
             rooted = any(self.others[table].shaper.rooted for table in targets.values())
-            self._carvers[name] = Carver(targets, rooted=rooted, versions=one.hints.versions)
+            self._carvers[name] = Carver(
+                targets, rooted=rooted, versions=one.hints.versions, longest=longest
+            )
 
     def _own(self, name: str, hints: Hints) -> Hints:
         main = self.main.hints
@@ -194,10 +217,11 @@ class Shapings:
         """Go on with other hints, from what the table is by now."""
         before = self.at(name)
         schema = None if before.bare else before.shaper.schema
+        stored = msgspec.structs.replace(before.stored, schema=schema)
         again = Shaping(
             before.stream,
             hints,
-            lambda *_: (schema, before.system),
+            lambda *_: stored,
             before.shaper,
             rooted=before.shaper.rooted or before.rooted,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.engine.lot import Lot
 from penstock.engine.reading import parts
 from penstock.engine.running import Options, selected
-from penstock.engine.shaping import MAIN, Shapings
+from penstock.engine.shaping import MAIN, Shapings, Stored
 from penstock.errors import PlanError
 from penstock.events import Event
 from penstock.plan.expr import JsonValue
@@ -44,7 +44,7 @@ async def read_tables(
     plan = source.stream(stream)
     if plan is None:
         raise PlanError(())
-    shaping = _Shaping(Shapings(stream, plan.hints, lambda *_: (None, "penstock")))
+    shaping = _Shaping(Shapings(stream, plan.hints, lambda *_: Stored()))
     options = Options(base_url=base_url)
     found = parts(source, values, stream, options=options, on_event=on_event)
     async with aclosing(found) as taken:

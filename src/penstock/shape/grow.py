@@ -21,9 +21,10 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
     *,
     system: SystemStyle = "penstock",
     rooted: bool | None = None,
+    longest: int = names.MAX_NAME,
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
-    tree = Tree(stream, hints, tally, system, rooted=rooted)
+    tree = Tree(stream, hints, tally, system, rooted=rooted, longest=longest)
     tree.root.bare = True
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
@@ -40,7 +41,7 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
 def _declare_nested(tree: Tree, hints: Hints) -> None:
     """Declare columns of the child tables that are known, and of others as soon as they are."""
     declared: dict[str, tuple[Column, ...]] = {}
-    for name, nested in named(tree.root.name, hints):
+    for name, nested in named(tree, hints):
         declared[name] = (*declared.get(name, ()), *nested.columns)
 
     def begun(table: TableState) -> None:
@@ -53,12 +54,12 @@ def _declare_nested(tree: Tree, hints: Hints) -> None:
         begun(table)
 
 
-def named(root: str, hints: Hints) -> Iterator[tuple[str, Nested]]:
+def named(tree: Tree, hints: Hints) -> Iterator[tuple[str, Nested]]:
     """What is said of child tables, by their names."""
     for nested in hints.nested:
-        name = root
+        name = tree.root.name
         for part in nested.path:
-            name = names.join(name, names.identifier(part))
+            name = names.join(name, tree.called(part), longest=tree.table_names.longest)
         yield name, nested
 
 
@@ -184,7 +185,7 @@ def _declared_node(tree: Tree, table: TableState, name: str) -> Node:
         return next(held, record)  # items that are objects may have a field of that name
     if record.fields and name in record.fields:
         return record.fields[name]
-    wanted = {name, names.identifier(name)}
+    wanted = {name, names.identifier(name, table.names.longest)}
     for column in table.columns:
         if column.name in wanted and not column.variant:
             return column.node

@@ -118,7 +118,7 @@ class Keys:
         """The columns of the document's key, and where their values stand in a record."""
         found: dict[str, tuple[str, ...]] = {}
         for field in self._hints.primary_key:
-            name = self._column_of(field) or names.identifier(field)
+            name = self._column_of(field) or self._tree.called(field)
             column = next((c for c in self._tree.root.columns if c.name == name), None)
             found[name] = column.node.path if column is not None else (field,)
         return found
@@ -135,7 +135,7 @@ class Keys:
                 self._take_fallback(frame, own, other)
                 return
         self._tree.key = tuple(
-            name if name is not None else names.identifier(field)
+            name if name is not None else self._tree.called(field)
             for name, field in zip(own, self._hints.primary_key, strict=True)
         )
 

@@ -45,7 +45,7 @@ class Lanes:
         self._tree = tree
         self._hints = hints
         self._tally = tally
-        nested = {n: one.contract for n, one in named(tree.root.name, hints) if one.contract}
+        nested = {n: one.contract for n, one in named(tree, hints) if one.contract}
         judge = Judge(hints.contract, known, nested)
         self._exact = ExactLane(tree, judge, tally)
         self._main = MainLane(tree)

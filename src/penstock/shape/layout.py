@@ -33,12 +33,13 @@ class Piece:
         path: tuple[str, ...],
         lists: Sequence[TableState] = (),
         leaf: ColumnState | None = None,
+        longest: int = names.MAX_NAME,
     ) -> None:
         self.name = name
         self.path = path
         self.lists = tuple(lists)
         self.leaf = leaf
-        self.fields = Layout(names.Names()) if leaf is None else None
+        self.fields = Layout(names.Names(longest)) if leaf is None else None
 
     def frozen(self) -> TableColumn:
         """The piece as the schema shows it."""
@@ -70,6 +71,11 @@ class Layout:
         self._structs: dict[tuple[tuple[str, ...], int], Piece] = {}
         self.first: set[tuple[str, ...]] = set()
 
+    @property
+    def longest(self) -> int:
+        """The bytes that a name may have."""
+        return self._names.longest
+
     def add(self, column: ColumnState) -> None:
         """A flat column, under the name that it has in its table."""
         if not column.variant:
@@ -87,7 +93,7 @@ class Layout:
         found = self._structs.get((path, len(lists)))
         if found is None:
             name, _ = self._take(base, path, f"{'list_' * len(lists)}struct")
-            found = self._structs[path, len(lists)] = Piece(name, path, lists)
+            found = self._structs[path, len(lists)] = Piece(name, path, lists, longest=self.longest)
             self.pieces.append(found)
         return found
 
@@ -98,7 +104,7 @@ class Layout:
         kind = f"{'list_' * len(lists)}scalar"
         if column.variant:
             wanted = f"{base}__v_{column.type}"
-            wanted = names.shorten(wanted, wanted)
+            wanted = names.shorten(wanted, wanted, self.longest)
             name = self._names.take(wanted, f"{'.'.join(path)}#{kind}#{column.type}")
         else:
             name, wanted = self._take(base, path, kind)
@@ -108,7 +114,7 @@ class Layout:
     def _take(self, base: str, path: tuple[str, ...], kind: str) -> tuple[str, str]:
         """A name: the plain one for what came first at a path, one with its kind for the rest."""
         wanted = f"{base}__v_{kind}" if path in self.first else base
-        wanted = names.shorten(wanted, wanted)
+        wanted = names.shorten(wanted, wanted, self.longest)
         self.first.add(path)
         return self._names.take(wanted, f"{'.'.join(path)}#{kind}"), wanted
 
@@ -133,7 +139,7 @@ def place(column: ColumnState) -> tuple[str, str]:
         said.append(piece.name)
         key = steps.pop(0)
         assert isinstance(key, str), "what is no list is a key"
-        layout, base = piece.fields, names.identifier(key)
+        layout, base = piece.fields, names.identifier(key, layout.longest)
         path = (key,) if lists else (*path, key)
 
 

@@ -21,34 +21,34 @@ _TAG_BYTES = 4  # as many as dlt takes, so that shortened names agree
 
 
 @lru_cache(maxsize=4096)
-def identifier(key: str) -> str:
+def identifier(key: str, longest: int = MAX_NAME) -> str:
     """The name of one key; parts of it divided by two underscores keep that division."""
-    parts = [_snake(part.strip()) for part in key.split(SEPARATOR) if part.strip()]
-    return shorten(SEPARATOR.join(parts), key) if parts else EMPTY
+    parts = [_snake(part.strip(), longest) for part in key.split(SEPARATOR) if part.strip()]
+    return shorten(SEPARATOR.join(parts), key, longest) if parts else EMPTY
 
 
-def join(*names: str) -> str:
+def join(*names: str, longest: int = MAX_NAME) -> str:
     """The name of a nested column or a child table, made of the names on the way to it."""
     path = SEPARATOR.join(names)
-    return shorten(path, path)
+    return shorten(path, path, longest)
 
 
-def shorten(name: str, original: str) -> str:
+def shorten(name: str, original: str, longest: int = MAX_NAME) -> str:
     """`name`, with a tag made from `original` in its middle if it is longer than names may be."""
     text = name.encode()
-    if len(text) <= MAX_NAME:
+    if len(text) <= longest:
         return name
     tag = _tag(original)
-    left = (MAX_NAME - len(tag) + 1) // 2
-    right = MAX_NAME - len(tag) - left
+    left = (longest - len(tag) + 1) // 2
+    right = longest - len(tag) - left
     # digits of other scripts are more than a byte each: half of one is left out
     return _whole(text[:left]) + tag + _whole(text[-right:])
 
 
-def distinct(name: str, source: str) -> str:
+def distinct(name: str, source: str, longest: int = MAX_NAME) -> str:
     """Another name for `source`, whose own `name` is taken by a different source."""
     tag = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{_whole(name.encode()[: MAX_NAME - len(tag) - 1])}_{tag}"
+    return f"{_whole(name.encode()[: longest - len(tag) - 1])}_{tag}"
 
 
 def _whole(text: bytes) -> str:
@@ -58,7 +58,8 @@ def _whole(text: bytes) -> str:
 class Names:
     """The names taken in one scope: a table's columns, or a stream's tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_NAME) -> None:
+        self.longest = longest
         self._taken: set[str] = set()
 
     def keep(self, name: str) -> None:
@@ -72,19 +73,19 @@ class Names:
     def take(self, name: str, source: str) -> str:
         """Take `name` for `source`, or where it is taken a name of its own for that source."""
         while name in self._taken:
-            name = distinct(name, source)
+            name = distinct(name, source, self.longest)
             source += "'"
         self._taken.add(name)
         return name
 
 
-def _snake(key: str) -> str:
+def _snake(key: str, longest: int) -> str:
     name = _FOREIGN.sub("_", key.translate(_REDUCED))
     name = _HUMP.sub(r"\1_\2", _WORD.sub(r"\1_\2", name)).lower()
     if name[0].isdigit():
         name = "_" + name
     stem = name.rstrip("_")
-    return shorten(_UNDERSCORES.sub("_", stem + "x" * (len(name) - len(stem))), key)
+    return shorten(_UNDERSCORES.sub("_", stem + "x" * (len(name) - len(stem))), key, longest)
 
 
 def _tag(text: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from penstock.errors import ShapeError
 from penstock.plan.hints import Hints
-from penstock.shape import names
 from penstock.shape.exact import excerpt
 from penstock.shape.frame import Frame
 from penstock.shape.roles import column_of
@@ -30,7 +29,7 @@ class Required:
             ShapeError: a row has none; the message shows its record.
         """
         for field in self._fields:
-            name = column_of(self._tree, field) or names.identifier(field)
+            name = column_of(self._tree, field) or self._tree.called(field)
             array = frame.columns.get(name)
             if frame.rows and (array is None or array.null_count):
                 raise self._refused(field, name, segments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from penstock.plan.hints import Hints
-from penstock.shape import names
 from penstock.shape.tree import Tree
 
 
@@ -31,7 +30,7 @@ def column_of(tree: Tree, field: str) -> str | None:
     node = (tree.root.record.fields or {}).get(field)
     if node is not None and node.main is not None:
         return node.main.name
-    wanted = names.identifier(field)
+    wanted = tree.called(field)
     columns = (column for column in tree.root.columns if not column.variant)
     return next((column.name for column in columns if column.name == wanted), None)
 
@@ -45,7 +44,7 @@ def roles(tree: Tree, hints: Hints) -> Roles:
     sort = column_of(tree, deciding.name) if deciding else None
     return Roles(
         key=tree.key,
-        merge_key=tuple(column_of(tree, f) or names.identifier(f) for f in hints.merge_key),
+        merge_key=tuple(column_of(tree, f) or tree.called(f) for f in hints.merge_key),
         sort=Order(column=sort, descending=deciding.dedup_sort == "desc")
         if deciding and sort
         else None,
@@ -57,4 +56,4 @@ def roles(tree: Tree, hints: Hints) -> Roles:
 def _version(tree: Tree, hints: Hints) -> str | None:
     """The column that tells versions of a row apart, where the document names one."""
     named = hints.validity.version if hints.versions else None
-    return named and (column_of(tree, named) or names.identifier(named))
+    return named and (column_of(tree, named) or tree.called(named))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.plan.hints import ColumnType, Hints
 from penstock.shape.grow import plant, settle
+from penstock.shape.names import MAX_NAME
 from penstock.shape.report import Statistics, Tally
 from penstock.shape.roles import Roles, roles
 from penstock.shape.schema import Batch, Block, Schema, SystemStyle
@@ -27,7 +28,8 @@ class Shaper:
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
     shaper that this one takes the place of: rows are numbered on. `rooted` is there where rows
-    are from lists in rows of another table, and says whether they name these. One call at a time.
+    are from lists in rows of another table, and says whether they name these. `longest` is how many
+    bytes a name may have. One call at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -41,13 +43,21 @@ class Shaper:
         lane: Lane = "auto",
         after: Shaper | None = None,
         rooted: bool | None = None,
+        longest: int = MAX_NAME,
     ) -> None:
         self._hints = hints
         self._known = known
         self._lane: Lane = lane
         self._tally = Tally()
         self._tree = plant(
-            stream, hints, known, extras or {}, self._tally, system=system, rooted=rooted
+            stream,
+            hints,
+            known,
+            extras or {},
+            self._tally,
+            system=system,
+            rooted=rooted,
+            longest=longest,
         )
         self._lanes: Lanes | None = None
         self.numbered: dict[str, int] = {} if after is None else after.numbered

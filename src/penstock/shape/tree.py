@@ -138,8 +138,9 @@ class Node:
             self.fields = {}
         node = self.fields.get(key)
         if node is None:
-            name = names.identifier(key)
-            name = names.join(self.name, name) if self.path else name
+            longest = self.table.names.longest
+            name = names.identifier(key, longest)
+            name = names.join(self.name, name, longest=longest) if self.path else name
             # the fields of a table's own records stand on the level of the table
             room = self.room - 1 if self.path else self.room
             node = Node(self.table, (*self.path, key), name, room, self.mode)
@@ -170,13 +171,14 @@ class TableState:
         "parents", "path", "placed", "record", "record_at", "room", "rooted", "rows", "unseen",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (all that a table grows from)
         self,
         name: str,
         parent: TableState | None,
         path: tuple[str, ...],
         room: int,
         mode: Nesting,
+        longest: int = names.MAX_NAME,
     ) -> None:
         self.name = name
         self.folded = False
@@ -185,7 +187,7 @@ class TableState:
         self.path = path
         self.room = room
         self.columns: list[ColumnState] = []
-        self.names = names.Names()
+        self.names = names.Names(longest)
         self.layout = Layout(self.names)
         self.record_at = ""
         self.record = Node(self, (), VALUE, room, mode)
@@ -210,7 +212,7 @@ class TableState:
 class Tree:
     """All tables of a stream, the root first, parents before children."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all that a tree grows from)
         self,
         stream: str,
         hints: Hints,
@@ -218,6 +220,7 @@ class Tree:
         system: SystemStyle = "penstock",
         *,
         rooted: bool | None = None,
+        longest: int = names.MAX_NAME,
     ) -> None:
         self.stream = stream
         self._rooted = rooted
@@ -237,10 +240,10 @@ class Tree:
             *(*hints.primary_key, *hints.merge_key, *((version,) if version else ())),
             *(c.name for c in hints.columns),
         )
-        self._deciding = frozenset(names.identifier(field) for field in deciding)
+        self._deciding = frozenset(names.identifier(field, longest) for field in deciding)
         self.with_ids = self._room() > 0 and "tables" in {hints.nesting, *self.modes.values()}
         """Whether rows carry an id: always where child tables are possible."""
-        self.table_names = names.Names()
+        self.table_names = names.Names(longest)
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
         self._grown: list[ColumnState | TableState] = []
@@ -248,12 +251,16 @@ class Tree:
         self.begun: Callable[[TableState], None] = lambda _table: None
         """Called with each child table that records show for the first time."""
         self.root = self._new_table(
-            self.table_names.take(names.identifier(hints.table or stream), ""),
+            self.table_names.take(self.called(hints.table or stream), ""),
             None,
             (),
             self._room(),
             hints.nesting,
         )
+
+    def called(self, field: str) -> str:
+        """The name that a field of the root's records, or a table, would get."""
+        return names.identifier(field, self.table_names.longest)
 
     def _room(self) -> int:
         if self.hints.nesting == "json":
@@ -294,7 +301,7 @@ class Tree:
         room: int,
         mode: Nesting,
     ) -> TableState:
-        table = TableState(name, parent, path, room, mode)
+        table = TableState(name, parent, path, room, mode, self.table_names.longest)
         for own in self.own.all:
             table.names.keep(own)
         # dlt gives the rows below merged ones the id of their root, also where these stand for
@@ -399,7 +406,7 @@ class Tree:
         else:
             if name is None and not variant and node.path in table.layout.first:
                 wanted = f"{wanted}__v_scalar"  # a nested value came first
-            wanted = names.shorten(wanted, wanted)
+            wanted = names.shorten(wanted, wanted, table.names.longest)
             taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
             column = ColumnState(node, taken, kind, variant=variant)
             table.layout.add(column)
@@ -483,7 +490,8 @@ class Tree:
         return taken
 
     def _wanted_name(self, node: Node) -> str:
-        return names.join(node.table.name, node.name if node.path else LIST)
+        own = node.name if node.path else LIST
+        return names.join(node.table.name, own, longest=self.table_names.longest)
 
     def schema(self) -> Schema:
         """The tables as they are now."""
