@@ -80,6 +80,33 @@ def source():
     return [made(name) for name in ("users", "teams", "roles", "orders")]
 """
 
+COLUMNS = """
+@dlt.resource(columns={"n": {"data_type": "text"}, "m": {"data_type": "double"}})
+def made():
+    yield {"id": 1, "n": "x"}
+
+@dlt.resource(columns=[{"name": "n", "data_type": "text"}])
+def bare():
+    yield {"id": 1}
+
+@dlt.source(name="shop")
+def source():
+    users, teams = rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resource_defaults": {"columns": {"size": {"data_type": "bigint"}}},
+        "resources": [
+            {"name": "users", "columns": {"height": {"data_type": "double"},
+                                          "at": {"data_type": "text"}}},
+            {"name": "teams", "columns": [{"name": "height", "data_type": "double"}]},
+        ]})
+    users.apply_hints(columns={"at": {"data_type": "timestamp"}, "weight": {"data_type": "double"}})
+    users.apply_hints(columns=[{"name": "late", "data_type": "date"}])
+    teams.apply_hints(columns={})
+    made.apply_hints(columns={"m": {"data_type": "bigint"}, "k": {"data_type": "bool"}})
+    bare.apply_hints(columns=[])
+    return users, teams, made, bare
+"""
+
 
 def tokens(ask: Ask) -> Any:
     """A token, which takes a moment to be had, and what it is asked with."""
@@ -91,6 +118,7 @@ def tokens(ask: Ask) -> Any:
 
 PLAYED: dict[str, Written] = {
     "moments without a first value": Written(text=MOMENTS, api=days, source="source()", runs=3),
+    "columns over others": Written(text=COLUMNS, api=tokens, source="source()"),
     "an auth that functions share": Written(text=TOKENS, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }

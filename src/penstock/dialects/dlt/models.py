@@ -46,7 +46,8 @@ def expand(resource: Node) -> None:
 
 def is_model(value: object) -> bool:
     """Whether it is a pydantic model: its class, or an instance of one."""
-    return isinstance(getattr(value, "model_fields", None), Mapping)
+    kind = value if isinstance(value, type) else type(value)
+    return isinstance(getattr(kind, "model_fields", None), Mapping)
 
 
 def columns_of(model: Any) -> dict[str, dict[str, Any]]:

@@ -209,6 +209,9 @@ class DltResource:
                 continue
             if name == "incremental":
                 self.incremental = value
+            elif name == "columns":
+                item = self.item if isinstance(self.item, Mapping) else {}
+                self.hints[name] = _over(self.hints.get(name, item.get(name)), value)
             elif name in HINTS:
                 self.hints[name] = value
             else:
@@ -346,6 +349,18 @@ class Resources(dict[str, DltResource]):
             if name not in names:
                 resource.selected = False
         return self.selected
+
+
+def _over(held: Any, given: Any) -> Any:
+    """Columns with others over them, hint by hint; a class takes their place, and so do none."""
+    if not (given and isinstance(held, (Mapping, list)) and isinstance(given, (Mapping, list))):
+        return given
+    found: dict[str, Any] = {}
+    for columns in (held, given):
+        named = columns if isinstance(columns, Mapping) else {one["name"]: one for one in columns}
+        for name, hints in named.items():
+            found[name] = {**found.get(name, {}), **hints}
+    return found
 
 
 @lacking("from_data")
