@@ -51,8 +51,8 @@ SAID = {
         ["error[unsupported] 1: Penstock has no dlt.sources.rest_api.register_auth"],
     ),
     "a refusal that the script catches": (
-        "try:\n    dlt.hub()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
-        ["error[unsupported] 2: Penstock has no dlt.hub"],
+        "try:\n    dlt.mcp()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
+        ["error[unsupported] 2: Penstock has no dlt.mcp"],
     ),
     "a transformer": (
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",

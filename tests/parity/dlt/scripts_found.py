@@ -144,7 +144,55 @@ def shop(kinds: list = field(default_factory=list), least: int = field(default=2
 assert json.dumps({"at": Link("z")}) == '{"at":"z"}'
 """
 
+JOBS = """
+from dlt.hub.run import TJobRunContext, trigger
+from dlt.hub import run
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+
+def places(name, least, path="places"):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": name, "write_disposition": "replace",
+                       "endpoint": {"path": path, "data_selector": "data"},
+                       "processing_steps": [{"filter": lambda row: row["id"] >= least}]}],
+    })
+
+@run.pipeline(pipeline, section="plain", trigger=[trigger.schedule("0 * * * *"), "every:5m"],
+              expose={"tags": ["ingest"]}, execute={"timeout": "6h"})
+def load(name: str, least: int = 0, run_context: TJobRunContext = None) -> str:
+    assert run_context is None
+    pipeline.run(places(name, least))
+    return name
+
+@run.job
+def more(word: str = dlt.config.value, *, least: int = 1):
+    pipeline.run(places("second", least, word))
+    assert load("third", least) == "third"
+
+@run.pipeline("shop", name="rest", trigger=[load.success, more.fail, *more.completed])
+async def others(path: str = "more"):
+    pipeline.run(places("fourth", 1, path))
+
+if __name__ == "__main__":
+    import asyncio
+
+    load(name="first")
+    more()
+    asyncio.run(others())
+    run.interactive(load)(name="fifth")
+"""
+
 FOUND: dict[str, Written] = {
+    "jobs of dltHub": Written(
+        text=JOBS,
+        api=places,
+        secrets=(
+            '[jobs]\nword = "words"\n[jobs.pipeline]\npath = "rest"\n'
+            "[jobs.plain.load]\nleast = 2\n"
+            "[sources.plain.load]\nleast = 4\n"
+        ),
+    ),
     "filters that change records": Written(text=CHANGED, api=places, source="source"),
     "records one by one behind a yield_map": Written(text=ONE_BY_ONE, api=places, source="shop()"),
     "values that a library reads": Written(

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import answers, times, wrappers
+from penstock.dialects.dlt.standin import answers, jobs, times, wrappers
 from penstock.dialects.dlt.standin.errors import UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
-from penstock.dialects.dlt.standin.package import StandinModule, package
+from penstock.dialects.dlt.standin.package import StandinModule, package, typed
 from penstock.dialects.dlt.standin.record import refuse
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
@@ -124,7 +124,10 @@ def importing(made: Mapping[str, ModuleType]) -> dict[str, Any]:
 def _helpers() -> dict[str, ModuleType]:
     """The modules of dlt for schedulers."""
     helper = StandinModule("dlt.helpers.airflow_helper", wrappers.airflow_helper())
+    run = StandinModule("dlt.hub.run", jobs.public(), typed)
     return {
+        "dlt.hub": StandinModule("dlt.hub", {"run": run}),
+        "dlt.hub.run": run,
         "dlt.helpers": StandinModule("dlt.helpers", {"airflow_helper": helper}),
         "dlt.helpers.airflow_helper": helper,
     }
@@ -138,7 +141,7 @@ def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, Mo
     the stand-in are forgotten too.
     """
     made = {**package(), **_helpers()}
-    vars(made["dlt"])["helpers"] = made["dlt.helpers"]
+    vars(made["dlt"]).update(helpers=made["dlt.helpers"], hub=made["dlt.hub"])
     before = dict(sys.modules)
     path, finder = list(sys.path), _Finder(folder, made)
     for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:

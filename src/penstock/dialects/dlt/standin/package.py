@@ -71,7 +71,7 @@ class AnyType:
         return cls
 
 
-def _typed(name: str) -> Any:
+def typed(name: str) -> Any:
     """What a name of a type stands for; other names stand for nothing."""
     return AnyType if name[:1].isupper() else None
 
@@ -180,19 +180,19 @@ def _sources() -> _Table:
         "dlt.sources.credentials": (specs.public(), None),
         "dlt.sources.config": (specs.public(), None),
         "dlt.sources.rest_api": (rest_names, None),
-        "dlt.sources.rest_api.typing": (rest_names, _typed),
+        "dlt.sources.rest_api.typing": (rest_names, typed),
         "dlt.sources.rest_api.config_setup": (setup, None),
         "dlt.sources.helpers": ({}, None),
         "dlt.sources.helpers.requests": (asking, None),
         "dlt.sources.helpers.requests.retry": (asking, None),
         "dlt.sources.helpers.requests.session": (asking, None),
-        "dlt.sources.helpers.requests.typing": ({}, _typed),
+        "dlt.sources.helpers.requests.typing": ({}, typed),
         "dlt.sources.helpers.transform": (tools.transform(), None),
         "dlt.sources.helpers.rest_client": (rest_client, None),
-        "dlt.sources.helpers.rest_client.client": (rest_client, _typed),
+        "dlt.sources.helpers.rest_client.client": (rest_client, typed),
         "dlt.sources.helpers.rest_client.paginators": (_PAGINATORS, None),
-        "dlt.sources.helpers.rest_client.auth": (_AUTH, _typed),
-        "dlt.sources.helpers.rest_client.typing": ({}, _typed),
+        "dlt.sources.helpers.rest_client.auth": (_AUTH, typed),
+        "dlt.sources.helpers.rest_client.typing": ({}, typed),
         "dlt.sources.helpers.rest_client.utils": ({"join_url": client.joined}, None),
     }
 
@@ -202,27 +202,27 @@ def _common() -> _Table:
     return {
         "dlt.common": ({"Decimal": Decimal, "sleep": time.sleep}, None),
         "dlt.common.logger": (common.logger(), None),
-        "dlt.common.json": (common.JSON, _typed),
-        "dlt.common.time": (times.public(), _typed),
-        "dlt.common.utils": (tools.utils(), _typed),
-        "dlt.common.jsonpath": (tools.jsonpath(), _typed),
-        "dlt.common.typing": ({}, _typed),
-        "dlt.common.data_types": ({}, _typed),
-        "dlt.common.data_writers": ({}, _typed),
-        "dlt.common.incremental": ({}, _typed),
-        "dlt.common.incremental.typing": ({}, _typed),
-        "dlt.common.destination": ({}, _typed),
-        "dlt.common.destination.typing": ({}, _typed),
-        "dlt.common.schema": ({}, _typed),
-        "dlt.common.schema.typing": ({}, _typed),
+        "dlt.common.json": (common.JSON, typed),
+        "dlt.common.time": (times.public(), typed),
+        "dlt.common.utils": (tools.utils(), typed),
+        "dlt.common.jsonpath": (tools.jsonpath(), typed),
+        "dlt.common.typing": ({}, typed),
+        "dlt.common.data_types": ({}, typed),
+        "dlt.common.data_writers": ({}, typed),
+        "dlt.common.incremental": ({}, typed),
+        "dlt.common.incremental.typing": ({}, typed),
+        "dlt.common.destination": ({}, typed),
+        "dlt.common.destination.typing": ({}, typed),
+        "dlt.common.schema": ({}, typed),
+        "dlt.common.schema.typing": ({}, typed),
         "dlt.common.normalizers": ({}, None),
         "dlt.common.normalizers.naming": (convention, None),
         "dlt.common.normalizers.naming.snake_case": (convention, None),
-        "dlt.common.pipeline": ({"LoadInfo": answers.LoadInfo}, _typed),
+        "dlt.common.pipeline": ({"LoadInfo": answers.LoadInfo}, typed),
         "dlt.common.libs": ({}, None),
         "dlt.common.libs.pydantic": ({"DltConfig": dict}, None),
-        "dlt.pipeline": ({}, _typed),
-        "dlt.pipeline.pipeline": ({"Pipeline": pipeline.Pipeline}, _typed),
+        "dlt.pipeline": ({}, typed),
+        "dlt.pipeline.pipeline": ({"Pipeline": pipeline.Pipeline}, typed),
         "dlt.pipeline.helpers": ({"retry_load": common.retry_load}, None),
         "dlt.version": ({"__version__": _VERSION, "DLT_PKG_NAME": "dlt"}, None),
         **_configuration(),
@@ -235,8 +235,8 @@ def _configuration() -> _Table:
     return {
         "dlt.common.configuration": (spec, exceptions.named),
         "dlt.common.configuration.inject": ({"with_config": specs.with_config}, None),
-        "dlt.common.configuration.specs": (spec, _typed),
-        "dlt.common.configuration.specs.base_configuration": (spec, _typed),
+        "dlt.common.configuration.specs": (spec, typed),
+        "dlt.common.configuration.specs.base_configuration": (spec, typed),
     }
 
 
@@ -272,15 +272,15 @@ def _extract() -> _Table:
     places: dict[str, Any] = {kind: pipeline.maker(kind) for kind in _DESTINATIONS}
     places["destination"] = pipeline.destination
     return {
-        "dlt.extract": ({**_TYPES, **_INCREMENTAL, **_MARK, **_MAKERS}, _typed),
-        "dlt.extract.decorators": (_MAKERS, _typed),
-        "dlt.extract.source": (_TYPES, _typed),
-        "dlt.extract.resource": (_TYPES, _typed),
-        "dlt.extract.incremental": (_INCREMENTAL, _typed),
-        "dlt.extract.items": ({}, _typed),
-        "dlt.extract.items_transform": ({}, _typed),
-        "dlt.extract.hints": (_MARK, _typed),
-        "dlt.extract.typing": ({}, _typed),
+        "dlt.extract": ({**_TYPES, **_INCREMENTAL, **_MARK, **_MAKERS}, typed),
+        "dlt.extract.decorators": (_MAKERS, typed),
+        "dlt.extract.source": (_TYPES, typed),
+        "dlt.extract.resource": (_TYPES, typed),
+        "dlt.extract.incremental": (_INCREMENTAL, typed),
+        "dlt.extract.items": ({}, typed),
+        "dlt.extract.items_transform": ({}, typed),
+        "dlt.extract.hints": (_MARK, typed),
+        "dlt.extract.typing": ({}, typed),
         "dlt.destinations": (places, None),
         "dlt.destinations.adapters": (adapters.public(), None),
     }

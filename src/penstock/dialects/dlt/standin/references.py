@@ -325,17 +325,20 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
     """Where the values of a function's parameters may stand: below its module, and its name.
 
-    `pipeline` is the pipeline that the script had made by then, if any.
+    `pipeline` is the pipeline that the script had made by then, if any; `kind` is what holds all of
+    a kind: sources may stand there by their names alone.
     """
 
     module: str
     name: str
     pipeline: str | None = None
+    kind: str = "sources"
 
     def of(self, name: str) -> str | None:
         """The name under which a value stands in one of these, or plainly; None if nowhere."""
-        module, own = self.module, self.name
-        above = (f"sources.{module}.{own}.", f"sources.{module}.", f"sources.{own}.", "sources.")
+        kind, module, own = self.kind, self.module, self.name
+        alone = (f"sources.{own}.",) if kind == "sources" else ()
+        above = (f"{kind}.{module}.{own}.", f"{kind}.{module}.", *alone, f"{kind}.")
         found = None
         if self.pipeline:
             inside = (*above, "")

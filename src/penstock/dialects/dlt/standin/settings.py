@@ -75,9 +75,14 @@ def filled(
     return function(*bound.args, **bound.kwargs)
 
 
-def called(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def called(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    sections: Sections | None = None,
+) -> Any:
     """The same, also where a run calls it: then with the values themselves."""
-    bound = _bound(function, args, named, sections_of(function, function.__name__))
+    bound = _bound(function, args, named, sections or sections_of(function, function.__name__))
     run = None if executing() else running()
     if run is not None:
         for name, value in bound.arguments.items():
