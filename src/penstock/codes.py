@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     # What was read as it is meant, or changes nothing.
     "gap": "The document says something that is not honoured; no rows are lost by it.",
     "merge-without-key": "A merge has no key to merge by.",
+    "left-between": "A stream is not loaded, but those above it and below it are.",
     "pages-may-shift": "Counted pages without an order may miss rows, or give them twice.",
     "renamed-key": "A key of another name was taken for the one that is meant.",
     "renamed-value": "A word was taken for the one that is meant.",

@@ -147,8 +147,9 @@ class History:
         trouble = self.rng.choice(["none", "kill", "kill", "stop", "rival", "full", "request"])
         number = self.rng.randint(1, self.rng.choice([3, 12]))
         self.fresh = self.rng.random() < OFTEN
-        alone = [(self.rng.choice(self.kind.members),)] if self._can_be_alone else [()]
-        self.select = self.rng.choice([(), (), *alone])
+        alone = [(self.rng.choice(self.kind.members),)] if self._can_be_alone else []
+        above = [self.kind.above, self.kind.above[:1]] if self.kind.above else []
+        self.select = self.rng.choice([(), (), (), *alone, *above])
         self._go(trouble, number)
         self.fresh, self.select = self.rng.random() < OFTEN, ()
 
@@ -304,8 +305,9 @@ class History:
 
     def _members(self) -> tuple[str, ...]:
         """The streams that a run loads into the table."""
+        chosen = tuple(n for n in self.kind.members if not self.select or n in self.select)
         anew = self.fresh or self.write == "replace"  # which is done of a whole table
-        return self.kind.members if anew else self.select or self.kind.members
+        return self.kind.members if anew and chosen else chosen
 
     def _loaded(self, rows: dict[int, Row]) -> dict[int, Row]:
         """Those of the API's rows that a run loads."""
@@ -314,8 +316,8 @@ class History:
         return rows if whole else {n: row for n, row in rows.items() if n % 2 in parities}
 
     def _state(self) -> dict[str, str]:
-        """The state of the streams that a run loads, as of one."""
-        found = [self.store.state(name) for name in self._members()]
+        """The state of the streams that load the table, as of one."""
+        found = [self.store.state(name) for name in self.kind.members]
         return {name: text for state in found for name, text in state.items()}
 
     def _swaps(self) -> int:

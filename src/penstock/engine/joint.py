@@ -20,6 +20,7 @@ from penstock.errors import DestinationError
 from penstock.plan import together
 from penstock.plan.hints import Hints
 from penstock.plan.source import Source, Stream
+from penstock.read.behind import moves, nothing
 from penstock.read.context import StreamContext
 from penstock.shape.names import identifier
 
@@ -76,8 +77,11 @@ class Joint:
         return {name: text for one in self.loaders for name, text in one.known.items()}
 
     def waiting(self, last: StreamLoader) -> dict[str, dict[str, str | None]]:
-        """What of the state of the others waited for the last one."""
-        return {one.name: one.waits for one in self.loaders if one is not last and one.waits}
+        """What of the state of the others waited for the last one, and what is outdated then."""
+        found = {one.name: one.waits for one in self.loaders if one is not last and one.waits}
+        for one in self.loaders:
+            found |= {name: dict.fromkeys(held) for name, held in one.outside.outdated.items()}
+        return found
 
     def remember(self, loader: StreamLoader, lot: Lot) -> None:
         """Follow what a lot of one of them changes of the state."""
@@ -92,18 +96,19 @@ class Joint:
         self, main: Checkpoint, states: Mapping[str, Mapping[str, str | None]], dlt: Dlt | None
     ) -> Checkpoint:
         """What is kept of the table with the state of streams: its owner's, others' beside it."""
-        own, *others = (
-            self._with_state(main, name, states.get(name, {}), dlt)
-            for name in (main.stream, *(n for n in states if n != main.stream))
-        )
-        more = (one for one in others if one.state)
+        held = dict(states)
+        for one in self.loaders:
+            held |= one.outside.kept(states.get(one.name, {}))
+        own = self._with_state(main, main.stream, held.pop(main.stream, {}), dlt)
+        more = [self._with_state(main, name, state, dlt) for name, state in held.items() if state]
         return msgspec.structs.replace(own, beside=(*main.beside, *more))
 
     def _with_state(
         self, main: Checkpoint, name: str, state: Mapping[str, str | None], dlt: Dlt | None
     ) -> Checkpoint:
         said = main.dlt
-        if dlt is not None and said is not None and state:
+        known = any(one.name == name for one in self.loaders)
+        if dlt is not None and said is not None and state and known:
             said = msgspec.structs.replace(said, resource=name)
             said = dlt.moved(self.stream(name), said, state)
         kept = tuple(state.items())
@@ -127,6 +132,30 @@ class Joint:
                 text = f"not all that {table!r} is made of could be read, so it stays as it was"
                 hint = "run the same command again"
                 one.give_up(DestinationError(text, code="table-lost", hint=hint))
+
+
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """What is below a stream and not in the run: how far it had been given what the stream lists.
+
+    `before` are the entries that the run began with; `there` is what is kept by stand-in already.
+    `outdated` is what was kept for the stream itself, if that is built anew.
+    """
+
+    before: Mapping[str, str] = {}
+    there: Mapping[str, Mapping[str, str]] = {}
+    outdated: Mapping[str, Mapping[str, str]] = {}
+
+    def kept(self, state: Mapping[str, str | None]) -> dict[str, dict[str, str | None]]:
+        """The entries to keep where these change the state."""
+        found: dict[str, dict[str, str | None]] = {}
+        for name in filter(moves, state if self.there else ()):
+            old = self.before.get(name)
+            if old is None and name.startswith("cursor"):
+                old = self.before.get("imported")
+            for stand_in, entries in self.there.items():
+                if name not in entries and state[name] != old:
+                    found.setdefault(stand_in, {})[name] = old or nothing(name)
+        return found
 
 
 def joints(source: Source, loaded: frozenset[str], session: Session) -> dict[str, Joint]:

@@ -19,16 +19,11 @@ from functools import partial
 
 import msgspec
 
-from penstock.destinations.base import (
-    Append,
-    Checkpoint,
-    Replace,
-    Write,
-)
+from penstock.destinations.base import Append, Checkpoint, Replace, Write
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Behind, tables_of
 from penstock.engine.edges import Edges
-from penstock.engine.joint import Joint
+from penstock.engine.joint import Joint, Outside
 from penstock.engine.lot import Lot, Open
 from penstock.engine.shaping import MAIN, Shaping
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
@@ -97,6 +92,7 @@ class StreamLoader:
         self._since = edges.monotonic()
         self._keeping: tuple[str, asyncio.Future[Kept]] | None = None
         self.rows: dict[str, int] = {}
+        self.outside = Outside()
         self._lot.state.update(dict.fromkeys(forgotten))
         self._take_back()
 

@@ -28,6 +28,7 @@ from penstock.engine.publishing import Publishing
 from penstock.engine.receipts import decode_receipt, make_receipt
 from penstock.engine.renewing import InState, Renewing, Store, Values, renew
 from penstock.engine.shaping import those_beside
+from penstock.engine.standing import current, keep_for_others, tell_of_gaps, with_stand_ins
 from penstock.engine.stopping import Stopper
 from penstock.errors import DestinationError, ExprError, FencedError, Interrupted
 from penstock.events import (
@@ -49,13 +50,13 @@ from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
 from penstock.plan.together import completed, together
 from penstock.read.ask import Asker, Keep, PutBy
+from penstock.read.behind import stand_ins
 from penstock.read.clock import Clock, SystemClock
 from penstock.read.context import Settings, StreamContext
 from penstock.read.origins import Origins
 from penstock.read.parts import StreamClosed
 from penstock.read.reader import Reader
 from penstock.read.schemas import incomplete
-from penstock.read.state import without_old_pass
 from penstock.read.transport import MAX_BODY, Bounds, Http, Transport
 from penstock.redact import Redactor
 from penstock.shape import warm_up
@@ -254,6 +255,7 @@ class Run:
         names = [s.name for s in self._source.streams]
         dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
         stored = taken_over(self._source, self._session, dlt, self._run_id)
+        stored |= with_stand_ins(self._source, self._session, self._run_id, stored)
         self._told = told_of(self._source, self._session, dlt)
         transport = self._transport or make_transport(self._options)
         with (
@@ -310,7 +312,7 @@ class Run:
     def _reader(
         self,
         loaded: frozenset[str],
-        stored: dict[str, dict[str, str]],
+        stored: Mapping[str, dict[str, str]],
         edges: Edges,
         transport: Transport,
     ) -> Reader:
@@ -336,10 +338,7 @@ class Run:
             put_by=self._bad_pages(),
         )
         now = edges.now()
-        states = {
-            s.name: without_old_pass(stored[s.name], s.hints.write, now)
-            for s in self._source.streams
-        }
+        states = current(self._source, stored, now)
         reader = Reader(self._source, settings, asker, state=states, emit=self._emit)
         joint = joints(self._source, loaded, self._session)
         for context in reader.contexts:
@@ -353,6 +352,9 @@ class Run:
         for context in reader.contexts:
             if context.name in self._loaders:
                 self._loaders[context.name].children = self._below(context)
+        fresh = self._options.full_refresh
+        keep_for_others(self._source, reader.contexts, self._loaders, stored, fresh=fresh)
+        tell_of_gaps(reader.contexts, self._emit)
         return reader
 
     def _bad_pages(self) -> PutBy | None:
@@ -583,7 +585,10 @@ def reset_state(
     )
     try:
         there = session.streams()
-        session.reset((*names, *(one for name in names for one in those_beside(name, there))))
+        beside = [one for name in names for one in those_beside(name, there)]
+        # all of such a parent is listed again, to whatever was left out below it too
+        stood = [one for one, (of, _) in stand_ins(source).items() if of.name in names]
+        session.reset((*names, *beside, *stood))
     finally:
         session.close()
     return names

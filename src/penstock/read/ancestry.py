@@ -38,6 +38,10 @@ def settled(
     streams = [_standing(s, held, now) for s in source.streams]
     if any(s.later or (s.cursor is not None and s.cursor.contiguous) for s in source.streams):
         streams = _Apart(source.streams, streams, held, loaded).all()
+    elif any(" for " in name and entries for name, entries in held.items()):
+        from penstock.read.behind import apart  # noqa: PLC0415 (it needs this module)
+
+        streams = apart(streams, held, loaded)
     return msgspec.structs.replace(source, streams=tuple(streams)), held
 
 
@@ -98,7 +102,7 @@ class _Apart:
             self._told.add(name)
             stream = self._streams[name]
             self._streams[name] = msgspec.structs.replace(
-                stream, partition=_with_parents(stream.partition, self._named(stream))
+                stream, partition=with_parents(stream.partition, self._named(stream))
             )
             waiting += [p.stream for p in parents_of(self._streams[name].partition)]
         return _ordered(self._streams)
@@ -146,17 +150,18 @@ class _Apart:
         return airbyte_state.entries(stream, blob) if isinstance(blob, dict) else {}
 
 
-def _with_parents(
+def with_parents(
     partition: Partition | None, named: Callable[[Parent], Parent]
 ) -> Partition | None:
+    """The partition with other parents in it."""
     match partition:
         case Parent():
             return named(partition)
         case Product() | Chain() | Merged():
-            members = tuple(_with_parents(member, named) for member in partition.members)
+            members = tuple(with_parents(member, named) for member in partition.members)
             return msgspec.structs.replace(partition, members=members)
         case Grouped():
-            return msgspec.structs.replace(partition, of=_with_parents(partition.of, named))
+            return msgspec.structs.replace(partition, of=with_parents(partition.of, named))
         case _:
             return partition
 
