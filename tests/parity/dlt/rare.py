@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.parity.dlt.better import LIST
+from tests.parity.dlt.better import LIST, NULL_PARENT
 from tests.parity.dlt.data import Parts, answer, config, resource
 from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.server import Ask
@@ -107,4 +107,38 @@ def _single() -> Iterator[Case]:
         )  # fmt: skip
 
 
-CASES = [*_headers(), *_cursors(), *_single()]
+def _teams(ask: Ask) -> Any:
+    """Parents with a null in one field or the other."""
+    if ask.path == "/teams":
+        return answer([{"id": 1, "lead": "x"}, {"id": 2, "lead": None}, {"id": None, "lead": "y"}])
+    return answer([{"asked": ask.target, "with": ask.json}])
+
+
+def _whole_teams(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """The second field of a path, or one in the query, counts as the first does."""
+    asked = [t for t in theirs[0].targets() if t != "/teams"]
+    assert len(asked) == 3
+    assert all("None" in t for t in asked if "x" not in t)
+    assert [t for t in ours[0].targets() if t != "/teams"] == [t for t in asked if "x" in t]
+    assert ours[0].warnings() == {"parent-null"}
+
+
+def _nulls() -> Iterator[Case]:
+    lead, team = "{resources.teams.lead}", "{resources.teams.id}"
+    told: Parts = {"differs": (NULL_PARENT,), "check": _whole_teams}
+    ways: dict[str, tuple[Parts, Parts]] = {
+        "in a path": ({"path": f"of/{team}/{lead}/tasks"}, told),
+        "in a path and the query": ({"path": f"of/{team}/tasks", "params": {"by": lead}}, told),
+        "in a JSON body": (
+            {"path": "tasks", "method": "POST", "json": {"of": {"by": lead}, "ids": [team]}}, {},
+        ),
+    }  # fmt: skip
+    for name, (endpoint, of) in ways.items():
+        yield Case(
+            name=f"rare: a null of a parent {name}", runs=1, api=_teams, **of,
+            config=lambda base, endpoint=endpoint: config(
+                base, resource("teams", DATA), resource("tasks", {**DATA, **endpoint})),
+        )  # fmt: skip
+
+
+CASES = [*_nulls(), *_headers(), *_cursors(), *_single()]

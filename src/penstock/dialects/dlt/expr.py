@@ -28,7 +28,7 @@ from penstock.plan.expr import (
 from penstock.plan.records import JsonPath, Keys
 from penstock.plan.slices import Field
 
-Where = Literal["path", "text", "body"]
+Where = Literal["path", "text", "body", "json"]
 
 # `{{ stream_partition['x'] }}` and its kin: Airbyte's way to name a value of the slice.
 _AIRBYTE = pattern(
@@ -102,6 +102,7 @@ class Bindings:
         self.carried: list[str] = []
         self.used: set[str] = set()
         self.lists: dict[str, Node] = {}
+        self.alone = False  # whether the placeholder at hand is all there is of a JSON value
 
     def param(self, name: str) -> Node | None:
         """The param called `name`."""
@@ -118,8 +119,13 @@ class Bindings:
         return kind.value if kind is not None else None
 
     def parent(self, stream: str, name: str, path: Keys | JsonPath, node: Node) -> Ref:
-        """The value of a parent's field, known to the slice as `name`."""
-        self.parents.setdefault(stream, {})[name] = Field(name=name, path=path)
+        """The value of a parent's field, known to the slice as `name`.
+
+        It may be null where it is nothing but a value of a JSON body.
+        """
+        known = self.parents.setdefault(stream, {})
+        nullable = self.alone and (name not in known or known[name].nullable)
+        known[name] = Field(name=name, path=path, nullable=nullable)
         self.parent_nodes.setdefault(stream, node)
         return partition_value(name)
 
@@ -311,13 +317,14 @@ def _formatted(ctx: Context, text: str, node: Node, where: Where) -> list[str | 
     try:
         parsed = list(string.Formatter().parse(text))
     except ValueError as exc:
-        if where == "body":
+        if where in {"body", "json"}:
             return _lenient(text)
         hint = "write {{ and }} for braces"
         ctx.error("bad-template", f"the template cannot be read: {exc}", node, hint)
         return None
     fields = [field for _, field, _, _ in parsed if field is not None]
-    if where == "body" and not all(f.startswith(("resources.", "incremental.")) for f in fields):
+    known = all(f.startswith(("resources.", "incremental.")) for f in fields)
+    if where in {"body", "json"} and not known:
         return _lenient(text)
     parts: list[str | Hole] = []
     for literal, field, spec, conversion in parsed:
@@ -394,7 +401,9 @@ def _expression(bindings: Bindings, parts: list[str | Hole], node: Node, where: 
 def _hole(
     bindings: Bindings, hole: Hole, parts: list[str | Hole], node: Node, where: Where
 ) -> Expr:
+    bindings.alone = where == "json" and len(parts) == 1 and not (hole.conversion or hole.spec)
     value = bindings.value(hole, node, where)
+    bindings.alone = False
     if where != "path" or _whole_link(hole, parts):
         return value
     if isinstance(value, Const) or (hole.airbyte and hole.field.startswith(_OF_USER)):

@@ -162,7 +162,7 @@ def partition(ctx: Context, draft: Draft, names: set[str], *, cursor: bool) -> P
             _unknown(ctx, stream, bindings.parent_nodes[stream], names)
             return None
         fields = _fields(ctx, draft, held, wanted)
-        beside = [f for f in fields.values() if cursor and f.nullable]
+        beside = [f for f in fields.values() if cursor and f.needed]
         members.append(
             Parent(
                 stream=stream,

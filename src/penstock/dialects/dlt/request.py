@@ -143,7 +143,7 @@ def _body(bindings: Bindings, endpoint: Node) -> Body | None:
         ctx.error("conflict", message, data, "keep one of them", key=True)
     said = data is not None and bool(data.value)
     if json is not None and json.value is not None and (json.value or not said):
-        return JsonBody(value=template(bindings, json, "body"))
+        return JsonBody(value=template(bindings, json, "json"))
     if data is None or data.value is None:
         return None
     if isinstance(data.value, (dict, list)):
