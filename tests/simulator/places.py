@@ -214,6 +214,11 @@ class Held:
 class DltHeld(Held):
     """A session of a database, which may have dlt's tables."""
 
+    @property
+    def longest(self) -> int:
+        """The bytes that a name may have."""
+        return self._dlt().longest
+
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made."""
         return self._dlt().adopt(stream, root)
