@@ -134,6 +134,7 @@ def test_the_files_of_an_archive_are_bounded_together():
     with pytest.raises(CapError, match="unpacks to more than 1,000 bytes") as caught:
         read(eleven, lines, most=1_000)
     assert caught.value.code == "body-too-large"
+    assert "--max-body" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zip"])

@@ -82,8 +82,9 @@ def test_a_bomb_without_a_length_is_stopped_by_its_ratio(kind: str) -> None:
 
 def test_a_body_is_as_large_as_it_may_be() -> None:
     """The bound can be set; what is unpacked counts."""
-    with pytest.raises(CapError, match="larger than 90 bytes"):
+    with pytest.raises(CapError, match="larger than 90 bytes") as caught:
         sent("", Bounds(body=90))
+    assert "--max-body" in str(caught.value.hint)
     assert sent("", Bounds(body=5000)).status == 401
 
 

@@ -22,7 +22,7 @@ from penstock.plan.decoder import Decoder
 from penstock.plan.expr import JsonValue
 from penstock.plan.records import Keys
 from penstock.read.decode import Decoded, RawRecord, Wanted, decode_json, undecodable, walked
-from penstock.read.transport import MAX_BODY
+from penstock.read.transport import LARGER, MAX_BODY
 
 _GZIP = b"\x1f\x8b"
 _ENTITY = b"<!ENTITY"
@@ -84,7 +84,8 @@ def _readable() -> Iterator[None]:
 
 def _capped(data: bytes, left: int, most: int) -> bytes:
     if len(data) > left:
-        raise CapError(f"the answer unpacks to more than {most:,} bytes", code="body-too-large")
+        message = f"the answer unpacks to more than {most:,} bytes"
+        raise CapError(message, code="body-too-large", hint=LARGER)
     return data
 
 

@@ -27,6 +27,7 @@ from penstock.read.unpack import UNPACKERS, Unpacker, packing
 from penstock.read.watch import Lost, Watch
 
 MAX_BODY = 256 * 1024 * 1024  # bytes after decompression
+LARGER = "ask for smaller pages, or take larger answers with --max-body"
 MAX_RATIO = 200  # decompressed bytes per byte on the wire, beyond the first megabyte
 MAX_HEADERS = 64 * 1024  # bytes
 if TYPE_CHECKING:
@@ -361,7 +362,7 @@ class _Taking:
             raise CapError(
                 f"the answer is larger than {self._bounds.body:,} bytes",
                 code="body-too-large",
-                hint="ask for smaller pages",
+                hint=LARGER,
                 request=self._where,
             )
         if self._packing and size > _CHUNK and size > self.wire * MAX_RATIO:
