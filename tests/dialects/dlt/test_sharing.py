@@ -86,6 +86,16 @@ ALONE = {
         "held.all()",
         "held.all()",
     ),
+    "an object that each makes": (
+        "class Seen:\n  def __init__(self): self.ids = []\n  def add(self, x): self.ids.append(x)",
+        "Seen().add(1)",
+        "Seen().ids",
+    ),
+    "an object that each makes, by a name": (
+        "class Seen:\n  def __init__(self): self.ids = []\n  def add(self, x): self.ids.append(x)",
+        "seen = Seen(); seen.add(1)",
+        "Seen().ids",
+    ),
     "a state of their own": (
         "",
         "dlt.current.resource_state()['a'] = 1",

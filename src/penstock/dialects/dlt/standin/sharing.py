@@ -40,6 +40,12 @@ _NAMES: Mapping[str, str] = {
     "LOAD_GLOBAL": "global", "LOAD_NAME": "global", "LOAD_DEREF": "free", "LOAD_CLASSDEREF": "free",
     "LOAD_FAST": "local", "LOAD_FAST_CHECK": "local", "LOAD_FAST_BORROW": "local",
 }  # fmt: skip
+_TELLING = frozenset(
+    {
+        *(*_NAMES, *_CHANGES_AT, "LOAD_ATTR", "LOAD_METHOD", "STORE_FAST"),
+        *("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"),
+    }
+)
 _OURS = "penstock."
 _Spot: TypeAlias = "tuple[int | None, int | None]"
 _Values: TypeAlias = "Mapping[str, object]"
@@ -135,11 +141,11 @@ class _Look:
         """Look through code, and code in it; gives whether it changes a parameter."""
         self._names(code)
         names = _Names(known, free, local, self)
-        steps = list(dis.get_instructions(code))
-        for before, step in zip([None, *steps], steps, strict=False):
+        steps = _instructions(code)
+        for before, step in steps:
             names.learn(before, step)
         changes = False
-        for step in steps:
+        for _before, step in steps:
             changes = self._step(step, code, names) or changes
         for inner in code.co_consts:
             if isinstance(inner, CodeType):
@@ -175,7 +181,7 @@ class _Look:
 
     def _change(self, names: _Names, spot: _Spot, code: CodeType) -> bool:
         root = names.roots.get(spot)
-        if root is None:
+        if root is None or spot in names.made:
             return False
         value = names.value_of(root)
         if _may_change(value):
@@ -230,6 +236,7 @@ class _Names:
         self._look = look
         self.roots: dict[_Spot, tuple[str, str]] = {}  # the name that an expression begins with
         self.attributes: dict[_Spot, tuple[str, ...]] = {}
+        self.made: set[_Spot] = set()  # what a name is called for, which is nobody else's
         self._others: dict[str, tuple[str, str]] = {}  # other names of the same
 
     def learn(self, before: dis.Instruction | None, step: dis.Instruction) -> None:
@@ -243,9 +250,12 @@ class _Names:
                 self._look.found(*root, self)
         elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"}:
             self.attributes[spot] = (*self.attributes.get(spot, ()), str(step.argval))
+        elif step.opname.startswith("CALL") and spot not in self.attributes:
+            self.made.add(spot)
         elif step.opname == "STORE_FAST" and before is not None:
             root_of = self.roots.get(_spot(before))
-            if root_of is not None and root_of[1] != step.argval:
+            made = _spot(before) in self.made
+            if root_of is not None and not made and root_of[1] != step.argval:
                 self._others[str(step.argval)] = root_of
 
     def encloses(self, name: str) -> bool:
@@ -320,6 +330,14 @@ def _is_type_of_script(kind: type) -> bool:
         return False
     module = None if home == "__main__" else sys.modules.get(home)
     return module is None or _is_of_script(getattr(module, "__file__", None) or home)
+
+
+@functools.lru_cache(4_096)
+def _instructions(code: CodeType) -> tuple[tuple[dis.Instruction | None, dis.Instruction], ...]:
+    """The instructions that say something here, each with the one before it."""
+    steps = list(dis.get_instructions(code))
+    pairs = zip([None, *steps], steps, strict=False)
+    return tuple((b, s) for b, s in pairs if s.opname in _TELLING or s.opname.startswith("CALL"))
 
 
 @functools.cache
