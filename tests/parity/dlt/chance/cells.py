@@ -16,7 +16,7 @@ KINDS = ("text", "bigint", "double", "decimal", "bool", "timestamp", "date", "ti
 CLASS = "a value of another class than its column's"
 WIDER = "a fraction where integers were"
 LONG = "names of more than 63 letters"
-FIRST = "the first value of a field, of a resource below several parents"
+FIRST = "the first value of a field, of a resource below several parents, or of several in a table"
 
 
 def reduced(tables: Tables) -> Tables:

@@ -185,10 +185,10 @@ def alike(
     their = cells.renamed(their, our, rows)
     our = _undeclared(told, their, our, rows)
     their, our = _levels(told, run, their, our, rows)
-    children = told.named(r for r in told.resources if told.has_parent(r))
+    several = told.named(r for r in told.resources if told.has_parent(r) or told.shares(r))
     for name in set(their) & set(our):
         a, b = cells.columns_alike(their[name], our[name], rows)
-        if name in children or below(name, children):
+        if name in several or below(name, several):
             a, b = cells.first(a, b, rows)
         their[name], our[name] = cells.classes(a, b, rows)
     for resource in told.resources:

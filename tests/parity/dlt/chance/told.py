@@ -62,6 +62,12 @@ class Told:
         text = json.dumps(resource["endpoint"], ensure_ascii=False)
         return "resources." in text or '"resolve"' in text
 
+    def shares(self, resource: Parts) -> bool:
+        """Whether another resource loads its table as well."""
+        own = self.tables(resource)
+        others = self.named(r for r in self.resources if r is not resource)
+        return len(own) == 1 and own[0] in others
+
     def parents(self, resource: Parts) -> list[Parts]:
         """What a resource is asked for below."""
         text = json.dumps(resource["endpoint"], ensure_ascii=False)
