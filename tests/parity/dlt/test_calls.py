@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from tests.parity.dlt.harness import Oracle
+from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import accounts
+from tests.parity.dlt.scripts_signed import guarded
 from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_answers import HEAD, ours, theirs
+from tests.parity.dlt.test_scripts import loaded, script
 
 PARSED = """
 import argparse, sys
@@ -147,3 +150,45 @@ def test_a_script_asks_and_is_run_in_one_process(stages: tuple[Stage, Stage], tm
     )
     assert done.returncode == 0, done.stderr
     assert [heard.ask.path for heard in stages[1].heard] == ["/a/users", "/a/users"]
+
+
+SHARED = """
+from dlt.sources.helpers import requests
+from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
+
+auth = OAuth2ClientCredentials(access_token_url="BASE/token", client_id="i", client_secret="s")
+
+@dlt.resource(write_disposition="replace")
+def others():
+    yield requests.get("BASE/others", auth=auth).json()
+
+@dlt.source(name="shop")
+def shop():
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE", "auth": auth, "paginator": "single_page"},
+        "resources": [{"name": name, "write_disposition": "replace"} for name in ("a", "b")],
+    })
+    yield others
+"""
+SHARES = "an auth object that a configuration and a function of the script share"
+
+
+def test_an_object_that_is_shared_asks_for_a_token_more(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A row of docs/parity.md: dlt signs with one object, and Penstock in two places."""
+    page = Path(__file__).parents[3] / "docs" / "parity.md"
+    assert f"| {SHARES} |" in page.read_text("utf-8")
+    written = Written(text=SHARED, api=guarded, source="shop()")
+    paths = [tmp_path / name / "pipeline.py" for name in ("theirs", "ours")]
+    for path, stage in zip(paths, stages, strict=True):
+        path.parent.mkdir()
+        path.write_text(script(written, stage.base), "utf-8")
+        stage.play(guarded, 1)
+    assert not oracle.execute(paths[0])["error"]
+    monkeypatch.chdir(paths[1].parent)
+    tables, error = loaded(paths[1], paths[1].parent)
+    assert not error
+    assert {"a", "b", "others"} <= set(tables)
+    asked = [[heard.ask.path for heard in stage.heard].count("/token") for stage in stages]
+    assert asked == [1, 2]
