@@ -12,7 +12,7 @@ from penstock.dialects.dlt.script import read_script
 from penstock.dialects.document import Document, SecretRef, scalar, source_name
 from penstock.dialects.from_json import read_json
 from penstock.dialects.from_yaml import read_yaml
-from penstock.dialects.loading import read_text
+from penstock.dialects.loading import Code, read_text
 from penstock.errors import PlanError
 
 
@@ -114,6 +114,28 @@ def test_references_in_text(text, name, secret):
     expected = SecretRef(name=name, secret=secret)
     assert yaml_of(f"a: {text}\n").root.get("a").value == expected
     assert json_of(json.dumps({"a": text})).root.get("a").value == expected
+
+
+def test_a_reference_whose_value_must_be_known():
+    """It is looked up where the plan depends on it; without a value the error says so."""
+    text = (
+        "client: {base_url: 'https://api.test'}\n"
+        "resources:\n"
+        "- name: all_{dlt.config['kind']}\n"
+        "  table_name: dlt.config['table']\n"
+        "  endpoint: a\n"
+    )
+    known = {"kind": "posts", "table": "texts"}
+    found = compile_document(
+        read_text(text, file="d.yaml", suffix=".yaml", code=Code(lookup=known.get))
+    )
+    stream = found.need().streams[0]
+    assert (stream.name, stream.table) == ("all_posts", "texts")
+    found = compile_document(read_text(text, file="d.yaml", suffix=".yaml"))
+    (said,) = found.diagnostics
+    assert (said.code, said.place.line) == ("wrong-type", 3)
+    assert said.message == "resources[0].name must be a text, not a reference without a value"
+    assert said.hint == "it must be known by now: say its value, as in .dlt/config.toml"
 
 
 # JSON.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -269,7 +269,8 @@ class Document:
     `repairs` are the edits that would silence each warning about something read as it is meant.
     `more` are further configurations of a script, each with resources that are called as others.
     `others` are what a script loads to other places, where all of it is wanted. A script that was
-    answered from what it has loaded is `loaded`: nothing of it is left to do.
+    answered from what it has loaded is `loaded`: nothing of it is left to do. `lookup` gives the
+    value of a name, where one must be known to compile the document, or None.
     """
 
     def __init__(self, *, file: str, kind: DocumentKind, text: str = "", name: str = "") -> None:
@@ -288,6 +289,7 @@ class Document:
         self.target: Target | None = None
         self.pipeline: Pipeline | None = None
         self.components: Path | None = None
+        self.lookup: Callable[[str], object] | None = None
         self._lines: list[str] | None = None
         self.nodes = 0
 

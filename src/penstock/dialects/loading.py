@@ -152,13 +152,15 @@ def read_text(
     """
     match suffix:
         case ".json":
-            return _read("json", _whole(text), file)
+            document = _read("json", _whole(text), file)
         case ".py":
-            return _script(text, file, code, attribute)
+            document = _script(text, file, code, attribute)
         case ".md" | ".txt":
-            return _fenced(text, file, code)
+            document = _fenced(text, file, code)
         case _:
-            return _read("yaml", _whole(text), file)
+            document = _read("yaml", _whole(text), file)
+    document.lookup = code.lookup if code is not None else None
+    return document
 
 
 def _read(kind: str, block: Block, file: str, whole: str | None = None) -> Document:
@@ -348,6 +350,7 @@ def _run(document: Document, script: Script, code: Code) -> bool:
         nothing_near,
     )
 
+    document.lookup = code.lookup
     around = Around(
         lookup=code.lookup or nothing_known,
         nearest=code.nearest or nothing_near,

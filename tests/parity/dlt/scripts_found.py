@@ -183,7 +183,24 @@ if __name__ == "__main__":
     run.interactive(load)(name="fifth")
 """
 
+NAMED = """
+kind = dlt.config["kind"]
+source = rest_api_source({
+    "client": {"base_url": "BASE", "paginator": "single_page"},
+    "resource_defaults": {"write_disposition": dlt.config["how"], "primary_key": "id"},
+    "resources": [
+        {"name": kind, "table_name": f"all_{kind}",
+         "endpoint": {"path": kind, "data_selector": "data"}},
+        {"name": f"more_{kind}", "endpoint": {"path": f"more/{kind}", "data_selector": "data"}},
+        {"name": "unasked", "endpoint": "unasked"},
+    ],
+}).with_resources("places", "more_places")
+"""
+
 FOUND: dict[str, Written] = {
+    "resources named by values": Written(
+        text=NAMED, api=places, source="source", secrets='kind = "places"\nhow = "merge"\n'
+    ),
     "jobs of dltHub": Written(
         text=JOBS,
         api=places,

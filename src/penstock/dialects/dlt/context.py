@@ -86,7 +86,11 @@ class Context:
         """Diagnose a value of the wrong type; one that could not be read was diagnosed before."""
         if node.readable:
             name = node.label or "the document"
-            self.error("wrong-type", f"{name} must be {expected}, not {node.kind}", node)
+            refers = isinstance(node.value, (SecretRef, Joined))
+            hint = "it must be known by now: say its value, as in .dlt/config.toml"
+            kind = "a reference without a value" if refers else node.kind
+            message = f"{name} must be {expected}, not {kind}"
+            self.error("wrong-type", message, node, hint if refers else None)
 
     def missing(self, node: Node, key: str, what: str, hint: str | None = None) -> None:
         """Diagnose a key that `what` needs."""
@@ -105,12 +109,24 @@ class Context:
         """The value as far as it is known now: a reference is its given value or its default."""
         match node.value:
             case SecretRef():
-                self.input(node.value)
-                return self.values.get(node.value.name, node.value.default)
-            case dict() | list() | Joined() | Opaque() | Unreadable():
+                return self._known(node.value)
+            case Joined():
+                held = [p if isinstance(p, str) else self._known(p) for p in node.value.parts]
+                return Unreadable() if None in held else "".join(str(p) for p in held)
+            case dict() | list() | Opaque() | Unreadable():
                 return Unreadable()
             case _:
                 return node.value
+
+    def _known(self, reference: SecretRef) -> JsonValue:
+        """What a reference is as far as it is known now, or None."""
+        self.input(reference)
+        found = self.values.get(reference.name)
+        lookup = self.document.lookup
+        if found is None and lookup is not None:
+            said = lookup(reference.name)
+            found = said if isinstance(said, (str, int, float, bool)) else None
+        return reference.default if found is None else found
 
     def text(self, node: Node | None, default: str | None = None) -> str | None:
         """A text that must be known now; null is the default."""

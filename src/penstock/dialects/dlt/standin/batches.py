@@ -91,7 +91,7 @@ def _in_a_loop() -> bool:
 def document_of(script: Document, built: Built) -> Document:
     """A document of its own for a part of what a script built."""
     made = Document(file=script.file, kind=script.kind, text=script.text)
-    made.body = script.body
+    made.body, made.lookup = script.body, script.lookup
     fill(made, Reader(made, script.file), built)
     return made
 

@@ -10,6 +10,7 @@ from penstock.dialects.dlt.standin import paginators, signers
 from penstock.dialects.dlt.standin.calling import Action, IgnoreResponseException
 from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.record import current, remark
+from penstock.dialects.dlt.standin.references import ABSENT, Composed, Reference
 
 
 def register_paginator(paginator_name: str, paginator_class: type) -> None:
@@ -38,11 +39,37 @@ def _register(what: str, name: str, made: type, root: type) -> None:
 
 
 def resolved(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A configuration in which what names a class of the script's own is an instance of it."""
+    """A configuration in which what names a class of the script's own is an instance of it.
+
+    What resources are called, and how they are written, is what references stand for.
+    """
     config = with_changed(config, "client", _without_session)
+    config = with_changed(with_changed(config, "resource_defaults", _named), "resources", _all)
     if not current().registered:
         return config
     return of_resources(with_changed(config, "client", _parts), _parts)
+
+
+def _all(listed: Any) -> Any:
+    """The resources, each named."""
+    if not isinstance(listed, (list, tuple)):
+        return listed
+    made = [_named(one) for one in listed]
+    return listed if all(a is b for a, b in zip(made, listed, strict=True)) else made
+
+
+def _named(item: Any) -> Any:
+    """A resource in which what must be known before a run is what a reference stands for."""
+    if not isinstance(item, Mapping):
+        return _plain(item)
+    for key in ("name", "table_name", "write_disposition"):
+        item = with_changed(item, key, _plain)
+    return item
+
+
+def _plain(value: Any) -> Any:
+    found = value.known() if isinstance(value, (Reference, Composed)) else ABSENT
+    return value if found is None or found is ABSENT else found
 
 
 def of_resources(config: Mapping[str, Any], change: Callable[[Any], Any]) -> Mapping[str, Any]:
