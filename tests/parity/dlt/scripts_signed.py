@@ -56,6 +56,17 @@ def more():
 BY_CLIENT = """[row["id"] for row in client.get("names").json()]"""
 BY_REQUESTS = """[row["id"] for row in requests.get("BASE/names", auth=auth).json()]"""
 
+NONE = """
+@dlt.resource(write_disposition="replace")
+def ids():
+    yield [{"id": 1}]
+
+@dlt.source
+def shop(names=()):
+    yield from rest_api_resources({"client": {"base_url": "BASE/"}, "resources": list(names)})
+    yield ids
+"""
+
 SIGNED: dict[str, Written] = {
     f"an auth used before: {name}": Written(
         text=USED.replace("AUTH()", f"{auth}()").replace("ASK", asks), api=guarded, source=source
@@ -69,3 +80,6 @@ SIGNED: dict[str, Written] = {
         ("by none, and by two functions", "credentials", "[1]", "[others, more]"),
     )
 }
+SIGNED["a configuration of no resources beside a function"] = Written(
+    text=NONE, api=guarded, source="shop()"
+)

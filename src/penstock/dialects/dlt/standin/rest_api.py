@@ -35,8 +35,12 @@ class TypedDictStandin(dict[str, Any]):
 
 
 def rest_api_resources(config: Any) -> list[DltResource]:
-    """The resources of a configuration; what is wrong with it is told when it is compiled."""
-    return _resources(config, None)
+    """The resources of a configuration; what is wrong with it is told when it is compiled.
+
+    One with none, as a script may come to, leaves what stands beside it.
+    """
+    found = _resources(config, None)
+    return [] if isinstance(config, Mapping) and config.get("resources") == [] else found
 
 
 def _resources(config: Any, sections: Sections | None) -> list[DltResource]:
