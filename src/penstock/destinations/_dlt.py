@@ -194,7 +194,8 @@ class DltDataset:
         write = checkpoint.write
         if not isinstance(write, Replace):
             return [checkpoint.load_id]
-        if not write.swap:
+        # a stream whose records all go to other tables has none of its own to show
+        if not any(isinstance(p.write, Replace) and p.write.swap for p in checkpoint.whole):
             return []
         found = self._engine.rows(
             f"SELECT load_id FROM {self._engine.at(sql.LOADS)} WHERE stream = ? AND generation = ? "

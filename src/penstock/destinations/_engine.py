@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.destinations import _sql as sql
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Engine(ABC):
-    """One connection bound to one schema; not safe for use by two threads at once."""
+    """One connection bound to one schema: threads wait for one another with each transaction."""
 
     spelling: ClassVar[Spelling]
     row_order: ClassVar[str]
@@ -30,6 +31,7 @@ class Engine(ABC):
     def __init__(self, db_schema: str) -> None:
         self.db_schema = db_schema
         self.uncertain = False
+        self._turn = RLock()
 
     @abstractmethod
     def at(self, table: str) -> str:
@@ -94,7 +96,8 @@ class Engine(ABC):
         attempt = 0
         while True:
             try:
-                return self.rows(query, parameters)
+                with self._turn:
+                    return self.rows(query, parameters)
             except Exception as error:
                 attempt += 1
                 if not self.recover(error, attempt):
@@ -108,15 +111,16 @@ class Engine(ABC):
                 "an earlier commit ended without a clear answer, so this session takes no more",
                 hint="run again: the ledger knows what was kept",
             )
-        try:
-            self.rows("BEGIN TRANSACTION")
-            yield
-        except BaseException as error:
-            self._roll_back()
-            if isinstance(error, Exception) and not isinstance(error, Error):
-                raise self.explain(error) from error
-            raise
-        self._commit()
+        with self._turn:
+            try:
+                self.rows("BEGIN TRANSACTION")
+                yield
+            except BaseException as error:
+                self._roll_back()
+                if isinstance(error, Exception) and not isinstance(error, Error):
+                    raise self.explain(error) from error
+                raise
+            self._commit()
 
     def _commit(self) -> None:
         try:

@@ -75,7 +75,7 @@ class Dlt:
         self._names = source.pipeline or Pipeline(name=name, schema=name)
         self.wanted = wanted
         self._session = session
-        self._last: int | None = None  # what it is, is asked for with the first load
+        self._last = 0
 
     @classmethod
     def of(cls, session: Session, source: Source, *, wanted: bool) -> Dlt | None:
@@ -94,10 +94,13 @@ class Dlt:
             )
         return None
 
+    def begin(self) -> None:
+        """Look up the last load of the dataset, while nothing else asks the database."""
+        self._last = _micros(self._session.last_dlt_load())
+
     def next_load(self, now: float) -> str:
         """A load id behind all others of the dataset."""
-        last = _micros(self._session.last_dlt_load()) if self._last is None else self._last
-        self._last = max(round(now * _MICRO), last + 1)
+        self._last = max(round(now * _MICRO), self._last + 1)
         whole, rest = divmod(self._last, _MICRO)
         return f"{whole}.{rest:06d}"
 

@@ -257,6 +257,8 @@ class Run:
         stored = taken_over(self._source, self._session, dlt, self._run_id)
         stored |= with_stand_ins(self._source, self._session, self._run_id, stored)
         self._told = told_of(self._source, self._session, dlt)
+        if dlt is not None and self._told:
+            dlt.begin()
         transport = self._transport or make_transport(self._options)
         with (
             self._workers("shape") as shaping,

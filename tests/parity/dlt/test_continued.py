@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+from tests.parity.dlt import steps
 from tests.parity.dlt.continued import ENDPOINT, RESTORE, SINCE, Turns, below, noted, written
 from tests.parity.dlt.data import config, resource
 from tests.parity.dlt.harness import Config, Oracle
@@ -318,6 +319,20 @@ def test_what_is_merged_leads_to_no_children_again(turns: Turns):
     turns.rounds -= 1
     turns.dlt(_family)
     assert [t for t in turns.asked() if "of=" in t] == []
+
+
+def _split(base: str) -> Config:
+    """Things that go to a table each, which are replaced."""
+    return _plain(base, table_name=steps.by_id, write_disposition="replace")
+
+
+def test_rows_of_several_tables_are_of_a_load_that_dlt_knows(turns: Turns):
+    """Also where the stream itself has no table to show, and from one run to the next."""
+    for which in (1, 2):
+        turns.penstock(_split)
+        assert turns.query("SELECT count(*) FROM _dlt_loads") == [(which,)]
+        loads = "SELECT _dlt_load_id FROM thing_1 EXCEPT SELECT load_id FROM _dlt_loads"
+        assert not turns.query(loads)
 
 
 MERGED = {"write_disposition": "merge", "primary_key": "id"}
