@@ -232,6 +232,24 @@ def test_scd2_without_a_record_retires_nothing(opened, place):
     assert history(place) == [(1, "", True), (2, "", True)]
 
 
+def test_scd2_retires_what_only_a_run_that_was_cut_off_met(opened, place):
+    """What such a run has met says nothing of what the next one lacks."""
+    session = opened()
+    session.commit(version("a", [order(1), order(2)], "run1"))
+    session.commit(version("b", [order(1), order(2)], "run2", ends=False))
+    session.commit(version("c", [order(1)], "run3"))
+    assert history(place) == [(1, "", True), (2, "", False)]
+
+
+def test_scd2_retires_all_where_others_came(opened, place):
+    """A run whose last checkpoint is empty has brought something before."""
+    session = opened()
+    session.commit(version("a", [order(1), order(2)], "run1"))
+    session.commit(version("b", [order(3)], "run2", ends=False))
+    session.commit(version("c", [], "run2"))
+    assert history(place) == [(1, "", False), (2, "", False), (3, "", True)]
+
+
 EVER = "9999-12-31T00:00:00+00:00"
 SAID = Validity(since="von", until="bis", version="rev", forever=EVER, at="2024-02-03T04:05:06Z")
 NAMED = (column("von", "timestamp"), column("bis", "timestamp"), column("rev", "bigint"))

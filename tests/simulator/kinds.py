@@ -24,6 +24,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     after it, so where such a thing is read nothing `grows` while it is, nor where the newest rows
     come first and move all others. Dispositions may take `turns` from run to run.
     What is loaded `alone` passes over parents that are read in full then, whatever their cursor.
+    With a `history` versions of rows are kept, and what is gone is retired.
     Of a table that several streams load, `other` is the second: that of the odd rows.
     """
 
@@ -37,6 +38,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     grows: bool = True
     called: str = ""
     turns: tuple[str, ...] = ()
+    history: bool = False
     other: str = ""
 
     @property
@@ -67,6 +69,7 @@ _ALL = (
     Kind(stream="append_since", write="append"),
     Kind(stream="append_windows", write="append"),
     Kind(stream="merge_offset", write="merge"),
+    Kind(stream="versions_offset", write="merge", grows=False, history=True),
     Kind(stream="merge_since", write="merge"),
     Kind(stream="merge_windows", write="merge"),
     Kind(stream="replace_page", write="replace"),

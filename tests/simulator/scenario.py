@@ -357,6 +357,9 @@ class History:
         there = {n: row for n, row in self._loaded(began).items() if n in self.world.rows}
         missing = {n: row for n, row in there.items() if found.get(n, 0) < row["v"]}
         assert not missing, f"rows are lost: {list(missing.values())[:3]}, {len(missing)} in all"
+        if self.kind.history and began:
+            gone = {row["id"] for row in self._rows()} - {*began, *self.world.rows}
+            assert not gone, f"rows are valid that are gone: {gone}"
 
 
 def _is(row: Row, now: Row) -> bool:

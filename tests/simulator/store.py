@@ -15,7 +15,7 @@ import msgspec
 from penstock.destinations._evolve import union
 from penstock.destinations.base import Append, Checkpoint, Committed, Merge, Replace
 from penstock.errors import FencedError
-from penstock.shape.schema import LOAD_ID, Schema
+from penstock.shape.schema import LOAD_ID, PARENT_ID, ROW_ID, VALID_TO, VERSION, Schema
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -45,6 +45,7 @@ class Store:
         self.builds: dict[tuple[str, str], Tables] = {}
         self.ledger: list[Entry] = []
         self.receipts: dict[str, str] = {}
+        self.met: dict[tuple[str, str], set[str]] = {}
 
     def open(self, at: Callable[[str], None] = lambda _point: None) -> Hold:
         """Take the fence; whoever had it can keep nothing more."""
@@ -69,6 +70,10 @@ class Store:
         match write:
             case Append():
                 rows = _add(self.tables, checkpoint)
+            case Merge(strategy="scd2", key=key, ends=ends):
+                rows = self._versions(checkpoint, key)
+                if ends:
+                    self._retire(checkpoint)
             case Merge(key=key):
                 rows = self._merge(checkpoint, key)
             case Replace(generation=generation):
@@ -128,6 +133,43 @@ class Store:
                 self.tables.setdefault(name, []).extend(found)
                 rows[name] = rows.get(name, 0) + len(found)
         return rows
+
+    def _versions(self, checkpoint: Checkpoint, key: tuple[str, ...]) -> dict[str, int]:
+        """A row that changed ends the version of its key; one as before is left out."""
+        schema = checkpoint.schema
+        rows: dict[str, int] = {}
+        if schema is None:
+            return rows
+        root = schema.tables[0].name
+        met = self.met.setdefault((checkpoint.stream, checkpoint.run_id), set())
+        for batch in checkpoint.batches:
+            fresh = {name: table.to_pylist() for name, table in batch.tables.items()}
+            out: set[str] = set()
+            for row in fresh.get(root, []):
+                met.add(row[VERSION])
+                for old in self._valid(root):
+                    same = old[VERSION] == row[VERSION]
+                    if same:
+                        out.add(row[ROW_ID])
+                    elif all(old[k] == row[k] for k in key):
+                        old[VALID_TO] = checkpoint.load_id
+            for table in schema.tables:
+                of = ROW_ID if table.parent is None else PARENT_ID
+                found = [row for row in fresh.get(table.name, []) if row[of] not in out]
+                out |= {row[ROW_ID] for row in fresh.get(table.name, []) if row[of] in out}
+                self.tables.setdefault(table.name, []).extend(found)
+                rows[table.name] = rows.get(table.name, 0) + len(found)
+        return rows
+
+    def _retire(self, checkpoint: Checkpoint) -> None:
+        """What a run did not meet is gone, unless it met nothing."""
+        met = self.met.pop((checkpoint.stream, checkpoint.run_id), set())
+        for row in self._valid(self._names(checkpoint.stream)[0]) if met else ():
+            if row[VERSION] not in met:
+                row[VALID_TO] = checkpoint.load_id
+
+    def _valid(self, table: str) -> list[Row]:
+        return [row for row in self.tables.get(table, []) if row.get(VALID_TO) is None]
 
 
 def _add(tables: Tables, checkpoint: Checkpoint) -> dict[str, int]:
@@ -201,7 +243,10 @@ class Hold:
 
 
 def visible(tables: Mapping[str, list[Row]], name: str, own: str = "_penstock") -> list[Row]:
-    """The rows of a table and those below it, as records again, without columns of its `own`."""
+    """The rows of a table and those below it, as records again, without columns of its `own`.
+
+    Of versions, those that are valid; one that came back may have its id, and what is below it.
+    """
     children = sorted(n for n in tables if n.startswith(f"{name}__"))
     lists: dict[str, dict[str, list[tuple[int, Any]]]] = {}
     for child in children:
@@ -211,11 +256,16 @@ def visible(tables: Mapping[str, list[Row]], name: str, own: str = "_penstock") 
             item = _without(row, own)
             parent.setdefault(field, []).append((row[f"{own}_list_idx"], item.get("value", item)))
     found: list[Row] = []
+    known: set[Any] = set()
     for row in tables.get(name, []):
-        below = lists.pop(row[f"{own}_id"], {}) if f"{own}_id" in row else {}
+        below = lists.get(row[f"{own}_id"], {}) if f"{own}_id" in row else {}
+        known.add(row.get(f"{own}_id"))
+        if row.get(f"{own}_valid_to") is not None:
+            continue
         values = {f: [v for _, v in sorted(items, key=_place)] for f, items in below.items()}
         found.append(_without(row, own) | values)
-    assert not lists, f"children of {name} without their parents: {lists}"
+    lost = set(lists) - known
+    assert not lost, f"children of {name} without their parents: {lost}"
     return found
 
 

@@ -202,7 +202,8 @@ class Merging:
         """
         versions = self._versions
         version = sql.quote(versions.column)
-        seen = f"SELECT version FROM {self._engine.at(SEEN.name)}"
+        run = sql.text(self._checkpoint.run_id)  # others may have met what is gone by now
+        seen = f"SELECT version FROM {self._engine.at(SEEN.name)} WHERE run_id = {run}"
         valid = versions.valid("r")
         such = f"{valid} AND NOT {mine} AND CAST(r.{version} AS VARCHAR) NOT IN ({seen})"
         if self._write.merge_key:

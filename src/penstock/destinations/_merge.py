@@ -94,6 +94,9 @@ class Merger:
             self._rows[table.name] = self._rows.get(table.name, 0)
             if table.parent is None and data.num_rows and self._any():
                 found = self._against(found)
+            elif table.parent is None and data.num_rows and self._write.strategy == "scd2":
+                # one tells that the run brought something: all of these rows are of its loads
+                self._note_seen(data.slice(0, 1))
             elif table.parent is None and self._write.hard_delete:
                 found = without(found, flagged(data, self._write.hard_delete))
         self._insert(found)
@@ -220,15 +223,10 @@ class Merger:
         version = sql.quote(versions.column)
         same = f"r.{version} = s.{version} AND {versions.valid('r')}"
         known = self._positions(data, (versions.column,), same)
-        with self._engine.source(
-            self._told_apart(data, (*key, versions.column)), self._columns
-        ) as source:
-            self._engine.rows(
-                f"INSERT INTO {self._engine.at(sql.SEEN)} SELECT CAST(? AS VARCHAR), "
-                f"CAST(? AS VARCHAR), CAST(s.{version} AS VARCHAR) FROM {source} AS s",
-                [self._checkpoint.stream, self._checkpoint.run_id],
-            )
-            if key:
+        self._note_seen(data)
+        if key:
+            told = self._told_apart(data, (*key, versions.column))
+            with self._engine.source(told, self._columns) as source:
                 self._engine.rows(
                     f"UPDATE {self._root} AS r SET {versions.ended} "
                     f"FROM {source} AS s WHERE {sql.same_keys('r', 's', key)} AND "
@@ -236,6 +234,16 @@ class Merger:
                     [self._at.isoformat()],
                 )
         return without(found, known)
+
+    def _note_seen(self, data: pa.Table) -> None:
+        """Keep which versions the run met, until it ends."""
+        column = self._versions.column
+        with self._engine.source(self._told_apart(data, [column]), self._columns) as source:
+            self._engine.rows(
+                f"INSERT INTO {self._engine.at(sql.SEEN)} SELECT CAST(? AS VARCHAR), "
+                f"CAST(? AS VARCHAR), CAST(s.{sql.quote(column)} AS VARCHAR) FROM {source} AS s",
+                [self._checkpoint.stream, self._checkpoint.run_id],
+            )
 
     def _end(self) -> None:
         """Say of rows that the run did not bring that they are no more."""
