@@ -191,6 +191,20 @@ def test_the_one_that_made_the_table_keeps_it(tmp_path):
     assert rows(place) == every(api)
 
 
+@pytest.mark.parametrize("options", [{"full_refresh": True}, {}], ids=["anew", "replace"])
+def test_one_that_is_not_selected_begins_anew_where_its_rows_are_gone(tmp_path, options):
+    """A table that is built anew without it has none of its rows, and its state says no more."""
+    place, api = str(tmp_path / "a.duckdb"), Api()
+    with serving(api) as web:
+        run(web.url, place, "a", "b")
+        made = document(web.url, "a", "b", **({} if options else {"write_disposition": "replace"}))
+        made["resources"][1]["selected"] = False
+        penstock.run(made, place, db_schema="kept", **options)
+        assert set(rows(place)) == set(api.held["a"])
+        run(web.url, place, "b", *([] if not options else ["a"]), write_disposition="merge")
+    assert rows(place) == every(api)
+
+
 def test_kept_pages_go_to_the_same_table(tmp_path):
     """A table that is built from kept pages has the state of all, and is gone on with."""
     first, second, pages = str(tmp_path / "a.duckdb"), str(tmp_path / "b.duckdb"), tmp_path / "p"

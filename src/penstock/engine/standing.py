@@ -11,6 +11,7 @@ from penstock.engine.loader import StreamLoader
 from penstock.errors import DestinationError, FencedError
 from penstock.events import Event, Warned
 from penstock.plan.source import Source
+from penstock.plan.together import tables
 from penstock.read.behind import caught_up, left_between, left_out, stand_ins
 from penstock.read.context import StreamContext
 from penstock.read.state import without_old_pass
@@ -51,10 +52,17 @@ def keep_for_others(
 ) -> None:
     """Have the loaders keep what those need that the run leaves out.
 
-    What is built anew needs nothing of what was kept for it before.
+    What is built anew needs nothing of what was kept for it before. Others that load the same
+    table, and are not selected, have no rows there any more: they begin anew as well.
     """
     made = stand_ins(source)
     left = left_out(source, contexts)
+    loaded = {context.name for context in contexts if context.loaded}
+    gone = {
+        one.name: [mate.name for mate in held if mate.name not in loaded]
+        for held in tables(source.streams).values()
+        for one in held
+    }
     for name, loader in loaders.items():
         of = loader.context.stream.called
         loader.outside = Outside(
@@ -64,7 +72,8 @@ def keep_for_others(
                 one: stored[one]
                 for one, (_, child) in (made.items() if fresh else ())
                 if child.name == name and stored.get(one)
-            },
+            }
+            | {one: stored[one] for one in gone.get(name, ()) if loader.replaces and stored[one]},
         )
 
 
