@@ -107,18 +107,51 @@ def source():
     return users, teams, made, bare
 """
 
+BODIES = """
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+
+class Counted(BasePaginator):
+    def __init__(self):
+        super().__init__()
+        self.page = 0
+
+    def init_request(self, request):
+        self.query = request.data
+        self.update_request(request)
+
+    def update_state(self, response, data=None):
+        self.page += 1
+        self._has_next_page = self.page < 2
+
+    def update_request(self, request):
+        if isinstance(self.query, str):
+            request.data = f"{self.query} page {self.page};"
+        else:
+            request.data = {**self.query, "page": self.page}
+
+source = rest_api_source({
+    "client": {"base_url": "BASE", "paginator": Counted()},
+    "resource_defaults": {"write_disposition": "replace", "endpoint": {"method": "POST"}},
+    "resources": [
+        {"name": "games", "endpoint": {"path": "games", "data": "fields *; where a = 'é';"}},
+        {"name": "users", "endpoint": {"path": "users", "data": {"q": "x y", "n": "1"}}},
+    ]}, name="shop")
+"""
+
 
 def tokens(ask: Ask) -> Any:
     """A token, which takes a moment to be had, and what it is asked with."""
     if ask.path == "/token":
         time.sleep(0.2)
         return {"access_token": "t1"}
-    return [{"id": 1, "by": ask.headers.get("authorization", "")}]
+    said = ask.body.decode()
+    return [{"id": 1, "by": ask.headers.get("authorization", ""), "said": said}]
 
 
 PLAYED: dict[str, Written] = {
     "moments without a first value": Written(text=MOMENTS, api=days, source="source()", runs=3),
     "columns over others": Written(text=COLUMNS, api=tokens, source="source()"),
+    "a paginator that writes into a text": Written(text=BODIES, api=tokens, source="source"),
     "an auth that functions share": Written(text=TOKENS, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }

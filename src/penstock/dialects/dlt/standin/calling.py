@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -148,7 +148,9 @@ class PageRequest:
         if request.body is not None and "json" in kind:
             self.json = msgspec.json.decode(request.body)
         elif request.body is not None:
-            self.data = request.body
+            text = request.body.decode("utf-8", "surrogateescape")
+            form = kind.startswith(_FORM)
+            self.data = _params(parse_qsl(text, keep_blank_values=True)) if form else text
 
     def plan(self, values: Mapping[str, JsonValue], like: HttpRequest) -> HttpRequest:
         """The request for the run."""
@@ -159,9 +161,9 @@ class PageRequest:
             body = _encoded(real(self.data, values))
         headers = real(self.headers, values)
         typed = any(name.lower() == "content-type" for name in headers)
-        if body is not None and not typed:
-            json = self.json is not None
-            headers["Content-Type"] = "application/json" if json else _FORM
+        plain = self.data is None or isinstance(self.data, (str, bytes, bytearray))
+        if body is not None and not typed and (self.json is not None or not plain):
+            headers["Content-Type"] = "application/json" if self.json is not None else _FORM
         return msgspec.structs.replace(
             like,
             method=self.method,
@@ -192,7 +194,11 @@ def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _encoded(data: Any) -> bytes:
     if isinstance(data, (bytes, bytearray)):
         return bytes(data)
-    return data.encode() if isinstance(data, str) else urlencode(data, doseq=True).encode()
+    return (
+        data.encode("utf-8", "surrogateescape")
+        if isinstance(data, str)
+        else urlencode(data, doseq=True).encode()
+    )
 
 
 class _Pager:
