@@ -30,6 +30,7 @@ LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
 GONE = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
 KEYS = "`NOT NULL` of keys"
 LEVELS = "`max_table_nesting` beside a contract of columns"
+ENDED = "`scd2` with a cursor, and without a `merge_key`"
 TOKEN = "a token that several resources need"
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 AHEAD = "pages asked for ahead where `row_order` may end the reading"
@@ -65,6 +66,7 @@ ROWS = {
     BELOW,
     LEVELS,
     NULLS,
+    ENDED,
     TOKEN,
     ORDER,
     AHEAD,
@@ -194,6 +196,7 @@ def alike(
     for resource in told.resources:
         bound(told, resource, run, (their, our), rows)
         _gone(told, resource, run, (their, our), rows)
+        _ended(told, resource, (their, our), rows)
     for resource in _late(told, run):
         _behind(told, resource, their, our, rows)
     return _again(told, their, our, rows), our
@@ -235,6 +238,26 @@ def _gone(
         if their[name]["rows"] and not our[name]["rows"]:
             rows.add(GONE)
             their[name] = our[name]
+
+
+def _ended(told: Told, resource: Parts, both: tuple[Tables, Tables], rows: set[str]) -> None:
+    """Let versions be valid that dlt ends, as a load with a cursor did not bring them again."""
+    their, our = both
+    way = told.said(resource, "write_disposition")
+    versions = isinstance(way, dict) and way.get("strategy") == "scd2"
+    cursor = "incremental" in json.dumps(resource["endpoint"])
+    if not (versions and cursor) or told.said(resource, "merge_key"):
+        return
+    for name in set(told.tables(resource)) & set(their) & set(our):
+        valid = Counter(_spelled(r) for r in our[name]["rows"] if r.get("(until)") is None)
+        held = []
+        for row in their[name]["rows"]:
+            open_ = {c: v for c, v in row.items() if c != "(until)"}
+            ended = row.get("(until)") is not None and valid[_spelled(open_)] > 0
+            valid[_spelled(open_)] -= ended
+            rows.update([ENDED] if ended else [])
+            held.append(open_ if ended else row)
+        their[name] = {**their[name], "rows": held}
 
 
 def _levels(
