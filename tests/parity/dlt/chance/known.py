@@ -30,6 +30,7 @@ LEAKED = "a `start_param` or `end_param`, beside params that are defaults"
 GONE = "a table that is replaced, of a resource with `max_table_nesting`, when nothing comes"
 KEYS = "`NOT NULL` of keys"
 LEVELS = "`max_table_nesting` beside a contract of columns"
+DETECTED = "pages detected without being named"
 ENDED = "`scd2` with a cursor, and without a `merge_key`"
 TOKEN = "a token that several resources need"
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
@@ -66,6 +67,7 @@ ROWS = {
     BELOW,
     LEVELS,
     NULLS,
+    DETECTED,
     ENDED,
     TOKEN,
     ORDER,
@@ -88,6 +90,8 @@ def differences(
                 rows.add(excuse)
             elif not their.error and "another type, which is the key" in our.error:
                 rows.add(CLASS)
+            elif not their.error and our.error.startswith("undetected-pages:"):
+                rows.add(DETECTED)
             elif bool(their.error) != bool(our.error):
                 said.append(f"run {nth}: error: dlt {their.error!r}, penstock {our.error!r}")
             break
@@ -275,7 +279,9 @@ def _levels(
         counts = {n: (len(our[n]["rows"]), len(their.get(n, {"rows": []})["rows"])) for n in mine}
         roots = [counts[n] for n in told.tables(resource) if n in counts]
         fair = all(a >= b and (run > 1 or a == b) for a, b in roots)
-        if fair and {*mine} != {n for n in their if told.of(n) is resource}:
+        shapes = [{(n, c) for n, t in x.items() if told.of(n) is resource for c in t["columns"]}
+                  for x in (their, our)]  # fmt: skip
+        if fair and shapes[0] != shapes[1]:
             rows.add(LEVELS)
             their, our = ({n: t for n, t in x.items() if told.of(n) is not resource}
                           for x in (their, our))  # fmt: skip
