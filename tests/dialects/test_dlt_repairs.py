@@ -130,12 +130,14 @@ def test_the_hint_of_a_page_size_silences_it():
 def test_pages_begin_at_one_where_nothing_says_so():
     """A page param without a base or an end begins at 1 and ends by the law of its pages."""
     found = paginated({"type": "page_number", "page_param": "page"})
-    assert said(found) == [("assumed-first-page", 'add "base_page": 1')]
+    hint = 'add "base_page": 1, or 0 where the API counts from 0'
+    assert said(found) == [("assumed-first-page", hint)]
     assert found.need().streams[0].pagination == Counter(
         unit="page",
         into=Slot(place="query", path=("page",)),
         start=Const(value=1),
         stop=Stop(empty=True, short="proven", total_unit="pages"),
+        doubt=Ref(at=Scope.PAGE, path=("response", "total"), optional=True),
     )
 
 

@@ -261,7 +261,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `unit` says what `into` takes: the number of a page, or of records to skip. `send_first` says
     whether the first request carries it. `base` is the number of the API's first page, where
     reading starts further on: a total counts from there. With `wholes` a page that is one object,
-    and no list, counts as many records as were asked for.
+    and no list, counts as many records as were asked for. `doubt` is there where `start` was
+    assumed: an API whose answers have this value may begin one page earlier.
     """
 
     unit: Literal["page", "offset"]
@@ -272,6 +273,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     size: PageSize | None = None
     stop: Stop = Stop()
     wholes: bool = False
+    doubt: Expr | None = None
 
     def first(self, frame: Frame) -> Position:
         """The first page or offset."""
@@ -332,7 +334,13 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def reads(self) -> tuple[Expr, ...]:
         """The expressions that read the answer."""
-        return stop_reads(self.stop)
+        return (*stop_reads(self.stop), *(() if self.doubt is None else (self.doubt,)))
+
+    def before(self, position: Position, frame: Frame) -> Position | None:
+        """The page before the first one, where the answer to that leaves doubt."""
+        if self.doubt is None or position.index or evaluate(self.doubt, frame) is None:
+            return None
+        return Position(token=_number(position) - 1)
 
     def _placed(self, position: Position, facts: Facts) -> Position:
         """The position with its number: a page from before detection was asked for without one."""

@@ -78,6 +78,7 @@ class StreamContext:
     memory: Memory | None = None  # of functions of the document
     tracker: Tracker | None = None  # of a cursor that stands for all slices
     partial = False  # whether a slice is about to be lost
+    counts_from_one = False  # whether its API has shown where pages begin
     unmade = False  # whether its slices could not be made of what its parents list
 
     def __init__(

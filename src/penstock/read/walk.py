@@ -11,7 +11,7 @@ import msgspec
 from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan import jsontext
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue, Scope, evaluate, refs
+from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.page import Position, Stopped
 from penstock.plan.pagination import (
     Counter,
@@ -30,7 +30,9 @@ from penstock.read.ask import Asker, Ignored
 from penstock.read.context import StreamContext
 from penstock.read.contiguous import narrowed
 from penstock.read.decode import RawRecord, misplaced
+from penstock.read.earlier import earlier
 from penstock.read.fetch import Answer, Fetcher
+from penstock.read.last import looks_back, with_last
 from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.recover import Recovering, Restarting, Shrinking
 from penstock.read.repeats import Known, overlapping, overlapping_keys
@@ -95,7 +97,7 @@ class Walk:
         self._tokens: set[object] = set()
         self._known = Known()
         self._size: int | None = None
-        self._looks_back = admit is not None and _looks_back(context)
+        self._looks_back = admit is not None and looks_back(context)
         recovery = context.stream.recovery
         self._shrinking: Shrinking | None = None
         self._restarting: Restarting | None = None
@@ -129,6 +131,7 @@ class Walk:
             while True:
                 try:
                     answer = await self._answer(position)
+                    position, answer = await self._begun(position, answer)
                 except Ignored as exc:
                     yield self._end(position, f"status-{exc.status}-ignored")
                     return
@@ -246,7 +249,7 @@ class Walk:
         admitted: Admitted | None = None
         if self._looks_back and self._admit is not None:
             admitted = await self._admit(answer.decoded.records, answer.page.get("token"))
-            facts = _with_last(facts, admitted)
+            facts = with_last(facts, admitted)
         facts, answer = await self._thinned(pagination, position, facts, answer)
         try:
             outcome = pagination.next(position, facts)
@@ -518,6 +521,21 @@ class Walk:
             self._tokens.add(answer.url)
         return answer
 
+    async def _begun(self, position: Position, answer: Answer) -> tuple[Position, Answer]:
+        """The page to begin with: one before the first that was asked for, if there is any."""
+        pagination = self._pagination
+        if not isinstance(pagination, Counter) or pagination.doubt is None:
+            return position, answer
+        frame = msgspec.structs.replace(self._frame, page=answer.page)
+        before = pagination.before(position, frame)
+        found = before and await earlier(self._context, before, answer, self._fetch)
+        if not before or not found:
+            return position, answer
+        self._tokens.discard(position.token)
+        held = self._ahead[position.token] = Ahead(sent=True)
+        held.task = self._spawn(asyncio.sleep(0, answer))
+        return before, found
+
     async def _fetch(self, position: Position, sent: Callable[[], None] | None = None) -> Answer:
         return await self._fetcher.fetch(position, sent)
 
@@ -578,20 +596,3 @@ class Walk:
         if total is not None:
             tally = self._context.tally
             tally.claimed = (tally.claimed or 0) + as_int(total, "the total")
-
-
-def _looks_back(context: StreamContext) -> bool:
-    """Whether pagination must know what was handed out of a page before it can go on."""
-    recovery = context.stream.recovery
-    if recovery is not None and recovery.restart is not None:
-        return True
-    found = context.pagination
-    reads = found.reads() if found is not None and not isinstance(found, (Told, Led)) else ()
-    names = {ref.path[0] for expr in reads for ref in refs(expr, Scope.PAGE) if ref.path}
-    return not names.isdisjoint({"last_record", "last_page_size"})
-
-
-def _with_last(facts: Facts, admitted: Admitted) -> Facts:
-    last = None if admitted.last is None else jsontext.decode(admitted.last)
-    page = {**facts.frame.page, "last_record": last, "last_page_size": admitted.count}
-    return msgspec.structs.replace(facts, frame=msgspec.structs.replace(facts.frame, page=page))

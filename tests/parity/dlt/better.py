@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.parity.dlt.data import Parts, Record, answer, config, resource
-from tests.parity.dlt.harness import Case, Outcome
+from tests.parity.dlt.harness import Case, Check, Outcome
 from tests.parity.dlt.server import Api, Ask, Reply
 
 Outcomes = list[Outcome]
@@ -128,6 +128,42 @@ COUNTING = Case(
         **DATA, "paginator": "page_number"})),
     differs=("`total` in the answers of a `page_number` that names no `total_path`",),
 )  # fmt: skip
+
+
+def _from_zero(ask: Ask) -> Any:
+    held = [{"id": n} for n in range(1, 8)]
+    return answer(held[3 * ask.number("nr") :][:3], total=3)
+
+
+def _from_one(ask: Ask) -> Any:
+    number = max(ask.number("nr"), 1)
+    return answer([{"id": n} for n in range(1, 8)][3 * (number - 1) : 3 * number], total=3)
+
+
+def _from_one_alone(ask: Ask) -> Any:
+    return _from_one(ask) if ask.number("nr") else Reply(status=400)
+
+
+def _both_all(theirs: Outcomes, ours: Outcomes) -> None:
+    for one in (theirs, ours):
+        assert one[0].rows("things", "id") == list(range(1, 8))
+    assert [t for t in ours[0].targets() if t.endswith("nr=0")] == ["/things?nr=0"]
+
+
+def _one_page(name: str, api: Api, check: Check) -> Case:
+    return Case(
+        name=f"parts: a page param alone, where pages {name}", runs=1, api=api, check=check,
+        config=lambda base: config(base, resource("things", {
+            **DATA, "paginator": {"type": "page_number", "page_param": "nr"}})),
+        differs=("a `page_number` with a `page_param` and nothing else",),
+    )  # fmt: skip
+
+
+UNSAID = [
+    _one_page("begin at 0", _from_zero, _both_all),
+    _one_page("begin at 1, and 0 is the same", _from_one, _all_seven),
+    _one_page("begin at 1, and 0 is refused", _from_one_alone, _all_seven),
+]
 
 
 # W6: values of parents.
@@ -314,6 +350,7 @@ CASES = [
     *DETECTED,
     MISSED,
     COUNTING,
+    *UNSAID,
     PARENTS,
     FORMATTED,
     LISTED,

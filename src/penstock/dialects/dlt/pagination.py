@@ -257,10 +257,12 @@ def _page_number(ctx: Context, node: Node, held: _Entries) -> Pagination:
         claimed = answer_value(ctx, total, "total", optional=False)
     base, page = held.get("base_page"), held.get("page")
     begins = page is not None and page.value is not None
+    assumed = _assumed_first(ctx, held)
     return Counter(
         unit="page",
         into=_into(ctx, held, "page_param", "page_body_path", "page"),
-        start=_start(ctx, page if begins else base, _assumed_first(ctx, held)),
+        start=_start(ctx, page if begins else base, assumed or 0),
+        doubt=answer_value(ctx, None, "total", optional=True) if assumed else None,
         base=_start(ctx, base, 0) if begins else None,
         size=_size(ctx, held),
         stop=_stop(ctx, node, held, total=claimed, unit="pages"),
@@ -274,17 +276,19 @@ def _start(ctx: Context, node: Node | None, default: int) -> Expr:
     return ctx.expr(node)
 
 
-def _assumed_first(ctx: Context, held: _Entries) -> int:
+def _assumed_first(ctx: Context, held: _Entries) -> int | None:
     """The first page: 1 where the document names the param of a page and nothing else of it.
 
-    dlt begins at 0 and would refuse an answer without a total, so such a document never ran there.
+    dlt begins at 0 and refuses an answer without a total, so such a document never ran there; an
+    answer that has one leaves doubt.
     """
     said = {"base_page", "page", "total_path", "maximum_page", "has_more_path"}
     param = held.get("page_param")
     if param is None or said & set(held):
-        return 0
+        return None
     message = "the first page is taken to be 1"
-    hint, edit = f"add {quoted('base_page')}: 1", Beside(node=param, name="base_page", value=1)
+    hint = f"add {quoted('base_page')}: 1, or 0 where the API counts from 0"
+    edit = Beside(node=param, name="base_page", value=1)
     ctx.warn("assumed-first-page", message, param, hint, key=True, edits=(edit,))
     return 1
 

@@ -152,7 +152,7 @@ def _without(scenario: Parts, path: Path_) -> Parts | None:
         except (KeyError, IndexError, TypeError):
             return None
     last = path[-1]
-    if last in {"base_url", "client", "rounds", "kind", "size", "start"}:
+    if last in {"base_url", "client", "resources", "name", "rounds", "kind", "size", "start"}:
         return None
     if isinstance(held, list) and len(path) > 2 and path[-2] == "rounds":
         return None
