@@ -145,6 +145,7 @@ def main() -> None:
     wide = partial(children, concurrency=40)
     cases += [
         Case("100,000 flat, tuned", 2_000_000, 0, flat, parquet, TUNED, each=100_000),
+        Case("1,000,000 flat, tuned", 20_000_000, 0, flat, parquet, TUNED, each=1_000_000),
         Case("a run with nothing new", 1_000, 0, new, parquet, TUNED, again=True),
         Case("400 pages at 50 ms", 40_000, 50, pages, parquet, threads),
         Case("1,000 children at 50 ms, 20 at once", 20_000, 50, children, parquet, threads),
