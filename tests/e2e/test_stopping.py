@@ -45,7 +45,8 @@ def hear(event):
                 sys.stdin.readline()
 
 source = plan(told["document"])
-options = Options(base_url=told["url"], db_schema=SCHEMA, sizes=SMALL)
+fresh = told["fresh"]
+options = Options(base_url=told["url"], db_schema=SCHEMA, sizes=SMALL, full_refresh=fresh)
 try:
     result = execute(source, given(source, VALUES), told["path"], options, hear)
 except Interrupted as stopped:
@@ -64,6 +65,7 @@ def start(document: str, server: EmulatorServer, path: Path, **told: Any) -> sub
         "count": 3,
         "signals": [],
         "pause": False,
+        "fresh": False,
         **told,
     }
     return subprocess.Popen(
@@ -100,6 +102,24 @@ def test_a_signal_stops_the_run_at_a_checkpoint(
     assert status == "interrupted"
     assert "interrupted" in streams.values()
     assert query(path, "SELECT count(*) FROM _penstock_loads") > [(0,)]
+    with EmulatorServer("chat", Settings(records=1200)) as server:
+        done = load(document, server, path)
+        assert done.status == "done"
+        stream = done.result.receipts[-1].stream
+        assert_holds(path, stream, server.truth(stream))
+
+
+def test_a_table_that_was_not_built_anew_to_its_end_is_gone_on_with(tmp_path: Path) -> None:
+    """What a stopped run has appended is still told of when a full refresh is stopped as well."""
+    document, path = "append_flat.yaml", tmp_path / "t.duckdb"
+    for fresh in (False, True):
+        with holding_back(1200, "/v1", 42) as server:
+            told: dict[str, Any] = {"event": "PageRead", "count": 12, "fresh": fresh}
+            run = start(document, server, path, signals=[int(signal.SIGTERM)], **told)
+            out, errors = run.communicate(timeout=60)
+        assert (run.returncode, json.loads(out)[0]) == (0, "interrupted"), errors
+        kept = query(path, "SELECT count(*) FROM _penstock_state WHERE name LIKE 'open/%'")
+        assert kept == [(1,)]
     with EmulatorServer("chat", Settings(records=1200)) as server:
         done = load(document, server, path)
         assert done.status == "done"

@@ -126,13 +126,15 @@ class StreamLoader:
             if kept.position is not None and now - kept.at < RESUME_SECONDS
         }
 
-    def _take_back(self) -> None:
+    def _take_back(self, *, shown: bool = False) -> None:
         """Retract the rows of open slices that start anew: whether under the same key or not.
 
-        The last window of a run that was cut off ends at another moment in the next one.
+        The last window of a run that was cut off ends at another moment in the next one. Rows of a
+        table that is built anew are there, and told of, until that is shown.
         """
         for name in [name for name in self.known if name.startswith("open/")]:
-            if name.removeprefix("open/") not in self._opened:
+            waits = self.replaces and shown == (name == _PART)
+            if name.removeprefix("open/") not in self._opened and not waits:
                 self._retract(name)
 
     def _retract(self, name: str) -> None:
@@ -298,6 +300,8 @@ class StreamLoader:
         self._add_state(self._lot, ending)
         self.complete = part.complete
         if whole := self.joint.complete:
+            if self.replaces:
+                self._take_back(shown=True)
             self._lot.state.update(self.held)
             self._lot.others = self.joint.waiting(self)
         if part.complete or not self.replaces:
@@ -333,8 +337,8 @@ class StreamLoader:
     @property
     def waits(self) -> dict[str, str | None]:
         """What of the state waits for the table to be shown, or read in full."""
-        gone = {_PART: None} if self.replaces and _PART in self.known else {}
-        return {**self.held, **gone}
+        gone = [n for n in self.known if n.startswith("open/")] if self.replaces else []
+        return {**self.held, **dict.fromkeys(gone)}
 
     def _ending(self, part: StreamClosed) -> dict[str, str | None]:
         """The stream's last state entries: those of the pass go, and of any slice left open."""
