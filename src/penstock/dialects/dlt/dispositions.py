@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import get_args
 
 from msgspec.structs import replace
@@ -109,11 +108,7 @@ def _moment(ctx: Context, node: Node | None) -> str | None:
     if found is None:
         ctx.wrong(node, "a moment such as 2024-08-21T12:15:00Z")
         return None
-    return _utc(found).isoformat()
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return found.isoformat()
 
 
 def versioned(
