@@ -18,6 +18,7 @@ from penstock.destinations.base import Fault, Owner, Session, no_fault
 from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, taken_over, told_of
 from penstock.engine.edges import Edges
+from penstock.engine.found import tables_found
 from penstock.engine.joint import ending, joints
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import StreamLoader
@@ -327,6 +328,7 @@ class Run:
             seconds=self._clock.monotonic,
             files=self._options.files,
             max_body=self._options.max_body or MAX_BODY,
+            tables=tables_found(self._source, self._session, fresh=self._options.full_refresh),
         )
         asker = make_asker(
             self._source,

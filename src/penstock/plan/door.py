@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from penstock.plan.page import HttpRequest, HttpResponse
     from penstock.plan.policy import ErrorPolicy
     from penstock.plan.slices import Slice
+
+
+Tables: TypeAlias = "Mapping[str, Mapping[str, tuple[str, bool]]]"
+"""Tables by name, their columns, and of each its type and whether it may be null."""
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,13 +29,19 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Remembered(Protocol):
     """What the functions of a stream keep from run to run: their own, and that of all streams.
 
-    `cursor` is the kind of its cursor's values, where these are no values of JSON.
+    `cursor` is the kind of its cursor's values, where these are no values of JSON. `tables` are
+    those that the destination held when the run began; None where nothing was loaded there before.
     """
 
     source: str
     stream: str
     own: dict[str, object]
     cursor: Literal["moment", "day"] | None
+
+    @property
+    def tables(self) -> Tables | None:
+        """The tables that the run found."""
+        ...
 
     @property
     def shared(self) -> MutableMapping[str, object]:

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from penstock.errors import Error, ExprError, did_you_mean
-from penstock.plan.door import Door
+from penstock.plan.door import Door, Tables
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.hints import Hints
 from penstock.plan.page import HttpResponse
@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     used. `columns` are those that a platform has chosen, by stream. `seconds` counts for how long
     the run goes on. `files` is the folder for files that records lead to, which are not fetched
     without one; where they are is told in the records, or with `files_apart` beside them. An answer
-    may unpack to `max_body` bytes.
+    may unpack to `max_body` bytes. `tables` are those that the run found; a first one has none.
     """
 
     values: Mapping[str, JsonValue]
@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     files: Path | None = None
     files_apart: bool = False
     max_body: int = MAX_BODY
+    tables: Tables | None = None
 
 
 class Leaving(Protocol):

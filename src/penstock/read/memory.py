@@ -17,6 +17,7 @@ import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan import jsontext
+from penstock.plan.door import Tables
 from penstock.plan.expr import JsonValue
 from penstock.read.parts import StateEntries
 
@@ -50,11 +51,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class Shared:
     """What the streams of a source remember together, from the entries of all of them.
 
-    `run` is a number that grows from run to run.
+    `run` is a number that grows from run to run, `tables` are those that it found.
     """
 
-    def __init__(self, states: Mapping[str, Mapping[str, str]], run: int) -> None:
+    def __init__(
+        self, states: Mapping[str, Mapping[str, str]], run: int, tables: Tables | None = None
+    ) -> None:
         self.run = run
+        self.tables = tables
         newest: dict[str, tuple[int, JsonValue]] = {}
         for entries in states.values():
             for name, (version, value) in _read(entries.get(ENTRY)).shared.items():
@@ -117,6 +121,7 @@ class Memory:
         self.own: dict[str, Any] = own if isinstance(own, dict) else {}
         self.shared = View(shared)
         self.cursor = self._kept.cursor
+        self.tables = shared.tables
 
     @property
     def used(self) -> bool:

@@ -108,7 +108,8 @@ class Reader:
         self._doors = [Doorway(asker, c, kept, self._others) for c in self._contexts]
         for context, door in zip(self._contexts, self._doors, strict=True):
             context.door = door
-        shared = Shared({} if settings.fresh else state, int(settings.now.timestamp() * 1000))
+        began = int(settings.now.timestamp() * 1000)
+        shared = Shared({} if settings.fresh else state, began, settings.tables)
         for context in self._contexts:
             text = None if settings.fresh else state.get(context.name, {}).get(ENTRY)
             anew = context.stream.hints.write == "replace"

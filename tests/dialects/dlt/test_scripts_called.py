@@ -16,6 +16,7 @@ from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.plan.pagination import Led
 from penstock.plan.policy import Rule
 from penstock.plan.python import Sign, Turn
+from penstock.read.memory import Memory, Shared
 
 HEAD = """\
 import dlt
@@ -483,3 +484,24 @@ def test_a_plan_says_which_function_makes_the_rows(tmp_path):
 
     doubled, _ = compiled(tmp_path, ROWS).need().streams
     assert list(request_lines(doubled)) == ["made by doubled"]
+
+
+@pytest.mark.parametrize("asked", ["dataset()['users'].df()", "sql_client().native_connection"])
+def test_a_function_cannot_look_into_the_tables_that_its_run_has_in_hand(tmp_path, asked):
+    """What is refused is named with its line, and what to ask in its place."""
+    found = stream(
+        tmp_path,
+        f"""
+@dlt.resource
+def users():
+    yield dlt.current.pipeline().{asked}
+dlt.pipeline("shop", dataset_name="shop_data").run(users())
+""",
+    )
+    door = Alone({})
+    door.remembered = lambda: Memory("shop", "users", None, Shared({}, 1, {"users": {}}))
+    with pytest.raises(ReadError) as failed:
+        list(found.retrieve.function(door, Frame()))
+    assert "pipeline.py:9: users failed: Penstock has no pipeline." in failed.value.message
+    assert "in a function that a run calls" in failed.value.message
+    assert "default_schema" in failed.value.hint

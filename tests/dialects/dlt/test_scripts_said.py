@@ -194,8 +194,16 @@ SAID = {
         ["error[unsupported] 1: dlt.current.source_schema is asked outside of a source"],
     ),
     "more of a schema": (
-        "@dlt.source\ndef a():\n    dlt.current.source_schema().tables['a']\n    return []\na()\n",
-        ["error[unsupported] 3: Penstock has no dlt.current.source_schema().tables"],
+        "@dlt.source\ndef a():\n    dlt.current.source_schema().references\n    return []\na()\n",
+        ["error[unsupported] 3: Penstock has no dlt.current.source_schema().references"],
+    ),
+    "tables of a source behind its run": (
+        (
+            "@dlt.resource\ndef rows():\n    yield {'a': 1}\n"
+            "made = dlt.source(lambda: rows, name='a')()\ndlt.pipeline('p').run(made)\n"
+            "print(made.schema.tables)\n"
+        ),
+        ["error[unsupported] 6: Penstock has no DltSource.schema.tables behind a run"],
     ),
     "what there is not in dlt.current": (
         "x = dlt.current.load_package()\n",

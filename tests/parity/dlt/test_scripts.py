@@ -12,6 +12,7 @@ from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
+from tests.parity.dlt.scripts_asked import ASKED
 from tests.parity.dlt.scripts_auth import AUTH
 from tests.parity.dlt.scripts_chosen import CHOSEN
 from tests.parity.dlt.scripts_current import CURRENT
@@ -54,6 +55,7 @@ WRITTEN = {
     **FOUND,
     **ORDER,
     **PLAYED,
+    **ASKED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -21,6 +21,7 @@ from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
+from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
@@ -292,11 +293,17 @@ class _Guarded:
         hints = kinds.over(self._saying.of(_NOTHING))
         return ForTable(table=self._saying.table, rows=rows, hints=hints, many=many)
 
-    def _kinds_of(self, table: str) -> Kinds:
-        return self._kinds.setdefault(table, Kinds())
+    def _kinds_of(self, table: str, hints: Hints | None = None) -> Kinds:
+        if table not in self._kinds:
+            self._kinds[table] = Kinds()
+            saying = self._saying
+            if saying.named:
+                noted: Any = self._door.kept.setdefault(NOTED, {})
+                noted.setdefault(table, lambda: hints or saying.of(_NOTHING))
+        return self._kinds[table]
 
     def _for_table(self, data: Any, table: str, hints: Hints | None) -> ForTable:
-        kinds = self._kinds_of(table)
+        kinds = self._kinds_of(table, hints)
         known = len(kinds.found)
         found = [data] if isinstance(data, Mapping) else list(_given(data))
         flat = (row for one in found for row in (one if isinstance(one, list) else [one]))

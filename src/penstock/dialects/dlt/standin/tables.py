@@ -93,6 +93,7 @@ class Saying:
         self._fit = fit
         table = resource.mapping.get("table_name")
         self.table = table.value if table is not None and isinstance(table.value, str) else name
+        self.named = table is None or isinstance(table.value, str)  # and not by a function
         self._made: dict[int, tuple[object, Hints]] = {}
 
     def fitting(self, made: Iterator[Any]) -> Iterator[Any]:

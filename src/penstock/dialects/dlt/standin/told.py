@@ -11,7 +11,7 @@ from penstock.dialects.dlt.standin.dataset import Dataset, SqlClient
 from penstock.dialects.dlt.standin.errors import Unfinished
 from penstock.dialects.dlt.standin.naming import NamingConvention, schema_name
 from penstock.dialects.dlt.standin.record import AskedRun, caught_up, current, refuse, too_early
-from penstock.dialects.dlt.standin.schemas import Schema
+from penstock.dialects.dlt.standin.schemas import InRun, Schema, in_run
 from penstock.dialects.document import Held
 from penstock.plan.target import Target
 
@@ -28,6 +28,9 @@ class Told:
 
     def _held(self, name: str) -> Held:
         """What the destination holds: what was asked for by now is loaded first."""
+        run = in_run()
+        if run is not None:
+            return InRun(run, schema_name(str(self.dataset_name or "")), name)
         if self._asked is not None:
             return loaded_by(self._asked, f"pipeline.{name}", name)
         there = current().there
@@ -62,8 +65,15 @@ class Told:
 
     @property
     def default_schema(self) -> Schema:
-        """The tables and columns that were loaded."""
-        return Schema(self.default_schema_name, self._held("default_schema"))
+        """The tables and columns that were loaded.
+
+        Raises:
+            SchemaNotFoundError: a function of the first run asks.
+        """
+        held = self._held("default_schema")
+        if isinstance(held, InRun):
+            held.columns()
+        return Schema(self.default_schema_name, held)
 
     @property
     def schemas(self) -> dict[str, Schema]:
