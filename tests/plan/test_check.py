@@ -5,7 +5,7 @@ import pytest
 
 from penstock.plan.check import CHECKS, check
 from penstock.plan.expr import Const
-from penstock.plan.hints import Hints
+from penstock.plan.hints import Column, Hints
 from penstock.plan.pagination import Counter, SinglePage
 from penstock.plan.records import Keys
 from penstock.plan.request import JsonBody, Param, Request, Slot
@@ -37,6 +37,7 @@ def source(*streams):
     return Source(name="s", base_url=None, streams=streams)
 
 
+TYPED, OTHER = Column(name="n", type="text"), Column(name="n", type="json")
 SHIFT = (
     "pages are counted in no order that is said, and new rows appended without a key: "
     "where rows come or go meanwhile, one may be missed for good, or doubled"
@@ -75,6 +76,18 @@ CASES = [
             )
         ],
     ),
+    (
+        "columns of one table",
+        source(stream("a", table="t", columns=(TYPED,)), stream("b", table="t", columns=(OTHER,))),
+        [
+            (
+                "shared-hints",
+                "b",
+                "'b' loads the table 't' with another set of columns than 'a', which counts",
+            )
+        ],
+    ),
+    ("columns of the first", source(stream("a", table="t", columns=(TYPED,)), stream("t")), []),
     ("unkept", source(stream("a\0b")), [("bad-name", "a\0b", r"the name 'a\x00b' holds U+0000")]),
     ("unnamed", source(stream(" \t")), [("bad-name", " \t", "a stream has no name")]),
     ("shifting", source(counted()), [("pages-may-shift", "a", SHIFT)]),

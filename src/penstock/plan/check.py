@@ -152,10 +152,13 @@ _OF_TABLES = {
     "max_nesting": "depth of nesting",
     "nesting": "nesting",
     "nesting_at": "nesting",
+    "columns": "set of columns",
 }
 
 
 def _differ(one: Stream, other: Stream, field: str) -> bool:
+    if field == "columns":  # of those that one lacks nothing goes unheard
+        return any(column not in other.hints.columns for column in one.hints.columns)
     return bool(getattr(one.hints, field) != getattr(other.hints, field))
 
 

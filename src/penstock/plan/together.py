@@ -1,16 +1,16 @@
 """Streams that load one table, as a list and the details of what it lists.
 
-Each is read for itself and keeps a state of its own. What is said of the table is what the one says
-whose rows come first; of columns, what any of them declares.
+Each is read for itself and keeps a state of its own. What is said of the table, declared columns
+too, is what the one says whose rows come first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from penstock.plan.hints import Column, Hints
+from penstock.plan.hints import Hints
 from penstock.plan.slices import parents_of
 from penstock.plan.source import Source, Stream
 
@@ -70,12 +70,4 @@ def _is_below(stream: Stream, parent: Stream) -> bool:
 
 
 def _said(streams: Sequence[Stream]) -> Hints:
-    first = deciding(streams)
-    columns = {column.name: column for column in _columns(streams, first)}
-    table = streams[0].table
-    return msgspec.structs.replace(first.hints, table=table, columns=tuple(columns.values()))
-
-
-def _columns(streams: Sequence[Stream], first: Stream) -> Iterator[Column]:
-    for stream in (*reversed(streams), first):  # what the first one says counts
-        yield from stream.hints.columns
+    return msgspec.structs.replace(deciding(streams).hints, table=streams[0].table)

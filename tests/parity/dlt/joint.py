@@ -21,6 +21,8 @@ def _listed(ask: Ask) -> Any:
     parts = ask.path.strip("/").split("/")
     if parts[0] == "details":
         return {"id": int(parts[1]), "detail": ask.round, "lines": [{"n": 1}]}
+    if parts[0] == "none":
+        return answer([])
     first = FIRST[parts[0]]
     found: list[Record] = [
         {"id": n, "at": n, "when": f"2024-01-{n:02d}T00:00:00Z", "of": parts[0], "tags": ["x"]}
@@ -138,11 +140,19 @@ def _once(theirs: list[Outcome], ours: list[Outcome]) -> None:
 
 
 def _hints() -> Iterator[Case]:
-    """Further hints of the first, and declared columns of both."""
+    """Further hints, and declared columns: what the first says counts, nothing of the others."""
     yield _case("the depth of the first", _of("a", max_table_nesting=0), _of("b"))
     yield _case("the depth of the second", _of("a"), _of("b", max_table_nesting=0))
     typed = {"at": {"data_type": "text"}}
     yield _case("columns of the first", _of("a", columns=typed), _of("b"))
+    other = {"at": {"data_type": "decimal"}, "tags": {"data_type": "json"}}
+    yield _case("columns of the second", _of("a"), _of("b", columns=other))
+    yield _case("columns of both", _of("a", columns=typed), _of("b", columns=other))
+    said = {"detail": {"data_type": "text"}}
+    listed, details = _of("a", columns=typed), _details("append", columns=said)
+    yield _case("columns of a parent and its details", listed, details)
+    none = _of("none", columns={"of": {"data_type": "text"}})
+    yield _case("columns of the second, and a first without records", none, _of("b", columns=other))
 
 
 CASES = [*_cursors(), *_below(), *_unlike(), *_hints()]
