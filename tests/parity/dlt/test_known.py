@@ -72,6 +72,21 @@ def test_a_late_cursor_excuses_what_dlt_lacks_alone():
     assert _said(LATE, [records], less, whole, 1)[0]
 
 
+def test_what_a_late_cursor_brings_replaces_its_set():
+    """Where rows of a set came that dlt passes over, the others of it are gone; not of any set."""
+    sets = {**LATE, "write_disposition": "merge", "merge_key": "day"}
+    first = [{"id": 1, "day": 1}, {"id": 2, "day": 2}]
+    new = {"id": 3, "day": 1}
+    records = [first, [new]]
+    theirs, ours, less = (
+        _table(rows, id="BIGINT", day="BIGINT") for rows in (first, [first[1], new], [new])
+    )
+    assert _said(sets, records, theirs, ours, 2) == ([], {known.LATE})
+    assert _said(sets, records, theirs, less, 2)[0]
+    assert _said(LATE, records, theirs, ours, 2)[0]
+    assert _said(sets, [first, first], theirs, ours, 2)[0]
+
+
 def test_a_lag_excuses_what_comes_again_in_dlt_alone():
     """Not what comes twice in Penstock."""
     lagged = {"endpoint": {"incremental": {"cursor_path": "at", "lag": 5}}}

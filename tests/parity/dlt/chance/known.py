@@ -20,6 +20,8 @@ from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.harness import differences as plain
 
+from penstock.shape.names import identifier
+
 DECLARED = "declared columns of a resource without a record"
 INSERTED = "`insert-only`, and a record that is there already comes with more items of a list"
 LATE = "a cursor on children of several parents"
@@ -202,7 +204,7 @@ def alike(
         _gone(told, resource, run, (their, our), rows)
         _ended(told, resource, (their, our), rows)
     for resource in _late(told, run):
-        _behind(told, resource, their, our, rows)
+        _behind(told, resource, run, (their, our), rows)
     return _again(told, their, our, rows), our
 
 
@@ -288,19 +290,35 @@ def _levels(
     return their, our
 
 
-def _behind(told: Told, resource: Parts, their: Tables, our: Tables, rows: set[str]) -> None:
-    """Take a late resource out of both, where ours has every record that dlt has."""
+def _behind(
+    told: Told, resource: Parts, run: int, both: tuple[Tables, Tables], rows: set[str]
+) -> None:
+    """Take a late resource out of both, where ours has every record that dlt has.
+
+    Rows of a set are gone where ours has brought others of it, of this run, that dlt has not.
+    """
+    their, our = both
+    sets = [identifier(name) for name in told.sets(resource)]
+    fresh = {str(r.get("id")) for r in told.records(resource, [run])}
     for name in told.tables(resource):
         if name not in our:
             continue
-        mine, other = (Counter(str(r.get("id")) for r in t.get(name, {"rows": []})["rows"])
-                       for t in (our, their))  # fmt: skip
-        if set(other) - set(mine):
+        mine, other = (t.get(name, {"rows": []})["rows"] for t in (our, their))
+        there = {_spelled(r) for r in other}
+        brought = {_set(r, sets) for r in mine
+                   if _spelled(r) not in there and str(r.get("id")) in fresh}  # fmt: skip
+        held = {str(r.get("id")) for r in mine}
+        lost = [r for r in other if str(r.get("id")) not in held]
+        if any(not sets or _set(r, sets) not in brought for r in lost):
             return
     rows.add(LATE)
-    for tables in (their, our):
+    for tables in both:
         for name in [n for n in tables if told.of(n) is resource]:
             del tables[name]
+
+
+def _set(row: Parts, names: list[str]) -> str:
+    return repr([row.get(name) for name in names])
 
 
 def _again(told: Told, their: Tables, our: Tables, rows: set[str]) -> Tables:

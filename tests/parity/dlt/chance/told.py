@@ -48,6 +48,14 @@ class Told:
         one = self.said(resource, "schema_contract")
         return one.get(entity) if isinstance(one, dict) else one
 
+    def sets(self, resource: Parts) -> list[str]:
+        """The fields by which sets of a resource's rows are replaced, if it says any."""
+        said = self.said(resource, "merge_key") or []
+        columns = self.said(resource, "columns") or {}
+        pairs = columns.items() if isinstance(columns, dict) else [(c["name"], c) for c in columns]
+        marked = [name for name, hint in pairs if hint.get("merge_key")]
+        return [said] if isinstance(said, str) else [*said, *marked]
+
     def stem(self, resource: Parts) -> str | None:
         """What its path leads to."""
         path = resource["endpoint"].get("path", resource["name"])
