@@ -14,6 +14,7 @@ from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.rows import LIMIT, NTH, ROWS, Limit, Rows
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 from penstock.patterns import pattern
+from penstock.plan.variants import same
 
 _PUSHED = {"base_url", "auth", "headers", "paginator"}
 _PARENT = pattern(r"\{resources\.([^.{}]+)\.")
@@ -31,7 +32,7 @@ def assemble(sources: Iterable[DltSource]) -> list[Mapping[str, Any]]:
     whole = list(sources)
     for nth, source in enumerate(whole):
         source.__dict__["nth"] = nth
-    listed = [(resource, source) for source in whole for resource in source.listed]
+    listed = [(resource, source) for source in whole for resource in source.own_resources]
     return [_assembled(_with_parents(layer)) for layer in _layers(_together(listed))]
 
 
@@ -110,19 +111,62 @@ def _with_parents(
 ) -> list[tuple[DltResource, DltSource]]:
     """The resources, and those that feed transformers among them: these are read, not loaded."""
     found = list(listed)
-    names = {resource.name for resource, _ in found}
-    for resource, source in found:
+    known = {resource.name: resource for resource, _ in found}
+    for nth, (resource, source) in enumerate(found):
         parent = resource.parent
         if resource.rows is not None and resource.rows.takes_items and parent is None:
             message = f"the transformer {resource.name!r} has no resource to take items from"
             spot = resource.item.spot
             raise Refusal(message, f"write RESOURCE | {resource.name}", spot=spot)
-        if parent is not None and parent.name not in names:
-            fed = parent.copied()
+        if parent is None:
+            continue
+        name = _name_for(parent, resource, known)
+        if name not in known:
+            fed = parent.copied() if name == parent.name else parent.called(name)
             fed.selected = False
-            names.add(fed.name)
+            known[name] = fed
             found.append((fed, source))
+        if name != parent.name:
+            below = resource.copied()
+            below.feed(known[name])
+            found[nth] = below, source
     return found
+
+
+def _name_for(parent: DltResource, below: DltResource, known: Mapping[str, DltResource]) -> str:
+    """What a resource is called that another one is fed by: one of its name may read else.
+
+    Raises:
+        Refusal: it is one of a configuration that needs others there, which keep their names.
+    """
+    name = parent.name
+    while name in known and not _reads_alike(parent, known[name]):
+        name = f"{name}_{below.name}"
+    if name != parent.name and any(parents_in(parent.item)):
+        message = f"{below.name!r} has a parent called as another resource: {parent.name}"
+        raise Refusal(message, "load each with a script of its own", spot=below.item.spot)
+    return name
+
+
+def _reads_alike(one: DltResource, other: DltResource) -> bool:
+    """Whether two resources read the same, so that what is below both may be fed by one."""
+    if (one.parent is None) != (other.parent is None):
+        return False
+    if one.parent is not None and other.parent is not None:
+        return _reads_alike(one.parent, other.parent) and _made_alike(one, other)
+    return _made_alike(one, other)
+
+
+def _made_alike(one: DltResource, other: DltResource) -> bool:
+    """The same without what feeds them."""
+    if (one.steps, one.incremental, one.limit) != (other.steps, other.incremental, other.limit):
+        return False
+    rows, others = one.rows, other.rows
+    if rows is None or others is None:
+        clients = one.config is not None and other.config is not None
+        return clients and _alike(one.config, other.config) and _same(one.item, other.item)
+    given = [dict(enumerate(rows.args)) | rows.named, dict(enumerate(others.args)) | others.named]
+    return same(rows.function, others.function) and _same(*given)
 
 
 def _configs(resources: Iterable[DltResource]) -> list[Any]:
@@ -158,7 +202,9 @@ def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping
     root = _copied(config)
     items = [_item(resource, source) for resource, source in listed]
     names = {resource.name for resource, _ in listed}
-    passed = {name: (one, source) for _, source in listed for name, one in source.passed.items()}
+    passed = {
+        name: (one, source) for _, source in listed for name, one in source.own_passed.items()
+    }
     left = [(name, item) for item in config["resources"] if (name := _name(item)) not in names]
     items += [_unselected(_item(*passed[n]) if n in passed else item) for n, item in left]
     root["resources"] = items
@@ -205,7 +251,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     held = item if isinstance(item, Mapping) else {}
     defaults = (resource.config or {}).get("resource_defaults") or {}
     columns = hints.get("columns", held.get("columns", defaults.get("columns")))
-    for key, value in source.settings.items():
+    for key, value in source.own_settings.items():
         models = key == "schema_contract" and is_model(columns)  # it has a contract of its own
         if key not in held and key not in defaults and not models:
             hints.setdefault(key, value)

@@ -117,17 +117,19 @@ def built_of(runs: Sequence[AskedRun]) -> Built:
 
 def _once(sources: list[DltSource]) -> None:
     """Leave out of each source what is unselected there and stands in another as well."""
-    taken = {r.name for s in sources for r in s.listed if r.selected is not False}
+    taken = {r.name for s in sources for r in s.own_resources if r.selected is not False}
     seen: set[str] = set()
     for source in sources:
         kept = [
             r
-            for r in source.listed
+            for r in source.own_resources
             if r.selected is not False or (r.name not in taken and r.name not in seen)
         ]
         seen |= {r.name for r in kept}
-        source.passed.update({r.name: r for r in source.listed if all(r is not k for k in kept)})
-        source.listed[:] = kept
+        source.own_passed.update(
+            {r.name: r for r in source.own_resources if all(r is not k for k in kept)}
+        )
+        source.own_resources[:] = kept
 
 
 def _of(sources: Iterable[DltSource]) -> Built:

@@ -86,7 +86,12 @@ def _following_ones(
         yield from retrieve(one, saying).function(door, frame)
 
 
-def rows_in_run(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str) -> Iterator[Any]:
+def rows_in_run(
+    rows: Rows | None,
+    steps: Sequence[Mapping[str, Any]],
+    name: str,
+    limit: Limit | None = None,
+) -> Iterator[Any]:
     """The rows of a resource one by one, for another function that a run calls."""
     if rows is None or rows.takes_items or rows.cursor is not None:
         what = f"the rows of {name!r} inside of another function"
@@ -94,14 +99,20 @@ def rows_in_run(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str
     door = current()
     args = [live(value, door) for value in rows.args]
     found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
+    found = found if limit is None else _limited(found, limit, door)
     for piece in _given(found):
         for row in piece if isinstance(piece, list) else [piece]:
             yield from _stepped(row, steps)
 
 
-def rows_at_once(rows: Rows | None, steps: Sequence[Mapping[str, Any]], name: str) -> Iterator[Any]:
+def rows_at_once(
+    rows: Rows | None,
+    steps: Sequence[Mapping[str, Any]],
+    name: str,
+    limit: Limit | None = None,
+) -> Iterator[Any]:
     """The rows of a resource one by one, for the script itself, before any run."""
-    around, found = asking(), rows_in_run(rows, steps, name)
+    around, found = asking(), rows_in_run(rows, steps, name, limit)
     while True:
         with entered(around):
             row = next(found, _END)

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from penstock.dialects.dlt.standin.answers import LoadInfo, Trace
+from penstock.dialects.dlt.standin.beginning import begun
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.lacking import lacking
@@ -197,15 +198,16 @@ class Pipeline(Told):
         if where is not None and url is None:
             hint = "name one with --to"
             remark(f"the script's destination {where.kind!r} is none that is known here", hint)
-        asked = AskedRun(
+        asked = begun(AskedRun(
             pipeline=self.pipeline_name,
             schema=self.default_schema_name,
             sources=tuple(sources),
             destination=url,
             dataset=schema_name(dataset),
-            fresh=self.dev_mode or bool(refresh),
+            fresh=self.dev_mode,
+            refresh=str(refresh) if refresh else None,
             spot=caller(),
-        )
+        ))  # fmt: skip
         current().runs.append(asked)
         return asked
 
@@ -294,10 +296,10 @@ def _hinted(sources: list[DltSource], hints: dict[str, Any]) -> list[DltSource]:
     So it may be run again for another table, with other arguments or the same ones.
     """
     table = hints.get("table_name")
-    if isinstance(table, str) and len(sources) == 1 and len(sources[0].listed) == 1:
+    if isinstance(table, str) and len(sources) == 1 and len(sources[0].own_resources) == 1:
         sources = [sources[0].for_table(table)]
     for source in sources:
-        for resource in source.listed:
+        for resource in source.own_resources:
             resource.apply_hints(**hints)
     return sources
 

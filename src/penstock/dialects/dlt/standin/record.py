@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,13 @@ from penstock.dialects.dlt.standin.marks import Spot
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.references import Sections
-    from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.dialects.dlt.standin.sources import DltResource, DltSource
     from penstock.dialects.document import Held, Loaded
     from penstock.plan.door import Door
     from penstock.plan.target import Target
 
-Place = tuple[str, str | None, str]
-"""Where runs go that are loaded together: pipeline, destination and dataset."""
+Place = tuple[str, str | None, str, int]
+"""What runs are loaded together: pipeline, destination, dataset, and which batch of those there."""
 
 
 class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +32,14 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     fresh: bool
     spot: Spot | None
+    refresh: str | None = None  # what the run forgets first, as it says it
+    said: Mapping[str, Mapping[str, Any]] = {}  # the hints of each resource by then
+    batch: int = 0  # one that cannot be loaded together with those before it begins another
 
     @property
     def place(self) -> Place:
-        """Where it goes."""
-        return self.pipeline, self.destination, self.dataset
+        """Where it goes, and with which others."""
+        return self.pipeline, self.destination, self.dataset, self.batch
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +134,14 @@ def caught_up(asked: AskedRun) -> Loaded | None:
     if record.left:
         record.load(record.left)
     return record.done.get(asked.place)
+
+
+def before_change(resource: DltResource) -> None:
+    """Load runs that were asked for of a resource that is about to change, as it was by then."""
+    record = current()
+    asked = (source for run in record.left for source in run.sources)
+    if record.load is not None and any(one is resource for s in asked for one in s.own_resources):
+        record.load(record.left)
 
 
 def executing() -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.dialects.document import Joined, SecretRef
 from penstock.patterns import pattern
+from penstock.plan.variants import same
 
 Lookup = Callable[[str], object]
 Nearest = Callable[[tuple[str, ...]], str | None]
@@ -390,3 +391,10 @@ def _with_variables(text: str) -> list[str | SecretRef]:
                 *_with_variables(after),
             ]
     return [text] if text else []
+
+
+def says_same(one: Any, other: Any) -> bool:
+    """Whether two hints say the same; a value that nobody knows yet goes by its name."""
+    if isinstance(one, str) and isinstance(other, str):
+        return str.__str__(one) == str.__str__(other)
+    return same(one, other)

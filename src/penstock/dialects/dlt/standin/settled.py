@@ -36,7 +36,7 @@ def settle(record: Record) -> None:
     sources = [*record.sources, *(source for run in record.runs for source in run.sources)]
     settler = _Settler()
     for source in sources:
-        for resource in source.listed:
+        for resource in source.own_resources:
             for function in _functions_of(resource):
                 settler.function(function)
 

@@ -10,8 +10,14 @@ from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
-from penstock.dialects.dlt.standin.record import current, pipelines, refuse, unknown
-from penstock.dialects.dlt.standin.references import Sections
+from penstock.dialects.dlt.standin.record import (
+    before_change,
+    current,
+    pipelines,
+    refuse,
+    unknown,
+)
+from penstock.dialects.dlt.standin.references import Sections, says_same
 from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, spot_of
 from penstock.dialects.dlt.standin.schemas import SourceSchema
 from penstock.dialects.dlt.standin.specs import sections_of
@@ -105,7 +111,7 @@ class DltResource:
         from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
 
         made = making.rows_in_run if running() is not None else making.rows_at_once
-        yield from made(self.rows, self.steps, self.name)
+        yield from made(self.rows, self.steps, self.name, self.limit)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -123,7 +129,7 @@ class DltResource:
         """The resource; with arguments a copy whose function is given these."""
         return self.copied().bind(*args, **named) if args or named else self
 
-    def _said(self, name: str) -> Any:
+    def said(self, name: str) -> Any:
         """What the script, the resource's own configuration, or that of all, says of a hint."""
         defaults = self.config.get("resource_defaults") if isinstance(self.config, Mapping) else {}
         for held in (self.hints, self.item, defaults):
@@ -134,11 +140,13 @@ class DltResource:
     @property
     def selected(self) -> bool:
         """Whether it is loaded, and not only read for others."""
-        return self.chosen if self.chosen is not None else self._said("selected") is not False
+        return self.chosen if self.chosen is not None else self.said("selected") is not False
 
     @selected.setter
     def selected(self, value: Any) -> None:
         """Say whether it is loaded."""
+        if self.selected != bool(value):
+            before_change(self)
         self.chosen = bool(value)
 
     @property
@@ -150,7 +158,7 @@ class DltResource:
     @property
     def write_disposition(self) -> Any:
         """How its rows are written."""
-        return self._said("write_disposition") or "append"
+        return self.said("write_disposition") or "append"
 
     @write_disposition.setter
     def write_disposition(self, value: Any) -> None:
@@ -160,7 +168,7 @@ class DltResource:
     @property
     def table_name(self) -> Any:
         """Its table."""
-        return self._said("table_name") or self.name
+        return self.said("table_name") or self.name
 
     @table_name.setter
     def table_name(self, value: Any) -> None:
@@ -170,7 +178,7 @@ class DltResource:
     @property
     def max_table_nesting(self) -> Any:
         """How deep its child tables go."""
-        return self._said("max_table_nesting")
+        return self.said("max_table_nesting")
 
     @max_table_nesting.setter
     def max_table_nesting(self, value: Any) -> None:
@@ -180,12 +188,12 @@ class DltResource:
     @property
     def columns(self) -> Any:
         """The columns that are declared."""
-        return self._said("columns")
+        return self.said("columns")
 
     @property
     def schema_contract(self) -> Any:
         """What may change in its tables."""
-        return self._said("schema_contract")
+        return self.said("schema_contract")
 
     @property
     def is_transformer(self) -> bool:
@@ -204,9 +212,10 @@ class DltResource:
 
     def apply_hints(self, **hints: Any) -> DltResource:
         """Change what the configuration says of the table; null changes nothing."""
-        for name, value in hints.items():
-            if value is None or name in _NOTHING:
-                continue
+        said = {n: v for n, v in hints.items() if v is not None and n not in _NOTHING}
+        if any(not says_same(self.said(name), value) for name, value in said.items()):
+            before_change(self)
+        for name, value in said.items():
             if name == "incremental":
                 self.incremental = value
             elif name == "columns":
@@ -232,6 +241,7 @@ class DltResource:
 
     def _step(self, step: dict[str, Any], insert_at: int | None) -> DltResource:
         """Add a step; places are counted from 1, as what makes the rows is the first."""
+        before_change(self)
         if insert_at is None:
             self.steps.append(step)
             return self
@@ -258,6 +268,7 @@ class DltResource:
         count_rows: bool | None = False,  # noqa: FBT001, FBT002 (as dlt has it)
     ) -> DltResource:
         """Read a part only: so many pages, rows or seconds."""
+        before_change(self)
         self.limit = Limit(most=max_items, seconds=max_time, by_rows=bool(count_rows))
         return self
 
@@ -365,25 +376,28 @@ def _over(held: Any, given: Any) -> Any:
 
 @lacking("from_data")
 class DltSource:
-    """Resources that are loaded together."""
+    """Resources that are loaded together.
+
+    Each is an attribute by its name; what Penstock keeps is called so that no resource is.
+    """
 
     makes_resources = True
 
     def __init__(self, name: str | None, resources: Iterable[DltResource], **settings: Any) -> None:
         self.__dict__["name"] = name
-        self.__dict__["settings"] = settings
-        self.__dict__["listed"] = list(resources)
-        self.__dict__["resources"] = Resources(self.listed)
-        self.__dict__["passed"] = {}
+        self.__dict__["own_settings"] = settings
+        self.__dict__["own_resources"] = list(resources)
+        self.__dict__["resources"] = Resources(self.own_resources)
+        self.__dict__["own_passed"] = {}
         self.__dict__["nth"] = 0
         self.__dict__["made_at"] = caller()
         current().sources.append(self)
 
     name: str | None
-    settings: dict[str, Any]
+    own_settings: dict[str, Any]
     resources: Resources
-    listed: list[DltResource]
-    passed: dict[str, DltResource]  # unselected ones that are loaded from another source
+    own_resources: list[DltResource]
+    own_passed: dict[str, DltResource]  # unselected ones that are loaded from another source
     made_at: Spot | None
     nth: int  # among those that are loaded together
 
@@ -395,7 +409,7 @@ class DltSource:
         if name == "exhausted":  # nothing of it is read before a run
             return False
         if name in ON_SOURCE or name in _NOTHING - {"schema"}:
-            return self.settings.get(name)
+            return self.own_settings.get(name)
         raise unknown(f"DltSource.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -403,7 +417,7 @@ class DltSource:
         if name in _FIXED:
             raise unknown(f"DltSource.{name} to set")
         if name in ON_SOURCE or name in _NOTHING:
-            self.settings[name] = value
+            self.own_settings[name] = value
         else:
             self.__dict__[name] = value
 
@@ -428,26 +442,26 @@ class DltSource:
 
     def with_resources(self, *names: str) -> DltSource:
         """A source that loads these only."""
-        copied = DltSource(self.name, [r._copy() for r in self.listed], **self.settings)  # noqa: SLF001 (its own kind)
+        copied = DltSource(self.name, [r._copy() for r in self.own_resources], **self.own_settings)  # noqa: SLF001 (its own kind)
         copied.resources.select(*names)
         replace(self, copied)
         return copied
 
     def for_table(self, table: str) -> DltSource:
         """A copy whose only resource is called after the table of a run."""
-        only = self.listed[0]
+        only = self.own_resources[0]
         if only.name == table or only.item is None or only.parent is not None:
             return self
         known: dict[str, DltSource] = self.__dict__.setdefault("by_table", {})
         if table not in known:
-            known[table] = DltSource(self.name, [only.called(table)], **self.settings)
+            known[table] = DltSource(self.name, [only.called(table)], **self.own_settings)
             replace(self, known[table])
         return known[table]
 
     def clone(self, with_name: str | None = None) -> DltSource:
         """A copy."""
-        copies = [r._copy() for r in self.listed]  # noqa: SLF001 (its own kind)
-        return DltSource(with_name or self.name, copies, **self.settings)
+        copies = [r._copy() for r in self.own_resources]  # noqa: SLF001 (its own kind)
+        return DltSource(with_name or self.name, copies, **self.own_settings)
 
     def add_limit(
         self,
@@ -456,7 +470,7 @@ class DltSource:
         count_rows: bool | None = False,  # noqa: FBT001, FBT002 (as dlt has it)
     ) -> DltSource:
         """Read a part of each resource only: so many pages, rows or seconds."""
-        for one in self.listed:
+        for one in self.own_resources:
             one.add_limit(max_items, max_time, count_rows)
         return self
 
@@ -541,7 +555,7 @@ def flat(made: Any, what: str) -> Iterator[DltResource]:
             yield made
         case DltSource():
             replace(made, None)
-            yield from made.listed
+            yield from made.own_resources
         case Factory():
             yield from flat(made(), what)
         case _ if isinstance(made, _LISTS):

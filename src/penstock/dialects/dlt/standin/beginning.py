@@ -1,0 +1,54 @@
+"""Which runs of a script are loaded together, and which ones wait for those before.
+
+dlt does one run after the other. Penstock does those to one place together, so that what a script
+makes several times is one stream. A run that says otherwise how a table is written, or that
+forgets what is there, begins another batch: those before are loaded first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from penstock.dialects.dlt.standin.record import AskedRun, current
+from penstock.dialects.dlt.standin.references import says_same
+from penstock.dialects.dlt.standin.sources import HINTS, DltResource
+
+_FREE = {"parallelized", "file_format", "table_format", "references", "parent_table_name"}
+
+
+def begun(asked: AskedRun) -> AskedRun:
+    """The run with the number of its batch; where that is a new one, those before are loaded."""
+    record = current()
+    where = asked.place[:-1]
+    before = [run for run in record.runs if run.place[:-1] == where]
+    number = before[-1].batch if before else 0
+    said = {r.name: _said(r) for source in asked.sources for r in source.own_resources}
+    if any(not _fits(asked.refresh, said, run) for run in before if run.batch == number):
+        number += 1
+        if record.load is not None and record.left:
+            record.load(record.left)
+    loaded = {name for run in before if run.batch < number or _taken(run) for name in run.said}
+    fresh = asked.refresh is not None or (asked.fresh and loaded.isdisjoint(said))
+    return msgspec.structs.replace(asked, said=said, batch=number, fresh=fresh)
+
+
+def _taken(run: AskedRun) -> bool:
+    return all(run is not one for one in current().left)
+
+
+def _said(resource: DltResource) -> Mapping[str, Any]:
+    """What a resource says of its table."""
+    return {name: resource.said(name) for name in HINTS if name not in _FREE}
+
+
+def _fits(refresh: str | None, said: Mapping[str, Any], other: AskedRun) -> bool:
+    """Whether a run with these hints may be loaded together with another one."""
+    shared: Iterable[str] = said.keys() & other.said.keys()
+    return refresh == other.refresh and all(_alike(said[n], other.said[n]) for n in shared)
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(says_same(value, other[name]) for name, value in one.items())

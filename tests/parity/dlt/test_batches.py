@@ -1,0 +1,203 @@
+"""Runs of one script that cannot be one: each finds what those before it have loaded, as in dlt."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.parity.dlt import dump
+from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
+from tests.parity.dlt.server import Ask, Stage
+
+from penstock.cli.app import launch
+
+PAGE = Path(__file__).parents[3] / "docs" / "parity.md"
+
+HEAD = """\
+import dlt
+from dlt.sources.helpers import requests
+from dlt.sources.rest_api import rest_api_source
+
+@dlt.resource
+def days(first=1, last=4):
+    for row in requests.get("BASE/days", params={"first": first, "last": last}).json():
+        yield row
+
+@dlt.resource
+def months():
+    yield requests.get("BASE/months").json()
+
+@dlt.transformer
+def hours(day):
+    yield {"day": day["id"], "of": day["of"]}
+
+@dlt.transformer
+def minutes(day):
+    yield [{"day": day["id"], "minute": n} for n in range(2)]
+
+def shop(*names):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": name, "endpoint": name} for name in names]}, name="shop")
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data"MORE)
+"""
+SCRIPTS = {
+    "a run that forgets": """
+pipeline.run(days)
+pipeline.run(months)
+pipeline.run(days(2, 3), refresh="drop_data")
+""",
+    "a run of a transformer that forgets": """
+pipeline.run(days | hours)
+pipeline.run(days(1, 2) | hours, refresh="drop_resources")
+""",
+    "each run forgets other things": """
+pipeline.run(shop("days", "months"))
+pipeline.run(shop("days"), refresh="drop_resources")
+pipeline.run(shop("months"), refresh="drop_data")
+pipeline.run(shop("days"))
+""",
+    "a first part replaces, others follow": """
+for nth in (1, 2, 3):
+    said = "replace" if nth == 1 else "append"
+    pipeline.run([{"part": nth}], table_name="parts", write_disposition=said)
+""",
+    "one resource is written in several ways": """
+pipeline.run(days(1, 4))
+pipeline.run(days(2, 5), write_disposition="merge", primary_key="id")
+pipeline.run(days(3, 3), write_disposition="replace")
+""",
+    "a source changes between its runs": """
+source = shop("days", "months")
+pipeline.run(source)
+source.days.add_filter(lambda row: row["id"] > 1)
+source.months.selected = False
+pipeline.run(source)
+source.days.apply_hints(write_disposition="replace")
+pipeline.run(source)
+source.days.add_limit(1)
+""",
+    "what is below one of the same name": """
+pipeline.run([days(1, 2) | hours, days(3, 4) | minutes])
+""",
+    "what is below one that is loaded too": """
+pipeline.run([days(1, 2), days(3, 4) | hours])
+""",
+    "copies below others of one name": """
+pipeline.run([(days(n, n) | hours).with_name(f"of_{n}") for n in (1, 2, 3)])
+""",
+    "below endpoints of one name": """
+def source(of):
+    return rest_api_source({"client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "settings", "endpoint": of}]}, name=of)
+
+@dlt.transformer
+def each(page):
+    yield from page
+
+@dlt.transformer
+def other(page):
+    yield from page
+
+pipeline.run([source("days").settings | each, source("months").settings | other])
+""",
+    "rows up to a limit, before a run": """
+import itertools
+counted = dlt.resource(({"n": n} for n in itertools.count()), name="counted").add_limit(3)
+found = [{"id": row["n"]} for row in counted]
+pipeline.run(found, table_name="found")
+""",
+}
+
+
+def api(ask: Ask) -> Any:
+    """Days and months, of which the second round has others."""
+    first, last = ask.number("first", 1), ask.number("last", 2)
+    return [{"id": n, "of": ask.target, "round": ask.round} for n in range(first, last + 1)]
+
+
+def _written(name: str, stage: Stage, folder: Path, more: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "pipeline.py"
+    text = HEAD.replace("MORE", more) + SCRIPTS[name]
+    path.write_text(text.replace("BASE", stage.base), "utf-8")
+    return path
+
+
+def _both(
+    name: str, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path, runs: int
+) -> tuple[list[Outcome], list[Outcome]]:
+    theirs: list[Outcome] = []
+    ours: list[Outcome] = []
+    for which in range(1, runs + 1):
+        for stage in stages:
+            stage.play(api, which)
+        done = oracle.execute(_written(name, stages[0], folder / "theirs"))
+        theirs.append(Outcome(heard=stages[0].heard, tables=done["tables"], error=done["error"]))
+        path = _written(name, stages[1], folder)
+        code = launch(["run", "--quiet", str(path)])
+        tables = dump.tables(str(folder / "shop.duckdb"), "shop_data")
+        error = f"exit code {code}" if code else ""
+        ours.append(Outcome(heard=stages[1].heard, tables=tables, error=error))
+    return theirs, ours
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_run_finds_what_those_before_it_left(
+    name: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The same requests, tables and rows, in two executions of the script."""
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both(name, oracle, stages, tmp_path, 2)
+    assert not theirs[0].error, theirs[0].error
+    case = Case(name=name, config=lambda _base: {})
+    assert differences(case, theirs, ours) == []
+
+
+@pytest.mark.parametrize("name", ["each run forgets other things", "a run that forgets"])
+def test_a_check_reads_all_runs(
+    name: str, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Runs that cannot be one are no error of a check, which loads nothing."""
+    monkeypatch.chdir(tmp_path)
+    path = _written(name, stages[1], tmp_path)
+    assert launch(["check", str(path)]) == 0
+    assert not (tmp_path / "shop.duckdb").exists()
+
+
+def test_a_transformer_behind_two_resources_is_behind_both(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In dlt the second `|` changes the transformer itself: the last resource comes twice."""
+    what = "a transformer that stands behind several resources"
+    assert re.search(rf"^\| {what} \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    SCRIPTS[what] = "pipeline.run([days(1, 1) | hours, days(2, 2) | hours])\n"
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both(what, oracle, stages, tmp_path, 1)
+    del SCRIPTS[what]
+    assert theirs[0].rows("hours", "day") == [2, 2]
+    assert ours[0].rows("hours", "day") == [1, 2]
+
+
+def test_a_source_keeps_tables_that_a_run_does_not_load(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Dropping sources, dlt also drops what the run brings no rows of."""
+    what = '`refresh="drop_sources"`, and tables of the source that the run does not load'
+    assert f"| {what} |" in PAGE.read_text("utf-8")
+    SCRIPTS[what] = """
+pipeline.run(shop("days", "months"))
+pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_sources")
+"""
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both(what, oracle, stages, tmp_path, 1)
+    del SCRIPTS[what]
+    assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
+    assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
