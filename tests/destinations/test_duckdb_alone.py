@@ -163,3 +163,19 @@ def test_a_new_file_is_made_and_opened_in_one_database(path, monkeypatch):
     assert made[0] is made[1]
     assert ask(path, f"SELECT id FROM {SCHEMA}.orders") == [(1,)]
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_database_that_has_used_its_folder_is_not_used_for_another_file(path, tmp_path):
+    """DuckDB lets nobody choose another folder once something was put into one."""
+    session = take(path)
+    full = "SELECT range AS a, repeat('x', 500) || range AS b FROM range(200000)"
+    session._engine.read("SET memory_limit = '64MB'")
+    session._engine.read(f"CREATE TEMP TABLE large AS {full}")
+    assert any(path.with_name(f"{path.name}.tmp").iterdir())
+    session.close()
+    other = take(tmp_path / "other.duckdb")
+    [(folder,)] = other._engine.read("SELECT current_setting('temp_directory')")
+    other.commit(checkpoint("a", [order(1)]))
+    other.close()
+    assert folder == str(tmp_path / "other.duckdb.tmp")
+    assert ask(tmp_path / "other.duckdb", f"SELECT id FROM {SCHEMA}.orders") == [(1,)]

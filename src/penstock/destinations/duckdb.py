@@ -317,9 +317,8 @@ def _attach(path: Path) -> Connection | None:
     """
     if is_first_series():
         return None
-    connection = _AHEAD.take()
+    connection = _spilling(f"{path}.tmp")
     try:
-        connection.execute(f"SET temp_directory = {sql.text(f'{path}.tmp')}")
         connection.execute(
             f"ATTACH {sql.text(str(path))} AS {_ATTACHED} (ROW_GROUP_SIZE {ROW_GROUP})"
         )
@@ -329,6 +328,19 @@ def _attach(path: Path) -> Connection | None:
         if SHARED in str(error):
             return None
         raise explain(error) from error
+    return connection
+
+
+def _spilling(folder: str) -> Connection:
+    """A database in memory that puts what memory does not hold into `folder`."""
+    setting = f"SET temp_directory = {sql.text(folder)}"
+    connection = _AHEAD.take()
+    try:
+        connection.execute(setting)
+    except native().Error:  # it has used another one, and cannot leave it
+        connection.close()
+        connection = _AHEAD.take()
+        connection.execute(setting)
     return connection
 
 
