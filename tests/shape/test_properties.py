@@ -30,6 +30,9 @@ TIMES = st.datetimes(FIRST, LAST).flatmap(
     lambda t: st.sampled_from([t.isoformat() + "Z", t.isoformat() + "+05:30", t.isoformat()])
 )
 LONG = st.from_regex(r"-?[1-9][0-9]{0,25}\.[0-9]{1,30}", fullmatch=True)
+SPELLED = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
+)
 SCALARS = st.none() | st.booleans() | INTEGERS | FLOATS | TEXTS | TIMES | LONG.map(Decimal)
 VALUES = st.recursive(
     SCALARS,
@@ -266,3 +269,16 @@ def test_a_schema_survives_being_stored(records, cut, hints):
 def test_the_texts_helper_keeps_bytes():
     """Bytes given as a record are taken verbatim."""
     assert texts([b"{}", {"a": 1}]) == [b"{}", b'{"a": 1}']
+
+
+@settings(max_examples=150 * OFTEN, deadline=None)
+@given(st.lists(SPELLED, min_size=1, max_size=6))
+def test_lanes_agree_on_numbers_however_they_are_spelled(numbers):
+    """A number in a column of doubles is the same on both lanes, or refused by the main one."""
+    lines = [f'{{"a": {number}}}'.encode() for number in numbers]
+    batches = []
+    for lane in ("auto", "exact"):
+        shaper = Shaper("things", Hints(), None, lane=lane)
+        shaper.shape(Block(load_id="l", segments=[Segment(records=[b'{"a": 0.5}'])]))
+        batches.append(shaper.shape(Block(load_id="l", segments=[Segment(records=lines)])))
+    same(*batches)

@@ -1,9 +1,10 @@
-"""Numbers the main lane's parser would round: found by one scan over the raw block."""
+"""Numbers the main lane's parser rounds: found by what it made of them, and in the raw block."""
 
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +21,15 @@ _SUSPECT: Final = (
 )
 _NUMBER: Final = r"(-?[0-9.]+(?:[eE][+-]?[0-9]+)?|-?[NI])"
 _TOKEN: Final = pattern(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
+# Of doubles below 10^8, what each that is suspect has in it. These begin with a letter of their own,
+# which is sought many times as fast as a class of them.
+_LONG: Final = 10**8
+_SIGNS: Final = (r"\.[0-9]{8}", r"e-[0-9]+[,\]} \t\r\n]", r"E-[0-9]+[,\]} \t\r\n]")
 _MAX: Final = 2**31 - 1
 
 
-def rounds(text: bytes) -> bool:
-    """Whether `text` may hold a number that a double would hold as another one.
+def rounds(text: bytes, doubles: Sequence[Any]) -> bool:
+    """Whether one of `doubles`, arrays that were read from `text`, is not what it is there.
 
     Integers are not looked at: the caller sees from a double column's values whether one of them
     could have been an integer too long for it.
@@ -33,9 +38,26 @@ def rounds(text: bytes) -> bool:
         return True
     offsets = pa.py_buffer(struct.pack("=ii", 0, len(text)))
     whole = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(text)])
-    if not pc.count_substring_regex(whole, _BEFORE + _SUSPECT)[0].as_py():
+    if all(map(_is_short, doubles)) and not any(_has(whole, sign) for sign in _SIGNS):
+        return False
+    if not _has(whole, _BEFORE + _SUSPECT):
         return False
     return any(_is_bad(match[1]) for match in _TOKEN.finditer(text))
+
+
+def _is_short(array: Any) -> bool:
+    """Whether all values have at most eight digits before the point, and none is a negative zero."""
+    if pc.min(array.view("int64")).as_py() == _NEGATIVE_ZERO:
+        return False
+    # no number is less than anything, and what is null counts for nothing
+    return pc.all(pc.less(pc.abs(array), _LONG), min_count=0).as_py() is True
+
+
+_NEGATIVE_ZERO: Final = -(2**63)  # its bits, as an integer's
+
+
+def _has(whole: Any, pattern: str) -> bool:
+    return bool(pc.count_substring_regex(whole, pattern)[0].as_py())
 
 
 def _is_bad(token: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 The reader is strict under an explicit schema: a field it does not know, a value of another class, a
 fraction where integers are, a key given twice are all errors of the block, and the block then goes
-to the exact lane. What it would take in silently (numbers a double rounds) is found beforehand.
+to the exact lane. What it takes in silently, numbers that a double rounds, is looked for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MainLane:
         self._prepare()
         records = [record for segment in segments for record in segment.records]
         text = self._text(records)
-        if _NULL_FIRST.match(text) or (self._doubles and rounds(text)):
+        if _NULL_FIRST.match(text):
             raise Refused
         frames = _Frames(self._tree)
         try:
@@ -65,7 +65,7 @@ class MainLane:
             _add_extras(frames.done[self._tree.root.name].columns, self._tree, segments)
         except _arrow_errors() as error:
             raise Refused from error
-        self._check_doubles(frames.done)
+        self._check_doubles(frames.done, text)
         return frames.done
 
     def _text(self, records: Sequence[bytes | msgspec.Raw]) -> bytes:
@@ -100,13 +100,20 @@ class MainLane:
         chunks = table.combine_chunks().to_struct_array()
         return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
 
-    def _check_doubles(self, frames: dict[str, Frame]) -> None:
-        """Refuse doubles so large that an integer too long for a double may have become one."""
+    def _check_doubles(self, frames: dict[str, Frame], text: bytes) -> None:
+        """Refuse doubles that are not what stands in the text.
+
+        One may be so large that it may have been an integer too long for a double.
+        """
+        found = []
         for column in self._doubles:
             frame = frames.get(column.node.table.name)
             array = frame.columns.get(column.name) if frame is not None else None
-            if array is not None and not within(array, 1 - EXACT_INTEGER, EXACT_INTEGER - 1):
-                raise Refused
+            if array is not None:
+                found.append(array)
+        limit = EXACT_INTEGER - 1
+        if not all(within(a, -limit, limit) for a in found) or (found and rounds(text, found)):
+            raise Refused
 
 
 def _arrow_errors() -> tuple[type[Exception], ...]:
