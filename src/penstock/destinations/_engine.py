@@ -7,7 +7,7 @@ they say differently is a method.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -155,13 +155,23 @@ class Engine(ABC):
         return self.spelling.fold(sql.FENCE) in self.actual()
 
     def create_table(
-        self, name: str, columns: Sequence[TableColumn], ids: Container[str] = ()
+        self,
+        name: str,
+        columns: Sequence[TableColumn],
+        ids: Iterable[str] = (),
+        rows: Sequence[pa.Table] = (),
     ) -> None:
-        """Make a table; `ids` names its columns of ids."""
-        body = ", ".join(self.definition(c, is_id=c.name in ids) for c in columns)
+        """Make a table; `ids` names its columns of ids, and `rows` are the first to come."""
+        unlike = {*ids, *self.unlike(rows)}
+        body = ", ".join(self.definition(c, unlike=c.name in unlike) for c in columns)
         self.rows(f"CREATE TABLE {self.at(name)} ({body})")
 
-    def definition(self, column: TableColumn, *, is_id: bool) -> str:
-        """Write a column of a new table; ids may be stored in a way that suits texts all unlike."""
-        del is_id
+    def unlike(self, rows: Sequence[pa.Table]) -> Iterable[str]:
+        """Name the columns, beside ids, to be stored as suits texts of which few are alike."""
+        del rows
+        return ()
+
+    def definition(self, column: TableColumn, *, unlike: bool) -> str:
+        """Write a column of a new table, maybe one of texts of which few are alike."""
+        del unlike
         return f"{sql.quote(column.name)} {self.spelling.type(column)}"

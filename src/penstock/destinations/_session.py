@@ -14,7 +14,7 @@ from penstock.destinations._dlt import DltDataset
 from penstock.destinations._engine import Engine
 from penstock.destinations._evolve import Actual, changes, check_system, union
 from penstock.destinations._merge import Merger
-from penstock.destinations._write import Writer
+from penstock.destinations._write import Writer, by_table
 from penstock.destinations.base import (
     Append,
     Checkpoint,
@@ -345,7 +345,7 @@ class SqlSession:
         self._keep_discarded(checkpoint)
         if checkpoint.schema is None:
             return Kept(rows={}, schema=stored)
-        self._write.evolve(stored, checkpoint.schema)
+        self._write.evolve(stored, checkpoint.schema, by_table(checkpoint.batches))
         schema = union(stored, checkpoint.schema)
         self._put_schema(schema, stored)
         if isinstance(write, Append):
@@ -390,15 +390,16 @@ class SqlSession:
         if schema is None:
             return Kept(rows={}, schema=stored)
         self._write.check_free(stored, schema)
-        made = self._write.grow_build(before, schema, generation)
+        rows = by_table(checkpoint.batches)
+        made = self._write.grow_build(before, schema, generation, rows)
         self._note_build(stream, generation, made)
-        rows = self._write.append(schema, checkpoint.batches, generation)
+        added = self._write.append(schema, checkpoint.batches, generation)
         if not write.swap:
             now = Build(generation=generation, schema=schema)
-            return Kept(rows=rows, schema=stored, build=now)
+            return Kept(rows=added, schema=stored, build=now)
         self._note_build(stream, None, ())
         self._put_schema(schema, stored)
-        return Kept(rows=rows, schema=schema, show=schema)
+        return Kept(rows=added, schema=schema, show=schema)
 
     def _give_up_builds(self, stream: str) -> None:
         query = f"SELECT table_name FROM {self._at(sql.BUILDS)} WHERE stream = ?"

@@ -49,21 +49,36 @@ class Writer:
         ids = f"SELECT {sql.quote(own.row_id)} FROM {self._engine.at(above.name)} WHERE {such}"
         return f"{sql.quote(own.parent_id)} IN ({ids})"
 
-    def evolve(self, stored: Schema | None, wanted: Schema) -> list[Change]:
-        """Bring the tables to `wanted`, once it is sure that they are as they were left."""
+    def evolve(
+        self, stored: Schema | None, wanted: Schema, rows: Mapping[str, Sequence[pa.Table]]
+    ) -> list[Change]:
+        """Bring the tables to `wanted`, once it is sure that they are as they were left.
+
+        `rows` are those that come next, by table.
+        """
         found = changes(stored, wanted, self._engine.actual(), self._engine.spelling)
         for change in found:
-            self._change(change)
+            self._change(change, rows)
         return found
 
     def check_free(self, stored: Schema | None, wanted: Schema) -> None:
         """Make sure that no table of somebody else would be replaced."""
         check_free(stored, wanted, self._engine.actual(), self._engine.spelling)
 
-    def grow_build(self, before: Schema | None, wanted: Schema, generation: str) -> list[str]:
-        """Bring a generation's tables to `wanted`; return the names of those newly made."""
+    def grow_build(
+        self,
+        before: Schema | None,
+        wanted: Schema,
+        generation: str,
+        rows: Mapping[str, Sequence[pa.Table]],
+    ) -> list[str]:
+        """Bring a generation's tables to `wanted`; return the names of those newly made.
+
+        `rows` are those that come next, by the names that the tables will be shown by.
+        """
         known = before and sql.as_build(before, generation)
-        found = self.evolve(known, sql.as_build(wanted, generation))
+        there = {sql.build_name(name, generation): pieces for name, pieces in rows.items()}
+        found = self.evolve(known, sql.as_build(wanted, generation), there)
         return [change.table.name for change in found if isinstance(change, Create)]
 
     def append(
@@ -83,10 +98,11 @@ class Writer:
             self._engine.show(sql.build_name(table.name, generation), table.name)
         self._fault("swap:renamed")
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: Change, rows: Mapping[str, Sequence[pa.Table]]) -> None:
         match change:
             case Create(table=table):
-                self._engine.create_table(table.name, table.columns, table.own.ids)
+                first = rows.get(table.name, ())
+                self._engine.create_table(table.name, table.columns, table.own.ids, first)
             case Add(table=name, column=column):
                 kind = f"{sql.quote(column.name)} {self._engine.spelling.type(column)}"
                 self._engine.rows(f"ALTER TABLE {self._engine.at(name)} ADD COLUMN {kind}")
@@ -135,6 +151,15 @@ def together(schema: Schema, batches: Iterable[Batch]) -> Iterator[tuple[Table, 
     for table in schema.tables:
         for _, alike in groupby(found.get(table.name, ()), key=lambda data: data.schema):
             yield table, pa.concat_tables(alike)
+
+
+def by_table(batches: Iterable[Batch]) -> dict[str, list[pa.Table]]:
+    """The rows of all batches as they are, by table."""
+    found: dict[str, list[pa.Table]] = {}
+    for batch in batches:
+        for name, data in batch.tables.items():
+            found.setdefault(name, []).append(data)
+    return found
 
 
 def columns_of(table: Table) -> dict[str, TableColumn]:
