@@ -21,8 +21,8 @@ _SUSPECT: Final = (
 )
 _NUMBER: Final = r"(-?[0-9.]+(?:[eE][+-]?[0-9]+)?|-?[NI])"
 _TOKEN: Final = pattern(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
-# Of doubles below 10^8, what each that is suspect has in it. These begin with a letter of their own,
-# which is sought many times as fast as a class of them.
+# Of doubles below 10^8, what each that is suspect has in it. These begin with one letter of their
+# own, which is sought many times as fast as a class of them.
 _LONG: Final = 10**8
 _SIGNS: Final = (r"\.[0-9]{8}", r"e-[0-9]+[,\]} \t\r\n]", r"E-[0-9]+[,\]} \t\r\n]")
 _MAX: Final = 2**31 - 1
@@ -46,7 +46,7 @@ def rounds(text: bytes, doubles: Sequence[Any]) -> bool:
 
 
 def _is_short(array: Any) -> bool:
-    """Whether all values have at most eight digits before the point, and none is a negative zero."""
+    """Whether all values have at most eight digits before the point, and none is `-0`."""
     if pc.min(array.view("int64")).as_py() == _NEGATIVE_ZERO:
         return False
     # no number is less than anything, and what is null counts for nothing
