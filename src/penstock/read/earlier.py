@@ -57,5 +57,7 @@ async def earlier(
 def _same(context: StreamContext, before: Sequence[RawRecord], first: Sequence[RawRecord]) -> bool:
     if list(map(bytes, before)) == list(map(bytes, first)):
         return True
-    found = overlapping_keys(before, first, context.keys) if context.keys is not None else 0
+    if context.keys is None:
+        return False
+    found = overlapping_keys(before, first, context.keys, b"\n".join(before))
     return found == len(before) == len(first)

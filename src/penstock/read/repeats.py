@@ -21,6 +21,8 @@ class Known:
 
     def __init__(self) -> None:
         self._pages: set[int] = set()
+        self.text = b""
+        """That of the page known last: a copy of it, for whoever looks for something in it."""
         self._alike = 0
         self._keyed = 0
 
@@ -32,7 +34,8 @@ class Known:
         """
         if not records:
             return True
-        text = hash(b"\n".join(records))
+        self.text = b"\n".join(records)
+        text = hash(self.text)
         if text not in self._pages:
             self._pages.add(text)
             self._alike = 0
@@ -68,26 +71,31 @@ def overlapping(tail: Sequence[RawRecord], head: Sequence[RawRecord]) -> int:
 
     None are, where records within a page are alike: two of them may be two records.
     """
-    for size in range(min(len(tail), len(head)), 0, -1):
-        if head[0] == tail[-size] and list(head[:size]) == list(tail[-size:]):
-            return size if _distinct(tail) and _distinct(head) else 0
+    at = max(len(tail) - len(head), 0)
+    while head:
+        try:
+            at = tail.index(head[0], at)
+        except ValueError:
+            return 0
+        if list(head[: len(tail) - at]) == list(tail[at:]):
+            return len(tail) - at if _distinct(tail) and _distinct(head) else 0
+        at += 1
     return 0
 
 
 def overlapping_keys(
-    tail: Sequence[RawRecord], head: Sequence[RawRecord], keys: FieldReader
+    tail: Sequence[RawRecord], head: Sequence[RawRecord], keys: FieldReader, text: bytes
 ) -> int:
     """How many records `head` begins with are, by their keys, those that `tail` ends with.
 
     So a record is known again that has changed in between. None are, where a key is missing, or
-    is none: there twice within a page.
+    is none: there twice within a page. `text` is that of the records of `tail`.
     """
     first = keys.read(head[:1])
     if not first or not tail or not _told(first[0]):
         return 0
     texts = [msgspec.json.encode(value) for value in first[0]]
-    whole = b"\n".join(tail)
-    if any(_PLAIN.fullmatch(text) and text not in whole for text in texts):
+    if any(_PLAIN.fullmatch(one) and one not in text for one in texts):
         return 0  # pages that do not overlap, nearly all, cost no reading
     before, now = keys.read(tail), keys.read(head)
     if not all(map(_told, (*before, *now))) or len({*before}) < len(before):

@@ -409,14 +409,15 @@ class Walk:
         Raises:
             CycleError: it is a page that came before.
         """
+        before = self._known.text
         if not self._known.fresh(records):
             raise self._same_page()
-        overlap = self._overlap(pagination, records)
+        overlap = self._overlap(pagination, records, before)
         self._context.tally.duplicates += overlap
         return records[overlap:]
 
-    def _overlap(self, pagination: Decided, records: Sequence[RawRecord]) -> int:
-        """How many records the page before had already: the pages moved in between.
+    def _overlap(self, pagination: Decided, records: Sequence[RawRecord], before: bytes) -> int:
+        """How many records the page before, whose text is given, had already: the pages moved.
 
         Raises:
             CycleError: it had all of them, though a field may change with each answer.
@@ -428,7 +429,7 @@ class Walk:
         same = overlapping(self._tail, records) if counted or keyed else 0
         if same or keys is None:
             return same
-        found = overlapping_keys(self._tail, records, keys)
+        found = overlapping_keys(self._tail, records, keys, before)
         if _SURE <= found == len(records) == len(self._tail):
             if self._known.again(self._tail, records):
                 raise self._same_page()
