@@ -14,15 +14,20 @@ def _table(rows: list[Record], **kinds: str) -> Any:
     return {"columns": {c: (kind, "YES") for c, kind in kinds.items()}, "rows": rows}
 
 
-def _said(things: Parts, records: list[list[Record]], their: Any, our: Any, run: int = 1) -> Any:
-    """What is said of two tables of one resource, and by which rows it is less."""
+def _said(  # noqa: PLR0917 (as they stand in each call)
+    things: Parts, records: list[list[Record]], their: Any, our: Any, run: int = 1, error: str = ""
+) -> Any:
+    """What is said of two tables of one resource, and by which rows it is less; dlt's error."""
     resource = {"name": "things", **things}
     resource["endpoint"] = {"path": "r0", **resource.get("endpoint", {})}
     scenario = {
         "config": {"resources": [{"name": "p", "endpoint": {"path": "r1"}}, resource]},
         "apis": {"r0": {"rounds": records}, "r1": {"rounds": [[]], "pages": {"kind": "none"}}},
     }
-    outcomes = [[Outcome(heard=[], tables={"things": one})] for one in (their, our)]
+    outcomes = [
+        [Outcome(heard=[], tables={"things": table}, error=said)]
+        for table, said in ((their, error), (our, ""))
+    ]
     return known.differences(scenario, *outcomes, run)
 
 
@@ -101,3 +106,16 @@ def test_a_replaced_table_is_emptied_only_when_nothing_comes():
     held, nothing = _table([{"id": 1}], id="BIGINT"), _table([], id="BIGINT")
     assert _said(replaced, [[{"id": 1}], []], held, nothing, 2) == ([], {known.GONE})
     assert _said(replaced, [[{"id": 1}], [{"id": 1}]], held, nothing, 2)[0]
+
+
+def test_a_contract_that_freezes_excuses_what_a_row_tells_of():
+    """A load that fails for a scalar in a column of JSON, if it is declared so and there is one."""
+    error = "In Table: `things` Column: `n__v_bigint` . Contract on `data_type` is violated"
+    frozen = {"schema_contract": "freeze"}
+    declared = {**frozen, "columns": {"n": {"data_type": "json"}}}
+    ours = _table([{"id": 1, "n": ("json", "5")}], id="BIGINT", n="JSON")
+    held = [{"id": 1, "n": 5}]
+    assert _said(declared, [held], {}, ours, error=error) == ([], {known.SCALAR})
+    assert _said(frozen, [held], {}, ours, error=error)[0]
+    assert _said(declared, [[{"id": 1, "n": [5]}]], {}, ours, error=error)[0]
+    assert _said(declared, [held], {}, ours, error=error.replace("n__v", "id__v"))[0]

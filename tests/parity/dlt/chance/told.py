@@ -51,10 +51,19 @@ class Told:
     def sets(self, resource: Parts) -> list[str]:
         """The fields by which sets of a resource's rows are replaced, if it says any."""
         said = self.said(resource, "merge_key") or []
-        columns = self.said(resource, "columns") or {}
-        pairs = columns.items() if isinstance(columns, dict) else [(c["name"], c) for c in columns]
-        marked = [name for name, hint in pairs if hint.get("merge_key")]
+        columns = _by_name(self.said(resource, "columns"))
+        marked = [name for name, hint in columns if hint.get("merge_key")]
         return [said] if isinstance(said, str) else [*said, *marked]
+
+    def declared(self, resource: Parts) -> Iterator[tuple[str, str, Any]]:
+        """The columns that a resource declares: the table of each, its name, and its type."""
+        nested = resource.get("nested_hints") or {}
+        for root in self.tables(resource):
+            said = {root: self.said(resource, "columns")}
+            said |= {f"{root}__{identifier(n)}": h.get("columns") for n, h in nested.items()}
+            for table, columns in said.items():
+                for name, hint in _by_name(columns):
+                    yield table, identifier(name), hint.get("data_type")
 
     def stem(self, resource: Parts) -> str | None:
         """What its path leads to."""
@@ -107,6 +116,11 @@ class Told:
                 if kind in step:
                     held = list(_stepped(kind, step[kind]["$step"], held))
         return held
+
+
+def _by_name(columns: Any) -> list[tuple[str, Parts]]:
+    said = columns or {}
+    return list(said.items()) if isinstance(said, dict) else [(c["name"], c) for c in said]
 
 
 def _whole(said: Any) -> Parts:
