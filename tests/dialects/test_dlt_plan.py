@@ -247,6 +247,10 @@ PAGINATORS = [
     ({"type": "page_number", "maximum_page": 3, "stop_after_empty_page": False},
      Counter(unit="page", into=Slot(place="query", path=("page",)),
              stop=Stop(empty=False, short="proven", total_unit="pages", maximum=3))),
+    ({"type": "page_number", "stop_after_empty_page": False},
+     Counter(unit="page", into=Slot(place="query", path=("page",)),
+             stop=Stop(empty=False, short="proven", total=answer("total", optional=False),
+                       total_unit="pages"))),
 ]  # fmt: skip
 
 

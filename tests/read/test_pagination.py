@@ -18,10 +18,10 @@ from tests.support.api import (
 
 from penstock.errors import BodyError, CycleError, ExprError, StatusError
 from penstock.plan.expr import Const
+from penstock.plan.law import Law
 from penstock.plan.pagination import (
     Counter,
     Detect,
-    Law,
     NextLink,
     NextToken,
     PageSize,
@@ -262,6 +262,32 @@ def test_a_page_that_stays_empty_before_the_total_is_an_error():
         offsets(stop=Stop(total=response("total"))),
     )
     assert found.error().code == "empty-before-total"
+
+
+GAPS = {"empty": False, "short": "proven"}
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        Stop(**GAPS, more=response("more")),
+        Stop(short="proven", more=response("more")),
+        Stop(**GAPS, maximum=60),
+        Stop(**GAPS, total=response("total")),
+    ],
+    ids=["more", "more, or an empty page", "maximum", "total"],
+)
+def test_pages_may_be_short_where_the_document_says_what_ends_them(stop):
+    """A short page behind a full one is no end, nor is an empty one unless it is to be."""
+    middle = range(13, 50, 3) if stop.empty else ()
+    shown = [*range(13), *middle, *range(50, 56)]
+
+    def handle(asked):
+        start = asked.number("offset")
+        held = [{"id": n} for n in shown if start <= n < start + 10]
+        return {"data": held, "more": start + 10 < 60, "total": 60}
+
+    assert read(handle, offsets(stop=stop)).ids() == shown
 
 
 def test_a_total_of_records_that_are_elsewhere_is_a_wrong_path():

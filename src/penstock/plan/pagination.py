@@ -1,7 +1,7 @@
 """Pagination: pure kinds that say which position comes first, what it sends, and what comes next.
 
 A position is passed by value; nothing here remembers anything. What an endpoint has shown of its
-page sizes is a `Law`, learned from pages and passed in.
+page sizes is a `Law`, which is passed in.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from penstock.plan.expr import (
     evaluate_text,
     walk,
 )
+from penstock.plan.law import Law
 from penstock.plan.page import Position, Stopped, Token
 from penstock.plan.python import Lead, Pages
 from penstock.plan.request import Slot, Value
-
-PROOFS_NEEDED = 3
 
 
 class PageSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +40,10 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """When pagination ends, besides its own end.
 
     `empty`: a page without records ends it. `short`: a page of fewer records than asked ends it
-    `never`, `always`, or once it is `proven` by the endpoint's law. `more`: a boolean in the
-    answer. `total`: a count in the answer, of records or of pages. `when`: a condition.
-    `maximum`: the first token that is not asked for. `least`: a number in the answer; a page of
-    fewer records ends it.
+    `never`, `always`, or once it is `proven` by the endpoint's law, if an empty one does and
+    nothing tells whether more follow. `more`: a boolean in the answer. `total`: a count in the
+    answer, of records or of pages. `when`: a condition. `maximum`: the first token that is not
+    asked for. `least`: a number in the answer; a page of fewer records ends it.
     """
 
     empty: bool = True
@@ -55,59 +54,6 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     when: Expr | None = None
     maximum: int | None = None
     least: Expr | None = None
-
-
-class Law(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint has shown of its pages, for a given asked size.
-
-    `full`: a page of the asked size was seen. `proofs`: short pages that an empty page followed.
-    `cap`: the size of a first page that was short though more followed, the server's own limit;
-    `capped` counts pages of exactly that size. `gaps`: a short page stood before others, so that
-    no short page can be taken for the last, and no cap is told.
-    """
-
-    size: int | None = None
-    full: bool = False
-    proofs: int = 0
-    cap: int | None = None
-    capped: int = 0
-    gaps: bool = False
-
-    @property
-    def proven(self) -> bool:
-        """Whether a short page can be taken for the last."""
-        if self.gaps:
-            return False
-        return self.full or self.proofs >= PROOFS_NEEDED or self.capped > 1
-
-    @property
-    def page(self) -> int | None:
-        """How many records a page that is not the last holds, as far as is known."""
-        if self.cap is not None and not self.full:
-            return self.cap
-        return self.size
-
-    def learn(self, count: int, before: int | None, index: int) -> Law:
-        """The law after a page of `count` records, number `index`, behind one of `before`."""
-        if self.size is None:
-            return self
-        law = self
-        if count >= self.size and not self.full:
-            law = msgspec.structs.replace(law, full=True)
-        if before is None or not 0 < before < self.size:
-            return law
-        if count == 0:
-            return msgspec.structs.replace(law, proofs=law.proofs + 1)
-        return law if law.gaps else _followed(law, count, before, index)
-
-
-def _followed(law: Law, count: int, before: int, index: int) -> Law:
-    """The law after a page of `count` records behind a short one of `before`."""
-    if law.cap is None and index == 1 and not law.full:
-        law = msgspec.structs.replace(law, cap=before, capped=1)
-    if law.cap != before or count > before:
-        return msgspec.structs.replace(law, cap=None, capped=0, gaps=True)
-    return msgspec.structs.replace(law, capped=law.capped + (count == before))
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -361,7 +307,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def _seen(self, position: Position, facts: Facts) -> int:
         """Records up to the end of this page."""
         if self.unit == "offset":
-            return _number(position) + facts.count
+            gap = facts.count == 0 and not self.stop.empty
+            return _number(self.after(position, facts) if gap else position) + facts.count
         if facts.seen is not None:
             return facts.seen
         return position.index * (facts.law.page or facts.count) + facts.count
@@ -381,9 +328,14 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             reached = self._seen(position, facts) >= total
         if reached:
             return Stopped(reason="total", detail=f"{total} {self.stop.total_unit}")
-        if facts.count == 0:
+        if facts.count == 0 and self.stop.empty:
             return Stopped(reason="empty-before-total", detail=f"{total} {self.stop.total_unit}")
         return None
+
+    @property
+    def _has_gaps(self) -> bool:
+        """Whether the document says that pages may be short or empty where more follow."""
+        return self.stop.more is not None or not self.stop.empty
 
     def _short(self, facts: Facts) -> Stopped | None:
         if facts.count == 0:
@@ -395,7 +347,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         asked = facts.law.page
         if asked is None or facts.count >= asked or self._total(facts) is not None:
             return None
-        trusted = self.stop.short == "always" or (self.stop.short == "proven" and facts.law.proven)
+        proven = self.stop.short == "proven" and facts.law.proven
+        trusted = self.stop.short == "always" or (proven and not self._has_gaps)
         detail = f"{facts.count} of {asked} records"
         return Stopped(reason="short-page", detail=detail) if trusted else None
 

@@ -16,11 +16,11 @@ from penstock.errors import Error, ExprError, did_you_mean
 from penstock.plan.door import Door, Tables
 from penstock.plan.expr import Frame, JsonValue, Scope, refs
 from penstock.plan.hints import Hints
+from penstock.plan.law import Law
 from penstock.plan.page import HttpResponse
 from penstock.plan.pagination import (
     Decided,
     Detect,
-    Law,
     SinglePage,
     asked_size,
     kind_name,

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import msgspec
 
+from penstock.plan.law import Law
 from penstock.plan.page import Position
-from penstock.plan.pagination import Counter, Facts, Law, Pagination
+from penstock.plan.pagination import Counter, Facts, Pagination
 
 FULL_PAGES_EACH = 3  # full pages that pay for one page asked for ahead
 SURE_PAGES = 9  # full pages before which nothing is asked for ahead, where a short page is the end

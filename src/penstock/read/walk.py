@@ -12,12 +12,12 @@ from penstock.errors import BodyError, CycleError, ReadError, StatusError
 from penstock.plan import jsontext
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue, evaluate
+from penstock.plan.law import Law
 from penstock.plan.page import Position, Stopped
 from penstock.plan.pagination import (
     Counter,
     Decided,
     Facts,
-    Law,
     Led,
     NextToken,
     SinglePage,

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from tests.parity.dlt.data import answer, asked, config, posts, put, resource
-from tests.parity.dlt.harness import Case
+from tests.parity.dlt.harness import Case, Outcome
 from tests.parity.dlt.server import Api, Ask, Reply
 
 WRITES = ("append", "replace", "merge")
@@ -154,6 +154,55 @@ def _counted_odd() -> Iterator[Case]:
                 {"type": "page_number", "total_path": "", "has_more_path": ""},
                 _page_api("query", "no total", "", 0), law=True)  # fmt: skip
     yield from _empty_first()
+    yield from _gaps()
+
+
+# Of 35 things, five a page, these are shown: pages are short or empty where more follow.
+SHOWN = (*range(12), 13, *range(25, 30), 31, 33)
+ALL, FEW = 35, 5
+
+
+def _sieved(ask: Ask) -> Reply:
+    start = ask.number("offset") or ask.number("page") * FEW
+    held = [p for p in posts(1, ALL) if p["id"] - 1 in SHOWN and start < p["id"] <= start + FEW]
+    return answer(held, more=start + FEW < ALL, total=ALL, pages=ALL // FEW)
+
+
+def _same_rows(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """All rows, once: an offset moves by what came, and what comes again is left out."""
+    for their, our in zip(theirs, ours, strict=True):
+        assert our.rows("posts", "id") == their.rows("posts", "id")
+        assert len(set(our.rows("posts", "id"))) == len(SHOWN)
+        assert not our.error
+
+
+def _gaps() -> Iterator[Case]:
+    """Pages that are short or empty where more follow, as the document says."""
+    row = "`offset` where a page holds fewer records than asked"
+    ends: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "more": ({"has_more_path": "more"}, {"has_more_path": "more"}),
+        "a maximum": ({"maximum_page": 7}, {"maximum_offset": 35}),
+        "a total": ({"total_path": "pages"}, {"total_path": "total"}),
+    }
+    gaps = {"stop_after_empty_page": False}
+    for name, (paged, moved) in ends.items():
+        yield _case(f"gaps in pages, ended by {name}", 0,
+                    {"type": "page_number", "total_path": None, **gaps, **paged},
+                    _sieved, law=True)  # fmt: skip
+        yield _case(f"gaps in offsets, ended by {name}", 0,
+                    {"type": "offset", "limit": FEW, "total_path": None, **gaps, **moved},
+                    _sieved, differs=(row,), check=_same_rows)  # fmt: skip
+    yield _case("short pages, ended by more or an empty one", 0,
+                {"type": "page_number", "total_path": None, "has_more_path": "more"},
+                _sieved, law=True)  # fmt: skip
+    yield _case("gaps in pages, ended by a total that is not named", 0,
+                {"type": "page_number", **gaps}, _unnamed, law=True)  # fmt: skip
+
+
+def _unnamed(ask: Ask) -> Reply:
+    reply = _sieved(ask)
+    put(reply.body, "total", 7)
+    return reply
 
 
 def _empty_first() -> Iterator[Case]:

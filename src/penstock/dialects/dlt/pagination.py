@@ -253,7 +253,7 @@ def _offset(ctx: Context, node: Node, held: _Entries) -> Pagination:
 def _page_number(ctx: Context, node: Node, held: _Entries) -> Pagination:
     total = held.get("total_path")
     claimed = None
-    if total is not None and total.value:
+    if total.value if total is not None else _ends_by_total(ctx, held):
         claimed = answer_value(ctx, total, "total", optional=False)
     base, page = held.get("base_page"), held.get("page")
     begins = page is not None and page.value is not None
@@ -267,6 +267,13 @@ def _page_number(ctx: Context, node: Node, held: _Entries) -> Pagination:
         size=_size(ctx, held),
         stop=_stop(ctx, node, held, total=claimed, unit="pages"),
     )
+
+
+def _ends_by_total(ctx: Context, held: _Entries) -> bool:
+    """Whether the total that dlt looks for is all that can end the pages."""
+    others = (held.get(key) for key in ("has_more_path", "maximum_page"))
+    said = any(node is not None and node.value for node in others)
+    return not said and not ctx.flag(held.get("stop_after_empty_page"), default=True)
 
 
 def _start(ctx: Context, node: Node | None, default: int) -> Expr:
