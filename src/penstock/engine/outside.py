@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.plan.page import HttpRequest, HttpResponse
     from penstock.plan.policy import ErrorPolicy
     from penstock.plan.slices import Slice
+    from penstock.plan.source import Source
     from penstock.read.ask import Asker
     from penstock.read.transport import Http
 
@@ -99,6 +100,15 @@ class Outside:
     def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refuses: nothing is read yet."""
         raise ReadError(f"{', '.join(streams)} is not read while a script is executed")
+
+    def read(
+        self, source: Source, values: Mapping[str, JsonValue], *streams: str
+    ) -> Iterator[JsonValue]:
+        """The records of streams, from their beginning: no state is known yet."""
+        from penstock.engine.reading import read_stream  # noqa: PLC0415 (few scripts ask)
+        from penstock.plan import jsontext  # noqa: PLC0415 (the same)
+
+        yield from map(jsontext.decode, read_stream(source, values, streams))
 
     def allows(self, url: str) -> bool:
         """Nobody names an origin yet."""

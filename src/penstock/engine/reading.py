@@ -26,12 +26,11 @@ from penstock.engine.renewing import InFile, Renewing
 from penstock.engine.running import Options, make_asker, make_transport, selected
 from penstock.errors import Error
 from penstock.events import Event
-from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue
 from penstock.plan.source import Source
 from penstock.read.clock import SystemClock
 from penstock.read.context import Settings
-from penstock.read.parts import PagePart, SliceLost
+from penstock.read.parts import PagePart, SliceLost, whole
 from penstock.read.reader import Reader
 from penstock.read.schemas import completed
 from penstock.read.transport import warm
@@ -60,13 +59,13 @@ _PLAIN = Options()
 async def pages(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
-    stream: str,
+    stream: str | tuple[str, ...],
     *,
     options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> AsyncGenerator[list[bytes], None]:
-    """The records of one stream, page by page, each as JSON with the columns its slice adds.
+    """The records of a stream, or several, page by page, with the columns that slices add.
 
     Raises:
         PlanError: the source has no such stream.
@@ -77,19 +76,19 @@ async def pages(  # noqa: PLR0913 (the same words as the command line's)
     )
     async with aclosing(found) as taken:
         async for part in taken:
-            yield [_with_extras(bytes(record), part) for record in part.records]
+            yield [whole(record, part.slice) for record in part.records]
 
 
 async def parts(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
-    stream: str,
+    stream: str | tuple[str, ...],
     *,
     options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> AsyncGenerator[PagePart, None]:
-    """The pages of one stream as they come, each with its slice.
+    """The pages of a stream, or several, as they come, each with its slice.
 
     What an API gives in the place of the user's values is written into `values_file`.
 
@@ -97,17 +96,18 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
         PlanError: the source has no such stream.
         ReadError: a slice could not be read.
     """
+    names = (stream,) if isinstance(stream, str) else stream
     held = dict(fitting(source, prepare(source, values)))
     clock, transport = SystemClock(), make_transport(options)
     now = datetime.fromtimestamp(clock.now(), UTC)
-    keep = Renewing(held, InFile(values_file, stream, on_event))
+    keep = Renewing(held, InFile(values_file, names[0], on_event))
     asker = make_asker(
         source, held, options, transport=transport, clock=clock, emit=on_event, keep=keep
     )
     reader: Reader | None = None
     try:
         source = await completed(source, held, asker, now)
-        loaded = selected(source, (stream,))
+        loaded = selected(source, names)
         settings = Settings(values=held, now=now, loaded=loaded, fresh=True)
         reader = Reader(source, settings, asker, state={}, emit=on_event)
         async for part in reader.parts():
@@ -125,22 +125,10 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
         await transport.close()
 
 
-def _with_extras(record: bytes, part: PagePart) -> bytes:
-    if not part.slice.extras:
-        return record
-    whole = jsontext.decode(record)
-    if not isinstance(whole, dict):
-        return record
-    for name, value in part.slice.extras:
-        if whole.get(name) is None:
-            whole[name] = value
-    return jsontext.encode(whole)
-
-
 def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     source: Source,
     values: Mapping[str, JsonValue],
-    stream: str,
+    stream: str | tuple[str, ...],
     *,
     limit: int | None = None,
     base_url: str | None = None,
@@ -148,7 +136,7 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
 ) -> Iterator[bytes]:
-    """The records of one stream, each as JSON, read while they are taken.
+    """The records of a stream, or several, each as JSON, read while they are taken.
 
     What an API gives in the place of the user's values is written into `values_file`.
 
@@ -157,7 +145,7 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
         ReadError: a slice could not be read.
     """
     if not source.discovered:
-        selected(source, (stream,))
+        selected(source, (stream,) if isinstance(stream, str) else stream)
     options = Options(base_url=base_url, deny_private=deny_private)
     found = pages(
         source, values, stream, options=options, on_event=on_event, values_file=values_file

@@ -31,7 +31,7 @@ from penstock.engine.renewing import InState, Renewing, Store, Values, renew
 from penstock.engine.shaping import those_beside
 from penstock.engine.standing import current, keep_for_others, tell_of_gaps, with_stand_ins
 from penstock.engine.stopping import Stopper
-from penstock.errors import DestinationError, ExprError, FencedError, Interrupted
+from penstock.errors import DestinationError, FencedError, Interrupted
 from penstock.events import (
     Event,
     Receipt,
@@ -44,9 +44,8 @@ from penstock.events import (
     Waiting,
     Warned,
 )
-from penstock.plan.auth import Choose, OAuth2
 from penstock.plan.check import check_streams
-from penstock.plan.expr import Case, Expr, Frame, JsonValue, Scope, evaluate_text
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
 from penstock.plan.source import Source
 from penstock.plan.together import completed, together
@@ -158,14 +157,7 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
     `keep` keeps those that take the place of the user's own.
     `put_by` is handed the answers that cannot be read.
     """
-    frame = Frame(source=values)
-    base = _known(source.base_url, frame) if source.base_url else None
-    origins = Origins(
-        _named_urls(source, frame),
-        base=base,
-        moved_to=options.base_url,
-        also=options.allow_origins,
-    )
+    origins = Origins.of(source, values, moved_to=options.base_url, also=options.allow_origins)
     limits = source.limits
     if options.concurrency is not None:
         limits = msgspec.structs.replace(limits, concurrency=options.concurrency)
@@ -179,31 +171,6 @@ def make_asker(  # noqa: PLR0913 (the edges of a run)
         keep=keep,
         put_by=put_by,
     )
-
-
-def _named_urls(source: Source, frame: Frame) -> list[str]:
-    """Every URL the document names, as far as it is known before the run."""
-    found: list[Expr] = [source.base_url] if source.base_url else []
-    for stream in source.streams:
-        url = stream.request.url
-        found += [option for _, option in url.options] if isinstance(url, Case) else [url]
-        auths = [stream.auth]
-        while auths:
-            auth = auths.pop()
-            if isinstance(auth, Choose):
-                auths += [option for _, option in auth.options]
-            elif isinstance(auth, OAuth2):
-                found.append(auth.url)
-    named = [_known(e, frame) for e in found if e.scope is Scope.SOURCE]
-    return [url for url in named if url is not None]
-
-
-def _known(url: Expr, frame: Frame) -> str | None:
-    """A URL, if it can be told before the run; if not, whoever asks there says why."""
-    try:
-        return evaluate_text(url, frame)
-    except ExprError:
-        return None
 
 
 def redactor_for(source: Source, values: Mapping[str, JsonValue]) -> Redactor:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from penstock.plan.page import HttpRequest, HttpResponse
     from penstock.plan.policy import ErrorPolicy
     from penstock.plan.slices import Slice
+    from penstock.plan.source import Source
 
 
 Tables: TypeAlias = "Mapping[str, Mapping[str, tuple[str, bool]]]"
@@ -31,11 +32,13 @@ class Remembered(Protocol):
 
     `cursor` is the kind of its cursor's values, where these are no values of JSON. `tables` are
     those that the destination held when the run began; None where nothing was loaded there before.
+    `read` are the states of streams of other sources that its functions have read.
     """
 
     source: str
     stream: str
     own: dict[str, object]
+    read: dict[str, dict[str, str]]
     cursor: Literal["moment", "day"] | None
 
     @property
@@ -70,6 +73,12 @@ class Door(Protocol):
 
     def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """The records of other streams of the source, read at once, each with its slice."""
+        ...
+
+    def read(
+        self, source: Source, values: Mapping[str, JsonValue], *streams: str
+    ) -> Iterator[JsonValue]:
+        """The records of streams of another source, read at once."""
         ...
 
     def allows(self, url: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -118,6 +119,12 @@ class Asker:
         self._budgets = Budgets(limits.budget, clock)
         self._holders: list[_Holder] = []
         self._pools = Pools(clock)
+
+    def beside(self, origins: Origins) -> Asker:
+        """What asks with the same limits, tokens and waits, and where other origins are named."""
+        made = copy.copy(self)
+        made._origins = origins  # noqa: SLF001 (its own kind)
+        return made
 
     @property
     def origins(self) -> Origins:

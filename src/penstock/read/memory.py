@@ -41,11 +41,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a stream: its own memory, and shared values with the run they are from.
 
     `cursor` says of what kind the values of its cursor are, where JSON does not: moments or days.
+    `read` are the states of other streams that its functions read themselves.
     """
 
     own: Any = None
     cursor: Literal["moment", "day"] | None = None
     shared: dict[str, tuple[int, Any]] = {}
+    read: dict[str, dict[str, str]] = {}
 
 
 class Shared:
@@ -121,12 +123,13 @@ class Memory:
         self.own: dict[str, Any] = own if isinstance(own, dict) else {}
         self.shared = View(shared)
         self.cursor = self._kept.cursor
+        self.read = {name: dict(entries) for name, entries in self._kept.read.items()}
         self.tables = shared.tables
 
     @property
     def used(self) -> bool:
         """Whether anything is remembered, or was looked for."""
-        return bool(self.own or self.shared.seen)
+        return bool(self.own or self.shared.seen or self.read)
 
     def entries(self) -> StateEntries:
         """The entry, if it is not as it was.
@@ -134,10 +137,10 @@ class Memory:
         Raises:
             ReadError: something is remembered that cannot be kept.
         """
-        if not (self.own or self.shared.seen or self.cursor or self._kept.own):
+        if not (self.used or self.cursor or self._kept.own):
             return ()
         shared = {**self._kept.shared, **self.shared.changed()}
-        kept = Kept(own=marked(self.own) or None, cursor=self.cursor, shared=shared)
+        kept = Kept(own=marked(self.own) or None, cursor=self.cursor, shared=shared, read=self.read)
         if kept == self._kept:
             return ()
         return ((ENTRY, _text(kept)),)
@@ -164,7 +167,8 @@ def told(text: str | None) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
 
 def _text(kept: Kept) -> str:
     held = msgspec.to_builtins(kept)
-    return jsontext.encode({k: v for k, v in held.items() if k != "cursor" or v}).decode()
+    left = {k: v for k, v in held.items() if k not in {"cursor", "read"} or v}
+    return jsontext.encode(left).decode()
 
 
 def _read(text: str | None) -> Kept:

@@ -13,7 +13,7 @@ from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.python import Migrate
 from penstock.plan.slices import Slice
-from penstock.plan.source import ByPartition, Stream
+from penstock.plan.source import ByPartition, Source, Stream
 
 Blob: TypeAlias = "Mapping[str, JsonValue]"
 
@@ -38,6 +38,14 @@ class Closed:
 
     def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refuses."""
+        names = ", ".join(streams)
+        raise ReadError(f"a state is taken over without reading {names}", code="state-offline")
+
+    def read(
+        self, source: Source, values: Mapping[str, JsonValue], *streams: str
+    ) -> Iterator[JsonValue]:
+        """Refuses."""
+        del source, values
         names = ", ".join(streams)
         raise ReadError(f"a state is taken over without reading {names}", code="state-offline")
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from penstock.errors import ExprError, OriginError, ReadError
 from penstock.patterns import pattern
-from penstock.plan.expr import Concat, Const, Expr, Frame, Jinja, JoinUrl, Scope, evaluate_text
+from penstock.plan.auth import Choose, OAuth2
+from penstock.plan.expr import (
+    Case,
+    Concat,
+    Const,
+    Expr,
+    Frame,
+    Jinja,
+    JoinUrl,
+    JsonValue,
+    Scope,
+    evaluate_text,
+)
 from penstock.plan.page import origin
+from penstock.plan.source import Source
 
 _GAP = "\0"  # where data of the API stands in a URL
 _HOST = pattern(r"(?:https?://)?([^/?#]*)", re.IGNORECASE)
@@ -101,6 +115,27 @@ class Origins:
         if self._moved_to:
             self._allowed.add(origin(self._moved_to))
 
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        values: Mapping[str, JsonValue],
+        *,
+        moved_to: str | None = None,
+        also: Iterable[str] = (),
+    ) -> Origins:
+        """Those that a document names, as far as they are known before the run."""
+        frame = Frame(source=values)
+        base = _known(source.base_url, frame) if source.base_url else None
+        return cls(_named_urls(source, frame), base=base, moved_to=moved_to, also=also)
+
+    def beside(self, source: Source, values: Mapping[str, JsonValue]) -> Origins:
+        """These, and those that another document names."""
+        made = copy.copy(self)
+        others = Origins.of(source, values)
+        made._allowed = self._allowed | others._allowed  # noqa: SLF001 (its own kind)
+        return made
+
     def place(self, url: str) -> str:
         """The URL to ask in place of `url`: moved with the base origin, if that is moved."""
         if self._moved_to is None or self._base is None or origin(url) != self._base:
@@ -138,3 +173,28 @@ class Origins:
     def named(self) -> str:
         """The allowed origins, for messages."""
         return ", ".join(sorted(self._allowed)) or "none"
+
+
+def _named_urls(source: Source, frame: Frame) -> list[str]:
+    """Every URL the document names, as far as it is known before the run."""
+    found: list[Expr] = [source.base_url] if source.base_url else []
+    for stream in source.streams:
+        url = stream.request.url
+        found += [option for _, option in url.options] if isinstance(url, Case) else [url]
+        auths = [stream.auth]
+        while auths:
+            auth = auths.pop()
+            if isinstance(auth, Choose):
+                auths += [option for _, option in auth.options]
+            elif isinstance(auth, OAuth2):
+                found.append(auth.url)
+    named = [_known(e, frame) for e in found if e.scope is Scope.SOURCE]
+    return [url for url in named if url is not None]
+
+
+def _known(url: Expr, frame: Frame) -> str | None:
+    """A URL, if it can be told before the run; if not, whoever asks there says why."""
+    try:
+        return evaluate_text(url, frame)
+    except ExprError:
+        return None

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from penstock.errors import Error
+from penstock.plan import jsontext
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.page import Position
@@ -68,6 +69,25 @@ class StreamClosed(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     complete: bool
     state: StateEntries = ()
+
+
+def whole(record: RawRecord, piece: Slice) -> bytes:
+    """A record with the columns that its slice adds, unless it has a value there itself."""
+    if not piece.extras:
+        return bytes(record)
+    held = jsontext.decode(record)
+    if not isinstance(held, dict):
+        return bytes(record)
+    for name, value in piece.extras:
+        if held.get(name) is None:
+            held[name] = value
+    return jsontext.encode(held)
+
+
+def changed(state: Mapping[str, str], entries: StateEntries) -> dict[str, str]:
+    """The state of a stream after entries; null takes one out."""
+    found = {**state, **dict(entries)}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 Part: TypeAlias = PagePart | SliceClosed | SliceRestarted | SliceLost | StreamClosed

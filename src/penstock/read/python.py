@@ -20,11 +20,20 @@ from penstock.plan.page import Headers, HttpRequest, HttpResponse, Position, Sto
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.python import ForTable, NextSource, Retrieve
 from penstock.plan.slices import Slice
+from penstock.plan.source import Source
 from penstock.read.ask import Asker, Ignored, itself
 from penstock.read.context import StreamContext
 from penstock.read.memory import Memory
 from penstock.read.order import Seat
-from penstock.read.parts import PagePart, Part, SliceLost
+from penstock.read.parts import (
+    PagePart,
+    Part,
+    SliceClosed,
+    SliceLost,
+    StreamClosed,
+    changed,
+    whole,
+)
 from penstock.read.threads import called
 from penstock.read.walked import Walked
 
@@ -49,6 +58,14 @@ class Inner(Protocol):
     def parts(self) -> AsyncGenerator[Part, None]:
         """Everything that they give."""
         ...
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """Another source that a class reads, and the states of its streams."""
+
+    source: Source
+    values: Mapping[str, JsonValue]
+    state: Mapping[str, Mapping[str, str]]
 
 
 class Doorway:
@@ -119,14 +136,37 @@ class Doorway:
 
         What they ask and find is counted with what this stream does.
         """
-        inner = self._read(*streams)
+        for part in self._parts(self._read(*streams)):
+            if isinstance(part, PagePart):
+                yield from ((part.slice, jsontext.decode(r)) for r in part.records)
+
+    def read(
+        self, source: Source, values: Mapping[str, JsonValue], *streams: str
+    ) -> Iterator[JsonValue]:
+        """The records of streams of another source, with what their slices add.
+
+        Their cursors are remembered with what this stream remembers.
+        """
+        kept = self.remembered().read
+        followed = {stream.name for stream in source.streams if stream.cursor is not None}
+        state = {name: dict(kept.get(name, {})) for name in followed}
+        inner = self._read(*streams, of=Other(source=source, values=values, state=dict(state)))
+        for part in self._parts(inner):
+            if isinstance(part, PagePart):
+                yield from (jsontext.decode(whole(r, part.slice)) for r in part.records)
+            elif isinstance(part, (SliceClosed, StreamClosed)) and part.stream in followed:
+                state[part.stream] = changed(state[part.stream], part.state)
+                if isinstance(part, StreamClosed) and part.complete:
+                    kept[part.stream] = state[part.stream]
+
+    def _parts(self, inner: Inner) -> Iterator[Part]:
+        """What is read beside this stream; it is counted with what this one does."""
         parts = inner.parts()
         try:
             while (part := self._wait(_next(parts))) is not None:
                 if isinstance(part, SliceLost):
                     raise part.error
-                if isinstance(part, PagePart):
-                    yield from ((part.slice, jsontext.decode(r)) for r in part.records)
+                yield part
         finally:
             self._wait(parts.aclose())
             for context in inner.contexts:

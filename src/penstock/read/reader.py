@@ -59,7 +59,7 @@ from penstock.read.parts import (
     StateEntries,
     StreamClosed,
 )
-from penstock.read.python import Doorway, Retrieval, refuse_without_classes
+from penstock.read.python import Doorway, Other, Retrieval, refuse_without_classes
 from penstock.read.recover import Recovering, cut
 from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
@@ -162,11 +162,16 @@ class Reader:
         found.open()
         return found
 
-    def _others(self, *streams: str) -> Reader:
+    def _others(self, *streams: str, of: Other | None = None) -> Reader:
         """What reads other streams, for a class of the document's own."""
-        nest = self._nest
-        settings = msgspec.structs.replace(nest.settings, loaded=frozenset(streams), fresh=True)
-        return Reader(nest.source, settings, self._asker, state={}, emit=_unheard)
+        settings = msgspec.structs.replace(
+            self._nest.settings, loaded=frozenset(streams), fresh=of is None
+        )
+        if of is None:
+            return Reader(self._nest.source, settings, self._asker, state={}, emit=_unheard)
+        settings = msgspec.structs.replace(settings, values=of.values, told=frozenset())
+        asker = self._asker.beside(self._asker.origins.beside(of.source, of.values))
+        return Reader(of.source, settings, asker, state=of.state, emit=_unheard)
 
     def stop(self) -> None:
         """Ask nothing more; what was handed out stays, and `parts` ends."""

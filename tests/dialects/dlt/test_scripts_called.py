@@ -505,3 +505,41 @@ dlt.pipeline("shop", dataset_name="shop_data").run(users())
     assert "pipeline.py:9: users failed: Penstock has no pipeline." in failed.value.message
     assert "in a function that a run calls" in failed.value.message
     assert "default_schema" in failed.value.hint
+
+
+def test_rows_of_a_wrong_configuration_say_what_is_wrong(tmp_path):
+    """It is compiled when a function goes through its rows, and what is wrong ends the function."""
+    found = stream(
+        tmp_path,
+        """
+from dlt.sources.rest_api import rest_api_resources
+@dlt.resource
+def users():
+    yield {"id": 1}
+    for row in rest_api_resources({"client": {"base_url": "https://a.test"}, "resources": [
+            {"name": "x", "endpoint": {"pth": "y"}}]})[0]:
+        yield row
+""",
+    )
+    rows = iter(found.retrieve.function(Alone({}), Frame()))
+    assert next(rows) == {"id": 1}
+    with pytest.raises(ReadError, match=r"pipeline.py:1\d: users failed: .*'pth'") as failed:
+        next(rows)
+    assert "path" in failed.value.hint
+
+
+def test_values_of_a_resource_that_a_function_goes_through_are_the_document_s(tmp_path):
+    """They are asked for before the run, also inside of an auth object, and masked."""
+    script = """
+from dlt.sources.rest_api import rest_api_resources
+made = rest_api_resources({
+    "client": {"base_url": dlt.config["place"], "auth": BearerTokenAuth(dlt.secrets["token"])},
+    "resources": ["x"]})[0]
+@dlt.resource
+def users():
+    for row in made:
+        yield {"id": row["id"]}
+dlt.pipeline("shop", dataset_name="shop_data").run(users())
+"""
+    inputs = compiled(tmp_path, script).need().inputs
+    assert [(one.name, one.secret) for one in inputs] == [("place", False), ("token", True)]

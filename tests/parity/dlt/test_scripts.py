@@ -25,6 +25,7 @@ from tests.parity.dlt.scripts_order import ORDER
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_played import PLAYED
 from tests.parity.dlt.scripts_python import PYTHON
+from tests.parity.dlt.scripts_rows import ROWS
 from tests.parity.dlt.scripts_run import RUN
 from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
@@ -56,6 +57,7 @@ WRITTEN = {
     **ORDER,
     **PLAYED,
     **ASKED,
+    **ROWS,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -25,6 +25,7 @@ from penstock.plan.policy import Action, ErrorPolicy, Verdict
 from penstock.plan.python import LastPage
 from penstock.plan.request import Slot, Value
 from penstock.plan.slices import Slice
+from penstock.plan.source import Source
 
 Bounds = tuple[str, str] | None
 
@@ -60,6 +61,13 @@ class Alone:
 
     def records(self, *streams: str) -> Iterator[tuple[Slice, JsonValue]]:
         """Refused."""
+        raise ReadError(f"{', '.join(streams)} cannot be read before the run begins")
+
+    def read(
+        self, source: Source, values: Mapping[str, JsonValue], *streams: str
+    ) -> Iterator[JsonValue]:
+        """Refused."""
+        del source, values
         raise ReadError(f"{', '.join(streams)} cannot be read before the run begins")
 
     def allows(self, url: str) -> bool:

@@ -44,6 +44,8 @@ def references_in(value: Any) -> Iterator[SecretRef]:
     if isinstance(value, Mapping):
         for inner in value.values():
             yield from references_in(inner)
+    elif isinstance(value, Part):
+        yield from references(value)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from references_in(inner)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.record import making, refuse
+from penstock.dialects.dlt.standin.opened import RowsAskedError
+from penstock.dialects.dlt.standin.record import current, making, refuse
 from penstock.dialects.dlt.standin.rows import bound, makes_resources
 from penstock.dialects.dlt.standin.settings import filled
 from penstock.dialects.dlt.standin.sources import (
@@ -18,6 +20,7 @@ from penstock.dialects.dlt.standin.sources import (
     DltSource,
     Factory,
     flat,
+    opened,
     python_resource,
     without_nulls,
 )
@@ -66,7 +69,9 @@ class ResourceFactory(Factory):
     def __iter__(self) -> Iterator[Any]:
         """What the resource without arguments gives."""
         made = self()
-        yield from made if isinstance(made, (DltResource, list)) else [made]
+        if isinstance(made, DltResource):
+            return opened([made], sys._getframe(1))  # noqa: SLF001 (to ask who iterates)
+        return iter(made if isinstance(made, list) else [made])
 
     def _change(self, name: str, *args: Any, **named: Any) -> ResourceFactory:
         self.changes.append(lambda resource: getattr(resource, name)(*args, **named))
@@ -102,14 +107,10 @@ class ResourceFactory(Factory):
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
         hints = {k: v for k, v in self.settings.items() if k in HINTS}
-        if not makes_resources(self.function):
+        found = self._given(args, named) if makes_resources(self.function) else None
+        if found is None:
             made = python_resource(self.name, bound(self.function, args, named, self._sections()))
             return self._set(made, hints)
-        found = list(
-            flat(
-                filled(self.function, args, named, self._sections()), f"the resource {self.name!r}"
-            )
-        )
         for resource in found:
             self._set(resource, hints)
         if len(found) != 1:
@@ -118,6 +119,25 @@ class ResourceFactory(Factory):
             found[0].hints.setdefault("table_name", self.name)
         return found[0]
 
+    def _given(self, args: tuple[Any, ...], named: dict[str, Any]) -> list[DltResource] | None:
+        """The resources that the function gives; None where it makes rows, of theirs or others.
+
+        What is iterated of several resources are rows for one table, as in dlt.
+        """
+        trying = current().trying
+        trying.append(False)
+        try:
+            pieces = list(_unfolded(filled(self.function, args, named, self._sections())))
+            iterates = trying[-1]
+        except RowsAskedError:
+            return None
+        finally:
+            trying.pop()
+        if any(not isinstance(one, _RESOURCES) for one in pieces):
+            return None
+        found = list(flat(pieces, f"the resource {self.name!r}"))
+        return None if iterates and len(found) > 1 else found
+
     def _set(self, resource: DltResource, hints: dict[str, Any]) -> DltResource:
         resource.apply_hints(**hints)
         if self.settings.get("selected") is False:
@@ -125,6 +145,20 @@ class ResourceFactory(Factory):
         for change in self.changes:
             change(resource)
         return resource
+
+
+_RESOURCES = (DltResource, DltSource, Factory)
+
+
+def _unfolded(made: Any) -> Iterator[Any]:
+    """What a function gave, piece by piece, up to the first that is a row."""
+    if isinstance(made, (list, tuple, set, Iterator)):
+        for one in made:
+            yield from _unfolded(one)
+            if not isinstance(one, (*_RESOURCES, list, tuple, set, Iterator)):
+                return
+    elif made is not None:
+        yield made
 
 
 class TransformerFactory(ResourceFactory):

@@ -13,16 +13,17 @@ from types import FunctionType
 from typing import Any
 
 from penstock.dialects.dlt.paths import found_at, steps
-from penstock.dialects.dlt.standin.calling import file_of, live, references, references_in
+from penstock.dialects.dlt.standin.calling import file_of, live, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.client import door as asking
-from penstock.dialects.dlt.standin.parts import Incremental, Part, like_of, moment_of
-from penstock.dialects.dlt.standin.record import unknown
+from penstock.dialects.dlt.standin.opened import rows_of
+from penstock.dialects.dlt.standin.parts import Incremental, like_of, moment_of
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
 from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling
@@ -43,13 +44,24 @@ def row_references(rows: Rows) -> Iterator[SecretRef]:
     for one in rows.more:
         yield from row_references(one)
     for value in (*rows.args, *rows.named.values(), *held_by(rows.function)):
-        if isinstance(value, Part):
-            yield from references(value)
+        if isinstance(value, DltSource):
+            for resource in value.own_resources:
+                yield from _references_of(resource)
+        elif isinstance(value, DltResource):
+            yield from _references_of(value)
         elif isinstance(value, RESTClient):
-            for held in vars(value).values():
-                yield from references(held) if isinstance(held, Part) else references_in(held)
+            yield from references_in(list(vars(value).values()))
         else:
             yield from references_in(value)
+
+
+def _references_of(resource: DltResource) -> Iterator[SecretRef]:
+    """The values that a resource needs whose rows a function goes through."""
+    yield from references_in([resource.config, resource.item, resource.incremental])
+    if resource.rows is not None:
+        yield from row_references(resource.rows)
+    if resource.parent is not None:
+        yield from _references_of(resource.parent)
 
 
 def retrieve(rows: Rows, saying: Saying) -> Retrieve:
@@ -86,39 +98,41 @@ def _following_ones(
         yield from retrieve(one, saying).function(door, frame)
 
 
-def rows_in_run(
-    rows: Rows | None,
-    steps: Sequence[Mapping[str, Any]],
-    name: str,
-    limit: Limit | None = None,
-) -> Iterator[Any]:
-    """The rows of a resource one by one, for another function that a run calls."""
-    if rows is None or rows.takes_items or rows.cursor is not None:
-        what = f"the rows of {name!r} inside of another function"
-        raise unknown(what, "use a transformer, which is given them")
-    door = current()
-    args = [live(value, door) for value in rows.args]
-    found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
-    found = found if limit is None else _limited(found, limit, door)
-    for piece in _given(found):
-        for row in piece if isinstance(piece, list) else [piece]:
-            yield from _stepped(row, steps)
+def rows_in_run(resources: Sequence[DltResource]) -> Iterator[Any]:
+    """The rows of resources one by one, for another function that a run calls."""
+    return _read(resources, current())
 
 
-def rows_at_once(
-    rows: Rows | None,
-    steps: Sequence[Mapping[str, Any]],
-    name: str,
-    limit: Limit | None = None,
-) -> Iterator[Any]:
-    """The rows of a resource one by one, for the script itself, before any run."""
-    around, found = asking(), rows_in_run(rows, steps, name, limit)
+def rows_at_once(resources: Sequence[DltResource]) -> Iterator[Any]:
+    """The rows of resources one by one, for the script itself, before any run."""
+    around = asking()
+    found = _read(resources, around)
     while True:
         with entered(around):
             row = next(found, _END)
         if row is _END:
             return
         yield row
+
+
+def _read(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
+    """The rows of resources; a function that needs nothing of a run is simply called."""
+    if len(resources) != 1 or not _is_simple(resources[0].rows):
+        yield from rows_of(resources, door)
+        return
+    rows, steps = resources[0].rows, resources[0].steps
+    assert rows is not None, "it is simple"
+    args = [live(value, door) for value in rows.args]
+    found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
+    limit = resources[0].limit
+    found = found if limit is None else _limited(found, limit, door)
+    for piece in _given(found):
+        for row in piece if isinstance(piece, list) else [piece]:
+            yield from _stepped(row, steps)
+
+
+def _is_simple(rows: Rows | None) -> bool:
+    return rows is not None and not rows.takes_items and rows.followed is None
 
 
 def _stepped(row: Any, steps: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -57,6 +57,7 @@ class Record:
         self.sources: list[DltSource] = []  # in order, those inside others left out
         self.runs: list[AskedRun] = []
         self.making: list[str] = []  # names of sources whose functions are being called
+        self.trying: list[bool] = []  # functions that may give resources: whether any is iterated
         self.sections: list[Sections] = []  # where values of these are looked for
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []

@@ -143,7 +143,7 @@ def _names_of(value: Any, depth: int) -> bool:
     """Whether a value makes resources; rows that a function makes may be read by another one."""
     if not getattr(type(value), "makes_resources", False):
         return isinstance(value, types.FunctionType) and _names(value, depth - 1)
-    makes_rows = getattr(value, "makes_rows", None)
+    makes_rows = getattr(type(value), "makes_rows", None) and value.makes_rows
     return makes_rows is None or _names(inspect.unwrap(makes_rows), depth - 1)
 
 

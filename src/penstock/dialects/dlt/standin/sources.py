@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
+from penstock.dialects.dlt.standin.opened import RowsAskedError, hands_on
 from penstock.dialects.dlt.standin.record import (
     before_change,
     current,
@@ -101,29 +104,13 @@ class DltResource:
         return self.rows.function if self.rows is not None else None
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows, for a function that a run calls, or for a script that goes through them.
-
-        A function that makes sources, or yields what the configuration describes, hands it on.
-        """
-        if running() is None and (self.rows is None or current().making):
-            yield self
-            return
-        from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
-
-        made = making.rows_in_run if running() is not None else making.rows_at_once
-        yield from made(self.rows, self.steps, self.name, self.limit)
+        """The rows, for a function that a run calls, or for a script that goes through them."""
+        return opened([self], sys._getframe(1))  # noqa: SLF001 (the only way to ask who iterates)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise unknown(f"DltResource.{name}")
-
-    def __getitem__(self, name: object) -> Any:
-        """A function goes through the rows of a resource whose rows are those of an API."""
-        what = (
-            f"rows of {self.name!r} in a function: a resource of a configuration is read in a run"
-        )
-        raise unknown(what, f"write {self.name} | TRANSFORMER, which is given them")
 
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource; with arguments a copy whose function is given these."""
@@ -304,6 +291,29 @@ class DltResource:
         return copied
 
 
+def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = False) -> Iterator[Any]:
+    """The rows of resources, or of a `whole` source, for whoever iterates them.
+
+    A function that makes sources, or gives resources, hands on what it does not look at: these are
+    the resources themselves then.
+
+    Raises:
+        RowsAskedError: a function that was taken to give resources makes rows of others.
+    """
+    from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
+
+    record = current()
+    if running() is None and record.trying:
+        if not hands_on(frame):
+            raise RowsAskedError
+        record.trying[-1] = True
+        return iter(resources)
+    if running() is None and record.making and (whole or hands_on(frame)):
+        return iter(resources)
+    made = making.rows_in_run if running() is not None else making.rows_at_once
+    return made(resources)
+
+
 class Resources(dict[str, DltResource]):
     """The resources of a source by name; `listed` are all, also those that are called the same."""
 
@@ -431,9 +441,10 @@ class DltSource:
         """The `run` of the pipeline that was made last, which loads this."""
         return functools.partial(pipelines[-1].run, self) if pipelines else _no_pipeline()
 
-    def __iter__(self) -> Iterator[DltResource]:
-        """The records, where dlt reads them; here the resources, for whoever yields them."""
-        yield from self.resources.selected.values()
+    def __iter__(self) -> Iterator[Any]:
+        """The rows of all resources that are loaded."""
+        frame = sys._getframe(1)  # noqa: SLF001 (the only way to ask who iterates)
+        return opened(list(self.resources.selected.values()), frame, whole=True)
 
     @property
     def selected_resources(self) -> dict[str, DltResource]:
