@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.destinations.conformance import never
 from tests.destinations.orders import KEY, NESTED, STREAM, as_seen, checkpoint, order, seen
 from tests.destinations.places import SCHEMA, ReaderWaits
@@ -62,6 +63,19 @@ def test_state_entries_are_set_and_removed(opened):
     assert session.state("other") == {}
     session.close()
     assert opened("run2").state(STREAM) == {"y": '{"z": [1.0]}', "w": '"é"'}
+
+
+def test_states_of_streams_are_read_together(opened):
+    """Each as it is read alone, also of streams that have none; others do not come with them."""
+    session = opened()
+    session.commit(checkpoint("a", schema=None, state=(("x", "1"), ("y", "2"))))
+    more = replace(checkpoint("b", schema=None, state=(("x", "3"),)), stream="more")
+    session.commit(more)
+    session.commit(replace(more, load_id="c", stream="others"))
+    names = (STREAM, "none", "more")
+    assert session.states(iter(names)) == {name: session.state(name) for name in names}
+    assert session.states(names) == {STREAM: {"x": "1", "y": "2"}, "none": {}, "more": {"x": "3"}}
+    assert session.states(()) == {}
 
 
 def test_last_entry_of_a_name_counts(opened):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -120,12 +120,16 @@ class Sink:
 
     def __init__(self) -> None:
         self.rows = 0
-        self.states: dict[str, dict[str, str]] = {}
+        self._states: dict[str, dict[str, str]] = {}
         self.schemas: dict[str, Schema] = {}
 
     def state(self, stream: str) -> dict[str, str]:
         """The stream's state."""
-        return dict(self.states.get(stream, {}))
+        return dict(self._states.get(stream, {}))
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The states of streams."""
+        return {stream: self.state(stream) for stream in streams}
 
     def schema(self, stream: str) -> Schema | None:
         """The stream's tables."""
@@ -145,7 +149,7 @@ class Sink:
             for name, table in batch.tables.items():
                 assert set(table.column_names) <= known[name]
                 self.rows += table.num_rows
-        state = self.states.setdefault(checkpoint.stream, {})
+        state = self._states.setdefault(checkpoint.stream, {})
         for name, text in checkpoint.state:
             if text is None:
                 state.pop(name, None)
@@ -157,7 +161,7 @@ class Sink:
     def reset(self, streams: Sequence[str]) -> None:
         """Forget states."""
         for stream in streams:
-            self.states.pop(stream, None)
+            self._states.pop(stream, None)
 
     def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
         """Look at receipts."""

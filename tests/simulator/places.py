@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -175,6 +175,10 @@ class Held:
     def state(self, stream: str) -> dict[str, str]:
         """The stream's state."""
         return self._living().state(stream)
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The states of streams."""
+        return {stream: self.state(stream) for stream in streams}
 
     def schema(self, stream: str) -> Schema | None:
         """The stream's tables."""

@@ -7,7 +7,7 @@ for the run that has the fence. So what is lost or doubled behind it was lost by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -193,6 +193,10 @@ class Hold:
     def state(self, stream: str) -> dict[str, str]:
         """The stream's state."""
         return dict(self.store.states.get(stream, {}))
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The states of streams."""
+        return {stream: self.state(stream) for stream in streams}
 
     def schema(self, stream: str) -> Schema | None:
         """The stream's tables."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
@@ -128,6 +128,10 @@ class LakeSession:
     def state(self, stream: str) -> dict[str, str]:
         """Read the stream's committed state entries."""
         return dict(sorted(self._head.held(stream).state.items()))
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Read the committed state entries of streams."""
+        return {stream: self.state(stream) for stream in streams}
 
     def schema(self, stream: str) -> Schema | None:
         """Read the stream's tables as last committed."""

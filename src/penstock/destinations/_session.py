@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, assert_never
 
@@ -66,8 +66,18 @@ class SqlSession:
 
     def state(self, stream: str) -> dict[str, str]:
         """Read the stream's committed state entries."""
-        query = f"SELECT name, value FROM {self._at(sql.STATE)} WHERE stream = ? ORDER BY name"
-        return dict(self._engine.read(query, [stream]))
+        return self.states((stream,))[stream]
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Read the committed state entries of streams, all in one query."""
+        found: dict[str, dict[str, str]] = {stream: {} for stream in streams}
+        query = (
+            f"SELECT stream, name, value FROM {self._at(sql.STATE)} "
+            f"WHERE stream IN (SELECT {sql.TEXTS}) ORDER BY stream, name"
+        )
+        for stream, name, value in self._engine.read(query, [list(found)]) if found else ():
+            found[stream][name] = value
+        return found
 
     def schema(self, stream: str) -> Schema | None:
         """Read the stream's tables as last committed."""

@@ -6,7 +6,7 @@ the reading is complete, so that what was taken back, or came again under its ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,16 @@ class Spool:
         self._count = 0
         self._loads: dict[str, list[tuple[str, dict[str, Path]]]] = {}
         self.writes: dict[str, Write] = {}
-        self.states = {stream: dict(entries) for stream, entries in states.items()}
+        self.held = {stream: dict(entries) for stream, entries in states.items()}
         self.schemas = dict(schemas)
 
     def state(self, stream: str) -> dict[str, str]:
         """The stream's entries."""
-        return dict(self.states.get(stream, {}))
+        return dict(self.held.get(stream, {}))
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The entries of streams."""
+        return {stream: self.state(stream) for stream in streams}
 
     def schema(self, stream: str) -> Schema | None:
         """The stream's tables, as they are now."""
@@ -78,7 +82,7 @@ class Spool:
     def reset(self, streams: Sequence[str]) -> None:
         """Forget the state of `streams`."""
         for stream in streams:
-            self.states.pop(stream, None)
+            self.held.pop(stream, None)
 
     def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
         """Receipts are not kept: whoever loads the rows has its own."""
@@ -118,7 +122,7 @@ class Spool:
         return paths
 
     def _put(self, stream: str, state: Sequence[tuple[str, str | None]]) -> None:
-        entries = self.states.setdefault(stream, {})
+        entries = self.held.setdefault(stream, {})
         for name, value in state:
             if value is None:
                 entries.pop(name, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -187,6 +187,10 @@ class Session(Protocol):
 
     def state(self, stream: str) -> dict[str, str]:
         """The stream's committed state entries: name → JSON text."""
+        ...
+
+    def states(self, streams: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The committed state entries of streams, each as `state` gives them."""
         ...
 
     def schema(self, stream: str) -> Schema | None:

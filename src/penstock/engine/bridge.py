@@ -79,7 +79,7 @@ def _resource(
                 for table, rows in spool.parts(name):
                     hints = dlt.mark.make_hints(**_hints(stream.hints, spool.writes[name], table))
                     yield dlt.mark.with_hints(rows, hints, create_table_variant=True)
-            kept["states"] = spool.states
+            kept["states"] = spool.held
             kept["schemas"] = {
                 name: msgspec.json.encode(schema).decode() for name, schema in spool.schemas.items()
             }

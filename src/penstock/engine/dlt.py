@@ -162,7 +162,7 @@ def taken_over(
     What is dlt's is kept before anything is loaded: once a stream has moved on, the newest state of
     dlt is Penstock's own, and what it says of the other streams counts as known.
     """
-    held = {stream.name: session.state(stream.name) for stream in source.streams}
+    held = session.states(stream.name for stream in source.streams)
     found = _carried(source, session, dlt, held)
     for number, (name, entries) in enumerate(found.items()):
         if entries != held[name]:

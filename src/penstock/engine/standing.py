@@ -23,7 +23,7 @@ def with_stand_ins(
     source: Source, session: Session, run_id: str, stored: Stored
 ) -> dict[str, dict[str, str]]:
     """The state of all streams, and of stand-ins; of those that have caught up nothing is left."""
-    found = {**stored, **{name: session.state(name) for name in stand_ins(source)}}
+    found = {**stored, **session.states(stand_ins(source))}
     for number, name in enumerate(caught_up(source, found)):
         try:
             put_entries(session, f"{run_id}.caught{number}", run_id, name, {})
