@@ -92,6 +92,22 @@ def test_what_a_late_cursor_brings_replaces_its_set():
     assert _said(sets, [first, first], theirs, ours, 2)[0]
 
 
+def test_a_change_without_its_cursor_is_what_the_api_has():
+    """Dlt leaves it out; Penstock has the record of this run, and nothing else in its place."""
+    merged = {"write_disposition": "merge", "endpoint": {"incremental": {"cursor_path": "at"}}}
+    old, new = {"id": 1, "at": 5, "n": 1}, {"id": 1, "at": 5, "n": 2}
+    kinds = {"id": "BIGINT", "at": "BIGINT", "n": "BIGINT"}
+    records = [[old], [new]]
+    assert _said(merged, records, _table([old], **kinds), _table([new], **kinds), 2) == (
+        [],
+        {known.NEWEST},
+    )
+    for their, our in ((new, old), (old, {**new, "n": 3}), ({**old, "at": 4}, new)):
+        assert _said(merged, records, _table([their], **kinds), _table([our], **kinds), 2)[0]
+    assert _said(merged, records, _table([old], **kinds), _table([], **kinds), 2)[0]
+    assert _said(merged, [[new]], _table([old], **kinds), _table([new], **kinds), 1)[0]
+
+
 def test_a_lag_excuses_what_comes_again_in_dlt_alone():
     """Not what comes twice in Penstock."""
     lagged = {"endpoint": {"incremental": {"cursor_path": "at", "lag": 5}}}

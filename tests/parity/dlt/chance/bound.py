@@ -159,7 +159,7 @@ class _Bound:
     def _met(self, why: str, row: Row) -> None:
         self.rows.update([why] if why != "(above)" else [])
         told = row.get("id")
-        self.chains.add(repr([*_chain(row), None if told is None else str(told)]))
+        self.chains.add(repr([*chain(row), None if told is None else str(told)]))
 
     def _alien(self, name: str, column: str, value: Any, kind: str) -> bool:
         """Whether a value is of a class that its column is not of, as some record has it."""
@@ -216,7 +216,7 @@ def _minus(rows: list[Row], gone: list[Row]) -> list[Row]:
     return _without(rows, Counter(_key(r) for r in gone))
 
 
-def _chain(row: Row) -> list[str | None]:
+def chain(row: Row) -> list[str | None]:
     """The ids of the rows above one, from the root on."""
     text = row.get("(parent)", "[]")
     found = ast.literal_eval(text) if text.startswith("[(") else []
@@ -224,14 +224,14 @@ def _chain(row: Row) -> list[str | None]:
 
 
 def _above(row: Row) -> set[str]:
-    chain = _chain(row)
-    return {repr(chain[:n]) for n in range(1, len(chain) + 1)}
+    found = chain(row)
+    return {repr(found[:n]) for n in range(1, len(found) + 1)}
 
 
 def _versions(row: Row, other: Row, resource: Parts) -> bool:
     """Whether two rows are of one record, or of one set that is replaced as a whole."""
     if "(parent)" in row:
-        mine, theirs = _chain(row), _chain(other)
+        mine, theirs = chain(row), chain(other)
         return bool(mine) and mine[:1] == theirs[:1] and mine[0] is not None
     sets = resource.get("merge_key") or []
     keys = [["id"], [sets] if isinstance(sets, str) else list(sets)]
