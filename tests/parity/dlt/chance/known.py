@@ -245,8 +245,8 @@ def _declares(told: Told, name: str) -> bool:
     resource = told.of(name)
     if resource is None:
         return False
-    own = told.said(resource, "columns"), resource.get("nested_hints")
-    return "data_type" in str(own[0] if name in told.tables(resource) else own)
+    root = name in told.tables(resource)
+    return any(kind for table, _, kind in told.declared(resource) if table == name or not root)
 
 
 def _gone(

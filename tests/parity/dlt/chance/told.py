@@ -51,19 +51,24 @@ class Told:
     def sets(self, resource: Parts) -> list[str]:
         """The fields by which sets of a resource's rows are replaced, if it says any."""
         said = self.said(resource, "merge_key") or []
-        columns = _by_name(self.said(resource, "columns"))
-        marked = [name for name, hint in columns if hint.get("merge_key")]
+        marked = [name for name, hint in self._columns(resource) if hint.get("merge_key")]
         return [said] if isinstance(said, str) else [*said, *marked]
 
     def declared(self, resource: Parts) -> Iterator[tuple[str, str, Any]]:
         """The columns that a resource declares: the table of each, its name, and its type."""
         nested = resource.get("nested_hints") or {}
         for root in self.tables(resource):
-            said = {root: self.said(resource, "columns")}
-            said |= {f"{root}__{identifier(n)}": h.get("columns") for n, h in nested.items()}
+            said = {root: self._columns(resource)}
+            said |= {
+                f"{root}__{identifier(n)}": _by_name(h.get("columns")) for n, h in nested.items()
+            }
             for table, columns in said.items():
-                for name, hint in _by_name(columns):
+                for name, hint in columns:
                     yield table, identifier(name), hint.get("data_type")
+
+    def _columns(self, resource: Parts) -> list[tuple[str, Parts]]:
+        """The columns that a resource declares, and those of the defaults."""
+        return [*_by_name(self.defaults.get("columns")), *_by_name(resource.get("columns"))]
 
     def stem(self, resource: Parts) -> str | None:
         """What its path leads to."""
