@@ -246,7 +246,9 @@ def test_extras_of_another_class_go_to_a_variant():
     [
         ("decimal", "12.30", Decimal("12.30")), ("decimal", 5, Decimal(5)), ("bigint", "12", 12),
         ("double", 3, 3.0), ("double", "1.5", 1.5), ("date", "2024-02-29", date(2024, 2, 29)),
-        ("time", "10:30", time(10, 30)), ("binary", "YWI=", b"ab"), ("json", 5, "5"),
+        ("time", "10:30", time(10, 30)), ("binary", "YWI=", b"ab"),
+        ("binary", "0x61", b"a"), ("binary", "0x6A6b", b"jk"), ("binary", "0x", b""),
+        ("json", 5, "5"),
         ("timestamp", "2024-01-01T10:00:00", datetime(2024, 1, 1, 10, tzinfo=UTC)),
         ("timestamp", "2024-01-01", datetime(2024, 1, 1, tzinfo=UTC)), ("text", 12, "12"),
         ("timestamp", 1704106800, datetime(2024, 1, 1, 11, tzinfo=UTC)),
@@ -267,7 +269,8 @@ def test_declared_columns_take_other_spellings(kind, given, kept):
     ("kind", "given"),
     [("timestamp", 5), ("timestamp", 0), ("timestamp", 1e300), ("timestamp", 1704106800.12345678),
      ("timestamp", 1704106800123), ("text", True), ("decimal", "12.345"), ("bigint", "007"),
-     ("bigint", 1.5), ("date", "2024-02-30"), ("bool", "true"), ("binary", "YWI")],
+     ("bigint", 1.5), ("date", "2024-02-30"), ("bool", "true"), ("binary", "YWI"),
+     ("binary", "0x612"), ("binary", "0x6 61")],
 )  # fmt: skip
 def test_declared_columns_never_bend_a_value(kind, given):
     """A value that a declared type cannot hold as it is goes to a variant column."""

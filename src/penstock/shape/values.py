@@ -34,6 +34,7 @@ _DATE: Final = pattern(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MIDNIGHT: Final = pattern(r"[ T]00:00(?::00(?:\.0{1,6})?)?(?:Z|[+-]00(?::?00)?)?", re.ASCII)
 _TIME: Final = pattern(r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?", re.ASCII)
 _DECIMAL: Final = pattern(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_HEX: Final = pattern(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _INTEGER: Final = pattern(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
 
 
@@ -301,7 +302,7 @@ def _coerce_text(text: str, kind: ColumnType, precision: int | None, scale: int 
         case "time":
             return text if _TIME.fullmatch(text) and _parses(time.fromisoformat, text) else None
         case "binary":
-            return _unbase64(text)
+            return _bytes(text)
         case _:
             return _numeric_text(text, kind, precision, scale)
 
@@ -317,7 +318,10 @@ def _numeric_text(text: str, kind: ColumnType, precision: int | None, scale: int
     return None
 
 
-def _unbase64(text: str) -> bytes | None:
+def _bytes(text: str) -> bytes | None:
+    """What a text of base 64 stands for, or one of hexadecimal digits, which begins with 0x."""
+    if text.startswith("0x"):
+        return bytes.fromhex(text[2:]) if _HEX.fullmatch(text) else None
     try:
         plain = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -106,7 +106,7 @@ def _typed() -> Iterator[Case]:
     yield _one("without seconds", "timestamp", "2024-01-02T03:04Z", "2024-01-02 03:04")
     yield _one("without a zone", "timestamp", "2024-01-02T03:04:05", timezone=False)
     yield _one("with a zone", "timestamp", "2024-01-02T03:04:05+02:00", timezone=False)
-    yield _one("base 64", "binary", "aGVsbG8=", "AAEC")
+    yield _one("base 64 and digits", "binary", "aGVsbG8=", "AAEC", "0x0aff", "0x12", "0xABcd", "0x")
     yield _one("objects", "json", {"a": [1, {"b": None}]}, [1, 2], [])
     yield _one(
         "texts and numbers",
