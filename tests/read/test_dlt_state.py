@@ -135,4 +135,4 @@ def test_what_functions_kept_is_taken_over():
     assert set(found["events"]) == {"cursor", ENTRY}
     kept = Memory("any", "events", found["events"][ENTRY], Shared(found, 1))
     assert kept.own == {"seen": [datetime(2024, 1, 2, tzinfo=UTC)]}
-    assert dict(kept.shared) == {"runs": 3}
+    assert dict(kept.shared) == {"runs": 3, "resources": {"events": kept.own}}

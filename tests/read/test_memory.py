@@ -32,7 +32,8 @@ def test_what_nobody_asks_for_is_not_kept():
     assert again.own == {"last": 3}
     assert again.entries() == ()
     again.own.clear()
-    assert json.loads(kept(again)[ENTRY]) == {"own": None, "shared": {}}
+    found = json.loads(kept(again)[ENTRY])
+    assert (found["own"], found["shared"]) == (None, {})
 
 
 def test_values_come_back_as_they_were():
@@ -87,3 +88,30 @@ def test_of_several_the_latest_run_counts():
     del gone.shared["cursor"]
     states["two"] = kept(gone)
     assert "cursor" not in memory(states, "one", run=5).shared
+
+
+def test_what_a_stream_leaves_in_the_memory_of_another_is_kept():
+    """Whichever of both is committed last; what the other changes later counts over it."""
+    first = Shared({}, 1)
+    one, two = (memory({}, name, shared=first) for name in ("one", "two"))
+    two.own["n"] = 1
+    states = {"two": kept(two)}
+    one.of("two")["seen"] = True
+    assert two.own == {"n": 1, "seen": True}
+    states["one"] = kept(one)
+    again = memory(states, "two", run=2)
+    assert again.own == {"n": 1, "seen": True}
+    again.own["n"] = 2
+    states["two"] = kept(again)
+    assert memory(states, "two", run=3).own == {"n": 2, "seen": True}
+
+
+def test_a_state_that_nobody_tells_the_cursor_of_has_none():
+    """The key is found only where somebody tells it, and is not kept."""
+    found = memory({}, "a")
+    assert "incremental" not in found.own
+    assert found.own.get("incremental", 7) == 7
+    found.own.tells = lambda: {"at": {"last_value": 3}}
+    assert found.own["incremental"] == found.own.get("incremental") == {"at": {"last_value": 3}}
+    found.own["n"] = 1
+    assert json.loads(kept(found)[ENTRY])["own"] == {"n": 1}

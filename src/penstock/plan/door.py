@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.plan.source import Source
 
 
+_CURSOR = "incremental"
 Tables: TypeAlias = "Mapping[str, Mapping[str, tuple[str, bool]]]"
 """Tables by name, their columns, and of each its type and whether it may be null."""
 
@@ -25,6 +26,28 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
     records: tuple[JsonValue, ...]
     answer: JsonValue = None
+
+
+class Own(dict[str, object]):
+    """What one stream keeps of its own.
+
+    Where its cursor stands is found in it too, as in a state of dlt, if somebody `tells` that.
+    """
+
+    follows = False  # whether the stream has a cursor
+    tells: Callable[[], object] | None = None
+
+    def __missing__(self, name: str) -> object:
+        if name == _CURSOR and self.tells is not None:
+            return self.tells()
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (name == _CURSOR and self.tells is not None)
+
+    def get(self, name: str, default: object = None) -> object:
+        """As of any dict."""
+        return self[name] if name in self else default  # noqa: SIM401 (this is what it is)
 
 
 class Remembered(Protocol):
@@ -37,13 +60,17 @@ class Remembered(Protocol):
 
     source: str
     stream: str
-    own: dict[str, object]
+    own: Own
     read: dict[str, dict[str, str]]
     cursor: Literal["moment", "day"] | None
 
     @property
     def tables(self) -> Tables | None:
         """The tables that the run found."""
+        ...
+
+    def of(self, stream: str) -> Own:
+        """What another stream keeps of its own."""
         ...
 
     @property

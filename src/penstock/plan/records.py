@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from penstock.plan.expr import Expr, JsonValue
 from penstock.plan.python import Batch, Extract
 from penstock.plan.transforms import Expand, Transform
+
+if TYPE_CHECKING:
+    from penstock.plan.door import Door
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -61,7 +65,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A function of the user's document, once a record.
 
     `does` says what it is: `filter` (keep if true), `map` (the new record), `expand` (several).
-    With `by` it is the one of `options` that this names.
+    With `by` it is the one of `options` that this names. One that asks the run may block, and is
+    called `around`, which is given the run.
     """
 
     does: Literal["filter", "map", "expand"]
@@ -69,6 +74,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str = ""
     by: Expr | None = None
     options: tuple[tuple[str, Callable[[JsonValue], JsonValue | Iterable[JsonValue]]], ...] = ()
+    around: Callable[[Door], AbstractContextManager[None]] | None = None
 
 
 class Carry(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.errors import ExprError
 from penstock.plan.expr import JsonValue
-from penstock.plan.records import Keys
+from penstock.plan.records import Call, Keys
 from penstock.plan.slices import Cursor, parse_moment
 from penstock.plan.source import Source, Stream
 from penstock.read.memory import taken_over
@@ -55,10 +55,11 @@ def _sources(state: _State) -> Iterator[tuple[_State, _State]]:
 
 
 def _remembered(stream: Stream, held: _State, shared: _State) -> dict[str, str]:
-    """What functions of a script kept, where the stream's rows are made by one."""
+    """What functions of a script kept, where the stream's rows are made by one, or steps ask."""
     own = {key: value for key, value in held.items() if key != "incremental"}
+    asks = (isinstance(s, Call) and s.around is not None for s in stream.records.steps)
     if stream.retrieve is None:
-        return {}
+        return taken_over(own, shared) if any(asks) else {}
     cursors = held.get("incremental")
     known = list(cursors.values()) if isinstance(cursors, dict) else []
     mine = known[0] if len(known) == 1 else None

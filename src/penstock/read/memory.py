@@ -8,7 +8,7 @@ several the value of the latest run counts.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -17,11 +17,12 @@ import msgspec
 
 from penstock.errors import ReadError
 from penstock.plan import jsontext
-from penstock.plan.door import Tables
+from penstock.plan.door import Own, Tables
 from penstock.plan.expr import JsonValue
 from penstock.read.parts import StateEntries
 
 ENTRY: Final = "memory"
+_RESOURCES: Final = "resources"
 
 # What is no JSON value is a text with a mark before it, as in the state of dlt.
 _DECIMAL, _MOMENT, _DATE, _BYTES, _TIME = "\uf026", "\uf027", "\uf028", "\uf02b", "\uf02d"
@@ -41,13 +42,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a stream: its own memory, and shared values with the run they are from.
 
     `cursor` says of what kind the values of its cursor are, where JSON does not: moments or days.
-    `read` are the states of other streams that its functions read themselves.
+    `read` are the states of other streams that its functions read themselves, `others` what they
+    left in the memory of other streams. `at` is when its own was changed, as the numbers there.
     """
 
     own: Any = None
+    at: int = 0
     cursor: Literal["moment", "day"] | None = None
     shared: dict[str, tuple[int, Any]] = {}
     read: dict[str, dict[str, str]] = {}
+    others: dict[str, tuple[int, Any]] = {}
 
 
 class Shared:
@@ -61,25 +65,71 @@ class Shared:
     ) -> None:
         self.run = run
         self.tables = tables
-        newest: dict[str, tuple[int, JsonValue]] = {}
-        for entries in states.values():
-            for name, (version, value) in _read(entries.get(ENTRY)).shared.items():
-                if name not in newest or newest[name][0] <= version:
-                    newest[name] = (version, value)
+        kept = {name: _read(entries.get(ENTRY)) for name, entries in states.items()}
+        newest = _newest(one.shared for one in kept.values())
         self.values: dict[str, Any] = {
             name: unmarked(value) for name, (_, value) in newest.items() if value is not None
         }
         self.before = {name: _encoded(value) for name, value in self.values.items()}
+        own = [{name: (one.at, one.own)} for name, one in kept.items() if one.own is not None]
+        self._left = _newest((*own, *(one.others for one in kept.values())))
+        self._owned: dict[str, Own] = {}
+        self._owned_before: dict[str, bytes] = {}
+        self._changes = 0
+
+    def own(self, stream: str) -> Own:
+        """What a stream remembers of its own, whether it is read in this run or not."""
+        if stream not in self._owned:
+            found = unmarked(self._left[stream][1]) if stream in self._left else None
+            self._owned[stream] = Own(found if isinstance(found, dict) else {})
+            self._owned_before[stream] = _encoded(self._owned[stream])
+        return self._owned[stream]
+
+    def begin_anew(self, stream: str) -> None:
+        """Nothing is left of what a stream remembered of its own."""
+        self._left.pop(stream, None)
+
+    def owned(self) -> dict[str, Own]:
+        """What each stream remembers of its own, as far as there is anything."""
+        return {name: held for name in {**self._left, **self._owned} if (held := self.own(name))}
+
+    def changed(self, stream: str) -> bool:
+        """Whether a stream remembers else of its own than when the run began."""
+        return _encoded(self._owned[stream]) != self._owned_before[stream]
+
+    def next_change(self) -> int:
+        """A number that is greater than that of any change before."""
+        self._changes += 1
+        return self.run * 1_000_000 + self._changes
+
+
+def _newest(found: Iterable[Mapping[str, tuple[int, Any]]]) -> dict[str, tuple[int, Any]]:
+    """Of values with numbers those with the greatest, by name."""
+    newest: dict[str, tuple[int, Any]] = {}
+    for values in found:
+        for name, (version, value) in values.items():
+            if name not in newest or newest[name][0] <= version:
+                newest[name] = (version, value)
+    return newest
 
 
 class View(MutableMapping[str, Any]):
-    """The shared memory as one stream sees it, which notes what the stream looked at."""
+    """The shared memory as one stream sees it, which notes what the stream looked at.
+
+    In it stands what each stream remembers of its own, as in the state of a source of dlt.
+    """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self.seen: set[str] = set()
+        self.others: set[str] = set()  # streams whose own memory was looked at
 
     def __getitem__(self, name: str) -> Any:
+        if name == _RESOURCES and name not in self._shared.values:
+            owned = self._shared.owned()
+            self.others |= owned.keys()
+            if owned:
+                return owned
         self.seen.add(name)
         return self._shared.values[name]
 
@@ -92,10 +142,11 @@ class View(MutableMapping[str, Any]):
         del self._shared.values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._shared.values))
+        resources = (_RESOURCES,) if self._shared.owned() else ()
+        return iter(dict.fromkeys((*self._shared.values, *resources)))
 
     def __len__(self) -> int:
-        return len(self._shared.values)
+        return len(list(iter(self)))
 
     def changed(self) -> dict[str, tuple[int, JsonValue]]:
         """What the stream looked at and is not as it was; what is gone is null."""
@@ -119,17 +170,25 @@ class Memory:
         self.source = source
         self.stream = stream
         self._kept = _read(text)
-        own = None if anew else unmarked(self._kept.own)
-        self.own: dict[str, Any] = own if isinstance(own, dict) else {}
+        self._run = shared
+        if anew:
+            shared.begin_anew(stream)
+        self.own = shared.own(stream)
         self.shared = View(shared)
         self.cursor = self._kept.cursor
         self.read = {name: dict(entries) for name, entries in self._kept.read.items()}
         self.tables = shared.tables
 
+    def of(self, stream: str) -> Own:
+        """What another stream remembers of its own, to be read and changed."""
+        if stream != self.stream:
+            self.shared.others.add(stream)
+        return self._run.own(stream)
+
     @property
     def used(self) -> bool:
         """Whether anything is remembered, or was looked for."""
-        return bool(self.own or self.shared.seen or self.read)
+        return bool(self.own or self.shared.seen or self.shared.others or self.read)
 
     def entries(self) -> StateEntries:
         """The entry, if it is not as it was.
@@ -140,10 +199,24 @@ class Memory:
         if not (self.used or self.cursor or self._kept.own):
             return ()
         shared = {**self._kept.shared, **self.shared.changed()}
-        kept = Kept(own=marked(self.own) or None, cursor=self.cursor, shared=shared, read=self.read)
+        own = marked(self.own) or None
+        kept = Kept(
+            own=own,
+            at=self._kept.at if own == self._kept.own else self._run.next_change(),
+            cursor=self.cursor,
+            shared=shared,
+            read=self.read,
+            others={**self._kept.others, **self._of_others()},
+        )
         if kept == self._kept:
             return ()
         return ((ENTRY, _text(kept)),)
+
+    def _of_others(self) -> dict[str, tuple[int, JsonValue]]:
+        """What other streams remember that this one looked at, where it is not as it was."""
+        names = sorted(self.shared.others - {self.stream})
+        changed = [name for name in names if self._run.changed(name)]
+        return {name: (self._run.next_change(), marked(self._run.own(name))) for name in changed}
 
 
 def taken_over(
@@ -167,7 +240,7 @@ def told(text: str | None) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
 
 def _text(kept: Kept) -> str:
     held = msgspec.to_builtins(kept)
-    left = {k: v for k, v in held.items() if k not in {"cursor", "read"} or v}
+    left = {k: v for k, v in held.items() if k in {"own", "shared"} or v}
     return jsontext.encode(left).decode()
 
 

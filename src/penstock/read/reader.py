@@ -114,6 +114,7 @@ class Reader:
             text = None if settings.fresh else state.get(context.name, {}).get(ENTRY)
             anew = context.stream.hints.write == "replace"
             context.memory = Memory(source.name, context.name, text, shared, anew=anew)
+            context.memory.own.follows = context.stream.cursor is not None
         self._jobs = asyncio.Semaphore(at_once(source, settings))
         self._groups = {s.group: asyncio.Lock() for s in source.streams if s.group is not None}
         self._resumes: dict[tuple[str, str], Position] = {}

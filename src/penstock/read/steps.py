@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TypeAlias, assert_never
 
@@ -34,7 +35,10 @@ class Steps:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(step for step in steps if not isinstance(step, Carry))
-        self.blocks = any(isinstance(step, Batch) for step in steps)
+        self._by_page = any(isinstance(step, Batch) for step in steps)
+        around = (step.around for step in steps if isinstance(step, Call))
+        self._around = next((one for one in around if one is not None), None)
+        self.blocks = self._by_page or self._around is not None
         self._changes = any(map(_changes, self._steps))
         self._single = not any(map(_makes_several, self._steps))
         self.loosen = any(isinstance(s, Call) and s.does == "expand" for s in self._steps)
@@ -62,9 +66,16 @@ class Steps:
         """
         if not self._steps:
             return records
-        if self.blocks:
-            assert door is not None, "the reader gives every stream its door"
-            return _batches(self._steps, records, frame, door)
+        if not self.blocks:
+            return self._through(records, frame)
+        assert door is not None, "the reader gives every stream its door"
+        with nullcontext() if self._around is None else self._around(door):
+            if self._by_page:
+                return _batches(self._steps, records, frame, door)
+            return self._through(records, frame)
+
+    def _through(self, records: Sequence[RawRecord], frame: Frame) -> Sequence[RawRecord]:
+        """The records one by one through all steps."""
         through = self._one if self._single else self._several
         kept: list[RawRecord] = []
         for record in records:
@@ -174,7 +185,9 @@ def _called(
         raise
     except Exception as exc:
         text = jsontext.beginning(jsontext.encode(value), 200)
+        why = str(exc) if getattr(exc, "is_sentence", False) else repr(exc)
         raise ReadError(
-            f"the {step.does} step {step.name or function!r} failed on {text}: {exc!r}",
+            f"the {step.does} step {step.name or function!r} failed on {text}: {why}",
             code="step-failed",
+            hint=getattr(exc, "hint", None),
         ) from exc

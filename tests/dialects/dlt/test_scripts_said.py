@@ -181,11 +181,24 @@ SAID = {
         ["error[duplicate-name] 4: there are two resources called 'a'"],
     ),
     "a state outside of a run": (
-        "@dlt.source\ndef api():\n    dlt.current.source_state()['n'] = 1\n    return []\napi()\n",
+        "dlt.current.source_state()['n'] = 1\n",
         [
             (
-                "error[unsupported] 3: dlt.current.source_state is asked while the script is "
+                "error[unsupported] 1: dlt.current.source_state is asked while the script is "
                 "executed, and no state is known"
+            )
+        ],
+    ),
+    "a state of a source where nothing is loaded": (
+        (
+            "@dlt.source\ndef api():\n    dlt.current.source_state().get('n')\n"
+            "    yield dlt.resource([{'a': 1}], name='a')\n"
+            "dlt.pipeline('p', dataset_name='d').run(api())\n"
+        ),
+        [
+            (
+                "warning[gap] 3: no state is known while nothing is loaded: the source is made as "
+                "in a first run"
             )
         ],
     ),
@@ -208,14 +221,6 @@ SAID = {
     "what there is not in dlt.current": (
         "x = dlt.current.load_package()\n",
         ["error[unsupported] 1: Penstock has no dlt.current.load_package"],
-    ),
-    "a state of a step": (
-        (
-            "def step(row):\n    dlt.current.resource_state()['n'] = 1\n    return row\n"
-            "config = {'client': {'base_url': ''}, 'resources': [{'name': 'a',\n"
-            "    'processing_steps': [{'map': step}]}]}\nsource = rest_api_source(config)\n"
-        ),
-        ["error[unsupported] 5: a processing step keeps no state"],
     ),
     "functions as hints": (
         (

@@ -222,7 +222,30 @@ def test_a_script_is_answered_the_same(
     assert code == (1 if script == FAILED else 0)
 
 
-@pytest.mark.parametrize("script", [BEFORE, KEPT])
+IN_A_SOURCE = """
+@dlt.source(name="shop")
+def counted():
+    state = dlt.current.source_state()
+    state["calls"] = state.get("calls", 0) + 1  # which nobody keeps
+    found = {"runs": state.get("runs", 0), "calls": state["calls"],
+             "users": dlt.current.resource_state("users").get("n", 0)}
+
+    @dlt.resource
+    def users():
+        dlt.current.source_state().update(runs=found["runs"] + 1)
+        dlt.current.resource_state()["n"] = found["runs"] * 10
+        yield found
+
+    return users
+
+pipeline.run(counted())
+pipeline.run(counted())
+with pipeline.sql_client() as client:
+    keep(rows=client.execute_sql("SELECT runs, calls, users FROM users ORDER BY 1"))
+"""
+
+
+@pytest.mark.parametrize("script", [BEFORE, KEPT, IN_A_SOURCE])
 def test_a_script_asks_before_it_runs(
     script: str,
     oracle: Oracle,

@@ -29,6 +29,7 @@ from tests.parity.dlt.scripts_rows import ROWS
 from tests.parity.dlt.scripts_run import RUN
 from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
+from tests.parity.dlt.scripts_states import STATES
 from tests.parity.dlt.scripts_tables import TABLES
 from tests.parity.dlt.server import Stage
 
@@ -58,6 +59,7 @@ WRITTEN = {
     **PLAYED,
     **ASKED,
     **ROWS,
+    **STATES,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -21,7 +21,6 @@ _STEPS: dict[str, Literal["filter", "map", "expand"]] = {
     "map": "map",
     "yield_map": "expand",
 }
-_STATES = {"resource_state", "source_state"}
 _Function = Callable[[JsonValue], "JsonValue | Iterable[JsonValue]"]
 
 
@@ -81,14 +80,14 @@ def _call(ctx: Context, node: Node, does: Literal["filter", "map", "expand"]) ->
     if not callable(held):
         ctx.wrong(node, "a Python function")
         return []
-    if _STATES & set(getattr(getattr(held, "__code__", None), "co_names", ())):
-        message = "a processing step keeps no state"
-        hint = "keep it in a function decorated with @dlt.resource or @dlt.transformer"
-        ctx.error("unsupported", message, node, hint)
-        return []
+    from penstock.dialects.dlt.standin.stepping import around, values_of  # noqa: PLC0415 (few documents)
+
+    for reference in values_of(held):
+        ctx.input(reference)
     name = str(getattr(held, "__name__", type(held).__name__))
     function = cast("_Function", held)
-    return [Call(does=does, function=WithMeta(function) if _asks(held) else function, name=name)]
+    given = WithMeta(function) if _asks(held) else function
+    return [Call(does=does, function=given, name=name, around=around(held))]
 
 
 class WithMeta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any
 
 from penstock.dialects.dlt.standin import pipeline as pipelines
@@ -10,8 +11,8 @@ from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.making import Called, called
 from penstock.dialects.dlt.standin.marks import caller
 from penstock.dialects.dlt.standin.record import current as record
+from penstock.dialects.dlt.standin.record import executing, refuse, remark, unknown
 from penstock.dialects.dlt.standin.record import pipelines as made_pipelines
-from penstock.dialects.dlt.standin.record import refuse, unknown
 from penstock.dialects.dlt.standin.schemas import SourceSchema
 from penstock.dialects.python.running import NoRunError
 from penstock.dialects.python.running import current as run
@@ -33,16 +34,51 @@ def _remembered(name: str) -> Remembered:
 
 
 def source_state() -> MutableMapping[str, Any]:
-    """What all resources of the source remember."""
+    """What all resources of the source remember.
+
+    A function of a source finds what the pipeline has kept by then; what it changes is not kept.
+    """
+    if executing() and record().making:
+        return _kept_by_then()
     return _remembered("source_state").shared
 
 
+def _kept_by_then() -> dict[str, Any]:
+    """The state of the source before a run; without a pipeline there is none."""
+    if not made_pipelines:
+        return {}
+    if record().there is None:
+        remark("no state is known while nothing is loaded: the source is made as in a first run")
+        return {}
+    sources: dict[str, dict[str, Any]] = made_pipelines[-1].state.get("sources", {})
+    return next(iter(sources.values()), {})
+
+
 def resource_state(resource_name: str | None = None, *_: Any) -> dict[str, Any]:
-    """What the resource remembers whose function is calling."""
+    """What the resource remembers whose function is calling, or the one of that name."""
+    if resource_name is not None and executing() and record().making:
+        held: dict[str, Any] = _kept_by_then().get("resources", {})
+        return dict(held.get(resource_name, {}))
     found = _remembered("resource_state")
-    if resource_name is not None and str(resource_name) != found.stream:
-        raise unknown(f"state of {resource_name!r} in a function of {found.stream!r}")
-    return found.own
+    name = found.stream if resource_name is None else str(resource_name)
+    state = found.of(name)
+    if state.follows:
+        state.tells = partial(_cursor_of, name)
+    return state
+
+
+def _cursor_of(name: str) -> dict[str, Any]:
+    """Where the cursor of a resource stands, for its own function.
+
+    Raises:
+        Refusal: it is another's, which moves on meanwhile.
+    """
+    following = called().incremental if name == run().remembered().stream else None
+    if following is None:
+        hint = "give this function a dlt.sources.incremental of its own"
+        raise unknown(f"cursor of {name!r} in the state that another function asks for", hint)
+    told = {k: getattr(following, k) for k in ("initial_value", "last_value", "start_value")}
+    return {str(following.cursor_path): told}
 
 
 def resource_name() -> str:

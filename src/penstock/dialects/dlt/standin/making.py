@@ -18,6 +18,7 @@ from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.client import door as asking
 from penstock.dialects.dlt.standin.opened import rows_of
 from penstock.dialects.dlt.standin.parts import Incremental, like_of, moment_of
+from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
@@ -248,8 +249,9 @@ class Called:
 def called() -> Called:
     """The resource whose function is calling."""
     door = current()
-    found = door.kept[_CALLED, door.remembered().stream]
-    assert isinstance(found, Called), "no other is kept there"
+    found = door.kept.get((_CALLED, door.remembered().stream))
+    if not isinstance(found, Called):  # a step of a resource whose rows no function makes
+        raise unknown("dlt.current.resource() in a step of a configuration")
     return found
 
 

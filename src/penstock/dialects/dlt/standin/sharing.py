@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from types import CellType, CodeType, FunctionType, GeneratorType, MethodType
 from typing import Any, TypeAlias
 
@@ -26,6 +27,8 @@ from penstock.plan.records import Call
 from penstock.plan.source import Stream
 
 _STATE = "state of the source"
+_STATES = "states of resources"
+_OWN_STATE = "resource_state"
 _CONTAINERS = (list, dict, set, deque, bytearray)
 _CHANGING = frozenset(
     {
@@ -157,7 +160,12 @@ class _Look:
     def _names(self, code: CodeType) -> None:
         if "source_state" in code.co_names:
             self.changed.add(_STATE)
-        self.keeps = self.keeps or "resource_state" in code.co_names
+            self.seen.add(_STATES)
+        if _OWN_STATE in code.co_names:
+            self.keeps = True
+            self.seen.add(_STATES)
+            if _names_a_state(code):
+                self.changed.add(_STATES)
 
     def _step(self, step: dis.Instruction, code: CodeType, names: _Names) -> bool:
         """What one instruction changes; gives whether that is a parameter."""
@@ -338,6 +346,13 @@ def _instructions(code: CodeType) -> tuple[tuple[dis.Instruction | None, dis.Ins
     steps = list(dis.get_instructions(code))
     pairs = zip([None, *steps], steps, strict=False)
     return tuple((b, s) for b, s in pairs if s.opname in _TELLING or s.opname.startswith("CALL"))
+
+
+def _names_a_state(code: CodeType) -> bool:
+    """Whether code asks for the state of a resource that it names, or may do."""
+    steps = [s for s in dis.get_instructions(code) if s.opname not in {"PRECALL", "PUSH_NULL"}]
+    called = (after for s, after in pairwise(steps) if s.argval == _OWN_STATE)
+    return any(after.opname != "CALL" or after.arg for after in called)
 
 
 @functools.cache
