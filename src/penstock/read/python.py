@@ -219,7 +219,7 @@ class Retrieval:
         self._retrieve = retrieve
         self._door = door
         self._frame = context.frame(piece)
-        self._apart = bool(context.children)
+        self._apart = bool(context.children or context.steps)  # either takes rows as they come
         # Where a page may be the last that is wanted, rows keep their order across tables.
         self._in_order = context.stream.cursor is not None or context.stream.most is not None
         self._ahead: list[Made] = []  # what was taken and belongs to the next page

@@ -435,8 +435,9 @@ class Reader:
         return walk(context, {})
 
     async def _admit(
-        self, context: StreamContext, going: Going, records: Sequence[RawRecord], token: JsonValue
-    ) -> Admitted:
+        self, context: StreamContext, going: Going, records: Sequence[RawRecord],
+        token: JsonValue, *, loose: bool = False,
+    ) -> Admitted:  # fmt: skip
         """Records of a page through the steps and the cursor."""
         tally, tracker = context.tally, going.tracker
         shaped = records
@@ -446,7 +447,7 @@ class Reader:
             shaped = records = context.carried.put(records, context.frame(going.piece))
         if context.steps:
             frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
-            shaped = await _stepped(context, records, frame)
+            shaped = await _stepped(context, records, frame, loose=loose)
         tally.filtered += max(0, len(records) - len(shaped))
         kept = shaped
         if tracker is not None:
@@ -468,7 +469,8 @@ class Reader:
         tally.rows_read += len(page.records)
         admitted = page.admitted
         if admitted is None:
-            admitted = await self._admit(context, going, page.records, page.token)
+            loose = page.loose
+            admitted = await self._admit(context, going, page.records, page.token, loose=loose)
         records = admitted.kept
         self._emit(
             PageRead(stream=context.name, rows=len(records), bytes=page.size, pages_left=page.left)
@@ -582,11 +584,11 @@ def _unheard(event: Event) -> None:
 
 
 async def _stepped(
-    context: StreamContext, records: Sequence[RawRecord], frame: Frame
+    context: StreamContext, records: Sequence[RawRecord], frame: Frame, *, loose: bool
 ) -> Sequence[RawRecord]:
     """The records after all steps; those that may block are called from a worker thread."""
     if not context.steps.blocks:
-        return context.steps.apply(records, frame)
+        return context.steps.apply(records, frame, loose=loose)
     return await called(context.steps.apply, records, frame, context.door)
 
 

@@ -53,9 +53,14 @@ class Steps:
         return [_work(step) for step in self._steps]
 
     def apply(
-        self, records: Sequence[RawRecord], frame: Frame, door: Door | None = None
+        self,
+        records: Sequence[RawRecord],
+        frame: Frame,
+        door: Door | None = None,
+        *,
+        loose: bool = False,
     ) -> Sequence[RawRecord]:
-        """The records after all steps that look at records.
+        """The records after all steps that look at records; `loose` ones came one at a time.
 
         A record that no step changes stays the slice of the answer that it was. Steps that are
         classes of the document's own ask through `door`; where they may, they `block`, and the
@@ -67,19 +72,24 @@ class Steps:
         if not self._steps:
             return records
         if not self.blocks:
-            return self._through(records, frame)
+            return self._through(records, frame, loose=loose)
         assert door is not None, "the reader gives every stream its door"
         with nullcontext() if self._around is None else self._around(door):
             if self._by_page:
                 return _batches(self._steps, records, frame, door)
-            return self._through(records, frame)
+            return self._through(records, frame, loose=loose)
 
-    def _through(self, records: Sequence[RawRecord], frame: Frame) -> Sequence[RawRecord]:
+    def _through(
+        self, records: Sequence[RawRecord], frame: Frame, *, loose: bool
+    ) -> Sequence[RawRecord]:
         """The records one by one through all steps."""
-        through = self._one if self._single else self._several
         kept: list[RawRecord] = []
         for record in records:
-            values = through(jsontext.decode(record), frame)
+            value = jsontext.decode(record)
+            if self._single and not loose:
+                values = self._one(value, frame)
+            else:
+                values = self._several(value, frame, loose=loose)
             if values:
                 kept += map(_encoded, values) if self._changes else [record] * len(values)
         return kept
@@ -96,12 +106,31 @@ class Steps:
                 scope = msgspec.structs.replace(frame, record=value)
         return (value,)
 
-    def _several(self, value: JsonValue, frame: Frame) -> Sequence[JsonValue]:
-        values: Sequence[JsonValue] = (value,)
-        for work in self._work:
-            scopes = [(one, msgspec.structs.replace(frame, record=one)) for one in values]
-            values = [after for one, scope in scopes for after in work(one, scope)]
-        return values
+    def _several(self, value: JsonValue, frame: Frame, *, loose: bool) -> Sequence[JsonValue]:
+        """What the steps make of a record, which may be several.
+
+        What a function makes of a record that goes alone is what goes on, as in dlt: nothing where
+        it is null, and a list as so many records, which do not go alone. In a page it is a record.
+        """
+        values = [(value, loose)]
+        for step, work in zip(self._steps, self._work, strict=True):
+            given, values = values, []
+            for one, alone in given:
+                made = work(one, msgspec.structs.replace(frame, record=one))
+                if not (isinstance(step, Call) and step.does != "filter"):
+                    values += [(after, alone) for after in made]
+                elif alone or step.does == "expand":
+                    values += [pair for after in made for pair in _going_on(after)]
+                else:
+                    values += [(after, False) for after in made]
+        return [one for one, _ in values]
+
+
+def _going_on(made: JsonValue) -> Sequence[tuple[JsonValue, bool]]:
+    """What goes on of what a function made of a record that goes alone, and whether it does so."""
+    if made is None:
+        return ()
+    return [(one, False) for one in made] if isinstance(made, list) else [(made, True)]
 
 
 Work: TypeAlias = Callable[[JsonValue, Frame], Sequence[JsonValue]]

@@ -139,6 +139,62 @@ source = rest_api_source({
 """
 
 
+# A row that is yielded alone goes on as what a function makes of it; one of a page stays one.
+ALONE = """
+ROWS = [{"id": 1, "parts": ["a", "b"]}, {"id": 2, "parts": ["c"]}, {"id": 3, "parts": []}]
+
+def one_by_one(name):
+    return dlt.resource(ROWS, name=name)
+
+@dlt.resource
+def paged():
+    yield ROWS
+
+def parts(row):
+    return [{"id": row["id"], "part": part} for part in row["parts"]]
+
+def each_part(row):
+    yield from parts(row)
+
+def some(row):
+    return row if row["id"] > 1 else None
+
+@dlt.source(name="shop")
+def source():
+    users = rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "users", "processing_steps": [{"map": lambda row: [row, row]}]}]})
+    return [
+        *users,
+        one_by_one("listed").add_map(parts),
+        one_by_one("then_changed").add_map(parts).add_map(lambda row: {**row, "new": 1}),
+        one_by_one("then_chosen").add_map(parts).add_filter(lambda row: row["part"] != "a"),
+        one_by_one("left_out").add_map(some).add_map(lambda row: {**row, "new": 1}),
+        one_by_one("pages_of").add_yield_map(lambda row: iter([parts(row), None])),
+        one_by_one("piped") | parts,
+        one_by_one("yielded") | each_part,
+        paged().with_name("paged_lists").add_map(parts),
+        paged().with_name("paged_nulls").add_map(some),
+        paged().with_name("paged_pages").add_yield_map(lambda row: iter([parts(row)])),
+    ]
+"""
+
+CALLED = """
+@dlt.resource(name=lambda args: f"of_{args['kind']}", write_disposition="replace")
+def listed(kind, size=2):
+    yield [{"kind": kind, "n": n} for n in range(size)]
+
+@dlt.transformer(name=lambda args: f"{args['word']}_rows")
+def said(row, word):
+    yield [{**one, "word": word} for one in row]
+
+@dlt.source(name="shop")
+def source():
+    fed = listed("tiny") | said("a"), listed("x") | said("b")
+    return listed("big"), listed("small", size=1), *fed
+"""
+
+
 def tokens(ask: Ask) -> Any:
     """A token, which takes a moment to be had, and what it is asked with."""
     if ask.path == "/token":
@@ -153,5 +209,7 @@ PLAYED: dict[str, Written] = {
     "columns over others": Written(text=COLUMNS, api=tokens, source="source()"),
     "a paginator that writes into a text": Written(text=BODIES, api=tokens, source="source"),
     "an auth that functions share": Written(text=TOKENS, api=tokens, source="source()"),
+    "rows that go alone through steps": Written(text=ALONE, api=tokens, source="source()"),
+    "names that a function makes": Written(text=CALLED, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }

@@ -107,16 +107,17 @@ class ResourceFactory(Factory):
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
         hints = {k: v for k, v in self.settings.items() if k in HINTS}
+        name = self._called(args, named)
         found = self._given(args, named) if makes_resources(self.function) else None
         if found is None:
-            made = python_resource(self.name, bound(self.function, args, named, self._sections()))
+            made = python_resource(name, bound(self.function, args, named, self._sections()))
             return self._set(made, hints)
         for resource in found:
             self._set(resource, hints)
         if len(found) != 1:
             return found
-        if found[0].name != self.name:
-            found[0].hints.setdefault("table_name", self.name)
+        if found[0].name != name:
+            found[0].hints.setdefault("table_name", name)
         return found[0]
 
     def _given(self, args: tuple[Any, ...], named: dict[str, Any]) -> list[DltResource] | None:
@@ -137,6 +138,16 @@ class ResourceFactory(Factory):
             return None
         found = list(flat(pieces, f"the resource {self.name!r}"))
         return None if iterates and len(found) > 1 else found
+
+    def _called(self, args: tuple[Any, ...], named: Mapping[str, Any], *, skip: int = 0) -> str:
+        """What the resource with these arguments is called: a function may say it of them."""
+        said = self.settings.get("name")
+        if not callable(said):
+            return self.name
+        parameters = list(inspect.signature(self.function).parameters.values())[skip:]
+        given = inspect.Signature(parameters).bind(*args, **named)
+        given.apply_defaults()
+        return str(said(given.arguments))
 
     def _set(self, resource: DltResource, hints: dict[str, Any]) -> DltResource:
         resource.apply_hints(**hints)
@@ -168,7 +179,7 @@ class TransformerFactory(ResourceFactory):
         """The resource, fed by what the decorator names."""
         rows = bound(self.function, args, named, self._sections(), skip=1)
         rows.takes_items = True
-        made = python_resource(self.name, rows)
+        made = python_resource(self._called(args, named, skip=1), rows)
         parent = self.settings.get("data_from")
         if parent is not None:
             made.feed(parent() if isinstance(parent, ResourceFactory) else parent)

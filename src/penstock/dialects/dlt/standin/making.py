@@ -128,26 +128,36 @@ def _read(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
     limit = resources[0].limit
     found = found if limit is None else _limited(found, limit, door)
     for piece in _given(found):
-        for row in piece if isinstance(piece, list) else [piece]:
-            yield from _stepped(row, steps)
+        alone = not isinstance(piece, list)
+        for row in [piece] if alone else piece:
+            yield from _stepped(row, steps, alone=alone)
 
 
 def _is_simple(rows: Rows | None) -> bool:
     return rows is not None and not rows.takes_items and rows.followed is None
 
 
-def _stepped(row: Any, steps: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """What the steps behind a function leave of a row."""
-    kept = [row]
-    for step in steps:
-        for does, function in step.items():
+def _stepped(row: Any, steps: Sequence[Mapping[str, Any]], *, alone: bool) -> list[Any]:
+    """What the steps behind a function leave of a row, which goes alone or in a page."""
+    kept = [(row, alone)]
+    for does, function in (pair for step in steps for pair in step.items()):
+        given, kept = kept, []
+        for one, alone_here in given:
             if does == "filter":
-                kept = [one for one in kept if function(one)]
-            elif does == "map":
-                kept = [function(one) for one in kept]
+                kept += [(one, alone_here)] if function(one) else []
+            elif does == "map" and not alone_here:
+                kept.append((function(one), False))
             else:
-                kept = [made for one in kept for made in function(one)]
-    return kept
+                made = [function(one)] if does == "map" else function(one)
+                kept += [pair for after in made for pair in _going_on(after)]
+    return [one for one, _ in kept]
+
+
+def _going_on(made: Any) -> list[tuple[Any, bool]]:
+    """What goes on of what a step made of a row that goes alone: a list is so many rows."""
+    if made is None:
+        return []
+    return [(one, False) for one in made] if isinstance(made, list) else [(made, True)]
 
 
 def _said(rows: Rows) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
@@ -72,8 +73,11 @@ class DltResource:
         self.parent: DltResource | None = None  # of a transformer
 
     def __or__(self, other: Any) -> DltResource:
-        """The transformer, fed by this resource."""
+        """The transformer, fed by this resource; a plain function is a step of its own."""
         made = other() if isinstance(other, Factory) else other
+        if callable(made) and not isinstance(made, DltResource):
+            many = inspect.isgeneratorfunction(inspect.unwrap(made))
+            return self.add_yield_map(made) if many else self.add_map(made)
         if not isinstance(made, DltResource) or made.rows is None or not made.rows.takes_items:
             hint = "decorate the function with @dlt.transformer, or use add_map"
             raise refuse(Refusal("only a transformer can stand behind |", hint))
@@ -515,7 +519,9 @@ class Factory:
         functools.update_wrapper(self, function)
         self.function = function
         self.settings = dict(settings)
-        self.name = str(settings.get("name") or getattr(function, "__name__", "source"))
+        said = settings.get("name")
+        own = getattr(function, "__name__", "source")
+        self.name = str(own if callable(said) else said or own)
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else functools.partial(self, instance)
