@@ -14,6 +14,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -587,9 +588,8 @@ async def _stepped(
     context: StreamContext, records: Sequence[RawRecord], frame: Frame, *, loose: bool
 ) -> Sequence[RawRecord]:
     """The records after all steps; those that may block are called from a worker thread."""
-    if not context.steps.blocks:
-        return context.steps.apply(records, frame, loose=loose)
-    return await called(context.steps.apply, records, frame, context.door)
+    step = partial(context.steps.apply, records, frame, context.door, loose=loose)
+    return await called(step) if context.steps.blocks else step()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

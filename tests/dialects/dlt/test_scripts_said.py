@@ -59,7 +59,7 @@ SAID = {
         [("error[unsupported] 1: the transformer 'details' has no resource to take items from")],
     ),
     "a pipe into no transformer": (
-        "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.run(users | print)\n",
+        "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.run(users | users)\n",
         ["error[unsupported] 4: only a transformer can stand behind |"],
     ),
     "an error of its own": (

@@ -181,8 +181,8 @@ def source():
 
 CALLED = """
 @dlt.resource(name=lambda args: f"of_{args['kind']}", write_disposition="replace")
-def listed(kind, size=2):
-    yield [{"kind": kind, "n": n} for n in range(size)]
+def listed(kind, most=2):
+    yield [{"kind": kind, "n": n} for n in range(most)]
 
 @dlt.transformer(name=lambda args: f"{args['word']}_rows")
 def said(row, word):
@@ -191,7 +191,33 @@ def said(row, word):
 @dlt.source(name="shop")
 def source():
     fed = listed("tiny") | said("a"), listed("x") | said("b")
-    return listed("big"), listed("small", size=1), *fed
+    return listed("big"), listed("small", most=1), *fed
+"""
+
+
+# Where functions say themselves where their values stand, and values that are declared as optional.
+SECTIONS = """
+from typing import Dict, List, Optional
+from dlt.common.configuration import with_config
+
+@with_config(sections=("jobs", "nightly"))
+def nightly(url: str = dlt.config.value, most: int = 3, dry: bool = dlt.config.value):
+    return {"url": url, "most": most + 1, "dry": dry}
+
+@with_config(sections="jobs")
+def any_time(url: str = dlt.config.value):
+    return {"url": url}
+
+@with_config
+def plain(url: str = dlt.config.value):
+    return {"url": url}
+
+@dlt.resource
+def inside(names: Optional[List[str]] = dlt.config.value, sizes: Dict[str, int] = dlt.config.value,
+           days: Optional[int] = None, dry: Optional[bool] = None):
+    yield [{**nightly(), "names": "+".join(names), "sizes": sizes, "days": days * 2, "dry": dry}]
+
+source = [inside, dlt.resource([nightly(), any_time(), plain()], name="outside")]
 """
 
 
@@ -210,6 +236,19 @@ PLAYED: dict[str, Written] = {
     "a paginator that writes into a text": Written(text=BODIES, api=tokens, source="source"),
     "an auth that functions share": Written(text=TOKENS, api=tokens, source="source()"),
     "rows that go alone through steps": Written(text=ALONE, api=tokens, source="source()"),
+    "values in sections that functions name": Written(
+        text=SECTIONS,
+        api=tokens,
+        source="source",
+        environ={
+            "JOBS__NIGHTLY__URL": "http://nightly",
+            "NAMES": '["a", "b"]',
+            "SIZES": '{"s": 1}',
+            "DAYS": "4",
+            "DRY": "false",
+        },
+        secrets="url = 'http://plain'\n[jobs]\nurl = 'http://jobs'\n[jobs.nightly]\ndry = true\n",
+    ),
     "names that a function makes": Written(text=CALLED, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }

@@ -104,6 +104,11 @@ def other(page):
 
 pipeline.run([source("days").settings | each, source("months").settings | other])
 """,
+    "a run of the pipeline that was made last": """
+pipeline.run(months)
+dlt.run(days, dataset_name="shop_data", write_disposition="replace")
+dlt.run([{"n": 1}], table_name="quick")
+""",
     "rows up to a limit, before a run": """
 import itertools
 counted = dlt.resource(({"n": n} for n in itertools.count()), name="counted").add_limit(3)

@@ -25,7 +25,8 @@ def begun(asked: AskedRun) -> AskedRun:
     where = asked.place[:-1]
     before = [run for run in record.runs if run.place[:-1] == where]
     number = before[-1].batch if before else 0
-    said = {r.name: _said(r) for source in asked.sources for r in source.own_resources}
+    listed = (r for source in asked.sources for r in source.own_resources)
+    said = {resource.name: _said(resource) for resource in listed if resource.selected}
     if any(not _fits(asked.refresh, said, run) for run in before if run.batch == number):
         number += 1
         if record.load is not None and record.left:

@@ -180,13 +180,13 @@ class Pipeline(Told):
             where = _destination_of(said, settings.get("credentials"))
             if where is not None and settings.get("credentials") is not None:
                 where = Destination(where.kind, settings["credentials"], where.place)
+            self._destination = where
         sources = _sources(data, settings.get("table_name"))
         self._schema = _schema_of(data) or self._schema
         hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
         sources = _hinted(sources, hints)
-        dataset = (
-            settings.get("dataset_name") or self.dataset_name or f"{self.pipeline_name}_dataset"
-        )
+        self.dataset_name = settings.get("dataset_name") or self.dataset_name
+        dataset = self.dataset_name or f"{self.pipeline_name}_dataset"
         refresh = settings.get("refresh") or self.refresh
         self._asked = self._note(sources, where, str(dataset), refresh=refresh)
         return LoadInfo(self, self._asked)
@@ -321,8 +321,7 @@ def attach(pipeline_name: str | None = None, *_: Any, **settings: Any) -> Pipeli
 
 
 def run(data: Any, **settings: Any) -> LoadInfo:
-    """`dlt.run`: a run of a pipeline without settings of its own."""
-    kept = {
-        k: settings.pop(k) for k in ("destination", "dataset_name", "dev_mode") if k in settings
-    }
-    return Pipeline(None, **kept).run(data, **settings)
+    """`dlt.run`: a run of the pipeline that was made last, or of one without settings."""
+    made = {"dev_mode": settings.pop("dev_mode")} if "dev_mode" in settings else {}
+    asked: LoadInfo = pipeline(**made).run(data, **settings)
+    return asked

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
+from types import UnionType
 from typing import Any, Self
 from urllib.parse import clear_cache  # type: ignore[attr-defined]  # not in its types
 
@@ -306,7 +307,7 @@ for _name in ("__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rt
 
 def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections) -> object:
     """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
-    optional = _may_be_none(annotation)
+    optional, annotation = _may_be_none(annotation), _without_none(annotation)
     section, name = sections.name, sections.of(name) or name
     reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
     kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
@@ -327,24 +328,39 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     """Where the values of a function's parameters may stand: below its module, and its name.
 
     `pipeline` is the pipeline that the script had made by then, if any; `kind` is what holds all of
-    a kind: sources may stand there by their names alone.
+    a kind: sources may stand there by their names alone. `said` are sections that a function names
+    itself, in place of all these.
     """
 
     module: str
     name: str
     pipeline: str | None = None
     kind: str = "sources"
+    said: tuple[str, ...] | None = None
 
     def of(self, name: str) -> str | None:
         """The name under which a value stands in one of these, or plainly; None if nowhere."""
-        kind, module, own = self.kind, self.module, self.name
-        alone = (f"sources.{own}.",) if kind == "sources" else ()
-        above = (f"{kind}.{module}.{own}.", f"{kind}.{module}.", *alone, f"{kind}.")
-        found = None
+        above, found = self._above(), None
         if self.pipeline:
             inside = (*above, "")
             found = Known.nearest(tuple(f"{self.pipeline}.{one}{name}" for one in inside))
         return found or Known.nearest((*(f"{one}{name}" for one in above), name))
+
+    def _above(self) -> tuple[str, ...]:
+        if self.said is not None:
+            whole = [self.said[:end] for end in range(len(self.said), 0, -1)]
+            return tuple("".join(f"{one}." for one in part) for part in whole)
+        kind, module, own = self.kind, self.module, self.name
+        alone = (f"sources.{own}.",) if kind == "sources" else ()
+        return (f"{kind}.{module}.{own}.", f"{kind}.{module}.", *alone, f"{kind}.")
+
+
+def _without_none(annotation: object) -> object:
+    """What a parameter is declared as where it has a value, if that is one thing."""
+    if typing.get_origin(annotation) not in {typing.Union, UnionType}:
+        return annotation
+    kinds = [one for one in typing.get_args(annotation) if one is not type(None)]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _may_be_none(annotation: object) -> bool:

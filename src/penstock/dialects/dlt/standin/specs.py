@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, ClassVar
 
+import msgspec
+
 from penstock.dialects.dlt.standin import references
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.record import pipelines
@@ -256,14 +258,19 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def with_config(function: Any = None, /, **_: Any) -> Any:
+def with_config(
+    function: Any = None, /, sections: str | tuple[str, ...] | None = None, **_: Any
+) -> Any:
     """`@with_config`: parameters that are values are filled in at each call."""
     if function is None:
-        return with_config
+        return lambda given: with_config(given, sections=sections)
     from penstock.dialects.dlt.standin.settings import called  # noqa: PLC0415 (a cycle)
+
+    said = (sections,) if isinstance(sections, str) else tuple(sections or ())
 
     @functools.wraps(function)
     def wrapped(*args: Any, **named: Any) -> Any:
-        return called(function, args, named)
+        where = sections_of(function, function.__name__)
+        return called(function, args, named, msgspec.structs.replace(where, said=said))
 
     return wrapped
