@@ -195,8 +195,26 @@ def _gaps() -> Iterator[Case]:
     yield _case("short pages, ended by more or an empty one", 0,
                 {"type": "page_number", "total_path": None, "has_more_path": "more"},
                 _sieved, law=True)  # fmt: skip
+    row = "an empty page that leads to a next one"
+    yield _case("gaps in pages of a cursor", 0, {"type": "cursor", "cursor_path": "next"},
+                _sieved_tokens, differs=(row,), check=_asked_again)  # fmt: skip
     yield _case("gaps in pages, ended by a total that is not named", 0,
                 {"type": "page_number", **gaps}, _unnamed, law=True)  # fmt: skip
+
+
+def _asked_again(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """The first empty page twice, and what came of it the same."""
+    _same_rows(theirs, ours)
+    targets = [one.targets() for one in (*theirs, *ours)]
+    assert [len(found) for found in targets] == [7, 8]
+    assert len(set(targets[1])) == len(set(targets[0]))
+    assert "empty-page" in ours[0].warnings()
+
+
+def _sieved_tokens(ask: Ask) -> Reply:
+    start = ask.number("cursor")
+    held = [p for p in posts(1, ALL) if p["id"] - 1 in SHOWN and start < p["id"] <= start + FEW]
+    return answer(held, next=start + FEW if start + FEW < ALL else None)
 
 
 def _unnamed(ask: Ask) -> Reply:

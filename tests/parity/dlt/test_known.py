@@ -135,3 +135,9 @@ def test_a_contract_that_freezes_excuses_what_a_row_tells_of():
     assert _said(frozen, [held], {}, ours, error=error)[0]
     assert _said(declared, [[{"id": 1, "n": [5]}]], {}, ours, error=error)[0]
     assert _said(declared, [held], {}, ours, error=error.replace("n__v", "id__v"))[0]
+    levels = {"schema_contract": {"columns": "freeze"}, "max_table_nesting": 0}
+    error = "In Table: `things` Column: `n` . Contract on `columns` is violated"
+    nested = [[{"id": 1, "n": {"x": 5}}]] * 2
+    assert _said(levels, nested, {}, ours, 2, error) == ([], {known.LEVELS})
+    assert _said(levels, nested, {}, ours, 1, error)[0]
+    assert _said(levels, [held] * 2, {}, ours, 2, error)[0]

@@ -4,7 +4,7 @@ A description maps the first part of a path to what is answered there:
 
 `rounds`  the records of the first run and of the second; `_of` says whose child a record is
 `wrap`    how the records of a page stand in the body
-`pages`   how pages follow one another
+`pages`   how pages follow one another; with `gaps` some records of each are left out
 `owner`   where a request says whose children it wants: a place, and the parent's values
 `since`   where a request says from which value of a field on it wants records
 `faults`  what is answered in place of records, and when
@@ -12,6 +12,7 @@ A description maps the first part of a path to what is answered there:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -126,6 +127,8 @@ def _page(spec: Parts, ask: Ask, rest: list[str], held: list[Record]) -> Reply:
     headers: dict[str, str] = {}
     if not counted:
         _follow(pages, ask, None if last else first + size, beside, headers)
+    if pages.get("gaps"):
+        page = [r for r in page if zlib.crc32(str(r.get("id")).encode()) % 3]
     reply = _body(spec, page, beside, headers)
     beyond = counted and not page and first > 0
     return Reply(body=reply.body, headers=headers, empty=beyond)

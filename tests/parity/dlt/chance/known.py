@@ -35,6 +35,8 @@ LEVELS = "`max_table_nesting` beside a contract of columns"
 DETECTED = "pages detected without being named"
 ENDED = "`scd2` with a cursor, and without a `merge_key`"
 NEWEST = "a record that is merged, and changed without its cursor, where that is the newest"
+AGAIN = "an empty page that leads to a next one"
+MOVED = "`offset` where a page holds fewer records than asked"
 TOKEN = "a token that several resources need"
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 AHEAD = "pages asked for ahead where `row_order` may end the reading"
@@ -74,6 +76,8 @@ ROWS = {
     DETECTED,
     ENDED,
     NEWEST,
+    MOVED,
+    AGAIN,
     TOKEN,
     ORDER,
     AHEAD,
@@ -114,14 +118,16 @@ def _frozen(told: Told, run: int, error: str) -> str | None:
     resource = told.of(table)
     if resource is None:
         return None
-    if entity == "columns":  # one of a child table, which the first item lacks
-        return BELOW if table not in told.tables(resource) else None
-    name = column.rpartition("__v_")[0]
-    json_ = (table, name, "json") in told.declared(resource)
+    if entity == "columns" and table not in told.tables(resource):
+        return BELOW  # one of a child table, which the first item lacks
+    name = column.rpartition("__v_")[0] or column
     records = told.records(resource, range(1, run + 1))
-    values = [v for r in records for root in told.tables(resource) for *at, v in leaves(r, root)
-              if at == [table, name] and v is not None]  # fmt: skip
-    return SCALAR if json_ and any(not isinstance(v, (dict, list)) for v in values) else None
+    nested = {isinstance(v, (dict, list)) for r in records for root in told.tables(resource)
+              for *at, v in leaves(r, root) if at == [table, name] and v is not None}  # fmt: skip
+    if entity == "columns":  # one that has been a table while nobody kept to the levels
+        limited = told.said(resource, "max_table_nesting") is not None
+        return LEVELS if run > 1 and limited and True in nested else None
+    return SCALAR if (table, name, "json") in told.declared(resource) and False in nested else None
 
 
 def _with(outcome: Outcome, tables: Tables) -> Outcome:
@@ -137,6 +143,8 @@ def _needed(told: Told, run: int, lines: list[str], rows: set[str]) -> list[str]
         ORDER: lambda line: run > 1 and _ours(line, _ordered(told)),
         AHEAD: lambda line: _ours(line, {s for s in _ordered(told) if _counted(told, s)}),
         TOKEN: lambda line: "only dlt asks" in line and "'/token'" in line,
+        MOVED: lambda line: "asks" in line and _of(line, _gappy(told, counted=True)),
+        AGAIN: lambda line: _ours(line, _gappy(told, counted=False)),
         NEWEST: lambda line: NEWEST in rows and _ours(line, _below_changing(told)),
         LATE: lambda line: "asks" in line and _of(line, _moved(told, run)),
         LEAKED: lambda line: "asks" in line and _of(line, _leaked(told)),
@@ -164,6 +172,14 @@ def _ordered(told: Told) -> set[str]:
 def _counted(told: Told, stem: str) -> bool:
     """Whether an API counts its pages, so that some can be asked for ahead."""
     return told.apis[stem].get("pages", {}).get("kind") in {"offset", "page"}
+
+
+def _gappy(told: Told, *, counted: bool) -> set[str]:
+    """What leaves records out of its pages: what is counted by offsets, or what answers tell."""
+    held = {stem: api.get("pages", {}) for stem, api in told.apis.items()}
+    return {stem for stem, pages in held.items()
+            if pages.get("gaps") and pages["kind"] != "page"
+            and (pages["kind"] == "offset") is counted}  # fmt: skip
 
 
 def _below_changing(told: Told) -> set[str]:
