@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -113,6 +114,15 @@ class Most(msgspec.Struct, frozen=True, kw_only=True):
             or (self.rows is not None and rows >= self.rows)
             or (self.seconds is not None and seconds > self.seconds)
         )
+
+    def left(self, pages: int, rows: int, *, size: int) -> int:
+        """How many further pages of this size may be wanted, at most."""
+        found = [sys.maxsize]
+        if self.pages is not None:
+            found.append(self.pages - pages)
+        if self.rows is not None and size:
+            found.append(-((rows - self.rows) // size))
+        return max(0, min(found))
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -185,6 +186,13 @@ class StreamContext:
             if self.stream.most.reached(tally.pages, tally.rows_read, seconds):
                 reason = "limit"
         return reason
+
+    def most_behind(self, count: int) -> int:
+        """How many pages a limit leaves behind one with so many records that is not counted yet."""
+        most, tally = self.stream.most, self.tally
+        if most is None:
+            return sys.maxsize
+        return most.left(tally.pages + 1, tally.rows_read + count, size=count)
 
     def keep(self, entries: Iterable[tuple[str, str | None]]) -> None:
         """The state changes."""

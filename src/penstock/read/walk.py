@@ -222,7 +222,8 @@ class Walk:
         pagination = self._pagination
         if not isinstance(pagination, Counter):
             return Lookahead()
-        look = at_start(pagination, self._law, self._width, leaves=self._leaves)
+        most = min(self._width, self._context.most_behind(0))
+        look = at_start(pagination, self._law, most, leaves=self._leaves)
         self._ask_ahead(positions(pagination, position, self._law, asked=0, width=look.width))
         return look
 
@@ -479,9 +480,9 @@ class Walk:
         """
         if look.most == 0:
             return look
-        left, size = weight
-        look, width = after_page(look, pagination, facts, left, leaves=self._leaves)
-        width = min(width, max(1, self._ahead_bytes() // max(size, 1)))
+        look, width = after_page(look, pagination, facts, weight[0], leaves=self._leaves)
+        width = min(width, max(1, self._ahead_bytes() // max(weight[1], 1)),
+                    self._context.most_behind(facts.count))  # fmt: skip
         if not self._ahead:
             guessed = pagination.ahead(following, 1, facts.law)
             if guessed is None or facts.count != (facts.law.page or facts.count):

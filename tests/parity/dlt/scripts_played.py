@@ -221,6 +221,28 @@ source = [inside, dlt.resource([nightly(), any_time(), plain()], name="outside")
 """
 
 
+# Each answer tells of a hundred pages, and no more are asked for than are wanted.
+LIMITED = """
+PAGES = {"type": "page_number", "base_page": 1, "total_path": "pages"}
+OFFSETS = {"type": "offset", "limit": 3, "total_path": "total"}
+UNTOLD = {"type": "page_number", "base_page": 1, "total_path": None}
+
+def limited(name, paginator, most, **more):
+    endpoint = {"path": name, "data_selector": "items", "paginator": paginator}
+    return rest_api_source({"client": {"base_url": "BASE"}, "resources": [
+        {"name": name, "endpoint": endpoint}]}, name=name).add_limit(most, **more)
+
+source = [limited("one", PAGES, 1), limited("first", UNTOLD, 1), limited("twelve", OFFSETS, 12),
+          limited("untold", UNTOLD, 14), limited("rows", PAGES, 7, count_rows=True)]
+"""
+
+
+def hundred(ask: Ask) -> Any:
+    """One of a hundred pages of three."""
+    start = ask.number("offset") or 3 * (ask.number("page", 1) - 1)
+    return {"items": [{"id": n} for n in range(start, start + 3)], "pages": 100, "total": 300}
+
+
 def tokens(ask: Ask) -> Any:
     """A token, which takes a moment to be had, and what it is asked with."""
     if ask.path == "/token":
@@ -249,6 +271,7 @@ PLAYED: dict[str, Written] = {
         },
         secrets="url = 'http://plain'\n[jobs]\nurl = 'http://jobs'\n[jobs.nightly]\ndry = true\n",
     ),
+    "pages up to a limit": Written(text=LIMITED, api=hundred, source="source", runs=1),
     "names that a function makes": Written(text=CALLED, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),
 }
