@@ -59,9 +59,13 @@ Value: TypeAlias = (
 
 
 class Node:
-    """A value of a document: where it and its key stand, and which of its keys were read."""
+    """A value of a document: where it and its key stand, and which of its keys were read.
 
-    __slots__ = ("_read", "column", "document", "key_column", "key_line", "line", "path", "value")
+    A text that a script has as something else, as a moment, is `like` that.
+    """
+
+    __slots__ = ("_read", "column", "document", "key_column", "key_line", "like", "line", "path",
+                 "value")  # fmt: skip
 
     def __init__(  # noqa: PLR0913 (a place is four numbers)
         self,
@@ -81,6 +85,7 @@ class Node:
         self.key_line = key_line
         self.key_column = key_column
         self.path = path
+        self.like: object = None
         self._read: set[str] | None = None
 
     def __repr__(self) -> str:

@@ -279,30 +279,6 @@ SHAPES = {
             }
         ),
     ),
-    "a datetime as initial value": (
-        """
-        from datetime import datetime, timezone
-        start = datetime(2024, 1, 1, tzinfo=timezone.utc)
-        source = rest_api_source({
-            "client": {"base_url": "https://api.example.com/"},
-            "resources": [{"name": "users", "endpoint": {"path": "u", "incremental": {
-                "cursor_path": "at", "initial_value": start, "start_param": "since"}}}],
-        })
-        """,
-        config(
-            {
-                "name": "users",
-                "endpoint": {
-                    "path": "u",
-                    "incremental": {
-                        "cursor_path": "at",
-                        "initial_value": "2024-01-01T00:00:00+00:00",
-                        "start_param": "since",
-                    },
-                },
-            }
-        ),
-    ),
     "hints applied afterwards": (
         """
         source = rest_api_source({"client": {"base_url": "https://api.example.com/"},

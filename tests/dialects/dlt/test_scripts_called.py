@@ -373,6 +373,31 @@ def test_values_of_a_cursor_go_through_convert(tmp_path):
     assert evaluate(until.value, frame) is None
 
 
+def test_a_moment_is_sent_as_python_writes_it(tmp_path):
+    """Where the first value is one; what the state gives back is read as such."""
+    found = stream(
+        tmp_path,
+        """
+        from datetime import datetime, timezone
+        def made():
+            return {"client": {"base_url": "https://a.test"}, "resources": [{"name": "a",
+                "endpoint": {"headers": {"X-Since": "{incremental.start_value:%d.%m.}"},
+                    "incremental": {"cursor_path": "at", "start_param": "since",
+                                    "initial_value": datetime(2024, 1, 1, tzinfo=timezone.utc)}}}]}
+        source = rest_api_source(made())
+        """,
+    )
+    assert evaluate(found.cursor.start, Frame()) == "2024-01-01T00:00:00+00:00"
+    (since,) = found.cursor.params
+    (header,) = [p for p in found.request.params if p.slot.place == "header"]
+    for start, sent, day in (
+        ("2024-01-02T03:04:05Z", "2024-01-02 03:04:05+00:00", "02.01."),
+        ("2024-01-02T03:04:05.5+02:00", "2024-01-02 03:04:05.500000+02:00", "02.01."),
+    ):
+        frame = Frame(slice={"cursor": {"start": start, "end": None}})
+        assert (evaluate(since.value, frame), evaluate(header.value, frame)) == (sent, day)
+
+
 PICKS = {
     "max": ("max", "max"),
     "lambda values: max(values)": ("max", "max"),

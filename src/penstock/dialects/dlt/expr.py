@@ -89,7 +89,7 @@ class Bindings:
         params: Node | None,
         *,
         incremental: bool,
-        cursor: Callable[[str], Expr],
+        cursor: Callable[[str, str, str], Expr],
     ) -> None:
         self.ctx = ctx
         self.cursor = cursor
@@ -136,7 +136,7 @@ class Bindings:
         found = self._airbyte(hole, node) if hole.airbyte else self._own(hole, node, where)
         if found is None:
             return Const(value="")
-        if hole.conversion or hole.spec:
+        if (hole.conversion or hole.spec) and not hole.field.startswith("incremental."):
             return Formatted(value=found, conversion=hole.conversion, spec=hole.spec)
         return found
 
@@ -166,7 +166,7 @@ class Bindings:
             self.ctx.error("unbound-placeholder", message, node, 'add "incremental"')
             return None
         if name in CURSOR_VALUES:
-            return self.cursor(CURSOR_VALUES[name])
+            return self.cursor(CURSOR_VALUES[name], hole.conversion, hole.spec)
         hint = f"there are: {', '.join(f'incremental.{n}' for n in CURSOR_VALUES)}"
         self.ctx.error("unbound-placeholder", f"{{{hole.field}}} is not known", node, hint)
         return None

@@ -13,7 +13,7 @@ from penstock.dialects.dlt.expr import cursor_value
 from penstock.dialects.dlt.paths import field_path
 from penstock.dialects.document import Node, SecretRef
 from penstock.errors import ExprError
-from penstock.plan.expr import Const, Expr, JsonValue
+from penstock.plan.expr import Const, Converted, Expr, Formatted, JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.records import JsonPath, Keys
 from penstock.plan.request import Param, Request, Slot
@@ -38,11 +38,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     start_param: str | None = None
     end_param: str | None = None
     convert: Convert | None = None
+    like: object = None  # what the values are in the script, where that is no text
 
-    def value(self, name: str) -> Expr:
-        """A value of the cursor as requests carry it."""
+    def value(self, name: str, conversion: str = "", spec: str = "") -> Expr:
+        """A value of the cursor as requests carry it, perhaps in a format."""
         found = cursor_value(name)
-        return self.convert.of(found) if self.convert is not None else found
+        if self.like is not None:
+            from penstock.dialects.dlt.standin.parts import Sent  # noqa: PLC0415 (few documents)
+
+            function = self.convert.function if self.convert is not None else None
+            sent = Sent(self.like, function, conversion, spec)
+            return Converted(value=found, function=sent, name=sent.__name__)
+        made = self.convert.of(found) if self.convert is not None else found
+        if conversion or spec:
+            return Formatted(value=made, conversion=conversion, spec=spec)
+        return made
 
 
 def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
@@ -63,7 +73,7 @@ def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
             hint = 'move it into "incremental" of the endpoint'
             message = "an incremental param has no end_value"
             ctx.error("conflict", message, child.mapping["end_value"], hint, key=True)
-        return Found(node=child, start_param=typed[0], convert=convert)
+        return Found(node=child, start_param=typed[0], convert=convert, like=_like(child))
     if node is None or not ctx.mapping(node):
         return None
     convert = _checked(ctx, node, (*_ENDPOINT, "type"))
@@ -72,7 +82,14 @@ def find(ctx: Context, endpoint: Node, params: Node | None) -> Found | None:
         start_param=ctx.text(node.get("start_param")),
         end_param=ctx.text(node.get("end_param")),
         convert=convert,
+        like=_like(node),
     )
+
+
+def _like(node: Node) -> object:
+    """What values of the cursor are in a script that begins with a moment or a day."""
+    bounds = (node.mapping.get(key) for key in ("initial_value", "end_value"))
+    return next((n.like for n in bounds if n is not None and n.like is not None), None)
 
 
 def _checked(ctx: Context, node: Node, known: tuple[str, ...]) -> Convert | None:
@@ -205,6 +222,11 @@ def _fold(ctx: Context, cursor: Cursor, node: Node) -> Fold | None:
     if cursor.window is not None:
         message = "windows have a greatest value, and this last_value_func picks none"
         ctx.error("unsupported", message, node.mapping["step"], 'take out "step"', key=True)
+    like = _like(node)
+    if like is not None:
+        from penstock.dialects.dlt.standin.parts import of_moments  # noqa: PLC0415 (few documents)
+
+        function = of_moments(function, like)
     return Fold(
         function=cast("Callable[[tuple[JsonValue, ...]], JsonValue]", function),
         name=str(getattr(function, "__name__", type(function).__name__)),

@@ -12,7 +12,7 @@ from penstock.dialects.dlt.called import in_order, most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.dispositions import skipped
-from penstock.dialects.dlt.expr import Bindings, cursor_value
+from penstock.dialects.dlt.expr import Bindings
 from penstock.dialects.dlt.fitting import Fit, fit_of
 from penstock.dialects.dlt.hints import functions_of_items, hints
 from penstock.dialects.dlt.pagination import pagination
@@ -213,7 +213,7 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
         resource.name,
         params,
         incremental=own or incremental is not None,
-        cursor=incremental.value if incremental is not None else cursor_value,
+        cursor=(incremental or Found(node=endpoint)).value,
     )
     by_item = functions_of_items(merged)
     fit = fit_of(ctx, merged)

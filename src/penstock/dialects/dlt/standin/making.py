@@ -198,6 +198,8 @@ class Following:
         self._kept = door.remembered() if initial is None else None
         like = like_of(self._kept.cursor) if self._kept is not None else initial
         self.start_value = self.last_value = moment_of(bounds.get("start"), like)
+        self._said = said
+        said.learned = like if isinstance(like, date) else None
         self.end_value = said.end_value
         if said.allow_external_schedulers:  # the scheduler sets the range of this run
             self.initial_value = self.start_value
@@ -231,6 +233,7 @@ class Following:
     def _learn(self, value: Any) -> None:
         if self._kept is not None and isinstance(value, date):
             self._kept.cursor = "moment" if isinstance(value, datetime) else "day"
+            self._said.learned = value
         if isinstance(value, date) and isinstance(self.start_value, str):  # what a state gave back
             self.start_value = self.last_value = moment_of(self.start_value, value)
         start, end, pick = self.start_value, self.end_value, self.last_value_func

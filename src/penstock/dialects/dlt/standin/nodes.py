@@ -88,6 +88,7 @@ class Reader:
             self.document.say("error", "too-large", message, node.place)
         else:
             node.value = self._value(value, node, mark)
+            node.like = value if isinstance(value, date) else None
         return node
 
     def _value(self, value: Any, node: Node, mark: KeyMark | None) -> Value:

@@ -140,12 +140,14 @@ class Incremental(Part):
               "row_order", "allow_external_schedulers", "on_cursor_value_missing", "lag",
               "range_start", "range_end")  # fmt: skip
 
+    learned: date | None = None  # a value that a function has shown, where these are no texts
+
     def config(self) -> Marked:
-        """The dict that says the same; moments are given to a function as moments, as in dlt."""
+        """The dict that says the same; a function is given what those of the script are."""
         made = super().config()
-        function, like = made.get("last_value_func"), made.get("initial_value")
-        if callable(function) and function not in (max, min) and isinstance(like, date):
-            dict.__setitem__(made, "last_value_func", _OfMoments(function, like))
+        function = made.get("last_value_func")
+        if callable(function) and function not in (max, min):
+            dict.__setitem__(made, "last_value_func", _OfMoments(function, self))
         return made
 
     def __class_getitem__(cls, item: Any) -> type[Incremental]:
@@ -170,28 +172,50 @@ class Incremental(Part):
         return super().__getattr__(name)
 
 
+class Sent:
+    """What becomes of a moment or a day that is sent: what a function makes of it, or its text."""
+
+    def __init__(
+        self, like: object, function: Callable[..., Any] | None, conversion: str, spec: str
+    ) -> None:
+        self._like = like
+        self._function = function or (lambda value: value)
+        self._template = f"{{0{'!' if conversion else ''}{conversion}:{spec}}}"
+        self._formats = bool(conversion or spec)
+        self.__name__ = str(getattr(function or str, "__name__", type(function).__name__))
+
+    def __call__(self, value: Any) -> Any:
+        """What is sent."""
+        found = self._function(moment_of(value, self._like))
+        return self._template.format(found) if self._formats else found
+
+
+def of_moments(function: Callable[..., Any], like: object) -> Callable[..., Any]:
+    """A function of moments or days as one of their texts."""
+    return function if isinstance(function, _OfMoments) else _OfMoments(function, like)
+
+
 class _OfMoments:
     """A function of moments or days, for values that are texts of these."""
 
-    def __init__(self, function: Callable[..., Any], like: date) -> None:
+    def __init__(self, function: Callable[..., Any], like: object) -> None:
         self._function = function
         self._like = like
         self.__name__ = str(getattr(function, "__name__", type(function).__name__))
 
     def __call__(self, values: Sequence[Any]) -> Any:
-        found = self._function(tuple(moment_of(value, self._like) for value in values))
+        like = self._like
+        if isinstance(like, Incremental):
+            like = like.learned if like.learned is not None else like.initial_value
+        found = self._function(tuple(moment_of(value, like) for value in values))
         return found.isoformat() if isinstance(found, date) else found
 
 
 def like_of(kind: str | None) -> Any:
-    """A value like those of a cursor of this kind; moments are pendulum's, where that is there."""
+    """A value like those of a cursor of this kind."""
     if kind != "moment":
         return date.min if kind == "day" else None
-    try:
-        import pendulum  # noqa: PLC0415 (it need not be installed)
-    except ImportError:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-    return pendulum.datetime(1970, 1, 1)
+    return datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment_of(value: Any, like: Any) -> Any:
