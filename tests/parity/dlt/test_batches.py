@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.parity.dlt import dump
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
-from tests.parity.dlt.server import Ask, Stage
+from tests.parity.dlt.server import Ask, Reply, Stage
 
 from penstock.cli.app import launch
 
@@ -104,6 +104,16 @@ def other(page):
 
 pipeline.run([source("days").settings | each, source("months").settings | other])
 """,
+    "what a run tells after others": """
+pipeline.run(days(1, 3))
+first = pipeline.last_trace
+print(first.last_normalize_info.row_counts["days"])
+pipeline.run(months)
+second = pipeline.last_trace
+found = [{"of": name, "rows": trace.last_normalize_info.row_counts[name]}
+         for name, trace in (("months", second), ("days", first))]
+pipeline.run(found, table_name="found")
+""",
     "a run of the pipeline that was made last": """
 pipeline.run(months)
 dlt.run(days, dataset_name="shop_data", write_disposition="replace")
@@ -118,8 +128,21 @@ pipeline.run(found, table_name="found")
 }
 
 
+FAILS = """
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+try:
+    print(pipeline.run(shop("missing")).loads_ids)
+except PipelineStepFailed as exc:
+    told = {"step": exc.step, "of": exc.pipeline.pipeline_name, "said": bool(str(exc.exception))}
+    pipeline.run([told], table_name="told")
+"""
+
+
 def api(ask: Ask) -> Any:
     """Days and months, of which the second round has others."""
+    if ask.path == "/missing":
+        return Reply(status=404, body={})
     first, last = ask.number("first", 1), ask.number("last", 2)
     return [{"id": n, "of": ask.target, "round": ask.round} for n in range(first, last + 1)]
 
@@ -206,3 +229,15 @@ pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_source
     del SCRIPTS[what]
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
+
+
+def test_a_run_that_fails_says_where(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The script catches what dlt raises, and asks it; the exit code tells of the failure."""
+    SCRIPTS["fails"] = FAILS
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("fails", oracle, stages, tmp_path, 1)
+    del SCRIPTS["fails"]
+    assert ours[0].error
+    assert ours[0].tables["told"]["rows"] == theirs[0].tables["told"]["rows"]

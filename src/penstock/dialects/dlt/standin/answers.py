@@ -25,7 +25,8 @@ def loaded_by(asked: AskedRun | None, what: str, name: str) -> Loaded:
     if found is not None:
         return found
     if asked is not None and current().load is not None:
-        raise LoadFailed(f"the pipeline {asked.pipeline!r} was not loaded")
+        message = f"the pipeline {asked.pipeline!r} was not loaded"
+        raise LoadFailed(message, asked.pipeline)
     raise unfinished(what, name)
 
 
@@ -56,7 +57,7 @@ class LoadInfo:
         """A run of Penstock says itself what failed."""
 
     def __str__(self) -> str:
-        done = current().done.get(self._asked.place) if self._asked is not None else None
+        done = current().done.get(self._asked.number) if self._asked is not None else None
         if done is None:
             return "Penstock loads this when the script asks for it, or has ended"
         rows = ", ".join(f"{table}: {count:,}" for table, count in done.rows.items())

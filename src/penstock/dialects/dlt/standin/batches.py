@@ -49,11 +49,12 @@ class Batches:
             document = self._read(built_of(batch))
             with self._paused():
                 loaded = self._loaded(document)
-            self._record.done[place] = loaded
+            self._record.done.update({run.number: loaded for run in batch})
             if loaded.status == "interrupted":
                 raise SystemExit
             if loaded.status not in _WHOLE:
-                raise LoadFailed(f"the pipeline {place[0]!r} was not loaded in full")
+                message = f"the pipeline {place[0]!r} was not loaded in full"
+                raise LoadFailed(message, place[0])
 
     def _loaded(self, document: Document) -> Loaded:
         try:

@@ -33,7 +33,8 @@ def begun(asked: AskedRun) -> AskedRun:
             record.load(record.left)
     loaded = {name for run in before if run.batch < number or _taken(run) for name in run.said}
     fresh = asked.refresh is not None or (asked.fresh and loaded.isdisjoint(said))
-    return msgspec.structs.replace(asked, said=said, batch=number, fresh=fresh)
+    nth = len(record.runs)
+    return msgspec.structs.replace(asked, said=said, batch=number, fresh=fresh, number=nth)
 
 
 def _taken(run: AskedRun) -> bool:

@@ -43,4 +43,22 @@ class Unfinished(Refusal):
 
 
 class LoadFailed(DltException):
-    """A run of the script's was not loaded in full; whoever loads has told of it."""
+    """A run of the script's was not loaded in full; whoever loads has told of it.
+
+    It is dlt's `PipelineStepFailed`. A run of Penstock has no steps: what fails is mostly reading.
+    """
+
+    step = "extract"
+    load_id = step_info = None
+
+    def __init__(self, message: str, pipeline: str) -> None:
+        from penstock.dialects.dlt.standin.record import pipelines  # noqa: PLC0415 (a cycle)
+
+        super().__init__(message)
+        made = (one for one in reversed(pipelines) if one.pipeline_name == pipeline)
+        self.pipeline = next(made, None)
+
+    @property
+    def exception(self) -> BaseException:
+        """What was raised, as far as it is known here."""
+        return self.__cause__ or self

@@ -34,6 +34,7 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     spot: Spot | None
     refresh: str | None = None  # what the run forgets first, as it says it
     said: Mapping[str, Mapping[str, Any]] = {}  # the hints of each resource by then
+    number: int = 0  # among all runs of the script
     batch: int = 0  # one that cannot be loaded together with those before it begins another
 
     @property
@@ -69,7 +70,7 @@ class Record:
         self.outside: Door | None = None  # what the script asks an API through
         self.later: list[Callable[[], Any]] = []  # what a scheduler would call
         self.taken = 0  # runs that were loaded, or are being so
-        self.done: dict[Place, Loaded] = {}
+        self.done: dict[int, Loaded] = {}  # by the number of the run
 
     @property
     def left(self) -> list[AskedRun]:
@@ -134,7 +135,7 @@ def caught_up(asked: AskedRun) -> Loaded | None:
         return None
     if record.left:
         record.load(record.left)
-    return record.done.get(asked.place)
+    return record.done.get(asked.number)
 
 
 def before_change(resource: DltResource) -> None:
