@@ -290,6 +290,27 @@ def test_pages_may_be_short_where_the_document_says_what_ends_them(stop):
     assert read(handle, offsets(stop=stop)).ids() == shown
 
 
+def test_a_short_page_that_slides_over_the_same_records_is_no_cycle():
+    """Offsets move by what came: a page may show the same record, until it is past it."""
+    stop = Stop(**GAPS, total=response("total"))
+
+    def handle(asked):
+        start = asked.number("offset")
+        held = [{"id": n} for n in (*range(10), 18, 27, 39) if start <= n < start + 10]
+        return {"data": held, "total": 40}
+
+    assert read(handle, offsets(stop=stop)).ids() == [*range(10), 18, 27, 39]
+
+
+def test_an_api_that_ignores_offsets_is_an_error_where_pages_may_be_short():
+    """A page of the asked size or less that comes again and again is a cycle after so many."""
+    stop = Stop(**GAPS, more=response("more"))
+    api = Api(lambda _: {"data": rows(3), "more": True})
+    found = read(api, offsets(stop=stop))
+    assert isinstance(found.error(), CycleError)
+    assert len(api.requests) <= 12
+
+
 def test_a_total_of_records_that_are_elsewhere_is_a_wrong_path():
     """Where no page has the record path, the total is not what is wrong."""
     elsewhere = Records(path=Keys(path=("result", "row")))

@@ -254,6 +254,15 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             step = facts.law.page or 1
         return Position(index=position.index + 1, token=_number(position) + step)
 
+    def slides(self, count: int, law: Law) -> int:
+        """How often a page of `count` records may come again, whose records are known then.
+
+        Offsets move by what came: where records are left out of pages, one may show the same ones
+        until it is past them.
+        """
+        size = law.page or 0
+        return size if self.unit == "offset" and self._has_gaps and count < size else 0
+
     def ahead(self, position: Position, pages: int, law: Law) -> Position | None:
         """The position `pages` behind `position` if the law holds; None where it cannot be told."""
         step = 1 if self.unit == "page" else law.page

@@ -21,16 +21,18 @@ class Known:
 
     def __init__(self) -> None:
         self._pages: set[int] = set()
+        self._last: int | None = None
         self.text = b""
         """That of the page known last: a copy of it, for whoever looks for something in it."""
         self._alike = 0
         self._keyed = 0
 
-    def fresh(self, records: Sequence[RawRecord]) -> bool:
+    def fresh(self, records: Sequence[RawRecord], slides: int = 0) -> bool:
         """Whether a page is a new one; it is known from now on.
 
-        Records without anything of their own may rightly fill many pages alike: where a page holds
-        one twice, only a long row of such pages is taken for a cycle.
+        The page before may come again less than `slides` times: its records are known, and it is
+        not taken for a cycle. Records without anything of their own may rightly fill many pages
+        alike: where a page holds one twice, only a long row of such pages is taken for a cycle.
         """
         if not records:
             return True
@@ -38,9 +40,11 @@ class Known:
         text = hash(self.text)
         if text not in self._pages:
             self._pages.add(text)
-            self._alike = 0
+            self._alike, self._last = 0, text
             return True
         self._alike += 1
+        if text == self._last and self._alike < slides:
+            return True
         return not _distinct(records) and self._alike < _MOST
 
     def again(self, before: Sequence[RawRecord], now: Sequence[RawRecord]) -> bool:

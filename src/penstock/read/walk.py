@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -37,24 +36,11 @@ from penstock.read.prefetch import Lookahead, after_page, at_start, positions
 from penstock.read.recover import Recovering, Restarting, Shrinking
 from penstock.read.repeats import Known, overlapping, overlapping_keys
 from penstock.read.threads import called
-from penstock.read.walked import Admit, Admitted, Walked
+from penstock.read.walked import Admit, Admitted, Ahead, Spawn, Walked
 
 _SURE = 3  # records that prove a page to be the one before
 _GONE = frozenset({404, 416})
 AHEAD_BYTES = 8 * 1024 * 1024  # of pages that wait for their turn, in one slice
-
-Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
-
-
-class Ahead(msgspec.Struct, kw_only=True):
-    """A page that was asked for before its turn; `sent` once its request has left."""
-
-    task: asyncio.Task[Answer] | None = None
-    sent: bool = False
-
-    def leave(self) -> None:
-        """The request leaves."""
-        self.sent = True
 
 
 class Walk:
@@ -411,7 +397,10 @@ class Walk:
             CycleError: it is a page that came before.
         """
         before = self._known.text
-        if not self._known.fresh(records):
+        slides = (
+            pagination.slides(len(records), self._law) if isinstance(pagination, Counter) else 0
+        )
+        if not self._known.fresh(records, slides):
             raise self._same_page()
         overlap = self._overlap(pagination, records, before)
         self._context.tally.duplicates += overlap

@@ -1,9 +1,10 @@
-"""A page of a slice as a walk gives it: what is handed out of it, and what follows."""
+"""A page of a slice: asked for ahead; what a walk hands out of it, and what follows."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -11,6 +12,7 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.page import Position, Stopped
 from penstock.read.decode import RawRecord
+from penstock.read.fetch import Answer
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,3 +51,17 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     loose: bool = False
     table: str | None = None
     hints: Hints | None = None
+
+
+Spawn: TypeAlias = "Callable[[Coroutine[Any, Any, Answer]], asyncio.Task[Answer]]"
+
+
+class Ahead(msgspec.Struct, kw_only=True):
+    """A page that was asked for before its turn; `sent` once its request has left."""
+
+    task: asyncio.Task[Answer] | None = None
+    sent: bool = False
+
+    def leave(self) -> None:
+        """The request leaves."""
+        self.sent = True
