@@ -155,7 +155,10 @@ def _hints() -> Iterator[Case]:
     none = _of("none", columns={"of": {"data_type": "text"}})
     yield _case("columns of the second, and a first without records", none, _of("b", columns=other))
     stepped = _of("odd", processing_steps=[{"filter": steps.is_even}])
-    row = "several resources of one table, and steps of the first leave nothing of its first page"
+    row = (
+        "several resources of one table, and steps or the cursor of the first leave nothing of its "
+        "first page"
+    )
     yield _case("columns of the second, and a first that leaves all out", stepped,
                 _of("b", columns=other), differs=(row,), check=_said_by_the_first)  # fmt: skip
 

@@ -141,3 +141,25 @@ def test_a_contract_that_freezes_excuses_what_a_row_tells_of():
     assert _said(levels, nested, {}, ours, 2, error) == ([], {known.LEVELS})
     assert _said(levels, nested, {}, ours, 1, error)[0]
     assert _said(levels, [held] * 2, {}, ours, 2, error)[0]
+
+
+def test_of_a_table_of_several_only_what_others_declare_may_differ():
+    """And only where the first may leave out all of its first page; rows that are lost are said."""
+
+    def said(first: Parts, their: Any, our: Any) -> Any:
+        typed = {"columns": {"n": {"data_type": "json"}}}
+        both = [
+            {"name": name, "table_name": "both", "endpoint": {"path": "r0"}, **more}
+            for name, more in (("one", first), ("other", typed))
+        ]
+        scenario = {"config": {"resources": both}, "apis": {"r0": {"rounds": [[{"id": 1}]]}}}
+        outcomes = [[Outcome(heard=[], tables={"both": table})] for table in (their, our)]
+        return known.differences(scenario, *outcomes)
+
+    steps = {"processing_steps": [{"filter": {"$step": "some"}}]}
+    theirs = _table([{"id": 1, "n": ("json", "{}")}], id="BIGINT", n="JSON")
+    ours = _table([{"id": 1, "n__x": 5}], id="BIGINT", n__x="BIGINT")
+    assert said(steps, theirs, ours) == ([], {known.NEXT})
+    assert said({}, theirs, ours)[0]
+    assert said(steps, theirs, _table([], id="BIGINT", n__x="BIGINT"))[0]
+    assert said(steps, theirs, _table([{"id": 2, "n__x": 5}], id="BIGINT", n__x="BIGINT"))[0]

@@ -35,6 +35,10 @@ LEVELS = "`max_table_nesting` beside a contract of columns"
 DETECTED = "pages detected without being named"
 ENDED = "`scd2` with a cursor, and without a `merge_key`"
 NEWEST = "a record that is merged, and changed without its cursor, where that is the newest"
+NEXT = (
+    "several resources of one table, and steps or the cursor of the first leave nothing of its "
+    "first page"
+)
 AGAIN = "an empty page that leads to a next one"
 MOVED = "`offset` where a page holds fewer records than asked"
 TOKEN = "a token that several resources need"
@@ -78,6 +82,7 @@ ROWS = {
     NEWEST,
     MOVED,
     AGAIN,
+    NEXT,
     TOKEN,
     ORDER,
     AHEAD,
@@ -227,6 +232,7 @@ def alike(
     their = cells.renamed(their, our, rows)
     our = _undeclared(told, their, our, rows)
     their, our = _levels(told, run, their, our, rows)
+    their, our = _of_the_next(told, their, our, rows)
     several = told.named(r for r in told.resources if told.has_parent(r) or told.shares(r))
     for name in set(their) & set(our):
         a, b = cells.columns_alike(their[name], our[name], rows)
@@ -263,6 +269,49 @@ def _declares(told: Told, name: str) -> bool:
         return False
     root = name in told.tables(resource)
     return any(kind for table, _, kind in told.declared(resource) if table == name or not root)
+
+
+def _of_the_next(told: Told, their: Tables, our: Tables, rows: set[str]) -> tuple[Tables, Tables]:
+    """Both without the columns of shared tables that others than the first declare.
+
+    Only where the first may leave out all that it begins with, and what became of them differs.
+    """
+    for first, *others in _shared(told):
+        (name,) = told.tables(first)
+        own = {column for _, column, _ in told.declared(first)}
+        more = {c for one in others for _, c, kind in told.declared(one) if kind} - own
+        may = "incremental" in json.dumps(first["endpoint"]) or told.said(first, "processing_steps")
+        if not may or name not in their or name not in our:
+            continue
+        parts = tuple(f"{c}__" for c in more)
+        kinds = [{c: kind for c, kind in t[name]["columns"].items()
+                  if c in more or c.startswith(parts)} for t in (their, our)]  # fmt: skip
+        if kinds[0] == kinds[1]:
+            continue
+        rows.add(NEXT)
+        gone = {*kinds[0], *kinds[1]}
+        below_ = tuple(f"{name}__{c}" for c in more)
+        their, our = (_less(t, name, gone, below_) for t in (their, our))
+    return their, our
+
+
+def _shared(told: Told) -> list[list[Parts]]:
+    """The resources of each table that several load."""
+    found: dict[str, list[Parts]] = {}
+    for resource in told.resources:
+        if told.shares(resource):
+            found.setdefault(told.tables(resource)[0], []).append(resource)
+    return list(found.values())
+
+
+def _less(tables: Tables, name: str, gone: set[str], below_: tuple[str, ...]) -> Tables:
+    """The tables without columns of one, and without some below it."""
+    held = tables[name]
+    less = {
+        "columns": {c: kind for c, kind in held["columns"].items() if c not in gone},
+        "rows": [{c: v for c, v in row.items() if c not in gone} for row in held["rows"]],
+    }
+    return {n: less if n == name else t for n, t in tables.items() if not n.startswith(below_)}
 
 
 def _gone(
