@@ -430,6 +430,20 @@ def test_what_a_script_prints_leaves_stdout_alone(tmp_path, capsys):
     assert (shown.out, shown.err) == ("", "hello\n")
 
 
+def test_a_script_prints_values_and_no_secrets(tmp_path, capsys):
+    """What nobody has said goes by its name; the marks that stand for values are never shown."""
+    script = (
+        "token, days = dlt.secrets['token'], dlt.config['days']\n"
+        "print(token, f'{days} days in', dlt.config['region'])\n"
+        "raise ValueError(f'no such region {dlt.config[\"region\"]}, {days} days')\n"
+    )
+    known = {"token": "not-to-be-shown", "days": 3}
+    found = compiled(tmp_path, script, lookup=lambda name: known.get(name, ABSENT))
+    assert capsys.readouterr().err == '*** 3 days in dlt.config["region"]\n'
+    (failed,) = found.diagnostics
+    assert failed.message.endswith('no such region dlt.config["region"], 3 days')
+
+
 def test_processing_steps_added_to_a_resource_come_after_its_own(tmp_path):
     """`add_map` and its like are steps of the plan, and still run when the script is gone."""
     script = (

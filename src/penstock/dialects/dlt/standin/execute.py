@@ -22,8 +22,9 @@ from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import importing, installed
 from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.dlt.standin.printing import Printing
 from penstock.dialects.dlt.standin.reach import lines_of_runs
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest
+from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest, shown
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document, Loader
@@ -211,7 +212,7 @@ class _Execution:
         if self.failed:
             return None
         try:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(Printing(sys.stderr)):
                 return call()
         except Refusal as refusal:
             self.failed = refusal.code != _UNFINISHED
@@ -332,5 +333,5 @@ def _arguments(file: str, given: tuple[str, ...]) -> Iterator[None]:
 
 
 def _said(exc: Exception) -> str:
-    lines = f"{type(exc).__name__}: {exc}".strip().rstrip(":").splitlines()
+    lines = shown(f"{type(exc).__name__}: {exc}").strip().rstrip(":").splitlines()
     return lines[0] if lines else type(exc).__name__

@@ -196,7 +196,7 @@ class Pipeline(Told):
     ) -> AskedRun:
         url = where.url(self.pipeline_name) if where is not None else None
         if where is not None and url is None:
-            hint = "name one with --to"
+            hint = "the rows go to a DuckDB file; name another place with --to"
             remark(f"the script's destination {where.kind!r} is none that is known here", hint)
         asked = begun(AskedRun(
             pipeline=self.pipeline_name,

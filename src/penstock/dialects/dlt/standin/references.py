@@ -6,6 +6,7 @@ Where a script computes with it, it is the value itself, if that is known alread
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable
 from types import UnionType
@@ -382,6 +383,19 @@ def read_text(text: str) -> str | SecretRef | Joined:
     if len(parts) == 1:
         return parts[0]
     return Joined(parts=tuple(parts))
+
+
+def shown(text: str) -> str:
+    """A text for somebody to read: values in place of marks, stars for secrets."""
+    return _MARK.sub(_shown, str.__str__(text))
+
+
+def _shown(mark: re.Match[str]) -> str:
+    kind, name = mark[1], mark[2]
+    known = Reference(name, secret=kind == "s").known()
+    if known is ABSENT:
+        return f'dlt.{"secrets" if kind == "s" else "config"}["{name}"]'
+    return "***" if kind == "s" else str(known)
 
 
 def _parts(text: str) -> list[str | SecretRef]:
