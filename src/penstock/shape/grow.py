@@ -72,7 +72,9 @@ def _restore(tree: Tree, known: Schema) -> None:
         state = _restore_table(tree, table, states)
         states[table.name] = state
         state.rooted |= tree.own.root_id in {column.name for column in table.columns}
-        held = [column for column in table.columns if not _is_own(tree, table, column)]
+        own = {column.name for column in table.columns if _is_own(tree, table, column)}
+        state.stored = {c.name: c.stored for c in table.columns if c.name in own and c.stored}
+        held = [column for column in table.columns if column.name not in own]
         # a variant that is known by its name alone belongs to the node of its main column
         for column in sorted(held, key=lambda column: column.variant and not column.placed):
             _restore_column(tree, state, column)

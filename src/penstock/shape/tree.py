@@ -168,7 +168,8 @@ class TableState:
 
     __slots__ = (
         "bare", "columns", "folded", "home", "index", "layout", "name", "names", "parent",
-        "parents", "path", "placed", "record", "record_at", "room", "rooted", "rows", "unseen",
+        "parents", "path", "placed", "record", "record_at", "room", "rooted", "rows", "stored",
+        "unseen",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (all that a table grows from)
@@ -199,6 +200,8 @@ class TableState:
         self.bare = False  # whether no row has come for it yet
         # columns that are known by name, and that no record has filled yet
         self.unseen: dict[str, ColumnState] = {}
+        # types of the engine's own columns, where they are none of Penstock's
+        self.stored: dict[str, str] = {}
 
     def begin(self) -> None:
         """Forget the rows of the last block."""
@@ -502,7 +505,7 @@ class Tree:
         return self._schema[2]
 
     def _frozen(self, table: TableState) -> Table:
-        own = tuple(self._system_column(name) for name in self.system_columns(table))
+        own = tuple(self._system_column(table, name) for name in self.system_columns(table))
         held = tuple(piece.frozen() for piece in table.layout.pieces)
         return Table(
             name=table.name,
@@ -515,15 +518,15 @@ class Tree:
             bare=table.bare,
         )
 
-    def _system_column(self, name: str) -> TableColumn:
+    def _system_column(self, table: TableState, name: str) -> TableColumn:
         """One of the engine's own columns."""
-        own = self.own
+        own, stored = self.own, table.stored.get(name)
         if name in own.instants:
-            return TableColumn(name=name, type="timestamp")
+            return TableColumn(name=name, type="timestamp", stored=stored)
         kind: ColumnType = "bigint" if name == own.list_index else "text"
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
         loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
-        return TableColumn(name=name, type=kind, nullable=loadless)
+        return TableColumn(name=name, type=kind, nullable=loadless, stored=stored)
 
 
 def _named(own: SystemColumns, hints: Hints) -> SystemColumns:

@@ -56,7 +56,10 @@ def receive(stream: BinaryIO) -> bytes | None:
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Load a configuration into a DuckDB file; gives the tables, or why there are none."""
+    """Load a configuration into a DuckDB file; gives the tables, or why there are none.
+
+    With a `postgres` in the job, the URL of a database, it goes there, and no tables are given.
+    """
     from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415 (loaded when asked)
 
     import dlt  # noqa: PLC0415 (slow, and told apart from a worker that did not start)
@@ -70,7 +73,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         pipeline = dlt.pipeline(
             job["name"],
             pipelines_dir=str(folder / "pipelines"),
-            destination=dlt.destinations.duckdb(str(folder / "dlt.duckdb")),
+            destination=dlt.destinations.postgres(job["postgres"])
+            if "postgres" in job
+            else dlt.destinations.duckdb(str(folder / "dlt.duckdb")),
             dataset_name="parity",
         )
         source = rest_api_source(job["config"], name="parity")
