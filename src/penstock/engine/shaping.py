@@ -63,6 +63,7 @@ class Shaping:
         after: Shaper | None = None,
         *,
         rooted: bool | None = None,
+        parts: tuple[str, ...] = (),
     ) -> None:
         self.stream = stream
         self.hints = hints
@@ -77,8 +78,10 @@ class Shaping:
             system=self.system,
             after=after,
             rooted=rooted,
+            parts=parts,
             longest=self.stored.longest,
         )
+        self.parts = parts or (self.root,)
 
     @property
     def root(self) -> str:
@@ -184,9 +187,10 @@ class Shapings:
             elif name in said and self.at(name).hints != said[name]:
                 self._plant_again(name, said[name])
 
-    def _add(self, name: str, hints: Hints, *, rooted: bool | None = None) -> None:
+    def _add(self, name: str, hints: Hints, *, rooted: bool | None = None, parts: Way = ()) -> None:
         stream = beside(self._stream, name)
-        one = self.others[name] = Shaping(stream, hints, self._tables_of, rooted=rooted)
+        one = Shaping(stream, hints, self._tables_of, rooted=rooted, parts=parts)
+        self.others[name] = one
         self._divide(name, one)
 
     def _divide(self, name: str, one: Shaping) -> None:
@@ -194,10 +198,12 @@ class Shapings:
         targets: dict[Way, str] = {}
         longest = one.stored.longest
         for way, said in ways(one.hints, longest).items():
-            table = join(one.root, *way, longest=longest)
+            parts = (*one.parts, *way)
+            table = join(*parts, longest=longest)
             targets[way] = table
             if table not in self.others:
-                self._add(table, self._own(table, said), rooted=one.shaper.descends)
+                own = self._own(table, said)
+                self._add(table, own, rooted=one.shaper.descends, parts=parts)
         if targets:
             rooted = any(self.others[table].shaper.rooted for table in targets.values())
             self._carvers[name] = Carver(
@@ -224,6 +230,7 @@ class Shapings:
             lambda *_: stored,
             before.shaper,
             rooted=before.shaper.rooted or before.rooted,
+            parts=before.parts,
         )
         self._told.pop(name, None)
         if name == MAIN:

@@ -21,10 +21,11 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
     *,
     system: SystemStyle = "penstock",
     rooted: bool | None = None,
+    parts: tuple[str, ...] = (),
     longest: int = names.MAX_NAME,
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
-    tree = Tree(stream, hints, tally, system, rooted=rooted, longest=longest)
+    tree = Tree(stream, hints, tally, system, rooted=rooted, parts=parts, longest=longest)
     tree.root.bare = True
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
@@ -57,10 +58,8 @@ def _declare_nested(tree: Tree, hints: Hints) -> None:
 def named(tree: Tree, hints: Hints) -> Iterator[tuple[str, Nested]]:
     """What is said of child tables, by their names."""
     for nested in hints.nested:
-        name = tree.root.name
-        for part in nested.path:
-            name = names.join(name, tree.called(part), longest=tree.table_names.longest)
-        yield name, nested
+        parts = (*tree.root.parts, *map(tree.called, nested.path))
+        yield names.join(*parts, longest=tree.table_names.longest), nested
 
 
 def _restore(tree: Tree, known: Schema) -> None:

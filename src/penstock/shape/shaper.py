@@ -28,8 +28,9 @@ class Shaper:
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
     shaper that this one takes the place of: rows are numbered on. `rooted` is there where rows
-    are from lists in rows of another table, and says whether they name these. `longest` is how many
-    bytes a name may have. One call at a time.
+    are from lists in rows of another table, and says whether they name these; `parts` are the names
+    that the table's own is made of then. `longest` is how many bytes a name may have. One call at a
+    time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -43,6 +44,7 @@ class Shaper:
         lane: Lane = "auto",
         after: Shaper | None = None,
         rooted: bool | None = None,
+        parts: tuple[str, ...] = (),
         longest: int = MAX_NAME,
     ) -> None:
         self._hints = hints
@@ -57,6 +59,7 @@ class Shaper:
             self._tally,
             system=system,
             rooted=rooted,
+            parts=parts,
             longest=longest,
         )
         self._lanes: Lanes | None = None

@@ -86,16 +86,23 @@ class Node:
     """
 
     __slots__ = (
-        "direct", "fields", "items", "listed", "main", "mode", "name", "path", "room", "table",
-        "top", "variants",
+        "direct", "fields", "items", "listed", "main", "mode", "name", "parts", "path", "room",
+        "table", "top", "variants",
     )  # fmt: skip
 
     def __init__(
-        self, table: TableState, path: tuple[str, ...], name: str, room: int, mode: Nesting
+        self,
+        table: TableState,
+        path: tuple[str, ...],
+        parts: tuple[str, ...],
+        room: int,
+        mode: Nesting,
     ) -> None:
         self.table = table
         self.path = path
-        self.name = name
+        # the names of the keys on the way: what is made of them is shortened once, as by dlt
+        self.parts = parts
+        self.name = names.join(*parts, longest=table.names.longest) if parts else VALUE
         self.room = room
         self.mode = mode
         self.top: Node | None = None
@@ -138,12 +145,10 @@ class Node:
             self.fields = {}
         node = self.fields.get(key)
         if node is None:
-            longest = self.table.names.longest
-            name = names.identifier(key, longest)
-            name = names.join(self.name, name, longest=longest) if self.path else name
+            parts = (*self.parts, names.identifier(key, self.table.names.longest))
             # the fields of a table's own records stand on the level of the table
             room = self.room - 1 if self.path else self.room
-            node = Node(self.table, (*self.path, key), name, room, self.mode)
+            node = Node(self.table, (*self.path, key), parts, room, self.mode)
             if modes:
                 node.mode = modes.get(node.at, node.mode)
             if self.top is not None or (self.path and self.mode == "struct"):
@@ -168,8 +173,8 @@ class TableState:
 
     __slots__ = (
         "bare", "columns", "folded", "home", "index", "layout", "name", "names", "parent",
-        "parents", "path", "placed", "record", "record_at", "room", "rooted", "rows", "stored",
-        "unseen",
+        "parents", "parts", "path", "placed", "record", "record_at", "room", "rooted", "rows",
+        "stored", "unseen",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (all that a table grows from)
@@ -182,6 +187,8 @@ class TableState:
         longest: int = names.MAX_NAME,
     ) -> None:
         self.name = name
+        # what the names of its children are made of, before these are shortened
+        self.parts: tuple[str, ...] = (name,)
         self.folded = False
         self.home = self
         self.parent = parent
@@ -191,7 +198,7 @@ class TableState:
         self.names = names.Names(longest)
         self.layout = Layout(self.names)
         self.record_at = ""
-        self.record = Node(self, (), VALUE, room, mode)
+        self.record = Node(self, (), (), room, mode)
         self.rows = 0
         self.parents: list[int] = []
         self.index: list[int] = []
@@ -223,6 +230,7 @@ class Tree:
         system: SystemStyle = "penstock",
         *,
         rooted: bool | None = None,
+        parts: tuple[str, ...] = (),
         longest: int = names.MAX_NAME,
     ) -> None:
         self.stream = stream
@@ -260,6 +268,8 @@ class Tree:
             self._room(),
             hints.nesting,
         )
+        if parts:
+            self.root.parts = parts
 
     def called(self, field: str) -> str:
         """The name that a field of the root's records, or a table, would get."""
@@ -453,6 +463,8 @@ class Tree:
         mode: Nesting = "tables" if node.mode == "struct" and not fold else node.mode
         table = self._new_table(own, node.table, node.path, self._child_room(node), mode)
         table.record_at = node.at
+        if own == self._wanted_name(node):
+            table.parts = _parts(node)
         if fold:
             table.folded, table.home = True, node.table.home
             table.record.top = node.top or node
@@ -465,6 +477,7 @@ class Tree:
     def _bind(self, known: TableState, node: Node) -> TableState:
         """The child table that is known by its name, now that a record shows where it belongs."""
         known.path, known.placed, known.record_at = node.path, True, node.at
+        known.parts = _parts(node)
         known.room = known.record.room = self._child_room(node)
         node.items = known
         self.version += 1
@@ -493,8 +506,7 @@ class Tree:
         return taken
 
     def _wanted_name(self, node: Node) -> str:
-        own = node.name if node.path else LIST
-        return names.join(node.table.name, own, longest=self.table_names.longest)
+        return names.join(*_parts(node), longest=self.table_names.longest)
 
     def schema(self) -> Schema:
         """The tables as they are now."""
@@ -552,6 +564,11 @@ def _remove_column(column: ColumnState) -> None:
     else:
         node.main = None
         node.settle()
+
+
+def _parts(node: Node) -> tuple[str, ...]:
+    """What the name of a table for the lists found at `node` is made of."""
+    return (*node.table.parts, *(node.parts or (LIST,)))
 
 
 def _wanted(node: Node, kind: ColumnType, *, variant: bool) -> str:

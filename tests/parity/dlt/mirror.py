@@ -29,10 +29,10 @@ def mirror(url: str, schema: str, file: Path) -> None:
             spelled = ", ".join(f'"{name}" {kind}' for name, kind in columns)
             target.execute(f'CREATE TABLE "{table}" ({spelled})')
             names = ", ".join(_asked(name, kind) for name, kind in columns)
-            rows = source.execute(f'SELECT {names} FROM "{schema}"."{table}"').fetchall()  # noqa: S608
+            rows = source.execute(f'SELECT {names} FROM "{schema}"."{table}"').fetchall()
             marks = ", ".join("?" for _ in columns)
             if rows:
-                target.executemany(f'INSERT INTO "{table}" VALUES ({marks})', rows)  # noqa: S608
+                target.executemany(f'INSERT INTO "{table}" VALUES ({marks})', rows)
 
 
 def _columns(source: Any, schema: str) -> dict[str, list[tuple[str, str]]]:

@@ -2,66 +2,85 @@
 
 from __future__ import annotations
 
-import shutil
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from tests.destinations.postgres_server import drop_database, fresh_database
-from tests.parity.dlt.continued import RESTORE
+from tests.parity.dlt.continued import RESTORE, Turns, everything
 from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.mirror import mirror
 from tests.parity.dlt.server import Stage
-from tests.parity.dlt.test_continued import _sorted
-from tests.parity.dlt.test_turns import MADE, Loads, _odd
+from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
+from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged
 
 from penstock.engine import Options, Result, execute
 
 pytest.importorskip("psycopg2", reason="dlt loads into Postgres with it")
 
 
-class PostgresLoads(Loads):
-    """One dataset in a database, looked at as it is after each run."""
+class _InPostgres(Turns):
+    """A dataset in a database, looked at as it is after each run."""
 
     url = ""
 
-    def dlt(self, made: Any) -> None:
+    def dlt(self, made: Any = everything) -> None:
         """Load the next run with dlt."""
         self.next()
         where = {"settings": RESTORE, "postgres": _whole(self.url)}
         done = self._oracle.run(self._name, made(self.base), self.folder, **where)
         assert not done["error"], done["error"]
-        mirror(self.url, "parity", self.file)
+        self.look()
 
-    def penstock(self, made: Any, **options: Any) -> Result:
+    def penstock(self, made: Any = everything, **options: Any) -> Result:
         """Load the next run with Penstock, in dlt's columns."""
         self.next()
         told = {"dlt_columns": True, "db_schema": "parity", **options}
         result = execute(self.source(made), {}, self.url, Options(**told), lambda _event: None)
-        failed = {r.stream: [e.message for e in r.failures] for r in result.receipts if r.failures}
+        failed = {r.stream: [f.message for f in r.failures] for r in result.receipts if r.failures}
         assert not failed
-        mirror(self.url, "parity", self.file)
+        self.look()
         return result
+
+    def look(self) -> None:
+        """See what is there."""
+        mirror(self.url, "parity", self.file)
+
+
+class PostgresTurns(_InPostgres):
+    """What is loaded from the API of `continued`."""
+
+
+class PostgresLoads(_InPostgres, Loads):
+    """What is loaded from the API of `test_turns`, and looked at after each run."""
 
 
 def _whole(url: str) -> str:
     """A URL with all that dlt asks for; a host that stands in the query counts before another."""
     parts = urlsplit(url)
-    user = parts.username or "postgres"
-    netloc = f"{user}:{parts.password or 'none'}@{parts.hostname or 'localhost'}:{parts.port or 5432}"
-    return urlunsplit(parts._replace(netloc=netloc))
+    user, password = parts.username or "postgres", parts.password or "none"
+    place = f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))
 
 
 @pytest.fixture
-def loads(oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path) -> Any:
-    """A dataset in a database of its own, and another folder for dlt to be alone in."""
-    made: list[PostgresLoads] = []
+def begin(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+) -> Iterator[Callable[[type[_InPostgres]], Any]]:
+    """Begins datasets, each in a database of its own."""
+    made: list[_InPostgres] = []
 
-    def begin() -> PostgresLoads:
+    def begin(kind: type[_InPostgres]) -> _InPostgres:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        one = PostgresLoads(folder, stages[0], oracle, name="parity")
+        one = kind(folder, stages[0], oracle, name="parity")
         one.url = fresh_database()
         made.append(one)
         return one
@@ -69,15 +88,62 @@ def loads(oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path) -> Any:
     yield begin
     for one in made:
         drop_database(one.url)
-        shutil.rmtree(one.folder)
 
 
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 @pytest.mark.parametrize("order", ["dpD", "pDp"])
-def test_datasets_go_from_one_to_the_other(order: str, made: Any, loads: Any):
+def test_datasets_go_from_one_to_the_other(order: str, made: Any, begin: Any):
     """In any order, the tables are those of dlt alone, and what dlt reads is right."""
-    alone, turns = loads().play("ddd", made), loads().play(order, made)
+    alone = begin(PostgresLoads).play("ddd", made)
+    turns = begin(PostgresLoads).play(order, made)
     assert turns.columns() == alone.columns()
     found = _sorted(turns.tables())
     for table, wanted in _sorted(alone.tables()).items():
         assert found[table] == wanted, table
+
+
+@pytest.mark.parametrize("order", ["dpd", "pdp"])
+def test_every_disposition_goes_on(order: str, begin: Any):
+    """After each run the dataset holds what dlt alone leaves, ids that are digests included."""
+    alone, turns = begin(PostgresTurns), begin(PostgresTurns)
+    for nth, engine in enumerate(order):
+        alone.dlt()
+        held = Held.of(alone)
+        (turns.dlt if engine == "d" else turns.penstock)()
+        _same(turns, held)
+        assert nth == 0 or _since(turns) == [f"/events?since={2 * nth}"] * 2
+
+
+@pytest.mark.parametrize("order", ["dpdp", "pDpd"])
+def test_dlt_learns_of_columns_that_penstock_made(order: str, begin: Any):
+    """Of values of another class too: they go to a column of their own."""
+    loads = begin(PostgresLoads).play(order, _odd)
+    kinds = loads.query("SELECT id, x, x__v_text, y, y__v_text FROM odd ORDER BY id")
+    assert kinds == [
+        (1, None, None, None, None),
+        (2, 1, None, None, None),
+        (3, None, "a text", 1, None),
+        (4, None, None, None, "t"),
+    ]
+
+
+@pytest.mark.parametrize("commits", [2, 5])
+def test_dlt_goes_on_after_a_run_that_was_killed(commits: int, begin: Any):
+    """Appended rows are there once as soon as Penstock has run, and dlt goes on."""
+    loads = begin(PostgresLoads).play("d", _paged)
+    loads.next()
+    arguments = [json.dumps(_paged(loads.base)), loads.url, str(commits)]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, "-c", DYING, *arguments], env=paths, check=False)
+    assert done.returncode == -signal.SIGKILL
+    loads.look()
+    loads.check()
+    loads.rounds -= 1
+    loads.play("pD", _paged)
+    rounds = range(1, loads.rounds + 1)
+    wanted = sorted(f"{100 * r + p}.{n}" for r in rounds for p in range(1, 5) for n in range(3))
+    for table in ("appended", "merged", "versions"):
+        found = [row for (row,) in loads.query(f"SELECT id FROM {table} ORDER BY 1")]
+        assert found == wanted, table
+    valid = loads.query("SELECT count(*) FROM versions WHERE _dlt_valid_to IS NULL")
+    assert valid == [(3 * PAGES,)]
