@@ -17,7 +17,7 @@ from penstock.plan.hints import Hints, Validity
 from penstock.shape import Batch, Block, Roles, Schema, Shaper
 from penstock.shape.names import MAX_NAME, identifier, join
 from penstock.shape.report import SchemaChange, Statistics
-from penstock.shape.schema import SystemStyle
+from penstock.shape.schema import SystemStyle, Within
 
 MAIN = ""
 """Stands for the stream's own table among the names of tables."""
@@ -62,12 +62,11 @@ class Shaping:
         tables_of: TablesOf,
         after: Shaper | None = None,
         *,
-        rooted: bool | None = None,
-        parts: tuple[str, ...] = (),
+        within: Within | None = None,
     ) -> None:
         self.stream = stream
         self.hints = hints
-        self.rooted = rooted
+        self.within = within
         self.stored = tables_of(stream, hints.table or stream)
         self.system = self.stored.system
         self.bare = self.stored.schema is None  # neither a table nor a row for one
@@ -77,16 +76,19 @@ class Shaping:
             self.stored.schema,
             system=self.system,
             after=after,
-            rooted=rooted,
-            parts=parts,
+            within=within,
             longest=self.stored.longest,
         )
-        self.parts = parts or (self.root,)
 
     @property
     def root(self) -> str:
         """The table's name."""
         return self.shaper.schema.root.name
+
+    @property
+    def parts(self) -> Way:
+        """What the names of tables below it are made of."""
+        return (self.root,) if self.within is None else self.within.parts
 
     @property
     def keeps(self) -> bool:
@@ -187,9 +189,9 @@ class Shapings:
             elif name in said and self.at(name).hints != said[name]:
                 self._plant_again(name, said[name])
 
-    def _add(self, name: str, hints: Hints, *, rooted: bool | None = None, parts: Way = ()) -> None:
+    def _add(self, name: str, hints: Hints, within: Within | None = None) -> None:
         stream = beside(self._stream, name)
-        one = Shaping(stream, hints, self._tables_of, rooted=rooted, parts=parts)
+        one = Shaping(stream, hints, self._tables_of, within=within)
         self.others[name] = one
         self._divide(name, one)
 
@@ -202,8 +204,8 @@ class Shapings:
             table = join(*parts, longest=longest)
             targets[way] = table
             if table not in self.others:
-                own = self._own(table, said)
-                self._add(table, own, rooted=one.shaper.descends, parts=parts)
+                own, rooted = self._own(table, said), one.shaper.descends
+                self._add(table, own, Within(parts=parts, rooted=rooted))
         if targets:
             rooted = any(self.others[table].shaper.rooted for table in targets.values())
             self._carvers[name] = Carver(
@@ -229,8 +231,8 @@ class Shapings:
             hints,
             lambda *_: stored,
             before.shaper,
-            rooted=before.shaper.rooted or before.rooted,
-            parts=before.parts,
+            within=before.within
+            and msgspec.structs.replace(before.within, rooted=before.shaper.rooted),
         )
         self._told.pop(name, None)
         if name == MAIN:

@@ -98,6 +98,17 @@ NestedType = Literal["struct", "list"]
 ValueType = ColumnType | NestedType
 
 
+class Within(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the rows of a stream's table are from lists in rows of another table.
+
+    `parts` are the names that the table's own is made of, and `rooted` says whether its rows name
+    those that they are from.
+    """
+
+    parts: tuple[str, ...]
+    rooted: bool
+
+
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a table.
 

@@ -10,7 +10,7 @@ from penstock.shape.grow import plant, settle
 from penstock.shape.names import MAX_NAME
 from penstock.shape.report import Statistics, Tally
 from penstock.shape.roles import Roles, roles
-from penstock.shape.schema import Batch, Block, Schema, SystemStyle
+from penstock.shape.schema import Batch, Block, Schema, SystemStyle, Within
 
 if TYPE_CHECKING:
     from penstock.shape.lanes import Lane, Lanes
@@ -27,10 +27,9 @@ class Shaper:
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
-    shaper that this one takes the place of: rows are numbered on. `rooted` is there where rows
-    are from lists in rows of another table, and says whether they name these; `parts` are the names
-    that the table's own is made of then. `longest` is how many bytes a name may have. One call at a
-    time.
+    shaper that this one takes the place of: rows are numbered on. `within` is there where rows
+    are from lists in rows of another table. `longest` is how many bytes a name may have. One call
+    at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -43,8 +42,7 @@ class Shaper:
         system: SystemStyle = "penstock",
         lane: Lane = "auto",
         after: Shaper | None = None,
-        rooted: bool | None = None,
-        parts: tuple[str, ...] = (),
+        within: Within | None = None,
         longest: int = MAX_NAME,
     ) -> None:
         self._hints = hints
@@ -58,8 +56,7 @@ class Shaper:
             extras or {},
             self._tally,
             system=system,
-            rooted=rooted,
-            parts=parts,
+            within=within,
             longest=longest,
         )
         self._lanes: Lanes | None = None

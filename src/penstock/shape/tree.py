@@ -22,6 +22,7 @@ from penstock.shape.schema import (
     SystemStyle,
     Table,
     TableColumn,
+    Within,
     system_columns,
 )
 
@@ -229,12 +230,11 @@ class Tree:
         tally: Tally,
         system: SystemStyle = "penstock",
         *,
-        rooted: bool | None = None,
-        parts: tuple[str, ...] = (),
+        within: Within | None = None,
         longest: int = names.MAX_NAME,
     ) -> None:
         self.stream = stream
-        self._rooted = rooted
+        self._within = within
         self.hints = hints
         self.system: SystemStyle = system
         self.own = _named(system_columns(system), hints)
@@ -268,8 +268,8 @@ class Tree:
             self._room(),
             hints.nesting,
         )
-        if parts:
-            self.root.parts = parts
+        if within is not None:
+            self.root.parts = within.parts
 
     def called(self, field: str) -> str:
         """The name that a field of the root's records, or a table, would get."""
@@ -319,8 +319,10 @@ class Tree:
             table.names.keep(own)
         # dlt gives the rows below merged ones the id of their root, also where these stand for
         # themselves, and the rows below them theirs
-        named = self._rooted if parent is None else self.hints.names_roots or self.root.rooted
-        table.rooted = bool(named)
+        if parent is None:
+            table.rooted = self._within is not None and self._within.rooted
+        else:
+            table.rooted = self.hints.names_roots or self.root.rooted
         self.tables.append(table)
         self.version += 1
         return table
@@ -537,7 +539,7 @@ class Tree:
             return TableColumn(name=name, type="timestamp", stored=stored)
         kind: ColumnType = "bigint" if name == own.list_index else "text"
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
-        loadless = self._rooted is not None and name == own.load_id and self.system == "dlt"
+        loadless = self._within is not None and name == own.load_id and self.system == "dlt"
         return TableColumn(name=name, type=kind, nullable=loadless, stored=stored)
 
 
