@@ -51,12 +51,13 @@ def _admin(url: str):
     return psycopg.connect(url, autocommit=True)
 
 
-def fresh_database() -> str:
-    """Make an empty database and name it."""
+def fresh_database(like: str | None = None) -> str:
+    """Make an empty database, or a copy of one that nobody is connected to, and name it."""
     parts = urlsplit(server_url())
     name = f"penstock_{os.getpid()}_{next(_numbers)}"
+    template = urlsplit(like).path[1:] if like else "template0"
     with _admin(server_url()) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from tests.parity.dlt import dump, steps
+from tests.parity.dlt import dump, mirror, steps
 from tests.parity.dlt.server import Api, Heard, Stage, same_path
 from tests.parity.dlt.worker import receive, send
 
@@ -174,8 +174,9 @@ def run_penstock(
     folder: Path,
     options: Options | None = None,
     file: str = "penstock.duckdb",
+    url: str | None = None,
 ) -> tuple[dict[str, Any], str, tuple[Receipt, ...]]:
-    """The tables, the error and the receipts of one run with Penstock."""
+    """The tables, the error and the receipts of one run with Penstock, into a file or a `url`."""
     to = folder / file
     receipts: tuple[Receipt, ...] = ()
     error = ""
@@ -185,12 +186,14 @@ def run_penstock(
     else:
         try:
             told = options or Options()
-            result = execute(compiled.source, {}, str(to), told, lambda _event: None)
+            result = execute(compiled.source, {}, url or str(to), told, lambda _event: None)
             receipts = result.receipts
             lost = [f"{f.code}: {f.message}" for r in receipts for f in r.failures]
             error = "\n".join(lost) or ("" if result.status == "done" else result.status)
         except Error as exc:
             error = f"{exc.code}: {exc}"
+    if url is not None:
+        return mirror.tables(url, "parity", to), error, receipts
     return dump.tables(str(to), "parity") if to.exists() else {}, error, receipts
 
 
@@ -200,18 +203,24 @@ def play(
     stages: tuple[Stage, Stage],
     folder: Path,
     options: Options | None = None,
+    *,
+    urls: tuple[str, str] | None = None,
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """What dlt and Penstock did in each run of a case."""
+    """What dlt and Penstock did in each run of a case, in files or in the databases of `urls`."""
+    their, our = urls or (None, None)
+    where = {"postgres": mirror.whole(their)} if their else {}
     theirs: list[Outcome] = []
     ours: list[Outcome] = []
     for which in range(1, case.runs + 1):
         for stage in stages:
             stage.play(case.api, which)
         name = "c_" + re.sub(r"\W+", "_", case.name).lower()
-        done = oracle.run(name, case.config(stages[0].base), folder)
+        done = oracle.run(name, case.config(stages[0].base), folder, **where)
+        if their is not None:
+            done["tables"] = mirror.tables(their, "parity", folder / "dlt.duckdb")
         theirs.append(Outcome(heard=stages[0].heard, tables=done["tables"], error=done["error"]))
         config = copy.deepcopy(case.config(stages[1].base))
-        tables, error, receipts = run_penstock(config, folder, options)
+        tables, error, receipts = run_penstock(config, folder, options, url=our)
         ours.append(Outcome(heard=stages[1].heard, tables=tables, error=error, receipts=receipts))
     return theirs, ours
 

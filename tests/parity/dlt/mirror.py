@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
 import psycopg
+from tests.parity.dlt import dump
 
 _KINDS = {
     "character varying": "VARCHAR",
@@ -35,6 +37,20 @@ def mirror(url: str, schema: str, file: Path) -> None:
                 target.executemany(f'INSERT INTO "{table}" VALUES ({marks})', rows)
 
 
+def tables(url: str, schema: str, file: Path) -> dict[str, Any]:
+    """The tables of a schema, said as those of a DuckDB file are."""
+    mirror(url, schema, file)
+    return dump.tables(str(file), schema)
+
+
+def whole(url: str) -> str:
+    """A URL with all that dlt asks for; a host that stands in the query counts before another."""
+    parts = urlsplit(url)
+    user, password = parts.username or "postgres", parts.password or "none"
+    place = f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))
+
+
 def _columns(source: Any, schema: str) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     query = (
@@ -45,7 +61,8 @@ def _columns(source: Any, schema: str) -> dict[str, list[tuple[str, str]]]:
     for table, name, kind, precision, scale, nullable in source.execute(query, [schema]):
         spelled = _KINDS.get(kind, kind.upper())
         if kind == "numeric":
-            spelled = f"DECIMAL({precision},{scale})"
+            # dlt has such columns for integers beyond 64 bits, which it makes HUGEINT in DuckDB
+            spelled = f"DECIMAL({precision},{scale})" if precision <= 38 else "HUGEINT"
         if nullable == "NO":
             spelled += " NOT NULL"
         found.setdefault(table, []).append((name, spelled))

@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt.continued import RESTORE, Turns, everything
 from tests.parity.dlt.harness import Oracle
-from tests.parity.dlt.mirror import mirror
+from tests.parity.dlt.mirror import mirror, whole
 from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
 from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged
@@ -34,7 +33,7 @@ class _InPostgres(Turns):
     def dlt(self, made: Any = everything) -> None:
         """Load the next run with dlt."""
         self.next()
-        where = {"settings": RESTORE, "postgres": _whole(self.url)}
+        where = {"settings": RESTORE, "postgres": whole(self.url)}
         done = self._oracle.run(self._name, made(self.base), self.folder, **where)
         assert not done["error"], done["error"]
         self.look()
@@ -60,14 +59,6 @@ class PostgresTurns(_InPostgres):
 
 class PostgresLoads(_InPostgres, Loads):
     """What is loaded from the API of `test_turns`, and looked at after each run."""
-
-
-def _whole(url: str) -> str:
-    """A URL with all that dlt asks for; a host that stands in the query counts before another."""
-    parts = urlsplit(url)
-    user, password = parts.username or "postgres", parts.password or "none"
-    place = f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--whole", action="store_true", help="print scenarios as they are")
     parser.add_argument("--dlt-columns", action="store_true", help="in the columns of dlt")
+    parser.add_argument("--postgres", action="store_true", help="into Postgres, not DuckDB")
     said = parser.parse_args()
     python = oracle_python()
     if python is None:
@@ -41,7 +42,8 @@ def main() -> int:
             if nth and nth % RENEWED == 0:
                 oracle.close()
                 oracle = Oracle(python)
-            player = Player(oracle, (theirs, ours), dlt_columns=said.dlt_columns)
+            stages = theirs, ours
+            player = Player(oracle, stages, dlt_columns=said.dlt_columns, postgres=said.postgres)
             _one(player, seed, counts, whole=said.whole)
         oracle.close()
     say(str(dict(counts)))

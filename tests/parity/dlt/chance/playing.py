@@ -7,10 +7,12 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt import steps
 from tests.parity.dlt.chance import answers, known, turns
 from tests.parity.dlt.chance.compose import BASE
@@ -47,9 +49,15 @@ class Player:
     """Plays scenarios; dlt is started anew now and then, since it keeps what it has seen."""
 
     def __init__(
-        self, oracle: Oracle, stages: tuple[Stage, Stage], *, dlt_columns: bool = False
+        self,
+        oracle: Oracle,
+        stages: tuple[Stage, Stage],
+        *,
+        dlt_columns: bool = False,
+        postgres: bool = False,
     ) -> None:
-        self._oracle, self._stages, self._dlt_columns = oracle, stages, dlt_columns
+        self._oracle, self._stages = oracle, stages
+        self._dlt_columns, self._postgres = dlt_columns, postgres
 
     def play(self, scenario: Parts) -> Played:
         """What both engines do with a scenario, and what of it differs."""
@@ -61,18 +69,31 @@ class Player:
         )  # fmt: skip
         if self._dlt_columns:
             return self._in_turns(scenario, case)
-        with tempfile.TemporaryDirectory() as folder:
-            theirs, ours = play(case, self._oracle, self._stages, Path(folder))
+        with tempfile.TemporaryDirectory() as folder, self._databases() as urls:
+            theirs, ours = play(case, self._oracle, self._stages, Path(folder), urls=urls)
         differs, rows = known.differences(scenario, theirs, ours)
         error = next((o.error for o in theirs if o.error), "")
         return Played(differs=differs, rows=rows, error=error, theirs=theirs, ours=ours)
+
+    @contextmanager
+    def _databases(self) -> Iterator[tuple[str, str] | None]:
+        """Two databases of Postgres, where that is what is loaded into."""
+        if not self._postgres:
+            yield None
+            return
+        urls = fresh_database(), fresh_database()
+        yield urls
+        for url in urls:
+            drop_database(url)
 
     def _in_turns(self, scenario: Parts, case: Case) -> Played:
         """In the columns of dlt: by Penstock alone, and by both in turns."""
         apis = copy.deepcopy(scenario["apis"])
         back = turns.AFTER if scenario["seed"] % 2 and scenario["runs"] > 1 else turns.ALONE
-        with tempfile.TemporaryDirectory() as folder:
-            held = turns.Turns(case, apis, self._oracle, self._stages, Path(folder))
+        datasets = turns.Datasets(postgres=self._postgres)
+        with tempfile.TemporaryDirectory() as folder, closing(datasets):
+            where = self._stages, Path(folder)
+            held = turns.Turns(case, apis, self._oracle, *where, datasets=datasets)
             held.play(back=back)
         pairs = ((1, "", held.ours), (2, "after dlt: ", held.after))
         said, rows = list(held.lost), frozenset[str]()

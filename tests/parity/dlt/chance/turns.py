@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from tests.destinations.postgres_server import drop_database, fresh_database
+from tests.parity.dlt import mirror
 from tests.parity.dlt.chance import answers
 from tests.parity.dlt.continued import RESTORE
 from tests.parity.dlt.data import Parts
@@ -18,14 +20,46 @@ from penstock.engine import Options
 DLT, ALONE, AFTER = "dlt.duckdb", "penstock.duckdb", "after.duckdb"
 
 
+class Datasets:
+    """Datasets by the files that they are in, or that show what is in databases."""
+
+    def __init__(self, *, postgres: bool) -> None:
+        self._postgres = postgres
+        self._urls: dict[Path, str] = {}
+
+    def url(self, file: Path) -> str | None:
+        """The database that a file shows, if datasets are in such."""
+        if self._postgres and file not in self._urls:
+            self._urls[file] = fresh_database()
+        return self._urls.get(file)
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Make a dataset that holds what another does."""
+        shutil.copy(source, target)
+        if source in self._urls:
+            self._urls[target] = fresh_database(self._urls[source])
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        for url in self._urls.values():
+            drop_database(url)
+
+
 class Turns:
     """A scenario in three datasets: of dlt, of Penstock, and of both in turns."""
 
     def __init__(
-        self, case: Case, apis: Parts, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path
+        self,
+        case: Case,
+        apis: Parts,
+        oracle: Oracle,
+        stages: tuple[Stage, Stage],
+        folder: Path,
+        *,
+        datasets: Datasets,
     ) -> None:
         self._case, self._apis, self._oracle = case, apis, oracle
-        self._stages, self._folder = stages, folder
+        self._stages, self._folder, self._datasets = stages, folder, datasets
         self.theirs: list[Outcome] = []
         self.ours: list[Outcome] = []
         self.after: list[Outcome] = []  # Penstock's second run, and dlt's third
@@ -35,7 +69,7 @@ class Turns:
         """All runs, and one of dlt behind those of a dataset."""
         for which in range(1, self._case.runs + 1):
             if which > 1 and (self._folder / DLT).exists() and not self.theirs[0].error:
-                shutil.copy(self._folder / DLT, self._folder / AFTER)
+                self._datasets.copy(self._folder / DLT, self._folder / AFTER)
             self.theirs.append(self._dlt(self._folder, which))
             self.ours.append(self._penstock(ALONE, which))
             pairs = [(ALONE, self.ours)]
@@ -59,23 +93,26 @@ class Turns:
         for nth, held in enumerate((self.theirs, done)):
             folder = self._folder / f"back{nth}"
             folder.mkdir()
-            shutil.copy(files[nth], folder / DLT)
+            self._datasets.copy(files[nth], folder / DLT)
             held.append(self._dlt(folder, self._case.runs + 1))
 
     def _dlt(self, folder: Path, which: int) -> Outcome:
         stage = self._stages[0]
         stage.play(answers.api(self._apis), which)
         config = self._case.config(stage.base)
-        done = self._oracle.run("parity", config, folder, settings=RESTORE)
+        url = self._datasets.url(folder / DLT)
+        where = {"postgres": mirror.whole(url)} if url else {}
+        done = self._oracle.run("parity", config, folder, settings=RESTORE, **where)
+        if url:
+            done["tables"] = mirror.tables(url, "parity", folder / DLT)
         return Outcome(heard=stage.heard, tables=done["tables"], error=done["error"])
 
     def _penstock(self, file: str, which: int) -> Outcome:
         stage = self._stages[1]
         stage.play(answers.api(self._apis), which)
         options = Options(dlt_columns=True, db_schema="parity")
-        tables, error, receipts = run_penstock(
-            self._case.config(stage.base), self._folder, options, file
-        )
+        config, url = self._case.config(stage.base), self._datasets.url(self._folder / file)
+        tables, error, receipts = run_penstock(config, self._folder, options, file, url)
         return Outcome(heard=stage.heard, tables=tables, error=error, receipts=receipts)
 
 
