@@ -108,7 +108,7 @@ def executed() -> Iterator[record.Record]:
     """A script is being executed, and has loaded what it asked for."""
     done = record.begin()
     done.there = lambda _target: Nothing()
-    done.load = lambda runs: done.done.update({run.place: Done() for run in runs})
+    done.load = lambda runs: done.done.update({run.number: Done() for run in runs})
     yield done
     record.end()
 
