@@ -568,3 +568,22 @@ dlt.pipeline("shop", dataset_name="shop_data").run(users())
 """
     inputs = compiled(tmp_path, script).need().inputs
     assert [(one.name, one.secret) for one in inputs] == [("place", False), ("token", True)]
+
+
+def test_resources_that_a_function_yields_beside_rows_are_refused(tmp_path):
+    """As in dlt; what to write in their place is said."""
+    script = """
+    @dlt.resource
+    def inner():
+        yield {"id": 1}
+    @dlt.resource
+    def users():
+        yield {"id": 2}
+        yield inner()
+    source = dlt.source(lambda: users, name="shop")()
+    """
+    rows = iter(stream(tmp_path, script).retrieve.function(Alone({}), Frame()))
+    assert next(rows) == {"id": 2}
+    with pytest.raises(ReadError, match="resources that a function yields beside rows") as failed:
+        next(rows)
+    assert failed.value.hint == "go through the rows of each: yield from RESOURCE"

@@ -32,6 +32,7 @@ from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_states import STATES
 from tests.parity.dlt.scripts_tables import TABLES
+from tests.parity.dlt.scripts_yields import YIELDS
 from tests.parity.dlt.server import Stage
 
 from penstock.engine import Options, compile_source, execute
@@ -62,6 +63,7 @@ WRITTEN = {
     **ROWS,
     **STATES,
     **MOMENTS,
+    **YIELDS,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

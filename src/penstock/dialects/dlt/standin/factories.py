@@ -175,6 +175,11 @@ def _unfolded(made: Any) -> Iterator[Any]:
 class TransformerFactory(ResourceFactory):
     """A function decorated with `@dlt.transformer`; called, it has its arguments but the items."""
 
+    def __ror__(self, other: Any) -> DltResource:
+        # Python asks a class first that is built on that of what stands before it.
+        resource = isinstance(other, (DltResource, ResourceFactory))
+        return other.__or__(self) if resource else self().__ror__(other)
+
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource, fed by what the decorator names."""
         rows = bound(self.function, args, named, self._sections(), skip=1)

@@ -24,7 +24,7 @@ from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
 from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource, columns_over
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling
@@ -301,6 +301,8 @@ class _Guarded:
         self._saying = saying
         self._table: tuple[str, Hints] | None = None  # of rows that are not for any other
         self._kinds: dict[str, Kinds] = {}
+        self._said: Mapping[str, Any] = _NOTHING  # of all rows from there on, for every table
+        self._joined: dict[int, tuple[Any, Any, Mapping[str, Any]]] = {}
 
     def __iter__(self) -> Iterator[JsonValue | ForTable]:
         return self
@@ -316,10 +318,10 @@ class _Guarded:
     def _made(self, row: Any) -> JsonValue | ForTable:
         """A row, or rows for a table; hints that no table is named for hold from there on."""
         if isinstance(row, Tagged):
-            said = None if row.said is None else self._told(row)
+            said = self._told(row) if row.said is not None or self._said else None
             table = row.table or self._saying.table
-            if said is not None and not row.variant:
-                self._table = table, said
+            if row.said is not None and said is not None and not row.variant:
+                self._table, self._said = (table, said), self._over(row.said)
             return self._for_table(row.data, table, said)
         if self._table is not None:
             return self._for_table(row, *self._table)
@@ -353,9 +355,21 @@ class _Guarded:
         many = isinstance(data, (list, tuple))
         return ForTable(table=table, rows=rows, hints=hints, many=many)
 
+    def _over(self, said: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """What is said of rows, over what was said of all from there on; the same for the same."""
+        if said is None or not self._said:
+            return said or self._said
+        known = self._joined.get(id(said))
+        if known is None or known[:2] != (said, self._said):
+            whole = {**self._said, **said}
+            if "columns" in said:
+                whole["columns"] = columns_over(self._said.get("columns"), said["columns"])
+            known = self._joined[id(said)] = said, self._said, whole
+        return known[2]
+
     def _told(self, row: Tagged) -> Hints:
         try:
-            return self._saying.of(row.said or {})
+            return self._saying.of(self._over(row.said))
         except WrongHintsError as exc:
             where = f"{Path(self._file).name}:{row.line}"
             raise ComponentError(f"{where}: {self._name} failed: {exc}", hint=exc.hint) from exc
@@ -380,6 +394,9 @@ def _given(made: Any) -> Iterator[Any]:
 def _pieces(one: Any) -> Iterator[Any]:
     """A piece of what a function gave; one that is still to be made is made."""
     one = _in_turn(one)
+    if getattr(type(one), "makes_resources", False):
+        what = "resources that a function yields beside rows"
+        raise unknown(what, "go through the rows of each: yield from RESOURCE")
     if isinstance(one, (list, tuple)):
         yield list(_flat(one))
     elif hasattr(one, "__next__"):

@@ -211,7 +211,7 @@ class DltResource:
                 self.incremental = value
             elif name == "columns":
                 item = self.item if isinstance(self.item, Mapping) else {}
-                self.hints[name] = _over(self.hints.get(name, item.get(name)), value)
+                self.hints[name] = columns_over(self.hints.get(name, item.get(name)), value)
             elif name in HINTS:
                 self.hints[name] = value
             else:
@@ -376,7 +376,7 @@ class Resources(dict[str, DltResource]):
         return self.selected
 
 
-def _over(held: Any, given: Any) -> Any:
+def columns_over(held: Any, given: Any) -> Any:
     """Columns with others over them, hint by hint; a class takes their place, and so do none."""
     if not (given and isinstance(held, (Mapping, list)) and isinstance(given, (Mapping, list))):
         return given
