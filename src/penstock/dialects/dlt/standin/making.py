@@ -42,27 +42,35 @@ _CALLED = "resource whose function is called"
 
 def row_references(rows: Rows) -> Iterator[SecretRef]:
     """The values of the user's that a function is called with, or finds outside of itself."""
-    for one in rows.more:
-        yield from row_references(one)
+    yield from _references(rows, set())
+
+
+def _references(rows: Rows, seen: set[int]) -> Iterator[SecretRef]:
+    """The same; of functions that go through each other's rows each is `seen` once."""
+    if id(rows.function) in seen:
+        return
+    seen.add(id(rows.function))
     for value in (*rows.args, *rows.named.values(), *held_by(rows.function)):
         if isinstance(value, DltSource):
             for resource in value.own_resources:
-                yield from _references_of(resource)
+                yield from _references_of(resource, seen)
         elif isinstance(value, DltResource):
-            yield from _references_of(value)
+            yield from _references_of(value, seen)
         elif isinstance(value, RESTClient):
             yield from references_in(list(vars(value).values()))
         else:
             yield from references_in(value)
+    for one in rows.more:
+        yield from _references(one, seen - {id(one.function)})  # it has other arguments
 
 
-def _references_of(resource: DltResource) -> Iterator[SecretRef]:
+def _references_of(resource: DltResource, seen: set[int]) -> Iterator[SecretRef]:
     """The values that a resource needs whose rows a function goes through."""
     yield from references_in([resource.config, resource.item, resource.incremental])
     if resource.rows is not None:
-        yield from row_references(resource.rows)
+        yield from _references(resource.rows, seen)
     if resource.parent is not None:
-        yield from _references_of(resource.parent)
+        yield from _references_of(resource.parent, seen)
 
 
 def retrieve(rows: Rows, saying: Saying) -> Retrieve:
