@@ -133,7 +133,7 @@ class _Bound:
         if a is None and self.types in DROPS and self._json_scalar(name, column, b, their):
             return SCALAR
         if a is None and self.columns in DROPS and name not in self.roots:
-            return BELOW if column not in their["columns"] else ""
+            return BELOW if all(row.get(column) is None for row in their["rows"]) else ""
         return CLASS if a is not None and b is not None and loose(a, kind) == loose(b, kind) else ""
 
     def _alone(self, name: str, row: Row, one: Any, other: Any, *, ours: bool) -> str:

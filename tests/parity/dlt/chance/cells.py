@@ -69,10 +69,11 @@ def _short(name: str, fresh: set[str], rows: set[str]) -> str:
     like = [
         n for n in fresh if len(n) == MOST_LETTERS and n[:20] == name[:20] and n[-20:] == name[-20:]
     ]
-    if len(like) != 1:
+    ends = [next(k for k in range(MOST_LETTERS, 0, -1) if name.endswith(n[-k:])) for n in like]
+    if not like or ends.count(max(ends)) > 1:
         return name
     rows.add(LONG)
-    return like[0]
+    return like[ends.index(max(ends))]
 
 
 def first(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
