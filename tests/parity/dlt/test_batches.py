@@ -80,6 +80,43 @@ source.days.apply_hints(write_disposition="replace")
 pipeline.run(source)
 source.days.add_limit(1)
 """,
+    "other steps in a later run": """
+pipeline.run(shop("days", "months"))
+later = shop("days", "months")
+later.days.add_filter(lambda row: row["id"] > 1)
+later.months.selected = False
+pipeline.run(later)
+pipeline.run(days)
+""",
+    "a part of several clients' source alone": """
+other = rest_api_source({"client": {"base_url": "BASE/v1", "headers": {"X-V": "1"}},
+                         "resources": ["weeks"]})
+
+@dlt.source
+def all_of():
+    months = shop("months").months
+    return [other.weeks, months, months | hours_of]
+
+@dlt.transformer
+def hours_of(page):
+    for row in page:
+        yield {"of": row["of"], "id": row["id"]}
+
+whole = all_of()
+pipeline.run(whole)
+pipeline.run(whole.with_resources("months"))
+""",
+    "clients with what only one can have": """
+import requests as library
+
+def session(name):
+    return rest_api_source({"client": {"base_url": "BASE", "session": library.Session()},
+                            "resources": [name]}, name=name)
+
+pipeline.run(session("days"))
+pipeline.run(session("months"))
+pipeline.run(shop("weeks"))
+""",
     "what is below one of the same name": """
 pipeline.run([days(1, 2) | hours, days(3, 4) | minutes])
 """,
@@ -189,7 +226,9 @@ def test_each_run_finds_what_those_before_it_left(
     assert differences(case, theirs, ours) == []
 
 
-@pytest.mark.parametrize("name", ["each run forgets other things", "a run that forgets"])
+@pytest.mark.parametrize(
+    "name", ["each run forgets other things", "a run that forgets", "other steps in a later run"]
+)
 def test_a_check_reads_all_runs(
     name: str, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -112,7 +112,8 @@ class LoadInfo:
         asked = self._asked
         first = self._loaded("first_run").first
         runs = (run for run in current().runs if asked is not None and run.place == asked.place)
-        return first and next(runs, None) is asked
+        found = next(runs, None)
+        return first and found is not None and asked is not None and found.number == asked.number
 
     @property
     def destination_name(self) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 
+import msgspec
+
 from penstock.dialects.dlt.standin import marks, record
 from penstock.dialects.dlt.standin.chosen import Built, built_of
-from penstock.dialects.dlt.standin.errors import LoadFailed
+from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.document import Document, Loaded, Loader
@@ -42,6 +44,7 @@ class Batches:
         """
         self._record.taken = len(self._record.runs)
         settle(self._record)
+        runs = separated(self._document, runs)
         places: dict[record.Place, list[record.AskedRun]] = {}
         for run in runs:
             places.setdefault(run.place, []).append(run)
@@ -78,6 +81,52 @@ class Batches:
                 yield
         finally:
             marks.take_up(texts)
+
+
+def separated(script: Document, runs: Sequence[record.AskedRun]) -> list[record.AskedRun]:
+    """The runs, those in batches of their own that cannot be one with those before.
+
+    So it is where resources that are called the same differ in what a stream has once only.
+    """
+    found: list[record.AskedRun] = []
+    places: dict[record.Place, list[record.AskedRun]] = {}
+    for run in runs:
+        places.setdefault(run.place, []).append(run)
+    number = max((run.batch for run in runs), default=0)
+    for batch in places.values():
+        parts = [batch] if _is_one(script, batch) else _parts(script, batch)
+        found += parts[0]
+        for part in parts[1:]:
+            number += 1
+            found += [msgspec.structs.replace(run, batch=number) for run in part]
+    return sorted(found, key=lambda run: run.number)
+
+
+def _parts(script: Document, batch: Sequence[record.AskedRun]) -> list[list[record.AskedRun]]:
+    parts = [[batch[0]]]
+    for run in batch[1:]:
+        if _is_one(script, [*parts[-1], run]):
+            parts[-1].append(run)
+        else:
+            parts.append([run])
+    return parts
+
+
+def _is_one(script: Document, batch: Sequence[record.AskedRun]) -> bool:
+    """Whether runs can be loaded together."""
+    if len(batch) == 1:
+        return True
+    try:
+        built = built_of(batch)
+    except Refusal:  # their clients say what only a whole source can have
+        return False
+    names = [name for run in batch for name in run.said]
+    if len(set(names)) == len(names):
+        return True
+    from penstock.dialects import compile_document  # noqa: PLC0415 (few scripts)
+
+    compiled = compile_document(document_of(script, built), None)
+    return all(said.code != "duplicate-name" for said in compiled.diagnostics)
 
 
 def _in_a_loop() -> bool:

@@ -28,7 +28,7 @@ def begun(asked: AskedRun) -> AskedRun:
     listed = (r for source in asked.sources for r in source.own_resources)
     said = {resource.name: _said(resource) for resource in listed if resource.selected}
     if any(not _fits(asked.refresh, said, run) for run in before if run.batch == number):
-        number += 1
+        number = 1 + max(run.batch for run in before)
         if record.load is not None and record.left:
             record.load(record.left)
     loaded = {name for run in before if run.batch < number or _taken(run) for name in run.said}

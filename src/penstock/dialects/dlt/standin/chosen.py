@@ -117,6 +117,9 @@ def built_of(runs: Sequence[AskedRun]) -> Built:
 
 def _once(sources: list[DltSource]) -> None:
     """Leave out of each source what is unselected there and stands in another as well."""
+    for source in sources:  # which may have stood among others before
+        source.own_resources.extend(source.own_passed.values())
+        source.own_passed.clear()
     taken = {r.name for s in sources for r in s.own_resources if r.selected is not False}
     seen: set[str] = set()
     for source in sources:

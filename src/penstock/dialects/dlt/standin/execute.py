@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.assemble import assemble
-from penstock.dialects.dlt.standin.batches import Batches, document_of, fill
+from penstock.dialects.dlt.standin.batches import Batches, document_of, fill, separated
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
@@ -173,8 +173,17 @@ class _Execution:
             for call in self.record.later:
                 self._guarded(call)
             settle(self.record)
+            self._separate()
             self._rest_loaded()
             return None if self.document.loaded else self._built(module)
+
+    def _separate(self) -> None:
+        """Put those of the runs that are left in batches of their own that cannot be one."""
+        if not self.failed and len(self.record.left) > 1:
+            taken = self.record.taken
+            left = self._guarded(lambda: separated(self.document, self.record.left))
+            if left is not None:
+                self.record.runs[taken:] = left
 
     def _rest_loaded(self) -> None:
         """Load what is left of a script that has loaded before, or that loads to several places."""
