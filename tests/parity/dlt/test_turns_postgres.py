@@ -20,7 +20,7 @@ from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
 from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged
 
-from penstock.engine import Options, Result, execute
+from penstock.engine import Options, Result, execute, import_state
 
 pytest.importorskip("psycopg2", reason="dlt loads into Postgres with it")
 
@@ -138,3 +138,16 @@ def test_dlt_goes_on_after_a_run_that_was_killed(commits: int, begin: Any):
         assert found == wanted, table
     valid = loads.query("SELECT count(*) FROM versions WHERE _dlt_valid_to IS NULL")
     assert valid == [(3 * PAGES,)]
+
+
+def test_state_of_dlt_is_taken_over(begin: Any, tmp_path: Path):
+    """Into another place, from the database that dlt loads into."""
+    turns = begin(PostgresTurns)
+    turns.dlt()
+    to = tmp_path / "other.duckdb"
+    taken = import_state(turns.source(), str(to), "parity", turns.url, dataset="parity")
+    assert taken == ("moving", "moving_by_key")
+    there = Turns(tmp_path, turns._stage, turns._oracle, name="parity").at(to, rounds=1)
+    there.penstock(dlt_columns=False)
+    assert _since(there) == ["/events?since=2"] * 2
+    assert there.query("SELECT id FROM moving ORDER BY 1") == [(5,), (6,), (7,), (8,)]
