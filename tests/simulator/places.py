@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from tests.simulator.store import Hold, Kill, Row, Store, visible
 from penstock.destinations import open_destination
 from penstock.destinations.base import Checkpoint, Committed, DltSession, Owner, Session
 from penstock.plan.expr import JsonValue
+from penstock.plan.hints import ColumnType
 from penstock.shape.schema import Schema
 
 MEMORY = "memory"
@@ -222,6 +223,11 @@ class DltHeld(Held):
     def longest(self) -> int:
         """The bytes that a name may have."""
         return self._dlt().longest
+
+    @property
+    def types(self) -> Mapping[ColumnType, str]:
+        """The types of dlt's columns."""
+        return self._dlt().types
 
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made."""

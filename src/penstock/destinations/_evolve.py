@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from penstock.errors import DestinationError
+from penstock.plan.hints import ColumnType
 from penstock.shape.schema import Schema, Table, TableColumn
 
 Actual = Mapping[str, Mapping[str, str]]
@@ -48,12 +49,14 @@ Change = Create | Add | Widen
 class Spelling(msgspec.Struct, frozen=True, kw_only=True):
     """How a destination writes a column's type, and which names it takes for the same.
 
-    `longest` is how many bytes dlt lets a name have there.
+    `longest` is how many bytes dlt lets a name have there, and `of_dlt` are the types that its
+    columns have, where they are others.
     """
 
     type: Callable[[TableColumn], str]
     fold: Callable[[str], str]
     longest: int
+    of_dlt: Mapping[ColumnType, str] = {}
 
 
 def digits(column: TableColumn) -> tuple[int, int]:

@@ -120,7 +120,12 @@ class Link(msgspec.Struct, kw_only=True):
 class PostgresEngine(Engine):
     """One connection bound to one schema of a database; a lost connection is made anew."""
 
-    spelling: ClassVar[Spelling] = Spelling(type=spell, fold=fit, longest=MAX_NAME)
+    spelling: ClassVar[Spelling] = Spelling(
+        type=spell,
+        fold=fit,
+        longest=MAX_NAME,
+        of_dlt={"text": "character varying", "json": "jsonb"},
+    )
     row_order: ClassVar[str] = "ctid"
 
     def __init__(self, link: Link, db_schema: str) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, assert_never
 
@@ -26,6 +26,7 @@ from penstock.destinations.base import (
 )
 from penstock.errors import DestinationError, FencedError
 from penstock.plan.expr import JsonValue
+from penstock.plan.hints import ColumnType
 from penstock.shape.schema import Schema
 
 
@@ -109,6 +110,11 @@ class SqlSession:
     def longest(self) -> int:
         """Tell the bytes that dlt lets a name have here."""
         return self._engine.spelling.longest
+
+    @property
+    def types(self) -> Mapping[ColumnType, str]:
+        """Tell the types that columns of dlt's tables have here, where they are others."""
+        return self._engine.spelling.of_dlt
 
     def adopt(self, stream: str, root: str) -> Schema | None:
         """Take over what dlt made for a stream, to be kept with its next checkpoint."""

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from penstock.plan.expr import JsonValue
-from penstock.plan.hints import MergeStrategy, Validity
+from penstock.plan.hints import ColumnType, MergeStrategy, Validity
 from penstock.shape.schema import Batch, Schema
 
 SYSTEM_PREFIX = "_penstock_"
@@ -235,12 +235,18 @@ class Session(Protocol):
 class DltSession(Protocol):
     """A session of a destination that dlt loads into as well.
 
-    `longest` is how many bytes a name may have there.
+    `longest` is how many bytes a name may have there, and `types` are those of dlt's columns that
+    are none of Penstock's.
     """
 
     @property
     def longest(self) -> int:
         """The bytes that a name may have in dlt's tables."""
+        ...
+
+    @property
+    def types(self) -> Mapping[ColumnType, str]:
+        """The types that columns have in dlt's tables, where they are others."""
         ...
 
     def adopt(self, stream: str, root: str) -> Schema | None:

@@ -151,7 +151,7 @@ def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Sto
         return Stored(schema=stored)
     assert isinstance(session, DltSession), "only such a session has these tables"
     found = session.adopt(stream, identifier(table, session.longest))
-    return Stored(schema=found, system="dlt", longest=session.longest)
+    return Stored(schema=found, system="dlt", longest=session.longest, types=session.types)
 
 
 def taken_over(

@@ -13,7 +13,7 @@ import msgspec
 from penstock.destinations.base import Append, Merge, Replace, Sort, Write
 from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
-from penstock.plan.hints import Hints, Validity
+from penstock.plan.hints import ColumnType, Hints, Validity
 from penstock.shape import Batch, Block, Roles, Schema, Shaper
 from penstock.shape.names import MAX_NAME, identifier, join
 from penstock.shape.report import SchemaChange, Statistics
@@ -26,11 +26,15 @@ _BETWEEN = " => "
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of a stream: its tables, whose columns they have, how long a name may be."""
+    """What there is of a stream: its tables, whose columns they have, how long a name may be.
+
+    `types` are those of new columns that are none of Penstock's.
+    """
 
     schema: Schema | None = None
     system: SystemStyle = "penstock"
     longest: int = MAX_NAME
+    types: Mapping[ColumnType, str] = {}
 
 
 TablesOf = Callable[[str, str], Stored]
@@ -78,6 +82,7 @@ class Shaping:
             after=after,
             within=within,
             longest=self.stored.longest,
+            types=self.stored.types,
         )
 
     @property

@@ -22,9 +22,11 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
     system: SystemStyle = "penstock",
     within: Within | None = None,
     longest: int = names.MAX_NAME,
+    types: Mapping[ColumnType, str] | None = None,
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
     tree = Tree(stream, hints, tally, system, within=within, longest=longest)
+    tree.types = types or {}
     tree.root.bare = True
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:
@@ -71,7 +73,7 @@ def _restore(tree: Tree, known: Schema) -> None:
         states[table.name] = state
         state.rooted |= tree.own.root_id in {column.name for column in table.columns}
         own = {column.name for column in table.columns if _is_own(tree, table, column)}
-        state.stored = {c.name: c.stored for c in table.columns if c.name in own and c.stored}
+        state.stored = {c.name: c.stored for c in table.columns if c.name in own}
         held = [column for column in table.columns if column.name not in own]
         # a variant that is known by its name alone belongs to the node of its main column
         for column in sorted(held, key=lambda column: column.variant and not column.placed):

@@ -28,8 +28,8 @@ class Shaper:
     add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
     shaper that this one takes the place of: rows are numbered on. `within` is there where rows
-    are from lists in rows of another table. `longest` is how many bytes a name may have. One call
-    at a time.
+    are from lists in rows of another table. `longest` is how many bytes a name may have, and
+    `types` are those of new columns that are none of Penstock's own. One call at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -44,6 +44,7 @@ class Shaper:
         after: Shaper | None = None,
         within: Within | None = None,
         longest: int = MAX_NAME,
+        types: Mapping[ColumnType, str] | None = None,
     ) -> None:
         self._hints = hints
         self._known = known
@@ -58,6 +59,7 @@ class Shaper:
             system=system,
             within=within,
             longest=longest,
+            types=types,
         )
         self._lanes: Lanes | None = None
         self.numbered: dict[str, int] = {} if after is None else after.numbered

@@ -209,7 +209,7 @@ class TableState:
         # columns that are known by name, and that no record has filled yet
         self.unseen: dict[str, ColumnState] = {}
         # types of the engine's own columns, where they are none of Penstock's
-        self.stored: dict[str, str] = {}
+        self.stored: dict[str, str | None] = {}
 
     def begin(self) -> None:
         """Forget the rows of the last block."""
@@ -237,6 +237,8 @@ class Tree:
         self._within = within
         self.hints = hints
         self.system: SystemStyle = system
+        self.types: Mapping[ColumnType, str] = {}
+        """Types of new columns that are none of Penstock's own."""
         self.own = _named(system_columns(system), hints)
         """What the engine's own columns are called."""
         self.tally = tally
@@ -424,6 +426,7 @@ class Tree:
             wanted = names.shorten(wanted, wanted, table.names.longest)
             taken = table.names.take(wanted, ".".join(node.path) + (f"#{kind}" if variant else ""))
             column = ColumnState(node, taken, kind, variant=variant)
+            column.stored = self.types.get(kind)
             table.layout.add(column)
             self._grown.append(column)
             if taken != wanted:
@@ -534,10 +537,12 @@ class Tree:
 
     def _system_column(self, table: TableState, name: str) -> TableColumn:
         """One of the engine's own columns."""
-        own, stored = self.own, table.stored.get(name)
-        if name in own.instants:
-            return TableColumn(name=name, type="timestamp", stored=stored)
+        own = self.own
         kind: ColumnType = "bigint" if name == own.list_index else "text"
+        kind = "timestamp" if name in own.instants else kind
+        stored = table.stored.get(name, self.types.get(kind))
+        if kind == "timestamp":
+            return TableColumn(name=name, type=kind, stored=stored)
         # rows that dlt makes of scalars in lists name no load, even where they stand for themselves
         loadless = self._within is not None and name == own.load_id and self.system == "dlt"
         return TableColumn(name=name, type=kind, nullable=loadless, stored=stored)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt.continued import RESTORE, Turns, everything
@@ -18,7 +19,7 @@ from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.mirror import mirror, whole
 from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
-from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged
+from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged, _varied
 
 from penstock.engine import Options, Result, execute, import_state
 
@@ -103,6 +104,26 @@ def test_every_disposition_goes_on(order: str, begin: Any):
         (turns.dlt if engine == "d" else turns.penstock)()
         _same(turns, held)
         assert nth == 0 or _since(turns) == [f"/events?since={2 * nth}"] * 2
+
+
+def _types(turns: _InPostgres) -> set[tuple[str, ...]]:
+    """The types of all columns that dlt knows, as Postgres has them."""
+    query = (
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'parity' AND NOT starts_with(table_name, '_')"
+    )
+    with psycopg.connect(turns.url) as connection:
+        return set(connection.execute(query).fetchall())
+
+
+@pytest.mark.parametrize("order", ["p", "dp", "pd"])
+def test_columns_have_the_types_that_dlt_gives_them(order: str, begin: Any):
+    """Those of tables that Penstock makes too, so that what is asked of them can be asked."""
+    alone = begin(PostgresLoads).play("d" * len(order), _varied)
+    turns = begin(PostgresLoads).play(order, _varied)
+    assert _types(turns) == _types(alone)
+    kinds = {kind for _, _, kind in _types(turns)}
+    assert {"character varying", "jsonb", "numeric", "date"} <= kinds
 
 
 @pytest.mark.parametrize("order", ["dpdp", "pDpd"])
