@@ -243,6 +243,26 @@ def hundred(ask: Ask) -> Any:
     return {"items": [{"id": n} for n in range(start, start + 3)], "pages": 100, "total": 300}
 
 
+# Lists and dicts in a frame are values of their columns.
+FRAMES = """
+import pyarrow as pa
+
+TABLE = pa.table({"id": [1, 2], "parts": [["a"], None], "size": [{"w": 1}, {"w": 2}],
+                  "Full Name": ["x", None]})
+
+@dlt.resource
+def tables():
+    yield TABLE
+    yield TABLE.slice(1)
+
+@dlt.resource(columns={"parts": {"data_type": "json"}})
+def rows():
+    yield from TABLE.to_pylist()
+
+source = [tables, rows]
+"""
+
+
 def tokens(ask: Ask) -> Any:
     """A token, which takes a moment to be had, and what it is asked with."""
     if ask.path == "/token":
@@ -271,6 +291,7 @@ PLAYED: dict[str, Written] = {
         },
         secrets="url = 'http://plain'\n[jobs]\nurl = 'http://jobs'\n[jobs.nightly]\ndry = true\n",
     ),
+    "frames with lists and dicts": Written(text=FRAMES, api=tokens, source="source"),
     "pages up to a limit": Written(text=LIMITED, api=hundred, source="source", runs=1),
     "names that a function makes": Written(text=CALLED, api=tokens, source="source()"),
     "dates that name their midnight": Written(text=MIDNIGHTS, api=days, source="report()"),

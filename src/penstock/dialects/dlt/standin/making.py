@@ -21,7 +21,7 @@ from penstock.dialects.dlt.standin.parts import Incremental, like_of, moment_of
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
-from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row
+from penstock.dialects.dlt.standin.rowtypes import Kinds, in_cells, plain_row
 from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource, columns_over
@@ -434,11 +434,11 @@ def _in_turn(made: Any) -> Any:
         return asyncio.run(made)
     kind = type(made).__module__.partition(".")[0]
     if kind == "pyarrow" and hasattr(made, "to_pylist"):
-        return made.to_pylist()
+        return in_cells(made.to_pylist())
     if kind == "pandas" and hasattr(made, "to_dict"):
-        return made.to_dict("records")
+        return in_cells(made.to_dict("records"))
     if kind == "polars" and hasattr(made, "to_dicts"):
-        return made.to_dicts()
+        return in_cells(made.to_dicts())
     return made
 
 

@@ -19,6 +19,25 @@ from penstock.plan.hints import Column, ColumnType, Hints, Nested
 _Way = tuple[str, ...]
 
 
+class CellDict(dict[str, Any]):
+    """A dict in a cell of a frame, which is one value: JSON."""
+
+
+class CellList(list[Any]):
+    """The same of a list."""
+
+
+def in_cells(rows: list[Any]) -> list[Any]:
+    """Rows of a frame, in which dicts and lists are values of their columns."""
+    for row in rows:
+        for name, value in row.items() if isinstance(row, dict) else ():
+            if isinstance(value, dict):
+                row[name] = CellDict(value)
+            elif isinstance(value, list):
+                row[name] = CellList(value)
+    return rows
+
+
 class Kinds:
     """Types of the columns of a table and its child tables that values showed so far.
 
@@ -69,6 +88,9 @@ def _type_of(name: str, columns: tuple[Column, ...]) -> ColumnType | None:
 
 def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> JsonValue:
     """A value as JSON: times as texts, exact decimals as they are, models as what they hold."""
+    if isinstance(value, (CellDict, CellList)):
+        kinds.see(table, column, "json")
+        return plain_row(dict(value) if isinstance(value, dict) else list(value), Kinds())
     if isinstance(value, Mapping):
         return {str(k): plain_row(v, kinds, table, (*column, str(k))) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
