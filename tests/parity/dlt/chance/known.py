@@ -272,14 +272,15 @@ def _declares(told: Told, name: str) -> bool:
 
 
 def _of_the_next(told: Told, their: Tables, our: Tables, rows: set[str]) -> tuple[Tables, Tables]:
-    """Both without the columns of shared tables that others than the first declare.
+    """Both without the columns of shared tables that the first and others declare unlike.
 
     Only where the first may leave out all that it begins with, and what became of them differs.
     """
     for first, *others in _shared(told):
         (name,) = told.tables(first)
-        own = {column for _, column, _ in told.declared(first)}
-        more = {c for one in others for _, c, kind in told.declared(one) if kind} - own
+        own, those = ({(c, kind) for one in held for _, c, kind in told.declared(one) if kind}
+                      for held in ([first], others))  # fmt: skip
+        more = {column for column, _ in own ^ those}
         may = "incremental" in json.dumps(first["endpoint"]) or told.said(first, "processing_steps")
         if not may or name not in their or name not in our:
             continue

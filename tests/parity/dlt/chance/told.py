@@ -38,8 +38,9 @@ class Told:
         return {name for r in resources for name in self.tables(r)}
 
     def of(self, table: str) -> Parts | None:
-        """The resource that a table, or one above it, is of."""
-        found = [(len(name), r) for r in self.resources for name in self.tables(r)
+        """The resource that a table, or one above it, is of; a shortened name keeps its end."""
+        found = [((f"{name[-6:]}__" in table, len(name)), r)
+                 for r in self.resources for name in self.tables(r)
                  if table == name or below(table, [name])]  # fmt: skip
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
