@@ -80,6 +80,11 @@ source.days.apply_hints(write_disposition="replace")
 pipeline.run(source)
 source.days.add_limit(1)
 """,
+    "a transformer for several tables": """
+pipeline.run(days(1, 2) | hours, table_name="first")
+pipeline.run(days(3, 4) | hours, table_name="then")
+pipeline.run(days(5, 5) | hours, table_name="first")
+""",
     "other steps in a later run": """
 pipeline.run(shop("days", "months"))
 later = shop("days", "months")

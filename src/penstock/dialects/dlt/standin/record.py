@@ -146,6 +146,12 @@ def before_change(resource: DltResource) -> None:
         record.load(record.left)
 
 
+def is_run_for_another(name: str, table: str) -> bool:
+    """Whether a resource was run for another table before."""
+    said = [run.said[name].get("table_name") for run in current().runs if name in run.said]
+    return bool(said) and said[0] != table
+
+
 def executing() -> bool:
     """Whether a script is being executed."""
     return bool(_records)

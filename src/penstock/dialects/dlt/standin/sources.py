@@ -17,6 +17,7 @@ from penstock.dialects.dlt.standin.opened import RowsAskedError, hands_on
 from penstock.dialects.dlt.standin.record import (
     before_change,
     current,
+    is_run_for_another,
     pipelines,
     refuse,
     unknown,
@@ -115,6 +116,11 @@ class DltResource:
         if name.startswith("__"):
             raise AttributeError(name)
         raise unknown(f"DltResource.{name}")
+
+    def __repr__(self) -> str:
+        """Its name, and what it is below, for a script that prints it."""
+        below = f", below {self.parent.name}" if self.parent is not None else ""
+        return f"<DltResource {self.name}{below}>"
 
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource; with arguments a copy whose function is given these."""
@@ -435,6 +441,10 @@ class DltSource:
         else:
             self.__dict__[name] = value
 
+    def __repr__(self) -> str:
+        """Its name, and its resources, for a script that prints it."""
+        return f"<DltSource {self.name or 'without a name'}: {', '.join(self.resources)}>"
+
     @property
     def schema(self) -> SourceSchema:
         """What the schema of its tables will be called; the rest is known behind the run."""
@@ -463,9 +473,13 @@ class DltSource:
         return copied
 
     def for_table(self, table: str) -> DltSource:
-        """A copy whose only resource is called after the table of a run."""
+        """A copy whose only resource is called after the table of a run.
+
+        A transformer keeps its name, with its state, for the first table that it is run for.
+        """
         only = self.own_resources[0]
-        if only.name == table or only.item is None or only.parent is not None:
+        first = only.parent is not None and not is_run_for_another(only.name, table)
+        if only.name == table or only.item is None or first:
             return self
         known: dict[str, DltSource] = self.__dict__.setdefault("by_table", {})
         if table not in known:
