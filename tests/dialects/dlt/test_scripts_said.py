@@ -218,6 +218,14 @@ SAID = {
         ),
         ["error[unsupported] 6: Penstock has no DltSource.schema.tables behind a run"],
     ),
+    "a dataset whose place nobody says": (
+        "dlt.dataset('duckdb', 'shop_data').tables\n",
+        ["error[unsupported] 1: Penstock has no dlt.dataset of a destination without a place"],
+    ),
+    "what needs a licence of dltHub": (
+        "from dlt.hub import data_quality\ndata_quality.checks\n",
+        ["error[unsupported] 1: Penstock has no dlt.hub.data_quality"],
+    ),
     "what there is not in dlt.current": (
         "x = dlt.current.load_package()\n",
         ["error[unsupported] 1: Penstock has no dlt.current.load_package"],

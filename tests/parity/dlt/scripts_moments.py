@@ -91,7 +91,7 @@ def picked(held):
 def users(at=dlt.sources.incremental("at", INITIALlast_value_func=FUNCTION)):
     for row in requests.get("BASE/users").json():
         start, last = at.start_value, at.last_value
-        kinds = f"{type(start).__name__} {type(last).__name__}"
+        kinds = f"{isinstance(start, KIND)} {isinstance(last, KIND)}"
         yield {**row, "at": READ(row["day"]), "start": str(start), "last": str(last),
                "kinds": kinds}
 """

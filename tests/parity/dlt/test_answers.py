@@ -261,6 +261,28 @@ def test_a_script_asks_before_it_runs(
         assert ours(script, stages[1]) == (0, their)
 
 
+ELSEWHERE = """
+where = dlt.destinations.duckdb("there.duckdb")
+dataset = dlt.dataset(where, "Shop Data")
+before = dataset.tables
+other = dlt.pipeline("other", destination=where, dataset_name="Shop Data")
+other.run(source("a"))
+keep(before=before, after=dataset.tables, rows=sorted(dataset.users.select("id").fetchall()),
+     query=dataset("SELECT max(number) FROM users").fetchone())
+"""
+
+
+def test_a_dataset_is_looked_into_without_its_pipeline(
+    stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whenever it is asked: what was asked for by then is loaded before."""
+    monkeypatch.chdir(tmp_path)
+    rows = [["a19"], ["a20"], ["a21"]]
+    found = {"after": ["users"], "rows": rows, "query": [21]}
+    assert ours(ELSEWHERE, stages[1]) == (0, {"before": [], **found})
+    assert ours(ELSEWHERE, stages[1])[1]["before"] == ["users"]
+
+
 FOUND = """
 with pipeline.sql_client() as client:
     found = [pipeline.first_run, client.has_dataset(), pipeline.dataset().tables]

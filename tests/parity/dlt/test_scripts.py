@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ if __name__ == "__main__":
     info = pipeline.run(SOURCE)
     print(info)
 """
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What a script sets is gone behind it, as it is in the process of dlt."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def script(written: Written, base: str) -> str:

@@ -212,10 +212,14 @@ class _OfMoments:
 
 
 def like_of(kind: str | None) -> Any:
-    """A value like those of a cursor of this kind."""
+    """A value like those of a cursor of this kind; moments are pendulum's, where that is there."""
     if kind != "moment":
         return date.min if kind == "day" else None
-    return datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        import pendulum  # noqa: PLC0415 (it need not be installed)
+    except ImportError:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    return pendulum.datetime(1970, 1, 1)
 
 
 def moment_of(value: Any, like: Any) -> Any:

@@ -124,7 +124,8 @@ def _kind(said: object) -> str:
     return str(said).rpartition(".")[2]
 
 
-def _destination_of(said: Any, credentials: Any) -> Destination | None:
+def destination_of(said: Any, credentials: Any) -> Destination | None:
+    """The destination that a script names, in whichever way; None where it names none."""
     match said:
         case None:
             return None
@@ -154,7 +155,7 @@ class Pipeline(Told):
         self.settings = settings
         self._asked: AskedRun | None = None
         self._schema: str | None = None
-        self._destination = _destination_of(settings.get("destination"), None)
+        self._destination = destination_of(settings.get("destination"), None)
         pipelines.append(self)
         if self.dev_mode:
             remark(
@@ -177,7 +178,7 @@ class Pipeline(Told):
         where = self._destination
         if settings.get("destination") is not None or settings.get("credentials") is not None:
             said = settings.get("destination") or where
-            where = _destination_of(said, settings.get("credentials"))
+            where = destination_of(said, settings.get("credentials"))
             if where is not None and settings.get("credentials") is not None:
                 where = Destination(where.kind, settings["credentials"], where.place)
             self._destination = where
