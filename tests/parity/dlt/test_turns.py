@@ -282,15 +282,24 @@ def test_dlt_goes_on_after_a_run_that_was_killed(
     What dlt reads is right at once; appended rows are there once as soon as Penstock has run.
     """
     loads = Loads(tmp_path, stages[0], oracle, name="parity").play("d", _paged)
+    killed(loads, str(loads.file), commits)
+    loads.check()
+    loads.play(after, _paged)
+    check_paged(loads)
+
+
+def killed(loads: Loads, to: str, commits: int) -> None:
+    """Begin the next run, into `to`, and kill it when it has committed so often."""
     loads.next()
-    arguments = [json.dumps(_paged(loads.base)), str(loads.file), str(commits)]
+    arguments = [json.dumps(_paged(loads.base)), to, str(commits)]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", DYING, *arguments], env=paths, check=False)
     assert done.returncode == -signal.SIGKILL
-    loads.check()
     loads.rounds -= 1
-    for engine in after:
-        loads.play(engine, _paged)
+
+
+def check_paged(loads: Loads) -> None:
+    """All that was there in the rounds so far is there once."""
     rounds = range(1, loads.rounds + 1)
     wanted = sorted(f"{100 * r + p}.{n}" for r in rounds for p in range(1, 5) for n in range(3))
     for table in ("appended", "merged", "versions"):

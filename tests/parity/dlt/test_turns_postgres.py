@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +14,7 @@ from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.mirror import mirror, whole
 from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
-from tests.parity.dlt.test_turns import DYING, MADE, PAGES, Loads, _odd, _paged, _varied
+from tests.parity.dlt.test_turns import MADE, Loads, _odd, _paged, _varied, check_paged, killed
 
 from penstock.engine import Options, Result, execute, import_state
 
@@ -143,22 +138,11 @@ def test_dlt_learns_of_columns_that_penstock_made(order: str, begin: Any):
 def test_dlt_goes_on_after_a_run_that_was_killed(commits: int, begin: Any):
     """Appended rows are there once as soon as Penstock has run, and dlt goes on."""
     loads = begin(PostgresLoads).play("d", _paged)
-    loads.next()
-    arguments = [json.dumps(_paged(loads.base)), loads.url, str(commits)]
-    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run([sys.executable, "-c", DYING, *arguments], env=paths, check=False)
-    assert done.returncode == -signal.SIGKILL
+    killed(loads, loads.url, commits)
     loads.look()
     loads.check()
-    loads.rounds -= 1
     loads.play("pD", _paged)
-    rounds = range(1, loads.rounds + 1)
-    wanted = sorted(f"{100 * r + p}.{n}" for r in rounds for p in range(1, 5) for n in range(3))
-    for table in ("appended", "merged", "versions"):
-        found = [row for (row,) in loads.query(f"SELECT id FROM {table} ORDER BY 1")]
-        assert found == wanted, table
-    valid = loads.query("SELECT count(*) FROM versions WHERE _dlt_valid_to IS NULL")
-    assert valid == [(3 * PAGES,)]
+    check_paged(loads)
 
 
 def test_state_of_dlt_is_taken_over(begin: Any, tmp_path: Path):
