@@ -200,7 +200,8 @@ def _add(tables: Document, table: Table, said: DltTable | None) -> None:
     known = tables.get(table.name)
     if known is None:
         known = tables[table.name] = {"name": table.name, "columns": {}, **_origin(table, said)}
-    known.setdefault("x-normalizer", {})["seen-data"] = True
+    if not table.bare:  # dlt takes no load without rows for one of a table that had some
+        known.setdefault("x-normalizer", {})["seen-data"] = True
     roles = _roles(said.validity if said else None)
     for column in table.columns:
         held = known["columns"].get(column.name)

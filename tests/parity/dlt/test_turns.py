@@ -139,6 +139,8 @@ def _api(ask: Ask) -> Reply:
         case "/odd":
             odd: dict[int, Record] = {1: {}, 2: {"x": 1}, 3: {"x": "a text", "y": 1}, 4: {"y": "t"}}
             return answer([{"id": ask.round, **odd[ask.round]}])
+        case "/late":
+            return answer([{"id": ask.round, "of": "1.50"}] if ask.round > 2 else [])
         case "/pages":
             page = ask.number("page")
             at = 100 * ask.round + page
@@ -232,6 +234,27 @@ def test_dlt_learns_of_columns_that_penstock_made(
         (3, None, "a text", 1, None),
         (4, None, None, None, "t"),
     ]
+
+
+def _late(base: str) -> Config:
+    declared = {"columns": {"of": {"data_type": "decimal", "precision": 10, "scale": 2}}}
+    late = {**ENDPOINT, "path": "late"}
+    return config(
+        base,
+        resource("late", late, primary_key="id", **declared),
+        resource("anew", late, primary_key="id", write_disposition="replace", **declared),
+    )
+
+
+@pytest.mark.parametrize("order", ["pdp", "pDd", "ppd", "dpd"])
+def test_tables_that_have_no_row_yet_are_gone_on_with(
+    order: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """Penstock makes them of declared columns, and dlt loads nothing for them until rows come."""
+    loads = Loads(tmp_path, stages[0], oracle, name="parity").play(order, _late)
+    for table in ("late", "anew"):
+        found = loads.query(f"SELECT id, CAST(of AS VARCHAR) FROM {table}")
+        assert found == [(3, "1.50")]
 
 
 def _paged(base: str) -> Config:
