@@ -225,6 +225,15 @@ def _writes() -> Iterator[Case]:
     yield _rows("write: merge, a key twice", twice, before, **WAYS["merge"],
                 differs=("two records of one key in one load",),
                 check=parts("things", ("title",), ["same key"], ["twice"]))  # fmt: skip
+    for name in ("upsert", "insert-only"):
+        yield _rows(
+            f"write: {name}, a key twice",
+            twice,
+            before,
+            **WAYS[name],
+            differs=("two records of one key in one load",),
+            check=parts("things", ("title",), ["twice", "same key"], ["twice"]),
+        )
     gone = [{"id": n, "title": "x", "gone": n == 2 or None} for n in (1, 2)]
     for kind in ("bool", "text"):
         held = [{**g, "gone": g["gone"] if kind == "bool" else ("t" if g["gone"] else None)}
