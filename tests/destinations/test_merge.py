@@ -102,6 +102,18 @@ def test_merge_key_replaces_sets(opened, place, key):
     assert seen(place) == as_seen([order(3, "tue"), order(4, "mon"), order(5, "mon", 0)])
 
 
+@pytest.mark.parametrize("key", [KEY, ()])
+def test_the_column_of_a_merge_key_may_come_later(opened, place, key):
+    """A table of declared columns has none for it before the first record."""
+    write = Merge(key=key, merge_key=("set",))
+    session = opened()
+    session.commit(replace(checkpoint("a", [], write=write), batches=()))
+    sets = {"columns": [column("set")], "set": ["x", "y"]}
+    session.commit(merged("b", [order(1), order(2)], write, **sets))
+    session.commit(merged("c", [order(3), order(4)], write, run_id="run2", **sets))
+    assert seen(place) == as_seen([order(3), order(4)])
+
+
 @pytest.mark.parametrize(("descending", "kept"), [(True, "b"), (False, "a")])
 def test_dedup_sort_decides_among_rows_of_one_run(opened, place, descending, kept):
     """Of the rows that a run brings of one key the greatest stays, whichever came last."""

@@ -55,7 +55,8 @@ class Merger:
         """Merge all batches, and if they are the last, what no batch had; count rows by table."""
         self._check()
         key = self._write.key or self._write.merge_key
-        self._engine.prepare_merge(self._schema.root.name, key)
+        if all(map(self._schema.root.column, key)):  # before the first record it may lack one
+            self._engine.prepare_merge(self._schema.root.name, key)
         for piece in self._pieces():
             self._batch(piece)
         if self._write.ends:

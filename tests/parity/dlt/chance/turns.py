@@ -118,8 +118,8 @@ class Turns:
 
 def _untold(config: Parts) -> bool:
     """Whether there is a cursor that dlt is not told of: of a resource that others alone need."""
-    return any(not r.get("selected", True) and ("incremental" in str(r["endpoint"]))
-               for r in config["resources"])  # fmt: skip
+    left = (r for r in config["resources"] if isinstance(r, dict) and not r.get("selected", True))
+    return any("incremental" in str(r["endpoint"]) for r in left)
 
 
 # What dlt's columns say.
