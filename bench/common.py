@@ -21,7 +21,8 @@ PENSTOCK = os.environ.get("PENSTOCK_PYTHON", sys.executable)
 
 _SERVE = """
 import json, sys
-from penstock.emulator import Settings, serve_forever
+from penstock.emulator import Settings, api, serve_forever
+api.CACHE_BYTES = 1 << 30  # it shares the machine with what is measured: no page is made twice
 settings = Settings(**json.loads(sys.argv[2]))
 serve_forever(sys.argv[1], settings, 0, lambda url: print(url, flush=True))
 """

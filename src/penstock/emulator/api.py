@@ -16,7 +16,8 @@ from penstock.emulator.settings import Settings
 from penstock.emulator.times import parse
 
 Handler = Callable[[Ask], Answer]
-_CACHE_BYTES = 32 << 20
+CACHE_BYTES = 32 << 20
+"""Of answers that are kept, to be given again."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,10 +113,10 @@ class Api(ABC):
             self._cache.move_to_end(key)
             return answer
         answer = found.handler(ask)
-        if answer.pieces is None and len(answer.body) < _CACHE_BYTES:
+        if answer.pieces is None and len(answer.body) < CACHE_BYTES:
             self._cache[key] = answer
             self._cached += len(answer.body)
-        while self._cached > _CACHE_BYTES:
+        while self._cached > CACHE_BYTES:
             self._cached -= len(self._cache.popitem(last=False)[1].body)
         return answer
 
