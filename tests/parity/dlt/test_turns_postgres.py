@@ -77,13 +77,11 @@ def begin(
         drop_database(one.url)
 
 
-@pytest.mark.parametrize(
-    ("made", "order"), zip(MADE.values(), ("dpD", "pDp"), strict=True), ids=MADE
-)
-def test_datasets_go_from_one_to_the_other(made: Any, order: str, begin: Any):
+@pytest.mark.parametrize(("name", "order"), [("varied", "dpD"), ("long names", "pDp")])
+def test_datasets_go_from_one_to_the_other(name: str, order: str, begin: Any):
     """The tables are those of dlt alone, and what dlt reads is right."""
-    alone = begin(PostgresLoads).play("ddd", made)
-    turns = begin(PostgresLoads).play(order, made)
+    alone = begin(PostgresLoads).play("ddd", MADE[name])
+    turns = begin(PostgresLoads).play(order, MADE[name])
     assert turns.columns() == alone.columns()
     found = _sorted(turns.tables())
     for table, wanted in _sorted(alone.tables()).items():
