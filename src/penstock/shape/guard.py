@@ -21,6 +21,7 @@ _SUSPECT: Final = (
 )
 _NUMBER: Final = r"(-?[0-9.]+(?:[eE][+-]?[0-9]+)?|-?[NI])"
 _TOKEN: Final = pattern(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
+_NEGATIVE_ZERO: Final = -(2**63)  # its bits, as an integer's
 # Of doubles below 10^8, what each that is suspect has in it. These begin with one letter of their
 # own, which is sought many times as fast as a class of them.
 _LONG: Final = 10**8
@@ -53,11 +54,8 @@ def _is_short(array: Any) -> bool:
     return pc.all(pc.less(pc.abs(array), _LONG), min_count=0).as_py() is True
 
 
-_NEGATIVE_ZERO: Final = -(2**63)  # its bits, as an integer's
-
-
-def _has(whole: Any, pattern: str) -> bool:
-    return bool(pc.count_substring_regex(whole, pattern)[0].as_py())
+def _has(whole: Any, regex: str) -> bool:
+    return bool(pc.count_substring_regex(whole, regex)[0].as_py())
 
 
 def _is_bad(token: bytes) -> bool:

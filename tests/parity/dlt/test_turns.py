@@ -226,7 +226,11 @@ def test_dlt_learns_of_columns_that_penstock_made(
     order: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
 ):
     """Of values of another class too, where no cursor moves: they go to a column of their own."""
-    loads = Loads(tmp_path, stages[0], oracle, name="parity").play(order, _odd)
+    check_odd(Loads(tmp_path, stages[0], oracle, name="parity").play(order, _odd))
+
+
+def check_odd(loads: Loads) -> None:
+    """The values of four rounds are in the columns of their classes."""
     kinds = loads.query("SELECT id, x, x__v_text, y, y__v_text FROM odd ORDER BY id")
     assert kinds == [
         (1, None, None, None, None),
