@@ -370,11 +370,11 @@ class Page(msgspec.Struct, kw_only=True):
 
 
 def _page(one: Made) -> Page:
-    """What a class made at once."""
+    """What a class made at once: a page is a list, and a tuple a record that is a list itself."""
     if isinstance(one, ForTable):
         rows = list(map(_raw, one.rows))
         return Page(records=rows, loose=not one.many, table=one.table, hints=one.hints)
-    if isinstance(one, (list, tuple)):
+    if isinstance(one, list):
         return Page(records=list(map(_raw, one)), loose=False)
     return Page(records=[_raw(one)])
 

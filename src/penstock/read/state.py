@@ -275,11 +275,14 @@ class Tracker:
         return True
 
     def without_value(self, record: RawRecord) -> bool:
-        """Whether a record without a cursor value belongs to this run.
+        """Whether a record without a cursor value belongs to this run; what is null never does.
 
         Raises:
             BodyError: the document does not say.
         """
+        if bytes(record) == b"null":
+            self.dropped += 1
+            return False
         match self._cursor.missing:
             case "include":
                 return True

@@ -469,9 +469,9 @@ def test_rows_are_made_when_the_run_asks_for_them(tmp_path):
     assert (doubled.partition.stream, doubled.partition.whole) == ("users", True)
     door = Alone({"k": "secret"})
     made = users.retrieve.function(door, Frame())
-    assert list(made) == [[{"id": n, "key": "secret"}] for n in range(3)]
+    assert list(made) == [[{"id": n, "key": "secret"}, None] for n in range(3)]
     frame = Frame(slice={"extra": {"item": [{"id": 1}, {"id": 2}]}})
-    assert list(doubled.retrieve.function(door, frame)) == [{"id": 2}, {"id": 4}]
+    assert list(doubled.retrieve.function(door, frame)) == [[{"id": 2}, {"id": 4}]]
 
 
 def test_rows_that_fail_name_their_line(tmp_path):

@@ -296,7 +296,7 @@ def test_what_is_yielded_becomes_rows(tmp_path):
     assert json.loads(json.dumps(row, default=lambda raw: float(bytes(raw)))) == {
         "d": "2024-01-02", "n": 1.1, "u": "00000000-0000-0000-0000-000000000001", "s": ["a"],
     }  # fmt: skip
-    assert second == [{"of": "model"}, {"of": "function"}]
+    assert second == [{"of": "model"}, None, {"of": "function"}]
 
 
 def test_dlt_is_the_stand_in_in_a_run_too(tmp_path, monkeypatch):

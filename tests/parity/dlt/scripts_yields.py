@@ -104,6 +104,57 @@ def a():
         yield {"id": 10 + n}
     yield mark.with_table_name([{"id": 6}, {"id": 7}], "other")
 """
+ODD_ROWS = """
+from datetime import date
+from decimal import Decimal
+
+@dlt.resource
+def odd():
+    yield [{"id": 1}, None, ({"id": 2}, {"id": 3}), [{"id": 4, "at": date(2024, 1, 2)}], []]
+    yield ({"id": 5}, None)
+    yield (Decimal("6.5"), [7])
+    yield None
+
+@dlt.resource(max_table_nesting=0)
+def flat():
+    yield dlt.mark.with_table_name([{"id": 1}, None, ({"id": 2},)], "flat")
+    yield dlt.mark.with_table_name(({"id": 3}, {"id": 4}), "flat")
+
+@dlt.resource
+def limited():
+    yield ({"id": 1}, {"id": 2})
+    yield [{"id": 3}, {"id": 4}]
+    yield {"id": 5}
+
+def spread(row):
+    yield from row
+
+@dlt.transformer(data_from=odd)
+def behind(item):
+    return [{"items": len(item)}, None, ({"of": "a tuple"},)]
+
+@dlt.transformer(data_from=behind)
+def last(items):
+    return tuple({"n": len(items), "row": str(row)} for row in items[:2])
+
+@dlt.source(name="shop")
+def source():
+    alone = limited.with_name("alone").add_yield_map(spread)
+    return odd, flat, behind, last, limited.add_limit(2, count_rows=True), alone
+"""
+FOLLOWED_NULLS = """
+@dlt.resource
+def made(at=dlt.sources.incremental("id", on_cursor_value_missing="include")):
+    yield [{"id": 1}, None, {"id": 2}, {"name": "none"}]
+
+@dlt.source(name="shop")
+def source():
+    config = {"client": {"base_url": "BASE", "paginator": "single_page"}, "resources": [
+        {"name": "read", "processing_steps": [{"map": lambda row: row if row["id"] % 2 else None}],
+         "endpoint": {"path": "x", "params": {"n": 5},
+                      "incremental": {"cursor_path": "id", "initial_value": 0}}}]}
+    return made, *rest_api_resources(config)
+"""
 
 YIELDS: dict[str, Written] = {
     "pipes lists, pages and rows through transformers": Written(
@@ -115,4 +166,8 @@ YIELDS: dict[str, Written] = {
     "says hints for all tables from there on, and for variants": Written(
         text=MARKS, api=counted, source="a()"
     ),
+    "yields nulls in lists, and rows that are lists": Written(
+        text=ODD_ROWS, api=counted, source="source()"
+    ),
+    "yields nulls beside a cursor": Written(text=FOLLOWED_NULLS, api=counted, source="source()"),
 }

@@ -21,7 +21,7 @@ from penstock.dialects.dlt.standin.parts import Incremental, like_of, moment_of
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.references import read_text
 from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
-from penstock.dialects.dlt.standin.rowtypes import Kinds, in_cells, plain_row
+from penstock.dialects.dlt.standin.rowtypes import Kinds, in_cells, plain_record
 from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
 from penstock.dialects.dlt.standin.sources import DltResource, DltSource, columns_over
@@ -88,6 +88,7 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             seen: Any = frame.slice.get("extra") or {}
             items = [seen["item"]] if rows.takes_items else []
             found = rows.function(*items, *args, **named)
+            found = _made_of_items(found) if rows.takes_items else found
             found = found if rows.limit is None else _limited(found, rows.limit, door)
             found = _given(found if following is None else _followed(found, following))
         found = saying.fitting(found)
@@ -232,7 +233,7 @@ class Following:
     def see(self, made: Any) -> None:
         """Learn from what the function gave."""
         made = made.data if isinstance(made, Tagged) else made
-        for row in made if isinstance(made, (list, tuple)) else [made]:
+        for row in made if isinstance(made, list) else [made]:
             value = found_at(self.cursor_path, row) if isinstance(row, Mapping) else None
             if value is not None:
                 with suppress(TypeError):  # a step behind the function makes another of it
@@ -293,7 +294,7 @@ def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:
         if limit.most != 0:
             yield one
         held = one.data if isinstance(one, Tagged) else one
-        count += (len(held) if isinstance(held, (list, tuple)) else 1) if limit.by_rows else 1
+        count += len(held) if limit.by_rows and isinstance(held, list) else 1
         late = limit.seconds is not None and door.seconds() - began > limit.seconds
         if late or (limit.most is not None and count >= limit.most):
             return
@@ -335,7 +336,7 @@ class _Guarded:
             return self._for_table(row, *self._table)
         kinds = self._kinds_of(self._saying.table)
         known = len(kinds.found)
-        value = plain_row(row, kinds)
+        value = _plain(row, kinds)
         if len(kinds.found) == known or not self._saying.types:
             return value
         many = isinstance(value, list)
@@ -355,12 +356,12 @@ class _Guarded:
     def _for_table(self, data: Any, table: str, hints: Hints | None) -> ForTable:
         kinds = self._kinds_of(table, hints)
         known = len(kinds.found)
-        found = [data] if isinstance(data, Mapping) else list(_given(data))
-        flat = (row for one in found for row in (one if isinstance(one, list) else [one]))
-        rows = [plain_row(row, kinds) for row in flat]
+        pieces = [data] if isinstance(data, Mapping) else _pieces(data)
+        flat = (row for one in pieces for row in (one if isinstance(one, list) else [one]))
+        rows = [plain_record(row, kinds) for row in flat]
         if self._saying.types and kinds.found and (hints or len(kinds.found) > known):
             hints = kinds.over(hints or self._saying.of(_NOTHING))
-        many = isinstance(data, (list, tuple))
+        many = isinstance(data, list)
         return ForTable(table=table, rows=rows, hints=hints, many=many)
 
     def _over(self, said: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -387,6 +388,12 @@ def _is_many(made: Any) -> bool:
     return isinstance(made, (list, tuple)) or hasattr(made, "__next__")
 
 
+def _made_of_items(made: Any) -> Any:
+    """What a transformer gave: what it returns at once is one thing, also where that is a list."""
+    made = _in_turn(made)
+    return made if hasattr(made, "__next__") else [made]
+
+
 def _given(made: Any) -> Iterator[Any]:
     """What a function gave, piece by piece: rows, and lists of rows as they were yielded."""
     made = _in_turn(made)
@@ -405,7 +412,7 @@ def _pieces(one: Any) -> Iterator[Any]:
     if getattr(type(one), "makes_resources", False):
         what = "resources that a function yields beside rows"
         raise unknown(what, "go through the rows of each: yield from RESOURCE")
-    if isinstance(one, (list, tuple)):
+    if isinstance(one, list):
         yield list(_flat(one))
     elif hasattr(one, "__next__"):
         yield from _given(one)
@@ -416,14 +423,23 @@ def _pieces(one: Any) -> Iterator[Any]:
 
 
 def _flat(made: Any) -> Iterator[Any]:
-    """The rows of a list, those of lists in it included; null is none."""
+    """The rows of a list; what is still to be made is made. Null is an empty row, as in dlt."""
     for one in made:
-        if _is_many(one):
+        if hasattr(one, "__next__"):
             yield from _flat(one)
         elif callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump"):
-            yield from _flat([one()])
-        elif one is not None:
+            found = one()
+            yield from _flat(found if _is_many(found) else [found])
+        else:
             yield one
+
+
+def _plain(made: Any, kinds: Kinds) -> JsonValue:
+    """A row as JSON, or a list of rows; a tuple is a row that is a list itself."""
+    if isinstance(made, list):
+        return [plain_record(row, kinds) for row in made]
+    found = plain_record(made, kinds)
+    return tuple(found) if isinstance(made, tuple) and isinstance(found, list) else found
 
 
 def _in_turn(made: Any) -> Any:

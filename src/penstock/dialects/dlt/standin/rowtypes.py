@@ -86,6 +86,12 @@ def _type_of(name: str, columns: tuple[Column, ...]) -> ColumnType | None:
     return next(column.type for column in columns if column.name == name)
 
 
+def plain_record(row: Any, kinds: Kinds) -> JsonValue:
+    """A row as JSON; one that is a list itself makes a child table `value`, as in dlt."""
+    listed = isinstance(row, (list, tuple))
+    return plain_row(row, kinds, (), ("value",)) if listed else plain_row(row, kinds)
+
+
 def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> JsonValue:
     """A value as JSON: times as texts, exact decimals as they are, models as what they hold."""
     if isinstance(value, (CellDict, CellList)):
@@ -95,7 +101,7 @@ def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> 
         return {str(k): plain_row(v, kinds, table, (*column, str(k))) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         below = (*table, *column)
-        return [plain_row(one, kinds, below) for one in value]
+        return [plain_row(one, kinds, below, _within(one)) for one in value]
     if isinstance(value, str):
         return str.__str__(value) if type(value) is str else _text(value)
     if value is None or isinstance(value, (bool, int, float)):
@@ -103,6 +109,11 @@ def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> 
     if isinstance(value, datetime):
         return value.isoformat()
     return _typed(value, kinds, table, column)
+
+
+def _within(item: Any) -> _Way:
+    """The way to an item of a list: a list in it makes a table of its own."""
+    return ("list",) if isinstance(item, (list, tuple)) else ()
 
 
 def _text(value: str) -> JsonValue:

@@ -103,7 +103,7 @@ class Saying:
                 yield one
                 continue
             held = one.data if isinstance(one, Tagged) else one
-            kept = self._fit.of(list(held) if isinstance(held, tuple) else held)
+            kept = self._fit.of(held)
             if kept is None or kept == []:
                 continue
             if isinstance(one, Tagged):
