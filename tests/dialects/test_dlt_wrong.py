@@ -45,7 +45,7 @@ CASES = {
         "client: []\n" + "resources: {}\n",
         [
             "d.yaml:1:9: error[wrong-type]: client must be a mapping, not a list",
-            "d.yaml:2:12: error[wrong-type]: resources must be a list, not a mapping",
+            'd.yaml:2:12: error[wrong-type]: resources must be a list, not a mapping (write a name or a mapping for each, as [{"name": "users"}])',
         ],
     ),
     "resources empty": (

@@ -125,6 +125,19 @@ BROKEN = {
         "airbyte-template",
         resource(endpoint={"headers": {"X-Region": "{{ config['region'] }}"}}),
     ),
+    "a placeholder in doubled braces": (
+        "airbyte-template",
+        resource(endpoint={"path": "users/{{ resources.users.id }}/a"}),
+    ),
+    "a token as a shell has it": (
+        "renamed-value",
+        {"client": {**CLIENT, "auth": {"type": "bearer", "token": "${API_TOKEN}"}},
+         "resources": [USERS]},
+    ),
+    "a value in the client's header": (
+        "renamed-value",
+        {"client": {**CLIENT, "headers": {"X-Org": "o-{{ config['org'] }}"}}, "resources": [USERS]},
+    ),
     "keys of the defaults": (
         "misplaced-key",
         {"client": CLIENT, "resource_defaults": {"params": {"x": 1}}, "resources": [USERS]},

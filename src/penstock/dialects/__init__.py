@@ -49,10 +49,13 @@ def compile_document(document: Document, values: Mapping[str, JsonValue] | None 
         beside = [dlt.compile_document(other, values) for other in document.others]
         said = dict.fromkeys(d for one in (compiled, *beside) for d in one.diagnostics)
         return msgspec.structs.replace(compiled, target=document.target, diagnostics=tuple(said))
+    nothing = document.root.value is None
     document.say(
         "error",
         "no-dialect",
-        "this is neither a dlt rest_api configuration nor an Airbyte manifest",
+        "the document is empty"
+        if nothing
+        else "this is neither a dlt rest_api configuration nor an Airbyte manifest",
         document.root.place,
         'a dlt configuration has "client" and "resources", a manifest "type: DeclarativeSource"',
     )
@@ -78,7 +81,8 @@ def fix(spec: str, code: Code, values: Mapping[str, JsonValue] | None = None) ->
 def _looks_airbyte(document: Document) -> bool:
     root = document.root.mapping
     kind = root["type"].value if "type" in root else None
-    return kind == "DeclarativeSource" or ("streams" in root and "resources" not in root)
+    others = "resources" in root or ("client" in root and "definitions" not in root)
+    return kind == "DeclarativeSource" or ("streams" in root and not others)
 
 
 def _airbyte(document: Document, values: Mapping[str, JsonValue] | None) -> Compiled:

@@ -14,6 +14,7 @@ _STRINGS = JSONDecoder()
 _SPACE = pattern(r"[ \t\n\r]*")
 _NUMBER = pattern(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+_AS_PYTHON = {"True": "true", "False": "false", "None": "null"}
 
 
 def read_json(document: Document, text: str, first_line: int = 1, indent: int = 0) -> Node:
@@ -30,9 +31,23 @@ def read_json(document: Document, text: str, first_line: int = 1, indent: int = 
     except _SyntaxError as exc:
         line, column = reader.where(exc.at)
         place = document.place(line, column)
-        document.say("error", "json-syntax", f"this is not JSON: {exc.reason}", place)
+        hint = _mend(text, exc.at)
+        document.say("error", "json-syntax", f"this is not JSON: {exc.reason}", place, hint)
         return Node(Unreadable(), document, line=line, column=column)
     return root
+
+
+def _mend(text: str, at: int) -> str | None:
+    """What to do about a text that JSON does not have here, where that is clear."""
+    before, rest = text[:at].rstrip(), text[at:]
+    if rest.startswith(("//", "/*", "#")):
+        return "JSON has no comments: take it away"
+    if rest.startswith("'"):
+        return "write double quotes"
+    if rest[:1] in {"]", "}"} and before.endswith(","):
+        return "take the comma before it away"
+    word = next((w for w in _AS_PYTHON if rest.startswith(w)), None)
+    return f"write {_AS_PYTHON[word]}" if word else None
 
 
 class _SyntaxError(Exception):

@@ -71,7 +71,7 @@ def read_yaml(document: Document, text: str, first_line: int = 1, indent: int = 
         try:
             root = _composed(text)
         except (yaml.YAMLError, RecursionError, ValueError) as exc:
-            return _failed(document, exc, first_line, indent)
+            return _failed(document, text, exc, first_line, indent)
         if root is None:
             return Node(None, document, line=first_line, column=1)
         reader = _Reader(document, first_line, indent)
@@ -114,13 +114,46 @@ def plain_value(text: str) -> object:
         return text
 
 
-def _failed(document: Document, exc: Exception, first_line: int, indent: int) -> Node:
-    mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
-    line, column = (mark.line + first_line, mark.column + 1 + indent) if mark else (first_line, 1)
+def _failed(document: Document, text: str, exc: Exception, first_line: int, indent: int) -> Node:
     problem = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "it is too deep"
+    mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
+    if problem == "found unexpected end of stream":  # the quotes that nothing closes tell more
+        mark = getattr(exc, "context_mark", None) or mark
+    line, column = (mark.line + first_line, mark.column + 1 + indent) if mark else (first_line, 1)
+    message, hint = _explained(problem, _char(text, mark) if mark else "")
     place = document.place(line, column)
-    document.say("error", "yaml-syntax", f"this is not YAML: {problem}", place)
+    document.say("error", "yaml-syntax", f"this is not YAML: {message}", place, hint)
     return Node(Unreadable(), document, line=line, column=column)
+
+
+def _char(text: str, mark: Mark) -> str:
+    lines = text.split("\n")
+    return lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+
+
+# What to do about each complaint of the parser, which is worded otherwise in C than in Python.
+_MENDS = {
+    "are not allowed": "indent it as the line before it, end that line with a colon, "
+    "or put a text with ': ' in it in quotes",
+    "',' or": "close the bracket, or put a text with braces, brackets or ': ' in it in quotes",
+    "expected key": "indent it as the lines beside it, or close the quotes before it",
+    "expected <block end>": "indent it as the lines beside it, or close the quotes before it",
+    "'-' indicator": "indent it as the lines beside it, and begin it with '- ' as they do",
+    "undefined alias": "put a text that begins with * in quotes",
+    "end of stream": "close the quotes",
+    "escape character": "write \\\\ for a backslash, or use single quotes",
+}
+
+
+def _explained(problem: str, char: str) -> tuple[str, str | None]:
+    """What the parser complains of, and what to do about it."""
+    if char == "\t":
+        return "a tab stands where only spaces may", "write spaces"
+    if "cannot start any token" in problem:
+        return f"no text begins with {char!r}", f"put a text that begins with {char!r} in quotes"
+    if "another document" in problem:
+        return "a second document begins here", "a file holds one: keep one of them"
+    return problem, next((mend for part, mend in _MENDS.items() if part in problem), None)
 
 
 class _Reader:

@@ -95,6 +95,8 @@ def _built(ctx: Context, kind: str | None, node: Node, held: _Entries) -> Auth:
     if kind not in _BUILDERS:
         if kind is not None:
             hint = nearest(kind, _BUILDERS)
+            if kind.lower().startswith(("bearer ", "token ")):
+                hint = 'write {"type": "bearer", "token": dlt.secrets["token"]}'
             ctx.error("unknown-value", f"there is no auth {kind!r}", node, hint)
             node.mark()
         return NoAuth()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from penstock.dialects.dlt.foreign import referring
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
+from penstock.dialects.repairing.edits import Rewrite
 from penstock.errors import closest_or_all
 from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
 from penstock.plan.source import Input
@@ -20,6 +23,9 @@ _INSTEAD = {
     "error_handler": "which answers are errors is said by response_actions of the endpoint, "
     "and which are asked for again by retry of the client",
     "stop_condition": "leave it out: the pages end where an answer names no next one",
+    "cursor_field": 'write "incremental" with "cursor_path" into the endpoint',
+    "extractor": "where the records are is said by data_selector of the endpoint",
+    "record_selector": "where the records are is said by data_selector of the endpoint",
     "cursor_value": 'write cursor_path, or for a link "type": "json_link" and next_url_path',
     "refresh_token": "write it into access_token_request_data: "
     '{"grant_type": "refresh_token", "refresh_token": dlt.secrets["refresh_token"]}',
@@ -72,37 +78,46 @@ class Context:
 
     # Reading values, with a diagnostic where they are not what they must be.
 
-    def keys(self, node: Node, known: Iterable[str], what: str) -> None:
-        """Diagnose every key of a mapping that `what` does not have."""
+    def keys(
+        self,
+        node: Node,
+        known: Iterable[str],
+        what: str,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Diagnose every key of a mapping that `what` does not have.
+
+        `elsewhere` says of keys where they belong.
+        """
         names = tuple(known)
         for key, child in node.mapping.items():
             if key not in names:
                 node.get(key)
                 child.mark()
-                hint = _INSTEAD.get(key) or nearest(key, names)
+                hint = elsewhere.get(key) or _INSTEAD.get(key) or nearest(key, names)
                 self.error("unknown-key", f"{what} has no key {key!r}", child, hint, key=True)
 
-    def wrong(self, node: Node, expected: str) -> None:
+    def wrong(self, node: Node, expected: str, hint: str | None = None) -> None:
         """Diagnose a value of the wrong type; one that could not be read was diagnosed before."""
         if node.readable:
             name = node.label or "the document"
             refers = isinstance(node.value, (SecretRef, Joined))
-            hint = "it must be known by now: say its value, as in .dlt/config.toml"
+            known = "it must be known by now: say its value, as in .dlt/config.toml"
             kind = "a reference without a value" if refers else node.kind
             message = f"{name} must be {expected}, not {kind}"
-            self.error("wrong-type", message, node, hint if refers else None)
+            self.error("wrong-type", message, node, known if refers else hint)
 
     def missing(self, node: Node, key: str, what: str, hint: str | None = None) -> None:
         """Diagnose a key that `what` needs."""
         self.error("missing-key", f"{what} needs {key!r}", node, hint)
 
-    def mapping(self, node: Node | None) -> bool:
+    def mapping(self, node: Node | None, hint: str | None = None) -> bool:
         """Whether it is a mapping; else that is diagnosed, unless it is absent or null."""
         if node is None or node.value is None:
             return False
         if isinstance(node.value, dict):
             return True
-        self.wrong(node, "a mapping")
+        self.wrong(node, "a mapping", hint)
         return False
 
     def static(self, node: Node) -> JsonValue | Unreadable:
@@ -138,7 +153,9 @@ class Context:
         self.wrong(node, "a text")
         return default
 
-    def whole(self, node: Node | None, default: int | None = None) -> int | None:
+    def whole(
+        self, node: Node | None, default: int | None = None, *, least: int | None = None
+    ) -> int | None:
         """A whole number that must be known now; one in quotes is taken for it."""
         if node is None or node.value is None:
             return default
@@ -146,6 +163,10 @@ class Context:
         if isinstance(value, str) and value.lstrip("-").isdecimal():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool):
+            if least is not None and value < least:
+                message = f"{node.label} must be at least {least}, not {value}"
+                self.error("wrong-type", message, node)
+                return default
             return value
         self.wrong(node, "a whole number")
         return default
@@ -214,11 +235,33 @@ class Context:
                 return Const(value=None)
             case Unreadable():
                 return Const(value=None)
+            case str():
+                self._mended(node, secret=False)
+                return Const(value=node.value) if isinstance(node.value, str) else self.expr(node)
             case _:
                 return Const(value=node.value)
 
+    def _mended(self, node: Node, *, secret: bool) -> None:
+        """Take what is another tool's reference to a value for one, which dlt would send as text.
+
+        It is a repair, and only for what no template of dlt's stands in.
+        """
+        if not isinstance(node.value, str) or not ("{{" in node.value or "${" in node.value):
+            return
+        found = referring(node.value, secret=secret)
+        if found is None:
+            return
+        message = f"{node.label} refers to a value as another tool does, and is read as it is meant"
+        names = found.parts if isinstance(found, Joined) else (found,)
+        kind = "secrets" if secret else "config"
+        asked = dict.fromkeys(p.name for p in names if isinstance(p, SecretRef))
+        hint = f"write {' and '.join(f'dlt.{kind}[{name!r}]' for name in asked)}"
+        self.warn("renamed-value", message, node, hint, edits=(Rewrite(node=node, value=found),))
+        node.value = found
+
     def secret(self, node: Node) -> Expr:
         """A credential as an expression; an input that stands for one is secret."""
+        self._mended(node, secret=True)
         found = self.expr(node)
         if isinstance(node.value, SecretRef):
             name = node.value.name

@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.dialects.dlt.context import Context, joined
 from penstock.dialects.dlt.paths import field_path
+from penstock.dialects.dlt.repairs import quoted
 from penstock.dialects.document import Joined, Node, Opaque, SecretRef, Unreadable
 from penstock.dialects.repairing.edits import Edit, Rewrite
 from penstock.patterns import pattern
@@ -29,6 +30,7 @@ from penstock.plan.records import JsonPath, Keys
 from penstock.plan.slices import Field
 
 Where = Literal["path", "text", "body", "json"]
+_Said = tuple[str, str]
 
 # `{{ stream_partition['x'] }}` and its kin: Airbyte's way to name a value of the slice.
 _AIRBYTE = pattern(
@@ -36,6 +38,9 @@ _AIRBYTE = pattern(
         (?:\[\s*(?:'(?P<a>[^']+)'|"(?P<b>[^"]+)")\s*\]|\.(?P<c>\w+))\s*\}\}""",
     re.VERBOSE,
 )
+# The same way to write what dlt has in single braces; in doubled ones it stands for itself.
+_OWN_DOUBLED = pattern(r"\{\{\s*((?:resources|incremental)\.[^{}]+?)\s*\}\}")
+_DOUBLED = pattern(r"\{\{(?:\s+[\w.]+\s*|\s*\w+(?:\.\w+)+\s*)\}\}")
 _FOREIGN = pattern(
     r"\{\{\s*(stream_interval|next_page_token|stream_state|parameters|response|record|headers"
     r"|now_utc|today_utc|now_local|today_with_timezone|day_delta|duration|stream_slice"
@@ -293,6 +298,8 @@ def parse(ctx: Context, text: str, node: Node, where: Where) -> list[str | Hole]
     """The literal texts and placeholders of a template; None, with a diagnostic, if it is bad."""
     if "{" not in text and "}" not in text:
         return [text] if text else []
+    if "{{" in text and where in {"path", "text"}:
+        text = _undoubled(ctx, text, node, where)
     parts: list[str | Hole] = []
     at = 0
     for found in _AIRBYTE.finditer(text):
@@ -305,6 +312,21 @@ def parse(ctx: Context, text: str, node: Node, where: Where) -> list[str | Hole]
         at = found.end()
     rest = _formatted(ctx, text[at:], node, where)
     return None if rest is None else [*parts, *rest]
+
+
+def _undoubled(ctx: Context, text: str, node: Node, where: Where) -> str:
+    """A text whose placeholders of dlt's have single braces; others in doubled ones are said."""
+    meant = _OWN_DOUBLED.sub(r"{\1}", text)
+    if meant != text:
+        message = "a placeholder of dlt's has single braces; it is read as if it had"
+        edits = (Rewrite(node=node, value=meant),) if node.value == text else ()
+        ctx.warn("airbyte-template", message, node, f"write {quoted(meant)}", edits=edits)
+    rest = _AIRBYTE.sub("", meant)
+    found = _DOUBLED.search(rest)
+    if found and where == "path" and not _FOREIGN.search(rest):
+        message = f"{found[0]} stands for nothing in a dlt configuration: its braces are sent"
+        ctx.warn("airbyte-template", message, node, f"write {_OF_PARENT}")
+    return meant
 
 
 def _formatted(ctx: Context, text: str, node: Node, where: Where) -> list[str | Hole] | None:
@@ -322,6 +344,10 @@ def _formatted(ctx: Context, text: str, node: Node, where: Where) -> list[str | 
         hint = "write {{ and }} for braces"
         ctx.error("bad-template", f"the template cannot be read: {exc}", node, hint)
         return None
+    unknown = _unreadable(parsed)
+    if unknown and where in {"path", "text"}:
+        ctx.error("bad-template", f"the template cannot be read: {unknown[0]}", node, unknown[1])
+        return None
     fields = [field for _, field, _, _ in parsed if field is not None]
     known = all(f.startswith(("resources.", "incremental.")) for f in fields)
     if where in {"body", "json"} and not known:
@@ -333,6 +359,16 @@ def _formatted(ctx: Context, text: str, node: Node, where: Where) -> list[str | 
         if field is not None:
             parts.append(Hole(field=field.strip(), conversion=conversion or "", spec=spec or ""))
     return _merged(parts)
+
+
+def _unreadable(parsed: list[tuple[str, str | None, str | None, str | None]]) -> _Said | None:
+    """What is wrong with a placeholder that names nothing, or how its value is written."""
+    for _, field, _, conversion in parsed:
+        if field is not None and not field.strip():
+            return "{} names nothing", f"write {_ANY}, or {{{{ and }}}} for braces"
+        if conversion not in {None, "", "r", "s", "a"}:
+            return f"there is no conversion '!{conversion}'", "there are: !r, !s, !a"
+    return None
 
 
 def _lenient(text: str) -> list[str | Hole]:

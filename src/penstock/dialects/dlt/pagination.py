@@ -86,7 +86,8 @@ def pagination(ctx: Context, node: Node | None) -> Pagination:
     if kind not in _KEYS:
         return _built(ctx, kind, said or node, {})
     renames = {**_RENAMES.get(kind, {}), **_SIZES}
-    held = entries(ctx, node, (*_KEYS[kind], "type"), renames, f"a {kind} paginator")
+    what = f"{'an' if kind[0] in 'ao' else 'a'} {kind} paginator"
+    held = entries(ctx, node, (*_KEYS[kind], "type"), renames, what)
     return _built(ctx, kind, node, held)
 
 
@@ -136,7 +137,7 @@ def _size(ctx: Context, held: _Entries, *, native: bool = False) -> PageSize | N
     limit = held.get("limit")
     if limit is None or limit.value is None:
         return None
-    ctx.whole(limit)
+    ctx.whole(limit, least=1)
     if not native and "limit_param" not in held and "limit_body_path" not in held:
         message = "the page size is sent as 'limit'"
         hint, edit = (

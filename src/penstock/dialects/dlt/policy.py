@@ -6,7 +6,7 @@ import msgspec
 
 from penstock.dialects.dlt.called import actions_of, function_in
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.dlt.repairs import reword
+from penstock.dialects.dlt.repairs import pairs, reword
 from penstock.dialects.document import Node
 from penstock.plan.policy import Action, ErrorPolicy, ExponentialBackoff, Rule
 from penstock.plan.source import Limits, RateLimit
@@ -18,14 +18,14 @@ def retry_policy(ctx: Context, client: Node | None) -> ErrorPolicy:
     """The policy that `client.retry` asks for."""
     node = client.get("retry") if client else None
     policy = ErrorPolicy()
-    if node is None or not ctx.mapping(node):
+    if node is None or not ctx.mapping(node, f"write {pairs(max_retries=5)} in braces"):
         return policy
     ctx.keys(node, ("max_retries", "backoff_factor", "statuses"), "retry")
-    retries = ctx.whole(node.get("max_retries"), policy.retries)
+    retries = ctx.whole(node.get("max_retries"), policy.retries, least=0)
     factor = ctx.number(node.get("backoff_factor"), ExponentialBackoff().factor)
     statuses = _statuses(ctx, node.get("statuses"))
     return ErrorPolicy(
-        retries=policy.retries if retries is None else max(0, retries),
+        retries=policy.retries if retries is None else retries,
         backoff=(ExponentialBackoff(factor=factor),),
         retry_statuses=policy.retry_statuses if statuses is None else statuses,
     )
@@ -97,8 +97,8 @@ def limits(ctx: Context, client: Node | None) -> Limits:
     if client is None:
         return Limits()
     default = Limits().concurrency
-    concurrency = ctx.whole(client.get("concurrency"), default) or default
-    return Limits(concurrency=max(1, concurrency), rates=_rates(ctx, client.get("rate_limit")))
+    concurrency = ctx.whole(client.get("concurrency"), default, least=1) or default
+    return Limits(concurrency=concurrency, rates=_rates(ctx, client.get("rate_limit")))
 
 
 def _rates(ctx: Context, node: Node | None) -> tuple[RateLimit, ...]:
@@ -107,7 +107,7 @@ def _rates(ctx: Context, node: Node | None) -> tuple[RateLimit, ...]:
     nodes = node.value if isinstance(node.value, list) else [node]
     found: list[RateLimit] = []
     for one in nodes:
-        if not ctx.mapping(one):
+        if not ctx.mapping(one, f"write {pairs(calls=10, seconds=1)} in braces"):
             continue
         ctx.keys(one, ("calls", "seconds"), "rate_limit")
         calls, seconds = ctx.whole(one.get("calls")), ctx.number(one.get("seconds"), 1.0)

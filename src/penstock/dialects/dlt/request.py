@@ -135,6 +135,11 @@ def _typed(bindings: Bindings, name: str, node: Node) -> None:
     ctx.error("unknown-value", message, kind or node, hint)
 
 
+def _lone(text: str) -> bool:
+    """Whether a text is one placeholder, which stands for what a record has there."""
+    return text.startswith("{") and text.endswith("}") and text.count("{") == 1 and ":" not in text
+
+
 def _body(bindings: Bindings, endpoint: Node) -> Body | None:
     ctx = bindings.ctx
     json, data = endpoint.get("json"), endpoint.get("data")
@@ -142,6 +147,8 @@ def _body(bindings: Bindings, endpoint: Node) -> Body | None:
         message = "json and data exclude each other"
         ctx.error("conflict", message, data, "keep one of them", key=True)
     said = data is not None and bool(data.value)
+    if json is not None and isinstance(json.value, str) and not _lone(json.value):
+        ctx.wrong(json, "a mapping", "write a mapping, or call it data to send the text")
     if json is not None and json.value is not None and (json.value or not said):
         return JsonBody(value=template(bindings, json, "json"))
     if data is None or data.value is None:

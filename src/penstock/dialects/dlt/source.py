@@ -27,16 +27,16 @@ from penstock.dialects.dlt.records import (
     single_entity,
     text_of,
 )
-from penstock.dialects.dlt.repairs import ENDPOINT_KEYS
+from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, pairs
 from penstock.dialects.dlt.request import request
-from penstock.dialects.dlt.resources import LIMIT, ROWS, Resource, resources
+from penstock.dialects.dlt.resources import LIMIT, RESOURCE_KEYS, ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
 from penstock.plan.check import check, parents, tables_are_said_alike
 from penstock.plan.decoder import Decoder
-from penstock.plan.expr import Expr, JsonValue
+from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.records import Keys, Records
@@ -45,6 +45,12 @@ from penstock.plan.source import Input, Source, Stream
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
 _CLIENT = ("base_url", "headers", "auth", "paginator", "session", "retry", "concurrency",
            "rate_limit", "timeout")  # fmt: skip
+_NOT_AT_THE_TOP = {
+    **dict.fromkeys(_CLIENT, "it belongs into client"),
+    **dict.fromkeys(("streams", "endpoints"), "did you mean 'resources'?"),
+}
+_OF_RESOURCE = dict.fromkeys(RESOURCE_KEYS, "it belongs to the resource, beside endpoint")
+_LISTED = f"write a name or a mapping for each, as [{{{pairs(name='users')}}}]"
 _INPUT = ("secret", "description", "default", "required", "minimum", "maximum")
 
 
@@ -106,17 +112,20 @@ def _source(ctx: Context, root: Node) -> Source | None:
     if not ctx.mapping(root):
         return None
     typed = ctx.document.kind in {"yaml", "json"}  # as in a project; what Python says goes to dlt
-    ctx.keys(root, (*_TOP, "type") if typed else _TOP, "the configuration")
+    ctx.keys(root, (*_TOP, "type") if typed else _TOP, "the configuration", _NOT_AT_THE_TOP)
     if typed:
         ctx.choice(root.get("type"), TYPES, TYPES[0])
     _declared(ctx, root.get("inputs"))
     client = root.get("client")
     listed = root.get("resources")
-    for key, node in (("client", client), ("resources", listed)):
-        if node is None:
-            ctx.missing(root, key, "the configuration")
-        elif not isinstance(node.value, dict if key == "client" else list):
-            ctx.wrong(node, "a mapping" if key == "client" else "a list")
+    if client is None:
+        ctx.missing(root, "client", "the configuration")
+    elif not isinstance(client.value, dict):
+        ctx.wrong(client, "a mapping")
+    if listed is None:
+        ctx.missing(root, "resources", "the configuration")
+    elif not isinstance(listed.value, list):
+        ctx.wrong(listed, "a list", _LISTED)
     shared = _shared(ctx, client)
     defaults = root.get("resource_defaults")
     found = resources(ctx, listed, defaults) if listed is not None else []
@@ -168,7 +177,7 @@ def _declared(ctx: Context, node: Node | None) -> None:
 def _shared(ctx: Context, client: Node | None) -> Shared:
     if client is None or not isinstance(client.value, dict):
         return Shared(client=None, base_url=None, policy=ErrorPolicy())
-    ctx.keys(client, _CLIENT, "client")
+    ctx.keys(client, _CLIENT, "client", dict.fromkeys(_TOP, "it belongs to the top, beside client"))
     session = client.get("session")
     if session is not None and session.value is not None:
         hint = "use timeout, retry, concurrency and rate_limit of the client"
@@ -178,11 +187,21 @@ def _shared(ctx: Context, client: Node | None) -> Shared:
         ctx.missing(client, "base_url", "client")
     elif base.kind not in {"a text", "a reference"}:
         ctx.wrong(base, "a text")
-    return Shared(
-        client=client,
-        base_url=ctx.expr(base) if base is not None else None,
-        policy=retry_policy(ctx, client),
-    )
+    url = ctx.expr(base) if base is not None else None
+    if base is not None and isinstance(url, Const) and isinstance(url.value, str):
+        _of_the_web(ctx, base, url.value)
+    return Shared(client=client, base_url=url, policy=retry_policy(ctx, client))
+
+
+def _of_the_web(ctx: Context, node: Node, url: str) -> None:
+    """Say that a URL which is written out cannot be asked: it names a host alone, or no web."""
+    scheme, found, _ = url.partition("://")
+    if found and scheme.lower() not in {"http", "https"}:
+        ctx.error("url", f"{url!r} is no URL of the web", node, "it begins with https://")
+    elif not found and ("." in url or ":" in url):
+        ctx.error(
+            "url", f"{url!r} does not say how the host is asked", node, f"write https://{url}"
+        )
 
 
 # Streams.
@@ -203,7 +222,7 @@ def _streams(ctx: Context, found: list[Resource], shared: Shared) -> tuple[Strea
 def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Stream]:
     """A stream without its parent."""
     endpoint, merged = resource.endpoint, resource.merged
-    ctx.keys(endpoint, ENDPOINT_KEYS, "an endpoint")
+    ctx.keys(endpoint, ENDPOINT_KEYS, "an endpoint", _OF_RESOURCE)
     params = endpoint.get("params")
     params = params if ctx.mapping(params) else None
     incremental = find(ctx, endpoint, params)
