@@ -64,12 +64,13 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A function of the user's document, once a record.
 
-    `does` says what it is: `filter` (keep if true), `map` (the new record), `expand` (several).
+    `does` says what it is: `filter` (keep if true), `map` (the new record), `expand` (several),
+    `fit` (the record as it should be, or none).
     With `by` it is the one of `options` that this names. One that asks the run may block, and is
     called `around`, which is given the run.
     """
 
-    does: Literal["filter", "map", "expand"]
+    does: Literal["filter", "map", "expand", "fit"]
     function: Callable[[JsonValue], JsonValue | Iterable[JsonValue]]
     name: str = ""
     by: Expr | None = None

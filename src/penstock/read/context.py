@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -32,6 +31,7 @@ from penstock.plan.source import Places, Source, Stream
 from penstock.read.carried import Carried
 from penstock.read.contiguous import MOST_PARTITIONS, Follower
 from penstock.read.decode import FieldReader, Wanted, find_values, wanted
+from penstock.read.enough import Enough, Enoughs
 from penstock.read.memory import Memory
 from penstock.read.state import Tracker
 from penstock.read.steps import Steps
@@ -121,11 +121,11 @@ class StreamContext:
         self.tally = Tally()
         self.lost = 0
         self.cause: Error | None = None  # why a slice is lost, of the first one
-        self._began: float | None = None  # the first page, on the run's clock
         self.door: Door | None = None
         steps = stream.records.steps
         self.spreads = _spreads(steps)
         self.steps = Steps(steps[self.spreads :])
+        self.enough = Enoughs(stream.most, singly=self.steps.loosen)
         seen = bool(self.steps) or stream.cursor is not None
         self.carried = Carried([step for step in steps if isinstance(step, Carry)], seen=seen)
         self.keys = _key_reader(stream.hints.primary_key)
@@ -175,24 +175,14 @@ class StreamContext:
             for child in self.children
         )
 
-    def ends_early(self, tracker: Leaving | None, now: float) -> str | None:
+    def ends_early(self, tracker: Leaving | None, enough: Enough | None, now: float) -> str | None:
         """The reason why a slice is over though its pages are not, if there is one."""
         reason: str | None = None
         if tracker is not None and tracker.out_of_range and tracker is not self.tracker:
             reason = "out-of-range"
-        elif self.stream.most is not None:
-            self._began = now if self._began is None else self._began
-            tally, seconds = self.tally, now - self._began
-            if self.stream.most.reached(tally.pages, tally.rows_read, seconds):
-                reason = "limit"
+        elif enough is not None and enough.is_over(now):
+            reason = "limit"
         return reason
-
-    def most_behind(self, count: int) -> int:
-        """How many pages a limit leaves behind one with so many records that is not counted yet."""
-        most, tally = self.stream.most, self.tally
-        if most is None:
-            return sys.maxsize
-        return most.left(tally.pages + 1, tally.rows_read + count, size=count)
 
     def keep(self, entries: Iterable[tuple[str, str | None]]) -> None:
         """The state changes."""

@@ -220,6 +220,7 @@ class Retrieval:
         self._door = door
         self._frame = context.frame(piece)
         self._apart = bool(context.children or context.steps)  # either takes rows as they come
+        self._singly = context.stream.most is not None  # nothing is made that is not wanted
         # Where a page may be the last that is wanted, rows keep their order across tables.
         self._in_order = context.stream.cursor is not None or context.stream.most is not None
         self._ahead: list[Made] = []  # what was taken and belongs to the next page
@@ -270,6 +271,7 @@ class Retrieval:
         Where streams take turns, each turn is for one thing that is made.
         """
         batch, seat = Batch(self._apart, self._in_order, self._ahead), self._seat
+        batch.singly = self._singly
         if seat is None:
             await called(batch.fill, records)
         else:
@@ -303,7 +305,10 @@ class Retrieval:
 
 
 class Batch:
-    """What is made for the next pages; `ahead` is what was taken and belongs behind them."""
+    """What is made for the next pages; `ahead` is what was taken and belongs behind them.
+
+    `singly` says that each thing is a page.
+    """
 
     def __init__(self, apart: bool, in_order: bool, ahead: list[Made]) -> None:  # noqa: FBT001 (said once)
         self._apart = apart
@@ -311,7 +316,7 @@ class Batch:
         self._pages: dict[str | None, Page] = {}
         self._count = 0
         self.ahead: list[Made] = []
-        self.full = self.ended = False
+        self.full = self.ended = self.singly = False
         self.source: int | None = None  # the next one, where one has ended
         for one in ahead:
             self._add(one)
@@ -349,7 +354,7 @@ class Batch:
         if page is not made:
             page.records += made.records
         self._count += len(made.records)
-        self.full = self._count >= BATCH or (self._apart and not made.loose)
+        self.full = self.singly or self._count >= BATCH or (self._apart and not made.loose)
 
     def _fits(self, made: Page) -> bool:
         """Whether rows can be handed out together with those that were made before."""

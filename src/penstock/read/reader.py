@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -23,29 +23,28 @@ from penstock.errors import Error, ReadError, StatusError
 from penstock.events import Event, PageRead, SliceFailed, StreamStarted, Warned
 from penstock.plan import jsontext
 from penstock.plan.door import Door
-from penstock.plan.expr import Frame, JsonValue
+from penstock.plan.expr import JsonValue
 from penstock.plan.page import Position
 from penstock.plan.records import Glob, Keys
 from penstock.plan.slices import Product, Slice, computed, parents_of
 from penstock.plan.source import Source
 from penstock.read import state as states
+from penstock.read.admitting import Admitting, Going
 from penstock.read.airbyte_state import exported
 from penstock.read.ask import Asker
 from penstock.read.channel import Channel
 from penstock.read.closing import (
-    AnyTracker,
     alone,
     check_combined,
     closing_state,
     ending_state,
     is_done,
-    leading,
     make_tracker,
     missing_above,
 )
 from penstock.read.context import Settings, StreamContext, contexts
-from penstock.read.contiguous import CountTracker, SpanTracker
-from penstock.read.decode import RawRecord, walked
+from penstock.read.contiguous import SpanTracker
+from penstock.read.decode import walked
 from penstock.read.files import with_files
 from penstock.read.jobs import JobWalk, at_once
 from penstock.read.memory import ENTRY, Memory, Shared
@@ -66,7 +65,6 @@ from penstock.read.slices import describe, with_extras, with_ranges
 from penstock.read.state import entry
 from penstock.read.tables import handed_out
 from penstock.read.tally import failure
-from penstock.read.threads import called
 from penstock.read.turns import Lane, Turn
 from penstock.read.walk import AHEAD_BYTES, Walk
 from penstock.read.walked import Admitted, Walked
@@ -77,15 +75,6 @@ _AHEAD_IN_ALL = 8 * AHEAD_BYTES  # of pages that wait for their turn, in all sli
 
 # Answers to a kept position that say it is not known any more.
 _FORGOTTEN = frozenset({400, 404, 410, 416, 422})
-
-
-class Going(msgspec.Struct, frozen=True, kw_only=True):
-    """A slice being read: its place among others, its cursor, and what it led to."""
-
-    piece: Slice
-    turn: Turn
-    tracker: AnyTracker | None
-    own: Gate
 
 
 class Reader:
@@ -355,7 +344,8 @@ class Reader:
         self, context: StreamContext, piece: Slice, turn: Turn, start: Position | None
     ) -> None:
         tracker = make_tracker(context, piece)
-        going = Going(piece=piece, turn=turn, tracker=tracker, own=Gate())
+        enough = context.enough.of(piece)
+        going = Going(piece=piece, turn=turn, tracker=tracker, own=Gate(), enough=enough)
         try:
             reason = await self._pages(context, piece, going, start)
         finally:
@@ -393,7 +383,7 @@ class Reader:
                     if going.turn.seat is not None and not isinstance(walk, Retrieval):
                         going.turn.seat.over()
                     reason = page.stopped.reason if page.stopped else reason
-                    early = context.ends_early(tracker, self._asker.clock.monotonic())
+                    early = context.ends_early(tracker, going.enough, self._asker.clock.monotonic())
                     if early is not None and not page.stopped:
                         reason, walk.stop_asked = early, True
                         context.tally.claimed = None
@@ -415,9 +405,6 @@ class Reader:
         if context.stream.retrieve is not None and context.door is not None:
             return Retrieval(context, context.stream.retrieve, context.door, part, going.turn.seat)
 
-        async def admit(records: Sequence[RawRecord], token: JsonValue) -> Admitted:
-            return await self._admit(context, going, records, token)
-
         def newest() -> str | None:
             found = going.tracker.newest if isinstance(going.tracker, SpanTracker) else None
             follower = context.follower
@@ -426,7 +413,8 @@ class Reader:
         def walk(of: StreamContext, page: Mapping[str, JsonValue]) -> Walk:
             return Walk(
                 of, part, self._asker, self._spawn,
-                width=width, start=start, admit=admit, newest=newest, page=page,
+                width=width, start=start, admit=self._admitting(context, going).admit,
+                newest=newest, page=page,
                 ahead_bytes=self._ahead_bytes,
             )  # fmt: skip
 
@@ -435,33 +423,8 @@ class Reader:
             return JobWalk(context, part, self._asker, self._jobs, walk)
         return walk(context, {})
 
-    async def _admit(
-        self, context: StreamContext, going: Going, records: Sequence[RawRecord],
-        token: JsonValue, *, loose: bool = False,
-    ) -> Admitted:  # fmt: skip
-        """Records of a page through the steps and the cursor."""
-        tally, tracker = context.tally, going.tracker
-        shaped = records
-        if going.turn.seat is not None and context.stream.retrieve is None:
-            await going.turn.seat.turn()
-        if context.carried:
-            shaped = records = context.carried.put(records, context.frame(going.piece))
-        if context.steps:
-            frame = msgspec.structs.replace(context.frame(going.piece), page={"token": token})
-            shaped = await _stepped(context, records, frame, loose=loose)
-        tally.filtered += max(0, len(records) - len(shaped))
-        kept = shaped
-        if tracker is not None:
-            before = tracker.repeated, tracker.dropped
-            kept = tracker.admit(shaped)
-            tally.duplicates += tracker.repeated - before[0]
-            tally.filtered += tracker.dropped - before[1]
-            if isinstance(tracker, (SpanTracker, CountTracker)) and tracker.unread:
-                self._warn(context, "cursor-unread", f"records have no time in {context.name!r}")
-        # A feed drops what is too old behind pagination, which looks at the page as it came.
-        seen = shaped if isinstance(tracker, SpanTracker) and tracker.feed else kept
-        leads = leading(tracker, kept)
-        return Admitted(kept=kept, leads=leads, last=seen[-1] if seen else None, count=len(seen))
+    def _admitting(self, context: StreamContext, going: Going) -> Admitting:
+        return Admitting(context, going, partial(self._warn, context))
 
     async def _take(self, context: StreamContext, page: Walked, going: Going) -> None:
         """A page: its records through the steps and the cursor, out, and on to the children."""
@@ -470,8 +433,8 @@ class Reader:
         tally.rows_read += len(page.records)
         admitted = page.admitted
         if admitted is None:
-            loose = page.loose
-            admitted = await self._admit(context, going, page.records, page.token, loose=loose)
+            admit = self._admitting(context, going).admit
+            admitted = await admit(page.records, page.token, loose=page.loose)
         records = admitted.kept
         self._emit(
             PageRead(stream=context.name, rows=len(records), bytes=page.size, pages_left=page.left)
@@ -582,14 +545,6 @@ class Nest(msgspec.Struct, frozen=True, kw_only=True):
 def _unheard(event: Event) -> None:
     """What becomes of the events of a stream that only a class reads."""
     del event
-
-
-async def _stepped(
-    context: StreamContext, records: Sequence[RawRecord], frame: Frame, *, loose: bool
-) -> Sequence[RawRecord]:
-    """The records after all steps; those that may block are called from a worker thread."""
-    step = partial(context.steps.apply, records, frame, context.door, loose=loose)
-    return await called(step) if context.steps.blocks else step()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

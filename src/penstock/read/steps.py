@@ -117,7 +117,7 @@ class Steps:
             given, values = values, []
             for one, alone in given:
                 made = work(one, msgspec.structs.replace(frame, record=one))
-                if not (isinstance(step, Call) and step.does != "filter"):
+                if not isinstance(step, Call) or step.does in {"filter", "fit"}:
                     values += [(after, alone) for after in made]
                 elif alone or step.does == "expand":
                     values += [pair for after in made for pair in _going_on(after)]
@@ -157,7 +157,7 @@ def _changes(step: Step) -> bool:
 
 
 def _makes_several(step: Step) -> bool:
-    return isinstance(step, Spread) or (isinstance(step, Call) and step.does == "expand")
+    return isinstance(step, Spread) or (isinstance(step, Call) and step.does in {"expand", "fit"})
 
 
 def _work(step: Step) -> Work:
@@ -206,7 +206,7 @@ def _called(
                 return (value,) if function(value) else ()
             case "map":
                 return (function(value),)  # type: ignore[return-value]  # what the document gives
-            case "expand":
+            case "expand" | "fit":
                 return list(function(value))  # type: ignore[arg-type]  # what the document gives
             case _:
                 assert_never(step.does)

@@ -208,7 +208,7 @@ class Walk:
         pagination = self._pagination
         if not isinstance(pagination, Counter):
             return Lookahead()
-        most = min(self._width, self._context.most_behind(0))
+        most = min(self._width, self._context.enough.behind(self._fetcher.piece, 0))
         look = at_start(pagination, self._law, most, leaves=self._leaves)
         self._ask_ahead(positions(pagination, position, self._law, asked=0, width=look.width))
         return look
@@ -471,7 +471,7 @@ class Walk:
             return look
         look, width = after_page(look, pagination, facts, weight[0], leaves=self._leaves)
         width = min(width, max(1, self._ahead_bytes() // max(weight[1], 1)),
-                    self._context.most_behind(facts.count))  # fmt: skip
+                    self._context.enough.behind(self._fetcher.piece, facts.count))  # fmt: skip
         if not self._ahead:
             guessed = pagination.ahead(following, 1, facts.law)
             if guessed is None or facts.count != (facts.law.page or facts.count):

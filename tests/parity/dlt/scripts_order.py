@@ -257,6 +257,32 @@ def source(account):
 pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
 pipeline.run([source("first"), source("second"), source("third")])
 """
+# Generators that one function yields, by turns; where many are open, the newest goes on alone.
+GENERATORS = """
+LOG = []
+
+def made(name, count):
+    for nth in range(count):
+        LOG.append(name)
+        yield {"name": name, "nth": nth, "before": "".join(LOG)}
+
+def several(name):
+    yield made(name + "1", 2)
+    LOG.append(name)
+    yield made(name + "2", 2)
+
+@dlt.resource(write_disposition="replace")
+def rows():
+    yield several("a")
+    LOG.append("!")
+    yield made("b", 2)
+    yield {"name": "own", "before": "".join(LOG)}
+    yield dlt.mark.with_table_name(made("c", 3), "others")
+    yield [{"name": "list", "before": "".join(LOG)}]
+    for nth in range(23):
+        yield made(chr(100 + nth), nth % 3 * 10)
+    LOG.append("?")
+"""
 
 ORDER: dict[str, Written] = {
     "functions in turn": Written(text=COUNTED, api=pages, source="[a, b, c]"),
@@ -286,4 +312,5 @@ ORDER: dict[str, Written] = {
     "a state below pages": Written(text=REST_BELOW, api=pages, source="source()"),
     "runs one after the other": Written(text=RUNS, api=pages),
     "sources one after the other": Written(text=ACCOUNTS, api=pages),
+    "generators of one function in turn": Written(text=GENERATORS, api=pages, source="rows"),
 }

@@ -20,6 +20,7 @@ from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_found import FOUND
 from tests.parity.dlt.scripts_interval import SCHEDULED
+from tests.parity.dlt.scripts_limited import LIMITED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_moments import MOMENTS
 from tests.parity.dlt.scripts_more import SCRIPTS
@@ -65,6 +66,7 @@ WRITTEN = {
     **STATES,
     **MOMENTS,
     **YIELDS,
+    **LIMITED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -69,7 +69,7 @@ class Fit:
     @property
     def step(self) -> Call:
         """The same as the last step of a stream."""
-        return Call(does="expand", function=self._step, name=self.name)
+        return Call(does="fit", function=self._step, name=self.name)
 
     def over(self, hints: Hints) -> Hints:
         """The hints with the types that the model gives to columns of child tables."""

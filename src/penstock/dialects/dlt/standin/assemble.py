@@ -93,7 +93,7 @@ def _together(
         alike = (first.hints, first.steps, first.incremental, first.parent, first.selected) == (
             resource.hints, resource.steps, resource.incremental, resource.parent,
             resource.selected,
-        )  # fmt: skip
+        ) and first.limit is resource.limit is None  # fmt: skip
         append = first.hints.get("write_disposition") != "replace"
         if rows is None or more is None or not (alike and append and rows.joins(more)):
             others.append((resource, source))
@@ -277,13 +277,9 @@ def _item(resource: DltResource, source: DltSource) -> Any:
 
 def _limited(limit: Limit, rows: Rows | None) -> dict[str, Any]:
     """The entries by which only a part of a resource is read; a transformer is never limited."""
-    if limit.most == 0:
-        return {"selected": False}
-    if rows is None:
-        return {LIMIT: limit}
-    if not rows.takes_items:
-        rows.limit = limit
-    return {}
+    if rows is not None and rows.takes_items:
+        return {}
+    return {"selected": False} if limit.most == 0 else {LIMIT: limit}
 
 
 def _endpoint(item: Any) -> Mapping[str, Any]:

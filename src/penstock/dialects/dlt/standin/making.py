@@ -37,6 +37,7 @@ from penstock.plan.variants import SENSITIVE, captured, digest
 
 _END = object()
 _NOTHING: Mapping[str, Any] = {}
+_MANY = 20  # beside the function: then the newest goes on alone
 _CALLED = "resource whose function is called"
 
 
@@ -88,9 +89,8 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             seen: Any = frame.slice.get("extra") or {}
             items = [seen["item"]] if rows.takes_items else []
             found = rows.function(*items, *args, **named)
-            found = _made_of_items(found) if rows.takes_items else found
-            found = found if rows.limit is None else _limited(found, rows.limit, door)
-            found = _given(found if following is None else _followed(found, following))
+            found = given(_made_of_items(found) if rows.takes_items else found)
+            found = found if following is None else _followed(found, following)
         found = saying.fitting(found)
         guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
         return chain(guarded, _following_ones(rows, saying, door, frame))
@@ -134,12 +134,9 @@ def _read(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
     assert rows is not None, "it is simple"
     args = [live(value, door) for value in rows.args]
     found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
-    limit = resources[0].limit
-    found = found if limit is None else _limited(found, limit, door)
-    for piece in _given(found):
-        alone = not isinstance(piece, list)
-        for row in [piece] if alone else piece:
-            yield from _stepped(row, steps, alone=alone)
+    made = (_stepped_piece(piece, steps) for piece in given(found))
+    for pieces in _limited(made, resources[0].limit, door):
+        yield from pieces
 
 
 def _is_simple(rows: Rows | None) -> bool:
@@ -160,6 +157,18 @@ def _stepped(row: Any, steps: Sequence[Mapping[str, Any]], *, alone: bool) -> li
                 made = [function(one)] if does == "map" else function(one)
                 kept += [pair for after in made for pair in _going_on(after)]
     return [one for one, _ in kept]
+
+
+def _stepped_piece(piece: Any, steps: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """What the steps leave of a piece that a function gave, in pieces that count by themselves."""
+    alone = not isinstance(piece, list)
+    if not alone and not piece:
+        return [[]]
+    found = [
+        row for one in ([piece] if alone else piece) for row in _stepped(one, steps, alone=alone)
+    ]
+    singly = any("yield_map" in step for step in steps)
+    return [[row] for row in found] if singly else [found] if found else []
 
 
 def _going_on(made: Any) -> list[tuple[Any, bool]]:
@@ -235,6 +244,7 @@ class Following:
         made = made.data if isinstance(made, Tagged) else made
         for row in made if isinstance(made, list) else [made]:
             value = found_at(self.cursor_path, row) if isinstance(row, Mapping) else None
+            self.start_out_of_range = self.end_out_of_range = False  # they tell of the last row
             if value is not None:
                 with suppress(TypeError):  # a step behind the function makes another of it
                     self._learn(value)
@@ -247,12 +257,14 @@ class Following:
             self.start_value = self.last_value = moment_of(self.start_value, value)
         start, end, pick = self.start_value, self.end_value, self.last_value_func
         alone = pick((value,))
-        if start is not None:
-            out = self._opens if alone == start else pick((value, start)) == start
-            self.start_out_of_range = self.start_out_of_range or out
         if end is not None:
             out = not self._closes if alone == end else pick((value, end)) != end
-            self.end_out_of_range = self.end_out_of_range or out
+            self.end_out_of_range = out
+            if out:
+                return
+        if start is not None:
+            out = self._opens if alone == start else pick((value, start)) == start
+            self.start_out_of_range = out
         held = () if self.last_value is None else (self.last_value,)
         self.last_value = pick((value, *held))
 
@@ -277,24 +289,23 @@ def called() -> Called:
     return found
 
 
-def _followed(found: Any, following: Following) -> Iterator[Any]:
+def _followed(found: Iterator[Any], following: Following) -> Iterator[Any]:
     """What a function gives, shown to its incremental before the function goes on."""
-    found = _in_turn(found)
-    for one in found if _is_many(found) else [found]:
+    for one in found:
         following.see(one)
         yield one
 
 
-def _limited(found: Any, limit: Limit, door: Door) -> Iterator[Any]:
-    """What a function gives, up to the limit; what a list holds counts one by one, as in dlt."""
-    began, count, found = door.seconds(), 0, _in_turn(found)
-    for one in found if _is_many(found) else [found]:
-        if one is None:
+def _limited(made: Iterator[list[list[Any]]], limit: Limit | None, door: Door) -> Iterator[Any]:
+    """Pieces up to the limit, which counts these or their rows, as in dlt."""
+    began, count = door.seconds(), 0
+    for one in chain.from_iterable(made):
+        if limit is not None and limit.most == 0:
+            return
+        yield one
+        if limit is None:
             continue
-        if limit.most != 0:
-            yield one
-        held = one.data if isinstance(one, Tagged) else one
-        count += len(held) if limit.by_rows and isinstance(held, list) else 1
+        count += len(one) if limit.by_rows else 1
         late = limit.seconds is not None and door.seconds() - began > limit.seconds
         if late or (limit.most is not None and count >= limit.most):
             return
@@ -356,9 +367,8 @@ class _Guarded:
     def _for_table(self, data: Any, table: str, hints: Hints | None) -> ForTable:
         kinds = self._kinds_of(table, hints)
         known = len(kinds.found)
-        pieces = [data] if isinstance(data, Mapping) else _pieces(data)
-        flat = (row for one in pieces for row in (one if isinstance(one, list) else [one]))
-        rows = [plain_record(row, kinds) for row in flat]
+        held = () if data is None else _flat(data) if isinstance(data, list) else [data]
+        rows = [plain_record(row, kinds) for row in held]
         if self._saying.types and kinds.found and (hints or len(kinds.found) > known):
             hints = kinds.over(hints or self._saying.of(_NOTHING))
         many = isinstance(data, list)
@@ -394,32 +404,44 @@ def _made_of_items(made: Any) -> Any:
     return made if hasattr(made, "__next__") else [made]
 
 
-def _given(made: Any) -> Iterator[Any]:
-    """What a function gave, piece by piece: rows, and lists of rows as they were yielded."""
+def given(made: Any) -> Iterator[Any]:
+    """What a function gave, piece by piece: rows, and lists of rows as they were yielded.
+
+    What it yields that makes rows itself has turns of its own beside it, as in dlt: the newest
+    first, and alone where there are many.
+    """
     made = _in_turn(made)
-    if made is None:
-        return
-    if not _is_many(made):
-        yield from _pieces(made)
-        return
-    for one in made:
-        yield from _pieces(one)
+    going = [iter(made if _is_many(made) else [made])]
+    first, at = 1, 0  # how many were there from the beginning, and whose turn it is
+    while going:
+        at = len(going) - 1 if len(going) - first >= _MANY else (at - 1) % len(going)
+        one = next(going[at], _END)
+        if one is _END:
+            del going[at]
+            first -= at < first
+            continue
+        piece = _piece(one)
+        if hasattr(piece, "__next__"):
+            going.append(piece)
+        elif piece is not None:
+            yield list(_flat(piece)) if isinstance(piece, list) else piece
 
 
-def _pieces(one: Any) -> Iterator[Any]:
-    """A piece of what a function gave; one that is still to be made is made."""
+def _piece(one: Any) -> Any:
+    """What a function yields; what is still to be made is made, or begun where it makes several."""
     one = _in_turn(one)
     if getattr(type(one), "makes_resources", False):
         what = "resources that a function yields beside rows"
         raise unknown(what, "go through the rows of each: yield from RESOURCE")
-    if isinstance(one, list):
-        yield list(_flat(one))
-    elif hasattr(one, "__next__"):
-        yield from _given(one)
-    elif callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump"):
-        yield from _pieces(one())
-    elif one is not None:
-        yield one
+    if isinstance(one, Tagged):
+        held = _piece(one.data)
+        several = hasattr(held, "__next__")
+        return (one.over(row) for row in held) if several else one.over(held)
+    return _piece(one()) if _is_call(one) else one
+
+
+def _is_call(one: Any) -> bool:
+    return callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump")
 
 
 def _flat(made: Any) -> Iterator[Any]:
@@ -427,7 +449,7 @@ def _flat(made: Any) -> Iterator[Any]:
     for one in made:
         if hasattr(one, "__next__"):
             yield from _flat(one)
-        elif callable(one) and not isinstance(one, type) and not hasattr(one, "model_dump"):
+        elif _is_call(one):
             found = one()
             yield from _flat(found if _is_many(found) else [found])
         else:

@@ -55,7 +55,6 @@ class Rows:
         self.named = dict(named)
         self.takes_items = False
         self.cursor: str | None = None
-        self.limit: Limit | None = None
         self.more: tuple[Rows, ...] = ()  # of further resources that are called the same
         self.nth = 0  # the number of its source, where it is one of these
         self.name = str(getattr(function, "__name__", "rows"))
@@ -63,7 +62,7 @@ class Rows:
 
     def joins(self, other: Rows) -> bool:
         """Whether rows of another resource can simply follow these."""
-        return not any(r.takes_items or r.cursor or r.limit for r in (self, other))
+        return not any(r.takes_items or r.cursor for r in (self, other))
 
     @property
     def incremental(self) -> Incremental | None:

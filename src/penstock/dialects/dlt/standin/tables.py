@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,17 @@ class Tagged:
         self.said = said
         self.variant = False
         self.line = sys._getframe(2).f_lineno  # noqa: SLF001 (where the script calls)
+
+    def over(self, data: Any) -> Tagged:
+        """The same of other rows."""
+        made = copy.copy(self) if data is not self.data else self
+        made.data = data
+        return made
+
+    def __copy__(self) -> Tagged:
+        made = Tagged.__new__(Tagged)
+        vars(made).update(vars(self))
+        return made
 
     def __reduce__(self) -> Any:
         raise TypeError("rows of dlt.mark are yielded one by one, not in a list")
