@@ -215,3 +215,40 @@ def test_reading_in_threads_survives_many_rounds(server, tmp_path):
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
+
+
+@pytest.mark.parametrize(
+    ("disposition", "destination"),
+    [*((d, "loaded.duckdb") for d in ("append", "merge", "replace")), ("append", "parquet://lake")],
+)
+def test_a_load_imports_no_more_than_it_needs(
+    disposition, destination, server, run_python, tmp_path
+):
+    """Wrappers of 300 functions, and pandas where it is installed, take longer than pyarrow."""
+    auth = {
+        "type": "oauth2_client_credentials",
+        "access_token_url": f"{server.url}/oauth/token",
+        **CREDENTIALS,
+    }
+    paginator = {"type": "offset", "limit": 50, "total_path": None}
+    endpoint = {"path": "/v1/messages", "data_selector": "messages", "paginator": paginator}
+    document = {
+        "client": {"base_url": server.url, "auth": auth},
+        "resources": [
+            {
+                "name": "messages",
+                "write_disposition": disposition,
+                "primary_key": "id",
+                "endpoint": endpoint,
+            }
+        ],
+    }
+    code = (
+        f"import os, sys, penstock; os.chdir({str(tmp_path)!r});"
+        f"source = penstock.load({document!r});"
+        f"results = [source.run({destination!r}) for _ in range(2)];"
+        "assert [r.status for r in results] == ['done', 'done'];"
+        "print(results[0].receipts[0].rows, *(n for n in"
+        " ('pyarrow', 'pyarrow.compute', 'pandas') if n in sys.modules))"
+    )
+    assert run_python(code) == f"{RECORDS} pyarrow"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations._evolve import digits
@@ -147,6 +147,7 @@ def arrow_type(column: TableColumn) -> pa.DataType:
 
 POSITION = "_penstock_position"
 """Where a row stands in its batch."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Parts = Sequence[tuple[Table, "pa.Table"]]
 """A batch's rows with their tables, parents first."""
@@ -154,14 +155,16 @@ Parts = Sequence[tuple[Table, "pa.Table"]]
 
 def numbered(data: pa.Table) -> pa.Table:
     """Add the position of each row."""
-    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+    from penstock import arrow  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
-    return data.append_column(POSITION, pa.array(range(data.num_rows), pa.int64()))
+    return data.append_column(POSITION, arrow.count_up(data.num_rows))
 
 
 def distinct(data: pa.Table, key: Sequence[str]) -> bool:
     """Whether it is sure that no two rows have the same values in the columns `key`."""
     import pyarrow.types as t  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
 
     if not key or any(name not in data.column_names for name in key):
         return False
@@ -170,21 +173,30 @@ def distinct(data: pa.Table, key: Sequence[str]) -> bool:
         plain = t.is_integer(kind) or t.is_string(kind) or t.is_large_string(kind)
         if not (plain or t.is_temporal(kind) or t.is_boolean(kind)):
             return False  # a database may take for equal what Arrow does not, as 0.0 and -0.0
-    return bool(data.select(key).group_by(key).aggregate([]).num_rows == data.num_rows)
+    if len(key) == 1:
+        found = arrow.count_distinct(data.column(key[0]))
+    else:
+        found = data.select(key).group_by(key).aggregate([]).num_rows
+    return bool(found == data.num_rows)
 
 
 def taken(data: pa.Table, positions: Sequence[int]) -> pa.Table:
     """The rows at these positions."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
-    return data.take(pa.array(positions, pa.int64()))
+    from penstock import arrow  # noqa: PLC0415 (the same)
+
+    return data.take(arrow.array(positions, pa.int64()))
 
 
 def with_constant(data: pa.Table, name: str, value: datetime) -> pa.Table:
     """Give all rows the instant `value` in the column `name`."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
-    values = pa.repeat(pa.scalar(value, pa.timestamp("us", "UTC")), data.num_rows)
+    from penstock import arrow  # noqa: PLC0415 (the same)
+
+    micros = (value - _EPOCH) // timedelta(microseconds=1)
+    values = arrow.repeat(micros, pa.timestamp("us", "UTC"), data.num_rows)
     if name in data.column_names:
         return data.set_column(data.column_names.index(name), name, values)
     return data.append_column(name, values)
@@ -193,13 +205,14 @@ def with_constant(data: pa.Table, name: str, value: datetime) -> pa.Table:
 def flagged(data: pa.Table, name: str) -> list[int]:
     """The positions of rows that say in the column `name` that they are to be deleted."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
 
     if name not in data.column_names:
         return []
     values = data.column(name)
     said = values.is_valid() if not pa.types.is_boolean(values.type) else values
-    return where(pc.fill_null(said, False))
+    return where(arrow.call("coalesce", said, arrow.scalar(False, pa.bool_())))
 
 
 def where(mask: Any) -> list[int]:
@@ -207,16 +220,17 @@ def where(mask: Any) -> list[int]:
 
     For one in chunks that holds nothing, Arrow's function ends the whole process (before 26).
     """
-    import pyarrow.compute as pc  # noqa: PLC0415 (start-up stays fast without pyarrow)
+    from penstock import arrow  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
-    found: list[int] = pc.indices_nonzero(mask).to_pylist() if len(mask) else []
+    found: list[int] = arrow.call("indices_nonzero", mask).to_pylist() if len(mask) else []
     return found
 
 
 def without(found: Parts, positions: Sequence[int]) -> Parts:
     """Leave out the root rows at these positions, and everything below them."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
 
     if not positions:
         return found
@@ -224,12 +238,12 @@ def without(found: Parts, positions: Sequence[int]) -> Parts:
     gone: dict[str, pa.Array] = {}
     for table, data in found:
         if table.parent is None:
-            numbers = pa.array(range(data.num_rows), pa.int64())
-            out = pc.is_in(numbers, value_set=pa.array(positions, pa.int64()))
+            numbers = arrow.count_up(data.num_rows)
+            out = arrow.is_in(numbers, arrow.array(positions, pa.int64()))
         else:
-            out = pc.is_in(data.column(table.own.parent_id), value_set=gone[table.parent])
+            out = arrow.is_in(data.column(table.own.parent_id), gone[table.parent])
         name = table.own.row_id
         if name in data.column_names:
-            gone[table.name] = pa.array(data.filter(out).column(name).to_pylist(), pa.string())
-        kept.append((table, data.filter(pc.invert(out))))
+            gone[table.name] = arrow.array(data.filter(out).column(name).to_pylist(), pa.string())
+        kept.append((table, data.filter(arrow.call("invert", out))))
     return kept

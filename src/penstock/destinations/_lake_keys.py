@@ -51,16 +51,17 @@ class Keys:
     def among(self, others: Keys) -> Any:
         """For each row, whether `others` have its key; a key with a null is equal to nothing."""
         import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-        import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+        from penstock import arrow  # noqa: PLC0415 (the same)
 
         if len(self.columns) == 1:
             [own], [theirs] = self.columns.values(), others.columns.values()
-            return pc.is_in(own, value_set=theirs, skip_nulls=True)
+            return arrow.is_in(own, theirs, skip_nulls=True)
         ours = pa.table(self.columns)
-        numbers = pa.array(range(ours.num_rows), pa.int64())
+        numbers = arrow.count_up(ours.num_rows)
         ours = ours.append_column(POSITION, numbers)
         same = ours.join(pa.table(others.columns), list(self.columns), join_type="left semi")
-        return pc.is_in(numbers, value_set=same.column(POSITION))
+        return arrow.is_in(numbers, same.column(POSITION))
 
     def chosen(self, mask: Any) -> Keys:
         """The keys for which the mask is true."""

@@ -185,13 +185,13 @@ class Met:
 
     def look(self, file: File, key: Sequence[str], came: Keys) -> None:
         """Find the rows of a file whose key comes."""
-        import pyarrow.compute as pc  # noqa: PLC0415 (start-up stays fast without pyarrow)
+        from penstock import arrow  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
         keys = Keys.of(self._schema.root, self._columns(file, key), key)
         mask = keys.among(came)
-        if pc.any(mask).as_py():
+        if arrow.call("any", mask).as_py():
             self.keys.append(keys.chosen(mask))
-            self._kept[file.path] = pc.invert(mask)
+            self._kept[file.path] = arrow.call("invert", mask)
 
     @property
     def plain(self) -> bool:
@@ -233,24 +233,27 @@ class Met:
         """Which of the rows from the `start`-th are left."""
         import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
+        from penstock import arrow  # noqa: PLC0415 (the same)
+
         if table.parent is not None:
             return self._has_parent(table, data)
         kept = self._kept.get(file.path)
         if kept is None:
-            return pa.repeat(True, data.num_rows)
+            return arrow.repeat(True, pa.bool_(), data.num_rows)
         return kept.slice(start, data.num_rows)
 
     def _has_parent(self, table: Table, data: pa.Table) -> Any:
-        import pyarrow.compute as pc  # noqa: PLC0415 (start-up stays fast without pyarrow)
+        from penstock import arrow  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
         assert table.parent is not None
         gone = self._gone_of(table.parent)
-        return pc.invert(pc.is_in(data.column(table.own.parent_id), value_set=gone))
+        return arrow.call("invert", arrow.is_in(data.column(table.own.parent_id), gone))
 
     def _gone_of(self, name: str) -> Any:
         """The ids of the rows of a table that are not left."""
         import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-        import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+        from penstock import arrow  # noqa: PLC0415 (the same)
 
         if name not in self._gone:
             table = self._schema.table(name)
@@ -260,7 +263,9 @@ class Met:
             for file in self.files(table):
                 data = self._columns(file, (own.row_id, own.parent_id))
                 wanted = self._wanted(table, file, data, 0)
-                found.append(data.column(own.row_id).cast(pa.string()).filter(pc.invert(wanted)))
+                found.append(
+                    data.column(own.row_id).cast(pa.string()).filter(arrow.call("invert", wanted))
+                )
             self._gone[name] = pa.chunked_array(
                 [c for one in found for c in one.chunks], pa.string()
             )

@@ -110,9 +110,12 @@ def arrow_rows(table: Table, values: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows given as dicts."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
+    from penstock import arrow  # noqa: PLC0415 (the same)
     from penstock.destinations._lake_files import file_schema  # noqa: PLC0415 (the same)
 
-    return pa.Table.from_pylist(list(values), schema=file_schema(table))
+    fields = file_schema(table)
+    columns = [arrow.array([row.get(f.name) for row in values], f.type) for f in fields]
+    return pa.Table.from_arrays(columns, schema=fields)
 
 
 def micros(seconds: float) -> int:

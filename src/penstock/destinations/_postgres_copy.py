@@ -30,11 +30,13 @@ def _plain(data: pa.Table, columns: Mapping[str, TableColumn]) -> pa.Table:
     """The rows in types that Arrow writes as Postgres reads them."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
 
+    from penstock import arrow  # noqa: PLC0415 (the same)
+
     for position, field in enumerate(data.schema):
         if field.name in columns and columns[field.name].type == "binary":
             values = data.column(position).to_pylist()
             texts = [None if v is None else "\\x" + v.hex() for v in values]
-            data = data.set_column(position, field.name, pa.array(texts, pa.string()))
+            data = data.set_column(position, field.name, arrow.array(texts, pa.string()))
         elif _is_odd(field.type):
             data = data.set_column(position, field.name, data.column(position).cast(pa.string()))
     return data
@@ -50,10 +52,11 @@ def _is_odd(kind: pa.DataType) -> bool:
 def with_nul(data: pa.Table) -> str | None:
     """The first column with a text that holds U+0000."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
 
     for field in data.schema:
         values = data.column(field.name)
-        if pa.types.is_string(field.type) and pc.any(pc.match_substring(values, "\0")).as_py():
+        if pa.types.is_string(field.type) and arrow.has_text(values, "\0"):
             return str(field.name)
     return None

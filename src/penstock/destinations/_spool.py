@@ -143,7 +143,8 @@ def _newest(
 ) -> Iterator[tuple[Table, pa.Table]]:
     """What `seen` has no newer row of, with what tells in child tables whose rows are replaced."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-    import pyarrow.compute as pc  # noqa: PLC0415 (the same)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
 
     rows = list(zip(*(found[0][1].column(name).to_pylist() for name in key), strict=True))
     found = without(found, [n for n, row in enumerate(rows) if row in seen])
@@ -156,9 +157,9 @@ def _newest(
     ids = {schema.root.name: (own, own)}
     for table, data in found[1:]:
         parents, roots = ids[table.parent or ""]
-        places = pc.index_in(data.column(PARENT_ID).combine_chunks(), value_set=parents)
+        places = arrow.index_in(data.column(PARENT_ID).combine_chunks(), parents)
         whose = roots.take(places)
         ids[table.name] = (data.column(ROW_ID).combine_chunks(), whose)
         yield table, data.append_column(ROOT_ID, whose)
-    gone = pa.table({ROOT_ID: own, GONE: pa.repeat(pa.scalar(value=True), len(own))})
+    gone = pa.table({ROOT_ID: own, GONE: arrow.repeat(True, pa.bool_(), len(own))})
     yield from ((table, gone) for table in schema.tables[1:])

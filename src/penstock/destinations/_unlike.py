@@ -17,7 +17,8 @@ _LEAST = 256
 def unlike(pieces: Sequence[pa.Table]) -> Iterator[str]:
     """The names of text columns of which, in the largest of these pieces, most values differ."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-    import pyarrow.compute as pc  # noqa: PLC0415 (as above)
+
+    from penstock import arrow  # noqa: PLC0415 (as above)
 
     largest = max(pieces, key=lambda piece: piece.num_rows, default=None)
     if largest is None or largest.num_rows < _LEAST:
@@ -25,6 +26,6 @@ def unlike(pieces: Sequence[pa.Table]) -> Iterator[str]:
     head = largest.slice(0, _MOST)
     for field in head.schema:
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            values = head.column(field.name).drop_null()
-            if len(values) >= _LEAST and 2 * pc.count_distinct(values).as_py() > len(values):
+            values = arrow.call("drop_null", head.column(field.name))
+            if len(values) >= _LEAST and 2 * arrow.count_distinct(values) > len(values):
                 yield field.name

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from penstock import arrow
 from penstock.shape import dlt_ids
 from penstock.shape.fold import folded
 from penstock.shape.frame import Frame
@@ -38,9 +38,9 @@ def assemble(  # noqa: PLR0913 (all that rows are made of)
         if table.folded:
             continue
         frame = frames[table.name]
-        own = {names.load_id: _repeat(load_id, frame.rows)}
+        own = {names.load_id: arrow.repeat(load_id, pa.string(), frame.rows)}
         if table.parent is not None:
-            parent_ids = ids[table.parent.name].take(frame.parents)
+            parent_ids = arrow.take(ids[table.parent.name], frame.parents)
             ids[table.name] = _child_ids(tree, table, parent_ids, frame.index)
             own |= {names.parent_id: parent_ids, names.list_index: frame.index}
             if table.rooted and names.root_id:
@@ -75,19 +75,14 @@ def _history(tree: Tree, rows: int, versions: Any) -> dict[str, Any]:
     return instants if versions is None else {**instants, tree.own.version: versions}
 
 
-def _repeat(text: str, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text, pa.string()), rows)
-
-
 def _child_ids(tree: Tree, table: TableState, parent_ids: pa.Array, index: pa.Array) -> pa.Array:
     """A parent's id and the place in its list: unique in the table, as a row has one list there."""
     if tree.system == "dlt":
         return dlt_ids.by_place(parent_ids.to_pylist(), table.name, index.to_pylist())
-    return pc.binary_join_element_wise(parent_ids, index.cast(pa.string()), "/")
+    return arrow.joined("/", parent_ids, arrow.cast(index, pa.string()))
 
 
 def ordinals(load_id: str, first: int, rows: int) -> pa.Array:
     """Ids for rows without a key: their place in the load."""
-    numbers = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows))
-    texts = pc.add(numbers, first - 1).cast(pa.string())
-    return pc.binary_join_element_wise(pa.scalar(load_id), texts, "-")
+    texts = arrow.cast(arrow.plus(arrow.count_up(rows), first), pa.string())
+    return arrow.joined("-", arrow.scalar(load_id, pa.string()), texts)

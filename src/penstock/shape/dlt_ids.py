@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 import pyarrow as pa
 
+from penstock import arrow
 from penstock.shape.schema import Extra, Segment
 from penstock.shape.values import decode
 
@@ -29,7 +30,7 @@ def by_chance(rows: int) -> pa.Array:
     """Ids that nothing else has."""
     drawn = os.urandom(_BYTES * rows)
     texts = [_text(drawn[at : at + _BYTES]) for at in range(0, len(drawn), _BYTES)]
-    return pa.array(texts, pa.string())
+    return arrow.array(texts, pa.string())
 
 
 def by_place(parents: Sequence[str], table: str, index: Sequence[int]) -> pa.Array:
@@ -39,7 +40,7 @@ def by_place(parents: Sequence[str], table: str, index: Sequence[int]) -> pa.Arr
         _digest(f"{parent}{middle}{place}".encode())
         for parent, place in zip(parents, index, strict=True)
     ]
-    return pa.array(texts, pa.string())
+    return arrow.array(texts, pa.string())
 
 
 def by_key(segments: Sequence[Segment], left_out: Container[int], key: Paths) -> pa.Array:
@@ -49,7 +50,7 @@ def by_key(segments: Sequence[Segment], left_out: Container[int], key: Paths) ->
         return {name: _at(record, path) for name, path in key.items()}
 
     texts = [_digest(_spelled(subset(record))) for record in _records(segments, left_out)]
-    return pa.array(texts, pa.string())
+    return arrow.array(texts, pa.string())
 
 
 def by_record(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array:
@@ -59,7 +60,7 @@ def by_record(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array
         return {name: value for name, value in record.items() if not name.startswith("_dlt_")}
 
     texts = [_digest(_spelled(own(record))) for record in _records(segments, left_out)]
-    return pa.array(texts, pa.string())
+    return arrow.array(texts, pa.string())
 
 
 def told(which: Literal["ids", "roots"], segments: Sequence[Segment], out: Container[int]) -> Any:
@@ -68,7 +69,7 @@ def told(which: Literal["ids", "roots"], segments: Sequence[Segment], out: Conta
     for segment in segments:
         said = getattr(segment, which)
         found += [one for one, r in zip(said, segment.records, strict=False) if id(r) not in out]
-    return pa.array(found, pa.string()) if found else None
+    return arrow.array(found, pa.string()) if found else None
 
 
 def _records(segments: Sequence[Segment], left_out: Container[int]) -> Iterator[Mapping[str, Any]]:

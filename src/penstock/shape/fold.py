@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from penstock.shape.frame import Frame, arrow_type, count_up
+from penstock import arrow
+from penstock.shape.frame import Frame, arrow_type
 from penstock.shape.layout import Piece
 from penstock.shape.tree import TableState
+
+_NONE = arrow.scalar(0, pa.int64())
 
 
 def folded(piece: Piece, table: TableState, frames: Mapping[str, Frame]) -> Any:
@@ -34,9 +36,9 @@ def _innermost(piece: Piece, table: TableState, frames: Mapping[str, Frame]) -> 
     assert piece.fields is not None, "a piece without a leaf has fields"
     inner = piece.fields.pieces
     arrays = [folded(field, table, frames) for field in inner]
-    absent = arrays[0].is_null()
+    absent = arrow.call("is_null", arrays[0])
     for array in arrays[1:]:
-        absent = pc.and_(absent, array.is_null())
+        absent = arrow.call("and", absent, arrow.call("is_null", array))
     return pa.StructArray.from_arrays(arrays, names=[f.name for f in inner], mask=absent)
 
 
@@ -45,15 +47,16 @@ def _lists(values: Any, frame: Frame, rows: int) -> Any:
     parents = frame.parents
     if values.null_count:
         # aligned lists of one path, and lists of nulls: where nothing is, there is no list
-        full = pc.unique(parents.filter(values.is_valid()))
-        mine = pc.is_in(parents, value_set=full)
-        values, parents = values.filter(mine), parents.filter(mine)
-    counted = pc.value_counts(parents)
-    at = pc.index_in(count_up(rows), value_set=counted.field("values"))
-    sizes = counted.field("counts").take(at)
-    ends = pc.cumulative_sum(pc.fill_null(sizes, 0)).cast(pa.int32())
-    offsets = _without_bitmap(pa.concat_arrays([pa.array([0], pa.int32()), ends]))
-    return pa.ListArray.from_arrays(offsets, values, mask=at.is_null())
+        valid = arrow.call("is_valid", values)
+        full = arrow.call("unique", arrow.chosen(parents, valid))
+        mine = arrow.is_in(parents, full)
+        values, parents = arrow.chosen(values, mine), arrow.chosen(parents, mine)
+    counted = arrow.call("value_counts", parents)
+    at = arrow.index_in(arrow.count_up(rows), counted.field("values"))
+    sizes = arrow.call("coalesce", arrow.take(counted.field("counts"), at), _NONE)
+    ends = arrow.cast(arrow.call("cumulative_sum", sizes), pa.int32())
+    offsets = _without_bitmap(pa.concat_arrays([arrow.array([0], pa.int32()), ends]))
+    return pa.ListArray.from_arrays(offsets, values, mask=arrow.call("is_null", at))
 
 
 def _without_bitmap(numbers: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from penstock import arrow
 from penstock.shape.schema import TableColumn
 from penstock.shape.tree import ColumnState, TableState, Tree
 
@@ -77,9 +77,9 @@ def from_text(texts: pa.Array, column: ColumnState) -> pa.Array:
     if column.type in {"text", "json"}:
         return texts
     if column.type == "time":
-        anchored = pc.binary_join_element_wise("1970-01-01T", texts, "")
-        return anchored.cast(pa.timestamp("us")).cast(pa.time64("us"))
-    return texts.cast(arrow_type(column))
+        anchored = arrow.joined("", arrow.scalar("1970-01-01T", pa.string()), texts)
+        return arrow.cast(arrow.cast(anchored, pa.timestamp("us")), pa.time64("us"))
+    return arrow.cast(texts, arrow_type(column))
 
 
 def from_values(column: ColumnState, rows: int) -> pa.Array:
@@ -90,8 +90,8 @@ def from_values(column: ColumnState, rows: int) -> pa.Array:
     if len(values) < rows:
         values.extend([None] * (rows - len(values)))
     if column.type in TEXTUAL:
-        return from_text(pa.array(values, pa.string()), column)
-    return pa.array(values, arrow_type(column))
+        return from_text(arrow.array(values, pa.string()), column)
+    return arrow.array(values, arrow_type(column))
 
 
 def collected(table: TableState) -> Frame:
@@ -104,8 +104,8 @@ def collected(table: TableState) -> Frame:
     return Frame(
         rows=table.rows,
         columns=columns,
-        parents=pa.array(table.parents, pa.int64()),
-        index=pa.array(table.index, pa.int64()),
+        parents=arrow.array(table.parents, pa.int64()),
+        index=arrow.array(table.index, pa.int64()),
     )
 
 
@@ -113,7 +113,7 @@ def empty(table: TableState) -> Frame:
     """No rows of `table`."""
     if table.parent is None:
         return Frame(rows=0, columns={})
-    none = pa.array([], pa.int64())
+    none = arrow.array([], pa.int64())
     return Frame(rows=0, columns={}, parents=none, index=none)
 
 
@@ -144,7 +144,7 @@ def _concat_column(column: ColumnState, frames: Sequence[Frame]) -> pa.Array:
     for frame in frames:
         array = frame.columns.get(column.name)
         # an earlier piece may have the narrower type the column had then
-        arrays.append(pa.nulls(frame.rows, kind) if array is None else array.cast(kind))
+        arrays.append(pa.nulls(frame.rows, kind) if array is None else arrow.cast(array, kind))
     return pa.concat_arrays(arrays)
 
 
@@ -154,12 +154,7 @@ def _concat_links(
     offset = 0
     parents = []
     for frame, piece in zip(frames, pieces, strict=True):
-        parents.append(pc.add(frame.parents, offset))
+        parents.append(arrow.plus(frame.parents, offset))
         above = piece.get(parent.name)
         offset += above.rows if above is not None else 0
     return pa.concat_arrays(parents), pa.concat_arrays([frame.index for frame in frames])
-
-
-def count_up(rows: int) -> pa.Array:
-    """The numbers from 0 to rows - 1."""
-    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows)), 1)

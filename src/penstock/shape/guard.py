@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from penstock import arrow
 from penstock.patterns import pattern
 from penstock.shape.values import Number, fraction
 
@@ -24,7 +24,7 @@ _TOKEN: Final = pattern(f"{_BEFORE}(?={_SUSPECT}){_NUMBER}".encode())
 _NEGATIVE_ZERO: Final = -(2**63)  # its bits, as an integer's
 # Of doubles below 10^8, what each that is suspect has in it. These begin with one letter of their
 # own, which is sought many times as fast as a class of them.
-_LONG: Final = 10**8
+_LONG: Final = arrow.scalar(1e8, pa.float64())
 _SIGNS: Final = (r"\.[0-9]{8}", r"e-[0-9]+[,\]} \t\r\n]", r"E-[0-9]+[,\]} \t\r\n]")
 _MAX: Final = 2**31 - 1
 
@@ -48,14 +48,14 @@ def rounds(text: bytes, doubles: Sequence[Any]) -> bool:
 
 def _is_short(array: Any) -> bool:
     """Whether all values have at most eight digits before the point, and none is `-0`."""
-    if pc.min(array.view("int64")).as_py() == _NEGATIVE_ZERO:
+    if arrow.call("min", array.view("int64")).as_py() == _NEGATIVE_ZERO:
         return False
     # no number is less than anything, and what is null counts for nothing
-    return pc.all(pc.less(pc.abs(array), _LONG), min_count=0).as_py() is True
+    return arrow.all_true(arrow.call("less", arrow.call("abs", array), _LONG))
 
 
 def _has(whole: Any, regex: str) -> bool:
-    return bool(pc.count_substring_regex(whole, regex)[0].as_py())
+    return bool(arrow.count_matches(whole, regex)[0].as_py())
 
 
 def _is_bad(token: bytes) -> bool:

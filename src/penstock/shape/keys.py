@@ -8,8 +8,8 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from penstock import arrow
 from penstock.errors import ShapeError
 from penstock.plan.hints import Hints
 from penstock.shape import names
@@ -85,8 +85,9 @@ class Keys:
             return None
         values = frame.columns[sort.column]
         order = "ascending" if sort.descending else "descending"
-        ranks = pc.rank(values, sort_keys=order, tiebreaker="dense").cast(pa.int64())
-        return pc.if_else(values.is_null(), 0, ranks)  # ranks begin at 1
+        ranks = arrow.cast(arrow.dense_rank(values, order), pa.int64())
+        first = arrow.scalar(0, pa.int64())  # ranks begin at 1
+        return arrow.call("if_else", arrow.call("is_null", values), first, ranks)
 
     def roles(self) -> Roles:
         """The columns that decide about a merge, as they are named now."""
@@ -195,7 +196,7 @@ def _tells_apart(frame: Frame, column: ColumnState) -> bool:
     array = frame.columns.get(column.name)
     if array is None or array.null_count or column.variant or column.type in _NO_KEY:
         return False
-    return bool(pc.count_distinct(array).as_py() == frame.rows)
+    return arrow.count_distinct(array) == frame.rows
 
 
 def _lacks(frame: Frame, name: str | None) -> bool:
@@ -216,19 +217,19 @@ def identities(frame: Frame, key: list[str]) -> pa.Array:
     texts = [_plain(frame.columns[name]) for name in key]
     if len(texts) == 1:
         return texts[0]
-    return pc.binary_join_element_wise(*(_escaped(text) for text in texts), "|")
+    return arrow.joined("|", *(_escaped(text) for text in texts))
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    text = array.cast(pa.string())
+    text = arrow.cast(array, pa.string())
     if pa.types.is_decimal(array.type) and array.type.scale:
         # the same number has one text, also where the column was an integer's before
-        text = pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".")
+        text = arrow.trimmed(arrow.trimmed(text, "0"), ".")
     return text
 
 
 def _escaped(text: pa.Array) -> pa.Array:
-    return pc.replace_substring(pc.replace_substring(text, "\\", "\\\\"), "|", "\\|")
+    return arrow.replaced(arrow.replaced(text, "\\", "\\\\"), "|", "\\|")
 
 
 def last_rows(identity: pa.Array, order: pa.Array | None = None) -> pa.Array | None:
@@ -237,18 +238,22 @@ def last_rows(identity: pa.Array, order: pa.Array | None = None) -> pa.Array | N
     With `order`, those with the greatest value of it, and of several the last.
     """
     rows = len(identity)
-    if pc.count_distinct(identity).as_py() == rows:
+    if arrow.count_distinct(identity) == rows:
         return None
-    place = pa.array(range(rows), pa.int64())
-    rank = place if order is None else pc.add(pc.multiply(order, rows), place)
+    place = arrow.count_up(rows)
+    rank = place
+    if order is not None:
+        weight = arrow.scalar(rows, pa.int64())
+        rank = arrow.call("add", arrow.call("multiply", order, weight), place)
     numbered = pa.table({"identity": identity, "rank": rank})
     last = numbered.group_by("identity").aggregate([("rank", "max")])
-    return pc.index_in(last["rank_max"].combine_chunks(), value_set=rank).cast("int64").sort()
+    found = arrow.index_in(last["rank_max"].combine_chunks(), rank)
+    return arrow.cast(found, pa.int64()).sort()
 
 
 def versions(segments: Sequence[Segment], left_out: Container[int]) -> pa.Array:
     """A digest of each record, the same however its keys are ordered and its text is spaced."""
-    return pa.array(
+    return arrow.array(
         [
             _digest(decode(record), segment.extras)
             for segment in segments
@@ -271,17 +276,18 @@ def keep_rows(frames: dict[str, Frame], tree: Tree, rows: pa.Array) -> dict[str,
         assert table.parent is not None
         frame = frames[table.name]
         # a row's place among the kept parents; null where its parent is gone
-        places = pc.index_in(frame.parents, value_set=chosen[table.parent.name])
-        mine = pc.indices_nonzero(places.is_valid()).cast("int64")
+        places = arrow.index_in(frame.parents, chosen[table.parent.name])
+        valid = arrow.call("is_valid", places)
+        mine = arrow.cast(arrow.call("indices_nonzero", valid), pa.int64())
         chosen[table.name] = mine
-        kept[table.name] = _taken(frame, mine, places.take(mine).cast("int64"))
+        kept[table.name] = _taken(frame, mine, arrow.cast(arrow.take(places, mine), pa.int64()))
     return kept
 
 
 def _taken(frame: Frame, rows: pa.Array, parents: Any) -> Frame:
     return Frame(
         rows=len(rows),
-        columns={name: array.take(rows) for name, array in frame.columns.items()},
+        columns={name: arrow.take(array, rows) for name, array in frame.columns.items()},
         parents=parents,
-        index=None if frame.index is None else frame.index.take(rows),
+        index=None if frame.index is None else arrow.take(frame.index, rows),
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from penstock import arrow
 from penstock.plan.hints import Hints
 from penstock.shape import dlt_ids
 from penstock.shape.assemble import assemble, ordinals
@@ -183,7 +184,7 @@ class Lanes:
         last = last_rows(ids, self._keys.order(root)) if ids is not None else None
         if last is not None:
             self._tally.add("duplicate_rows", root.rows - len(last))
-            frames, ids = keep_rows(frames, self._tree, last), ids.take(last)
+            frames, ids = keep_rows(frames, self._tree, last), arrow.take(ids, last)
             beside = beside.take(last)
         rows = frames[self._tree.root.name].rows
         if self._dlt:
@@ -242,4 +243,6 @@ class _Beside(msgspec.Struct, frozen=True, kw_only=True):
     def take(self, rows: Any) -> _Beside:
         """The same of some of the rows."""
         fields = msgspec.structs.asdict(self).items()
-        return _Beside(**{name: held.take(rows) for name, held in fields if held is not None})
+        return _Beside(
+            **{name: arrow.take(held, rows) for name, held in fields if held is not None}
+        )

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from penstock import arrow
 from penstock.patterns import pattern
 from penstock.shape.carve import Carver, NotJson, has_json
-from penstock.shape.frame import TEXTUAL, Frame, arrow_type, count_up, from_text
+from penstock.shape.frame import TEXTUAL, Frame, arrow_type, from_text
 from penstock.shape.guard import rounds
 from penstock.shape.place import fits
 from penstock.shape.schema import Segment
@@ -176,14 +176,14 @@ class _Frames:
             self._fields(node, array, columns)
         elif node.items is not None:
             self._list(node.items, array)
-        elif node.listed and len(array.flatten()):
+        elif node.listed and len(arrow.elements(array)):
             raise Refused
 
     def _list(self, table: TableState, array: Any) -> None:
-        parents = pc.list_parent_indices(array)
-        elements = array.flatten()
-        first = array.offsets.take(parents)
-        index = pc.subtract(count_up(len(elements)), first.cast("int64"))
+        parents = arrow.call("list_parent_indices", array)
+        elements = arrow.elements(array)
+        first = arrow.cast(arrow.take(array.offsets, parents), pa.int64())
+        index = arrow.call("subtract", arrow.count_up(len(elements)), first)
         self.table(table, elements, len(elements), parents, index)
 
 
@@ -196,14 +196,14 @@ def _settled(column: ColumnState, array: Any) -> Any:
             raise Refused
     if column.type not in _LEAST_LENGTH:
         return array
-    least = pc.min(pc.binary_length(array)).as_py()
+    least = _least_length(array)
     if least is not None and least < _LEAST_LENGTH[column.type]:
         raise Refused
     values = _instants(column, array) if column.type == "timestamp" else from_text(array, column)
     if column.type in {"timestamp", "timestamp_ntz"}:
-        if not within(values.cast("int64"), _FIRST_INSTANT, _LAST_INSTANT):
+        if not within(arrow.cast(values, pa.int64()), _FIRST_INSTANT, _LAST_INSTANT):
             raise Refused
-    elif column.type == "date" and not within(values.cast("int32"), -719162, None):
+    elif column.type == "date" and not within(arrow.cast(values, pa.int32()), -719162, None):
         raise Refused
     return values
 
@@ -213,14 +213,22 @@ def _instants(column: ColumnState, array: Any) -> Any:
         return from_text(array, column)
     except pa.ArrowInvalid:
         pass  # without zones, perhaps: then they are in UTC
-    if pc.min(pc.binary_length(array)).as_py() < _LEAST_LENGTH["timestamp_ntz"]:
+    if (_least_length(array) or 0) < _LEAST_LENGTH["timestamp_ntz"]:
         raise Refused
-    return pc.assume_timezone(array.cast(pa.timestamp("us")), "UTC")
+    instants = arrow.cast(array, pa.timestamp("us"))
+    return arrow.cast(instants, pa.timestamp("us", "UTC"))
+
+
+def _least_length(texts: Any) -> int | None:
+    """Of the shortest of these texts, in bytes; None where all are null."""
+    shortest = arrow.call("min", arrow.call("binary_length", texts))
+    found: int | None = shortest.as_py()
+    return found
 
 
 def within(array: Any, least: float | Decimal | None, most: float | Decimal | None) -> bool:
     """Whether all values of `array` are in these bounds; nulls are."""
-    ends = pc.min_max(array)
+    ends = arrow.call("min_max", array)
     low, high = ends["min"].as_py(), ends["max"].as_py()
     if low is None:
         return True
@@ -255,7 +263,8 @@ def _filled(column: ColumnState, array: Any, key: str, segments: Sequence[Segmen
             raise Refused
         values.append(kept)
     textual = column.type in TEXTUAL
-    constants = pa.array(values, pa.string() if textual else arrow_type(column))
+    constants = arrow.array(values, pa.string() if textual else arrow_type(column))
     constants = from_text(constants, column) if textual else constants
     numbers = [n for n, segment in enumerate(segments) for _ in segment.records]
-    return pc.coalesce(array, constants.take(pa.array(numbers, pa.int64())))
+    said = arrow.take(constants, arrow.array(numbers, pa.int64()))
+    return arrow.call("coalesce", array, said)

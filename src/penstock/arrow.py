@@ -1,0 +1,193 @@
+"""Arrow's functions, and arrays of Python's values, without what they usually bring along.
+
+`pyarrow.compute` makes a wrapper with a docstring for each of some 300 functions when it is
+imported, which takes longer than pyarrow itself and nearly a tenth of a run of 100,000 records. Its
+native part, from which it hands on all that is used here, comes without. Methods of arrays that
+compute, as `take` and `cast`, import it as well: what every block goes through calls these instead.
+
+`pyarrow.array` and `pyarrow.scalar` import pandas where it is installed, a quarter of a second, in
+case that a value is one of its. None is here: arrays are made of their bytes.
+"""
+
+from __future__ import annotations
+
+from array import array as numbers
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+
+try:
+    from pyarrow import _compute as native
+except ImportError:  # it may have another name one day
+    import pyarrow.compute as native
+
+# The codes of Python's own arrays for types of a fixed size.
+_CODES: Mapping[pa.DataType, str] = {
+    pa.int8(): "b",
+    pa.int32(): "i",
+    pa.int64(): "q",
+    pa.float64(): "d",
+}
+
+
+def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values of Python's own classes as an array; None is null.
+
+    Args:
+        values: the values, in the class that stands for `kind`: bytes, text, Decimal and so on.
+        kind: booleans, 8, 32 or 64-bit integers, doubles, texts, bytes, decimals, or timestamps,
+            of which the values count the units since 1970.
+
+    Raises:
+        OverflowError: an integer is too long.
+        UnicodeEncodeError: a text has a half of a surrogate pair.
+        pa.ArrowInvalid: a decimal has more digits than the type.
+    """
+    if kind in _CODES:
+        there = _there(values)
+        filled = values if there is None else [0 if value is None else value for value in values]
+        data = pa.py_buffer(numbers(_CODES[kind], filled))
+        return pa.Array.from_buffers(kind, len(values), [there, data])
+    if pa.types.is_boolean(kind):
+        return cast(array(values, pa.int8()), kind)
+    if pa.types.is_timestamp(kind):
+        return cast(array(values, pa.int64()), kind)
+    if pa.types.is_decimal(kind):
+        texts = [None if value is None else format(Decimal(value), "f") for value in values]
+        return cast(array(texts, pa.string()), kind)
+    encode = bytes if pa.types.is_binary(kind) else str.encode
+    return _texts(values, kind, encode)
+
+
+def _texts(values: Sequence[Any], kind: pa.DataType, encode: Callable[[Any], bytes]) -> pa.Array:
+    there = _there(values)
+    if there is None:
+        pieces = list(map(encode, values))
+    else:
+        pieces = [b"" if value is None else encode(value) for value in values]
+    ends = numbers("i", accumulate(map(len, pieces), initial=0))
+    data = [there, pa.py_buffer(ends), pa.py_buffer(b"".join(pieces))]
+    return pa.Array.from_buffers(kind, len(values), data)
+
+
+def _there(values: Sequence[Any]) -> pa.Buffer | None:
+    """The bitmap of the values that are not None; None where all are there."""
+    if None not in values:
+        return None
+    return array([value is not None for value in values], pa.bool_()).buffers()[1]
+
+
+def scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
+    """One value as `array` takes it."""
+    return array([value], kind)[0]
+
+
+def count_up(rows: int) -> pa.Array:
+    """The numbers from 0 to rows - 1."""
+    return plus(call("cumulative_sum", repeat(1, pa.int64(), rows)), -1)
+
+
+def repeat(value: Any, kind: pa.DataType, rows: int) -> pa.Array:
+    """The same value in all rows."""
+    return pa.repeat(scalar(value, kind), rows)
+
+
+def call(name: str, *values: Any, options: Any = None) -> Any:
+    """What the function of this name makes of these arrays and scalars.
+
+    Raises:
+        pa.ArrowException: it cannot, as `pyarrow.compute` tells of each function.
+    """
+    return native.call_function(name, list(values), options)
+
+
+def cast(array: Any, kind: pa.DataType) -> Any:
+    """The same values in another type.
+
+    Raises:
+        pa.ArrowInvalid: it cannot hold one of them as it is.
+    """
+    return call("cast", array, options=native.CastOptions.safe(kind))
+
+
+def elements(lists: Any) -> Any:
+    """The elements of all lists, one after another."""
+    return call("list_flatten", lists)
+
+
+def take(array: Any, places: Any) -> Any:
+    """The values at these places, null for a place that is null."""
+    return call("take", array, places)
+
+
+def chosen(array: Any, mask: Any) -> Any:
+    """The values where a mask is true."""
+    return call("filter", array, mask)
+
+
+def is_in(array: Any, values: Any, *, skip_nulls: bool = False) -> Any:
+    """For each value, whether it is one of `values`; a null is where they have one.
+
+    With `skip_nulls` it never is.
+    """
+    options = native.SetLookupOptions(value_set=values, skip_nulls=skip_nulls)
+    return call("is_in", array, options=options)
+
+
+def index_in(array: Any, values: Any) -> Any:
+    """For each value, its first place in `values`; null where it is not there."""
+    return call("index_in", array, options=native.SetLookupOptions(value_set=values))
+
+
+def plus(numbers: Any, more: int) -> Any:
+    """Integers, each with the same one added."""
+    return call("add", numbers, scalar(more, pa.int64()))
+
+
+def all_true(mask: Any) -> bool:
+    """Whether no value of a mask is false; a null is not."""
+    options = native.ScalarAggregateOptions(min_count=0)
+    return bool(call("all", mask, options=options).as_py())
+
+
+def joined(separator: str, *texts: Any) -> Any:
+    """The texts of each row put together; null where one of them is."""
+    return call("binary_join_element_wise", *texts, scalar(separator, pa.string()))
+
+
+def replaced(texts: Any, old: str, new: str) -> Any:
+    """Texts with another in place of `old`, wherever it is."""
+    options = native.ReplaceSubstringOptions(pattern=old, replacement=new)
+    return call("replace_substring", texts, options=options)
+
+
+def has_text(texts: Any, part: str) -> bool:
+    """Whether a part is found in one of these texts."""
+    found = call("match_substring", texts, options=native.MatchSubstringOptions(part))
+    return bool(call("any", found).as_py())
+
+
+def trimmed(texts: Any, letters: str) -> Any:
+    """Texts without these letters at their end."""
+    return call("utf8_rtrim", texts, options=native.TrimOptions(letters))
+
+
+def count_distinct(array: Any) -> int:
+    """How many values differ, without nulls."""
+    found: int = call("count_distinct", array).as_py()
+    return found
+
+
+def dense_rank(values: Any, order: str) -> Any:
+    """The rank of each value, from 1 on, the same for equal ones: `ascending` or `descending`."""
+    options = native.RankOptions(sort_keys=order, tiebreaker="dense")
+    return call("rank", values, options=options)
+
+
+def count_matches(texts: Any, regex: str) -> Any:
+    """How often a regular expression of RE2 is found in each text."""
+    options = native.MatchSubstringOptions(regex)
+    return call("count_substring_regex", texts, options=options)
