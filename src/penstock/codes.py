@@ -145,7 +145,7 @@ CODES: dict[str, str] = {
     "nesting-json": "The destination has no structs and lists, so nested values are kept as JSON.",
     "no-key": "Rows are to be merged, and nothing says by which key.",
     "key-missing": "A record has no value for the key of a merge.",
-    "null-value": "A record has no value in a column that is declared as not nullable.",
+    "null-value": "A record has no value in a column that takes no null, as declared or by dlt.",
     "key-fallback": "Records lack the inherited key, and another field took its place.",
     "contract": "A schema contract forbids what a record brings.",
     "contract-tables": "A schema contract forbids a new table.",

@@ -67,7 +67,19 @@ def test_a_row_without_its_key_is_an_error(record):
 def test_a_key_of_another_type_is_an_error():
     """A key that would fall into a variant column is an error that shows it."""
     with pytest.raises(ShapeError, match="has 'x' as id, another type"):
-        shape({"id": 1}, {"id": "x"}, hints=MERGE)
+        shape({"id": 1}, {"id": "2"}, {"id": "x"}, hints=MERGE)
+
+
+def test_a_key_that_can_be_spelled_in_its_columns_type_is():
+    """An API that writes its ids as texts from one day on still means the same records."""
+    _, batch = shape({"id": 1, "v": 1}, {"id": 2}, {"id": "1", "v": 2}, hints=MERGE)
+    assert rows(batch) == [{"id": 2}, {"id": 1, "v": 2}]
+    sets = Hints(write="merge", merge_key=("day",), primary_key=("id",))
+    _, batch = shape({"id": 1, "day": "7"}, {"id": 2, "day": 7}, hints=sets)
+    assert [row["day"] for row in rows(batch)] == ["7", "7"]
+    plain = Hints(primary_key=("id",))
+    _, batch = shape({"id": 1}, {"id": "1"}, hints=plain)
+    assert rows(batch) == [{"id": 1}, {"id__v_text": "1"}]
 
 
 @pytest.mark.parametrize("record", [{"id": 2}, {"id": 2, "day": None}, {"id": 2, "day": {"n": 1}}])

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.destinations._evolve import DECIMAL_PRECISION, DECIMAL_SCALE
 from penstock.errors import DestinationError
 from penstock.plan.hints import ColumnType, Validity
 from penstock.shape.schema import DLT, Schema, Table, TableColumn
@@ -97,16 +98,24 @@ def _column(column: Document) -> TableColumn:
     name, kind = column["name"], _TYPES.get(column["data_type"], "text")
     if kind == "timestamp" and column.get("timezone") is False:
         kind = "timestamp_ntz"
-    sized = kind == "decimal"
+    precision, scale = _size(column) if kind == "decimal" else (None, None)
     return TableColumn(
         name=name,
         type=kind,
         nullable=column.get("nullable", True),
-        precision=column.get("precision") if sized else None,
-        scale=column.get("scale") if sized else None,
+        precision=precision,
+        scale=scale,
         variant=bool(column.get("variant")),
         placed=name in DLT.all or "x-valid-from" in column or "x-valid-to" in column,
     )
+
+
+def _size(column: Document) -> tuple[int, int]:
+    """Precision and scale of decimals, which dlt leaves out where they are as everywhere."""
+    if column["data_type"] == "wei":
+        return DECIMAL_PRECISION, 0
+    scale = column.get("scale")
+    return column.get("precision") or DECIMAL_PRECISION, DECIMAL_SCALE if scale is None else scale
 
 
 def stored_as(schema: Schema, types: Callable[[str, TableColumn], str | None]) -> Schema:

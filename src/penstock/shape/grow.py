@@ -127,6 +127,7 @@ def _restore_leaf(tree: Tree, table: TableState, column: TableColumn, *, flat: b
     )
     state.precision, state.scale, state.wide = column.precision, column.scale, column.wide
     state.placed, state.stored = column.placed, column.stored
+    state.required = not column.nullable
     if not column.placed and not column.variant:
         table.unseen[column.name] = state
 

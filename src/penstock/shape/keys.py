@@ -15,7 +15,7 @@ from penstock.plan.hints import Hints
 from penstock.shape import names
 from penstock.shape.exact import excerpt
 from penstock.shape.frame import Frame
-from penstock.shape.place import fits
+from penstock.shape.place import takes
 from penstock.shape.report import Tally
 from penstock.shape.required import lookup
 from penstock.shape.roles import Roles, column_of, roles
@@ -209,7 +209,7 @@ def _fills(found: Any, name: str, tree: Tree) -> bool:
     if found is None or isinstance(found, dict | list):
         return False
     column = next((c for c in tree.root.columns if c.name == name), None)
-    return column is not None and fits(column, found) is not None
+    return column is not None and takes(column, found)
 
 
 def identities(frame: Frame, key: list[str]) -> pa.Array:

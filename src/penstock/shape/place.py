@@ -5,9 +5,11 @@ The decision depends on nothing but the values before it, so pages and blocks ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from penstock.patterns import pattern
 from penstock.plan.hints import ColumnType
 from penstock.shape.contract import Judge
 from penstock.shape.report import Tally
@@ -37,6 +39,7 @@ class Placer:
         self._tree = tree
         self._judge = judge
         self._tally = tally
+        self._filled = frozenset(map(tree.called, _filled(tree)))
 
     def place(self, node: Node, value: Any) -> Placed:
         """The column for `value`, and the value as that column keeps it."""
@@ -44,24 +47,18 @@ class Placer:
         if main is None:
             return self._first(node, value)
         kept = fits(main, value)
-        if kept is None:
-            kept = self._contracted(main, value)
+        if kept is None and (self._judge.keeps_types(node) or self._must_be_filled(main)):
+            kept = spelled(main, value)
         if kept is None:
             kept = self._widen(main, value)
         if kept is not None:
             return main, kept
         return self._variant(node, value)
 
-    def _contracted(self, column: ColumnState, value: Any) -> Any:
-        """`value` as `column` keeps it where its type may not change, or None.
-
-        The contract would leave out what can be spelled in that type without a loss.
-        """
-        if not self._judge.keeps_types(column.node):
-            return None
-        if column.type == "text" and type(value) is bool:
-            return str(value)
-        return coerce(value, column.type, column.precision, column.scale)
+    def _must_be_filled(self, column: ColumnState) -> bool:
+        """Whether each row has to have a value in a main column."""
+        in_root = column.node.table is self._tree.root
+        return column.required or (in_root and column.name in self._filled)
 
     def _first(self, node: Node, value: Any) -> Placed:
         kind = classify(value)
@@ -132,12 +129,45 @@ class Placer:
         return column
 
 
+def _filled(tree: Tree) -> Iterator[str]:
+    """The fields of the root's records that must have a value: those of its key, and declared ones.
+
+    Of rows that are not merged dlt alone has no null in the key.
+    """
+    hints = tree.hints
+    if hints.write == "merge" or tree.system == "dlt":
+        yield from (*hints.primary_key, *hints.merge_key)
+    yield from (column.name for column in hints.columns if not column.nullable)
+
+
 def fits(column: ColumnState, value: Any) -> Any:
     """`value` as `column` keeps it, the column staying as it is, or None."""
     kept = None
     if column.declared:
         kept = coerce(value, column.type, column.precision, column.scale)
     return _keep(column, value) if kept is None else kept
+
+
+def spelled(column: ColumnState, value: Any) -> Any:
+    """`value` spelled in the type of `column`, or None where something would be lost by it.
+
+    So it is kept where it cannot go into a variant column: a contract would leave it out, or the
+    row would be without a value that it must have.
+    """
+    if column.type == "text" and type(value) is bool:
+        return str(value)
+    if column.type in {"double", "decimal"} and type(value) is str and _PADDED.match(value):
+        return None
+    return coerce(value, column.type, column.precision, column.scale)
+
+
+def takes(column: ColumnState, value: Any) -> bool:
+    """Whether a column that must have a value has this one, as it is or spelled in its type."""
+    return fits(column, value) is not None or spelled(column, value) is not None
+
+
+_PADDED = pattern(r"-?0\d|\+")
+"""Begins texts whose digits say more than a number does, as those of an identifier."""
 
 
 def _keep(column: ColumnState, value: Any) -> Any:

@@ -42,6 +42,7 @@ class ColumnState:
         "node",
         "placed",
         "precision",
+        "required",
         "scale",
         "stored",
         "type",
@@ -57,6 +58,7 @@ class ColumnState:
         self.type = kind
         self.variant = variant
         self.declared = False
+        self.required = False  # where the table refuses a row without a value
         self.precision: int | None = None
         self.scale: int | None = None
         self.wide = False
@@ -70,6 +72,7 @@ class ColumnState:
             name=name,
             type=self.type,
             path=self.node.path,
+            nullable=not self.required,
             precision=self.precision,
             scale=self.scale,
             variant=self.variant,

@@ -23,6 +23,8 @@ from tests.parity.dlt.harness import Config, Oracle
 from tests.parity.dlt.server import Ask, Reply, Stage
 from tests.parity.dlt.test_continued import _sorted
 
+from penstock.engine import Options, execute
+
 LONG = "a_very_long_field_name_that_goes_on_and_on_until_it_is_longer_than_sixty_three_letters"
 HUMPS = "aFieldNameWithManyHumpsThatGoesOnAndOnUntilItIsLongerThanSixtyThreeLettersLong"
 RESOURCE = "a_resource_whose_name_is_so_long_that_its_table_can_not_be_called_like_it_everywhere"
@@ -93,6 +95,7 @@ def _records(which: int) -> list[Record]:
             "group": n % 2,
             "mix": (n, "t", 1.5, n)[which - 1],
             "amount": 12.5 * n,
+            "price": 0.125 * n * which,
             "day": f"2024-01-0{n}",
             "raw": {"a": [n]},
             "ts": f"2024-01-0{which}T0{n}:00:00Z",
@@ -124,11 +127,28 @@ def _long(which: int) -> list[Record]:
     ]
 
 
+KEYS: dict[str, tuple[Any, Any, Any]] = {
+    "number": (1, "2", 3),
+    "text": ("a", 7, True),
+    "double": (1.5, 2, "2.5"),
+    "instant": ("2024-01-01T00:00:00Z", "2024-01-02T00:00:00", 1704240000),
+}
+"""Keys whose class changes from run to run."""
+
+
+def _keys(which: int, kind: str) -> list[Record]:
+    return [{"k": key, "run": which} for key in KEYS[kind][:which]]
+
+
 PAGES = 4
 
 
 def _api(ask: Ask) -> Reply:
+    if ask.path.startswith("/keys/"):
+        return answer(_keys(ask.round, ask.path.removeprefix("/keys/")))
     match ask.path:
+        case "/refused":
+            return answer([{"id": (1, "2x", "3", 4)[ask.round - 1]}])
         case "/long":
             return answer(_long(ask.round))
         case "/flat":
@@ -160,6 +180,7 @@ def _varied(base: str) -> Config:
     }
     typed = {
         "amount": {"data_type": "decimal", "precision": 10, "scale": 2},
+        "price": {"data_type": "decimal"},
         "day": {"data_type": "date"},
         "raw": {"data_type": "json"},
     }
@@ -191,11 +212,24 @@ def _long_names(base: str) -> Config:
     )
 
 
+def _keyed(base: str) -> Config:
+    """Keys, and other columns that are never null, of which dlt keeps what it can spell."""
+    ways: dict[str, Any] = {
+        "appended": {"primary_key": "k"},
+        "merged": {"primary_key": "k", "write_disposition": "merge"},
+        "sets": {"merge_key": "k", "write_disposition": "merge"},
+        "upserted": {**merging("upsert"), "primary_key": "k"},
+        "declared": {"columns": {"k": {"nullable": False}}},
+    }
+    return config(base, *(resource(f"{way}_{kind}", {**ENDPOINT, "path": f"keys/{kind}"}, **hints)
+                          for way, hints in ways.items() for kind in KEYS))  # fmt: skip
+
+
 def _odd(base: str) -> Config:
     return config(base, resource("odd", {**ENDPOINT, "path": "odd"}))
 
 
-MADE = {"varied": _varied, "long names": _long_names}
+MADE = {"varied": _varied, "long names": _long_names, "keys": _keyed}
 
 
 @pytest.fixture(scope="module", params=MADE)
@@ -238,6 +272,35 @@ def check_odd(loads: Loads) -> None:
         (3, None, "a text", 1, None),
         (4, None, None, None, "t"),
     ]
+
+
+def _refused(base: str) -> Config:
+    hints: dict[str, Any] = {"appended": {}, "merged": {"write_disposition": "merge"}}
+    return config(base, *(resource(name, {**ENDPOINT, "path": "refused"}, primary_key="id", **more)
+                          for name, more in hints.items()))  # fmt: skip
+
+
+def test_a_key_that_its_column_cannot_have_is_refused(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """A column of dlt that takes no null cannot be left empty for it, nor can another text be."""
+    check_refused(Loads(tmp_path, stages[0], oracle, name="parity"), tmp_path / "dlt.duckdb")
+
+
+def check_refused(loads: Loads, to: object) -> None:
+    """The message shows the record, nothing is kept of it, and the next run goes on."""
+    loads.play("d", _refused).next()
+    options = Options(dlt_columns=True, db_schema="parity")
+    result = execute(loads.source(_refused), {}, str(to), options, lambda _event: None)
+    said = {r.stream: (f.code, f.message) for r in result.receipts for f in r.failures}
+    found = "a record has '2x' as id, another type"
+    assert said["appended"][0] == "null-value"
+    assert f"{found}, whose column dlt has made not nullable" in said["appended"][1]
+    assert said["merged"][0] == "key-missing"
+    assert f"{found}, which is the key" in said["merged"][1]
+    loads.play("pD", _refused)
+    assert loads.query("SELECT id FROM merged ORDER BY 1") == [(1,), (3,), (4,)]
+    assert loads.query("SELECT id FROM appended ORDER BY 1") == [(1,), (3,), (4,)]
 
 
 def _late(base: str) -> Config:

@@ -22,6 +22,7 @@ from tests.parity.dlt.test_turns import (
     _varied,
     check_odd,
     check_paged,
+    check_refused,
     killed,
 )
 
@@ -86,7 +87,9 @@ def begin(
         drop_database(one.url)
 
 
-@pytest.mark.parametrize(("name", "order"), [("varied", "dpD"), ("long names", "pDp")])
+@pytest.mark.parametrize(
+    ("name", "order"), [("varied", "dpD"), ("long names", "pDp"), ("keys", "dpD")]
+)
 def test_datasets_go_from_one_to_the_other(name: str, order: str, begin: Any):
     """The tables are those of dlt alone, and what dlt reads is right."""
     alone = begin(PostgresLoads).play("ddd", MADE[name])
@@ -130,6 +133,12 @@ def test_columns_have_the_types_that_dlt_gives_them(begin: Any):
 def test_dlt_learns_of_columns_that_penstock_made(begin: Any):
     """Of values of another class too: they go to a column of their own."""
     check_odd(begin(PostgresLoads).play("pDpd", _odd))
+
+
+def test_a_key_that_its_column_cannot_have_is_refused(begin: Any):
+    """What the record had is told, and not what the server says of its column."""
+    loads = begin(PostgresLoads)
+    check_refused(loads, loads.url)
 
 
 def test_dlt_goes_on_after_a_run_that_was_killed(begin: Any):
