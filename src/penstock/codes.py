@@ -19,6 +19,7 @@ CODES: dict[str, str] = {
     "python-value": "A value can only be known by running the script.",
     "script-failed": "The script raised an error while it was executed.",
     "script-unfinished": "The script asks for what is not loaded yet, or not there, and ended.",
+    "function-arguments": "A function of the script lacks an argument, or does not take one.",
     "module-missing": "The script imports a module that is not installed.",
     "several-sources": "A script or a project has several sources, and the first one is taken.",
     "duplicate-key": "A mapping has a key twice, and the last one counts.",

@@ -54,6 +54,28 @@ SAID = {
         "try:\n    dlt.mcp()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
         ["error[unsupported] 2: Penstock has no dlt.mcp"],
     ),
+    "functions that are not given what they take": (
+        (
+            "@dlt.resource\ndef a(x, *, y=1):\n    yield x\n"
+            "@dlt.transformer\ndef b(row, meta, z):\n    yield row\n"
+            "@dlt.transformer\ndef c():\n    yield 1\n"
+            "@dlt.source\ndef shop():\n    yield a\n    yield a.with_name('unused')\n"
+            "p = dlt.pipeline('p')\n"
+            "p.run([shop().with_resources('a'), a(1, 2).with_name('more'),\n"
+            "       a(1, z=2).with_name('other')])\n"
+            "p.run([a(1).with_name('fits') | b(z=1),\n"
+            "       a.with_name('below') | b.with_name('d')])\n"
+            "p.run(a(1).with_name('e') | c)\n"
+        ),
+        [
+            "error[function-arguments] 15: a(): missing a required argument: 'x'",
+            "error[function-arguments] 15: a(): too many positional arguments",
+            "error[function-arguments] 16: a(): got an unexpected keyword argument 'z'",
+            "error[function-arguments] 18: b(): missing a required argument: 'z'",
+            "error[function-arguments] 18: a(): missing a required argument: 'x'",
+            "error[function-arguments] 19: c(): too many positional arguments",
+        ],
+    ),
     "a transformer": (
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",
         [("error[unsupported] 1: the transformer 'details' has no resource to take items from")],

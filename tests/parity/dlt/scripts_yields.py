@@ -130,7 +130,7 @@ def spread(row):
     yield from row
 
 @dlt.transformer(data_from=odd)
-def behind(item):
+def behind(item, meta):
     return [{"items": len(item)}, None, ({"of": "a tuple"},)]
 
 @dlt.transformer(data_from=behind)

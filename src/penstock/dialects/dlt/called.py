@@ -148,6 +148,21 @@ def rows_of(
     return msgspec.structs.replace(made, sources=sources), parent
 
 
+def check_arguments(ctx: Context, resource: Node) -> None:
+    """Tell of a function that makes rows where it cannot be called with what it is given."""
+    node = resource.get(ROWS)
+    if node is None or not isinstance(node.value, Opaque):
+        return
+    from penstock.dialects.dlt.standin.rows import unfit  # noqa: PLC0415 (few documents)
+
+    rows = cast("Rows", node.value.value)
+    wrong = next(filter(None, map(unfit, (rows, *rows.more))), None)
+    if wrong is not None:
+        items = "; a transformer is given the items first" if rows.takes_items else ""
+        hint = f"give it what it takes, as in {rows.name}.bind(…){items}"
+        ctx.error("function-arguments", f"{rows.name}(): {wrong}", node, hint)
+
+
 def in_order(source: Source, beside: Collection[str]) -> Source:
     """The source, with the order in which functions are called that share something.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from penstock.dialects.compiled import Compiled
 from penstock.dialects.dlt.auth import auth
-from penstock.dialects.dlt.called import in_order, most_of, rows_of, table_of
+from penstock.dialects.dlt.called import check_arguments, in_order, most_of, rows_of, table_of
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.decoding import decoder
 from penstock.dialects.dlt.dispositions import skipped
@@ -40,6 +40,7 @@ from penstock.plan.expr import Const, Expr, JsonValue
 from penstock.plan.pagination import Detect, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.records import Keys, Records
+from penstock.plan.slices import parents_of
 from penstock.plan.source import Input, Source, Stream
 
 _TOP = ("client", "resource_defaults", "resources", "name", "inputs")
@@ -216,7 +217,23 @@ def _streams(ctx: Context, found: list[Resource], shared: Shared) -> tuple[Strea
         built.append((draft, stream))
     infer(ctx, drafts)
     names = set(drafts)
-    return tuple(_finished(ctx, draft, stream, names) for draft, stream in built)
+    made = tuple(_finished(ctx, draft, stream, names) for draft, stream in built)
+    for name in _read(made):
+        check_arguments(ctx, drafts[name].resource.merged)
+    return made
+
+
+def _read(streams: Iterable[Stream]) -> Iterator[str]:
+    """The names of those that are loaded, and of what these are read below."""
+    known = {stream.name: stream for stream in streams}
+    waiting = [stream for stream in known.values() if stream.selected]
+    seen = {stream.name for stream in waiting}
+    while waiting:
+        stream = waiting.pop(0)
+        yield stream.name
+        above = {parent.stream for parent in parents_of(stream.partition)} & known.keys() - seen
+        seen |= above
+        waiting += [known[name] for name in sorted(above)]
 
 
 def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Stream]:

@@ -111,6 +111,8 @@ def bound(
             filled[name] = injected(name, given, annotation, sections)
         elif isinstance(given, Reference):
             filled[name] = given
+        elif name == "meta" and skip and given is parameter.empty:
+            filled[name] = None  # what dlt knows of items beside them, which is mostly nothing
         elif name not in filled and parameter.default is not parameter.empty:
             made = filled_in(name, parameter, annotation, sections)
             if made is not parameter.default:
@@ -118,6 +120,23 @@ def bound(
     rows = Rows(function, args, filled)
     rows.cursor = cursor
     return rows
+
+
+def unfit(rows: Rows) -> str | None:
+    """What is wrong with the arguments of a function, as Python says it; null where they fit.
+
+    What wraps a function may give it more; there only the call tells.
+    """
+    if hasattr(rows.function, "__wrapped__"):
+        return None
+    items = [None] * rows.takes_items
+    try:
+        inspect.signature(rows.function).bind(*items, *rows.args, **rows.named)
+    except TypeError as exc:
+        return str(exc)
+    except ValueError:  # a function of a library that does not tell what it takes
+        return None
+    return None
 
 
 def makes_resources(function: Callable[..., Any]) -> bool:

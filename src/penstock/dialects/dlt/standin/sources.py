@@ -12,7 +12,7 @@ from typing import Any
 from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.lacking import lacking
-from penstock.dialects.dlt.standin.marks import Marked, Spot, caller
+from penstock.dialects.dlt.standin.marks import KeyMark, Marked, Spot, caller
 from penstock.dialects.dlt.standin.opened import RowsAskedError, hands_on
 from penstock.dialects.dlt.standin.record import (
     before_change,
@@ -568,6 +568,8 @@ def python_resource(name: str, rows: Any) -> DltResource:
     """A resource whose rows are made in Python."""
     held = rows if isinstance(rows, Rows) else Rows(rows, (), {})
     item = Marked({"name": name, ROWS: held}, spot_of(held.function))
+    if (where := caller()) is not None:  # what is wrong with its arguments is told there
+        item.marks[ROWS] = KeyMark(where, where)
     if held.incremental is not None:
         dict.__setitem__(item, "endpoint", Marked({"incremental": held.incremental}, item.spot))
     return DltResource(None, item, name)
