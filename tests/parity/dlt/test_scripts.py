@@ -17,6 +17,7 @@ from tests.parity.dlt.scripts_asked import ASKED
 from tests.parity.dlt.scripts_auth import AUTH
 from tests.parity.dlt.scripts_chosen import CHOSEN
 from tests.parity.dlt.scripts_current import CURRENT
+from tests.parity.dlt.scripts_described import DESCRIBED
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_found import FOUND
 from tests.parity.dlt.scripts_interval import SCHEDULED
@@ -67,6 +68,7 @@ WRITTEN = {
     **MOMENTS,
     **YIELDS,
     **LIMITED,
+    **DESCRIBED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

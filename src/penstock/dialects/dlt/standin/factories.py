@@ -93,6 +93,11 @@ class ResourceFactory(Factory):
         """The resource with the arguments of the function."""
         return self(*args, **named)
 
+    def compute_table_schema(self, *args: Any, **named: Any) -> dict[str, Any]:
+        """What is said of the table of the resource."""
+        found: dict[str, Any] = self().compute_table_schema(*args, **named)
+        return found
+
     @property
     def makes_rows(self) -> Callable[..., Any]:
         """The function that may make its rows."""

@@ -16,6 +16,7 @@ from penstock.dialects.dlt.paths import found_at, steps
 from penstock.dialects.dlt.standin.calling import file_of, live, references_in
 from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.client import door as asking
+from penstock.dialects.dlt.standin.described import columns_over
 from penstock.dialects.dlt.standin.opened import rows_of
 from penstock.dialects.dlt.standin.parts import Incremental, like_of, moment_of
 from penstock.dialects.dlt.standin.record import unknown
@@ -24,7 +25,7 @@ from penstock.dialects.dlt.standin.rows import Limit, Rows, held_by
 from penstock.dialects.dlt.standin.rowtypes import Kinds, in_cells, plain_record
 from penstock.dialects.dlt.standin.schemas import NOTED
 from penstock.dialects.dlt.standin.sharing import is_generator
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource, columns_over
+from penstock.dialects.dlt.standin.sources import DltResource, DltSource
 from penstock.dialects.dlt.standin.tables import Saying, Tagged, WrongHintsError
 from penstock.dialects.document import SecretRef
 from penstock.dialects.python.calling import ComponentError, calling

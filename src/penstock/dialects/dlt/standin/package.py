@@ -238,6 +238,7 @@ def _configuration() -> _Table:
         "dlt.common.configuration": (spec, exceptions.named),
         "dlt.common.configuration.inject": ({"with_config": specs.with_config}, None),
         "dlt.common.configuration.specs": (spec, typed),
+        "dlt.common.configuration.specs.api_credentials": (spec, typed),
         "dlt.common.configuration.specs.base_configuration": (spec, typed),
     }
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from penstock.dialects.dlt.standin.calling import running
+from penstock.dialects.dlt.standin.described import columns_over, table_schema
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import KeyMark, Marked, Spot, caller
@@ -191,6 +192,10 @@ class DltResource:
     def schema_contract(self) -> Any:
         """What may change in its tables."""
         return self.said("schema_contract")
+
+    def compute_table_schema(self, item: Any = None, *_: Any, **__: Any) -> dict[str, Any]:
+        """What is said of its table; a row of it, where functions say that."""
+        return table_schema(self, item)
 
     @property
     def is_transformer(self) -> bool:
@@ -380,18 +385,6 @@ class Resources(dict[str, DltResource]):
             if name not in names:
                 resource.selected = False
         return self.selected
-
-
-def columns_over(held: Any, given: Any) -> Any:
-    """Columns with others over them, hint by hint; a class takes their place, and so do none."""
-    if not (given and isinstance(held, (Mapping, list)) and isinstance(given, (Mapping, list))):
-        return given
-    found: dict[str, Any] = {}
-    for columns in (held, given):
-        named = columns if isinstance(columns, Mapping) else {one["name"]: one for one in columns}
-        for name, hints in named.items():
-            found[name] = {**found.get(name, {}), **hints}
-    return found
 
 
 @lacking("from_data")

@@ -106,11 +106,31 @@ class ConnectionStringCredentials(CredentialsConfiguration):
         return str(self.to_native_representation())
 
 
+class OAuth2Credentials(CredentialsConfiguration):
+    """A client of an API, and the token that a class of the script's own obtains for it."""
+
+    fields: ClassVar[tuple[str, ...]] = (
+        *("client_id", "client_secret", "refresh_token", "scopes", "token"),
+    )
+    refresh_token: str | None = None
+    scopes: list[str] | None = None
+    token: str | None = None
+
+    def auth(self, scopes: Any = None, redirect_url: str | None = None) -> None:
+        """Obtain the token, in a class that says how."""
+        raise NotImplementedError
+
+    def add_scopes(self, scopes: Any) -> None:
+        """Ask for more."""
+        given = [scopes] if isinstance(scopes, str) else list(scopes or ())
+        self.scopes = list(dict.fromkeys([*(self.scopes or ()), *given]))
+
+
 _CREDENTIALS = (
     *("AwsCredentials", "AwsCredentialsWithoutDefaults", "AzureCredentials"),
     *("AzureCredentialsWithoutDefaults", "AzureServicePrincipalCredentials", "GcpCredentials"),
     *("GcpOAuthCredentials", "GcpOAuthCredentialsWithoutDefaults", "GcpServiceAccountCredentials"),
-    *("GcpServiceAccountCredentialsWithoutDefaults", "OAuth2Credentials", "HfCredentials"),
+    *("GcpServiceAccountCredentialsWithoutDefaults", "HfCredentials"),
 )
 
 
@@ -123,6 +143,7 @@ def public() -> dict[str, Any]:
         "BaseConfiguration": BaseConfiguration,
         "CredentialsConfiguration": CredentialsConfiguration,
         "ConnectionStringCredentials": ConnectionStringCredentials,
+        "OAuth2Credentials": OAuth2Credentials,
     }
 
 
