@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import PlanError
+from penstock.plan.expr import spelled
 from penstock.plan.source import Input
 from penstock.values import gather, lookup_env_names, parse_dotenv, remarks, secrets
 
@@ -253,3 +254,32 @@ def test_a_number_within_its_bounds(value):
         inputs, sets={"days": value}, config=None, environ={}, folder=Path(), source_name="x"
     )
     assert found["days"] == value
+
+
+def test_a_variable_may_hold_the_table_that_a_value_stands_in(find):
+    """As JSON, below the sections of dlt too; what is said of the value alone comes first."""
+    table = '{"token": "t", "deep": {"n": 5}}'
+    token, deep, other = (Input(name=f"keys.{name}") for name in ("token", "deep.n", "other"))
+    assert find(token, environ={"KEYS": table}) == {"keys.token": "t"}
+    assert find(deep, environ={"SOURCES__KEYS": table}) == {"keys.deep.n": 5}
+    both = {"KEYS__DEEP": '{"n": 6}', "KEYS": table}
+    assert find(deep, environ=both) == {"keys.deep.n": 6}
+    own = {"KEYS": table, "KEYS__TOKEN": "own"}
+    assert find(token, environ=own) == {"keys.token": "own"}
+    for wanted, held in ((other, table), (token, "{"), (token, "[1]")):
+        with pytest.raises(PlanError):
+            find(wanted, environ={"KEYS": held})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5), ("-3", -3), ("1.5", 1.5), ("true", True), ("FALSE", False), ("[1]", [1]),
+        ('{"a": "b"}', {"a": "b"}), ("0012", "0012"), ("1.10", "1.10"), ("1e5", "1e5"),
+        (" 5", " 5"), ("1_000", "1_000"), ("nan", "nan"), ("[x", "[x"), ("", ""), ("None", "None"),
+    ],
+)  # fmt: skip
+def test_what_a_text_spells(text, value):
+    """Only what would be written the same again, or is no number, is more than a text."""
+    found = spelled(text)
+    assert (found, type(found)) == (value, type(value))

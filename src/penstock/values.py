@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from penstock.errors import Diagnostic, Place, PlanError, did_you_mean
 from penstock.patterns import pattern
-from penstock.plan.expr import JsonValue
+from penstock.plan.expr import JsonValue, spelled
 from penstock.plan.source import Input
 
 Values: TypeAlias = "dict[str, JsonValue]"
@@ -251,9 +251,24 @@ class _Places:
             # An empty variable is one that was not filled in.
             texts = (held[v] for v in variables if held.get(v))
             found = next(texts, _ABSENT)
+            if found is _ABSENT and "." in wanted.name:
+                found = self._inside_text(wanted, held)
             if found is not _ABSENT:
                 return found
         return self._in_toml(wanted)
+
+    def _inside_text(self, wanted: Input, held: Mapping[str, object]) -> object:
+        """The value inside of a variable that holds the table it stands in, as JSON."""
+        steps = wanted.name.split(".")
+        for end in range(len(steps) - 1, 0, -1):
+            for variable in lookup_env_names(".".join(steps[:end]), self._source_name):
+                text = held.get(variable)
+                table = spelled(text) if isinstance(text, str) else {}
+                inner = table if isinstance(table, dict) else {}
+                found = _inside(inner, ".".join(steps[end:]))
+                if found is not _ABSENT:
+                    return found
+        return _ABSENT
 
     def _in_toml(self, wanted: Input) -> object:
         paths = [p for name in _names(wanted) for p in _sections(name, self._source_name)]

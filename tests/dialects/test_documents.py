@@ -111,7 +111,7 @@ def test_a_key_twice_is_said():
 )
 def test_references_in_text(text, name, secret):
     """A scalar that is written as a reference is one, in YAML and in JSON."""
-    expected = SecretRef(name=name, secret=secret)
+    expected = SecretRef(name=name, secret=secret, read=True)
     assert yaml_of(f"a: {text}\n").root.get("a").value == expected
     assert json_of(json.dumps({"a": text})).root.get("a").value == expected
 
@@ -203,9 +203,9 @@ def test_scripts_are_read_without_running(text, expected):
 
 
 REFERENCES = [
-    ('dlt.secrets["a"]', SecretRef(name="a")),
-    ('dlt.secrets["a"]["b"]', SecretRef(name="a.b")),
-    ('dlt.config["a"]', SecretRef(name="a", secret=False)),
+    ('dlt.secrets["a"]', SecretRef(name="a", read=True)),
+    ('dlt.secrets["a"]["b"]', SecretRef(name="a.b", read=True)),
+    ('dlt.config["a"]', SecretRef(name="a", secret=False, read=True)),
     ('dlt.config.get("a", 5)', SecretRef(name="a", secret=False, default=5)),
     ('os.environ["A"]', SecretRef(name="A")),
     ("dlt.secrets.value", SecretRef(name="k")),

@@ -115,10 +115,10 @@ def test_lists_are_one_plan():
 
 
 def test_a_list_may_come_from_the_user():
-    """The values of a list may be one value of the user's."""
+    """The values of a list may be one value of the user's, also one that is JSON as a text."""
     held = {"type": "list", "values": 'dlt.config["regions"]'}
     ours = of(dlt({"params": {"region": held}})).partition
-    assert ours.values == Ref(at=Scope.SOURCE, path=("regions",))
+    assert ours.values == Ref(at=Scope.SOURCE, path=("regions",), read=True)
 
 
 def substream(parent: str, field: str) -> Any:

@@ -29,11 +29,17 @@ _SHOWN_LINE = 400
 
 
 class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A value the document leaves to the user; `secret` is false where it comes from `config`."""
+    """A value the document leaves to the user; `secret` is false where it comes from `config`.
+
+    An `optional` one may have no value, where nothing in its place means something. With `read` a
+    text that spells a truth, a number, a list or an object is that, as in `dlt.config["name"]`.
+    """
 
     name: str
     secret: bool = True
     default: JsonValue = None
+    optional: bool = False
+    read: bool = False
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -421,7 +427,7 @@ def scalar(text: str) -> str | SecretRef | Joined:
     found = _REFERENCE.fullmatch(text)
     if not found:
         return text
-    return SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")
+    return SecretRef(name=found[2] or found[3], secret=found[1] == "secrets", read=True)
 
 
 def decoded(data: bytes) -> str | Opaque:
@@ -436,7 +442,8 @@ def _with_references(text: str) -> str | Joined:
     parts: list[str | SecretRef] = []
     at = 0
     for found in _INSIDE.finditer(text):
-        reference = SecretRef(name=found[2] or found[3], secret=found[1] == "secrets")
+        secret = found[1] == "secrets"
+        reference = SecretRef(name=found[2] or found[3], secret=secret, read=True)
         parts += [text[at : found.start()], reference]
         at = found.end()
     held = tuple(part for part in (*parts, text[at:]) if part != "")

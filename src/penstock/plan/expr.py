@@ -6,6 +6,8 @@ a literal) and evaluated in a `Frame`. Its scope says how early that can be done
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -62,7 +64,7 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The value at `path` of one scope. A missing one is null if `optional`, else an error.
 
     With `leaf`, only the last step of an optional path may be missing. A null that is there is
-    `null`.
+    `null`. With `read` a text is what it spells.
     """
 
     at: Scope
@@ -70,6 +72,7 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     optional: bool = False
     leaf: bool = False
     null: str | None = None
+    read: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -348,7 +351,31 @@ def lookup(ref: Ref, frame: Frame) -> JsonValue:
             raise _missing(ref, depth, value)
     if value is None:
         return ref.null
+    if ref.read and isinstance(value, str):
+        return spelled(value)
     return value  # type: ignore[return-value]  # walked through JSON values only
+
+
+def spelled(text: str) -> JsonValue:
+    """What a text spells, as dlt reads it: a truth, a number, a list, an object; else the text.
+
+    A number that would be written otherwise stays the text it was: it may be a key, or a name.
+    """
+    truth = {"true": True, "false": False}.get(text.lower())
+    if truth is not None:
+        return truth
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if str(number) == text and math.isfinite(number):
+            return number
+    try:
+        held = json.loads(text) if text[:1] in {"[", "{"} else None
+    except ValueError:
+        held = None
+    return held if isinstance(held, (list, dict)) else text
 
 
 def _root(scope: Scope, frame: Frame) -> object:

@@ -43,7 +43,8 @@ def _diagnostics(text: str) -> tuple:
 @pytest.mark.parametrize(
     ("change", "code", "line", "shown", "hint"),
     [
-        (("path: /a", "path: [/a"), "yaml-syntax", 18, "record_selector", None),
+        (("path: /a", "path: [/a"), "yaml-syntax", 18, "record_selector",
+         "close the bracket, or put a text with braces, brackets or ': ' in it in quotes"),
         (("path: /a", "path: !!python/name:os.system x"), "yaml-tag", 17, "!!python",
          "write the value itself"),
         (("SimpleRetriever", "SimpleRetreiver"), "airbyte-unknown-type", 13, "SimpleRetreiver",

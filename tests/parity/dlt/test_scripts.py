@@ -35,6 +35,7 @@ from tests.parity.dlt.scripts_seen import SEEN
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_states import STATES
 from tests.parity.dlt.scripts_tables import TABLES
+from tests.parity.dlt.scripts_values import VALUES
 from tests.parity.dlt.scripts_yields import YIELDS
 from tests.parity.dlt.server import Stage
 
@@ -52,6 +53,7 @@ WRITTEN = {
     **ACCOUNTS,
     **CURRENT,
     **AROUND,
+    **VALUES,
     **MODELS_SCRIPTS,
     **FOLDED,
     **AUTH,

@@ -12,7 +12,7 @@ from penstock.dialects.dlt.foreign import referring
 from penstock.dialects.document import Document, Joined, Node, Opaque, SecretRef, Unreadable
 from penstock.dialects.repairing.edits import Rewrite
 from penstock.errors import closest_or_all
-from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope
+from penstock.plan.expr import Concat, Const, Expr, JsonValue, Ref, Scope, spelled
 from penstock.plan.source import Input
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Context:
         self.document = document
         self.values = values
         self.inputs: dict[str, Input] = {}
+        self.optional: set[str] = set()  # inputs that may have no value wherever they stand
         self.beside: set[str] = set()  # streams whose functions wait for no others
 
     # Saying things.
@@ -141,7 +142,8 @@ class Context:
         if found is None and lookup is not None:
             said = lookup(reference.name)
             found = said if isinstance(said, (str, int, float, bool)) else None
-        return reference.default if found is None else found
+        found = reference.default if found is None else found
+        return spelled(found) if reference.read and isinstance(found, str) else found
 
     def text(self, node: Node | None, default: str | None = None) -> str | None:
         """A text that must be known now; null is the default."""
@@ -185,8 +187,9 @@ class Context:
         """A boolean."""
         if node is None or node.value is None:
             return default
-        if isinstance(node.value, bool):
-            return node.value
+        value = self.static(node)
+        if isinstance(value, bool):
+            return value
         self.wrong(node, "true or false")
         return default
 
@@ -216,11 +219,18 @@ class Context:
 
     # Expressions.
 
-    def expr(self, node: Node) -> Expr:
-        """The value as an expression: references are looked up in the run."""
+    def expr(self, node: Node, *, optional: bool = False, read: bool = False) -> Expr:
+        """The value as an expression: references are looked up in the run.
+
+        With `optional` null means something here, so that a reference may have no value; with
+        `read` so does a truth, a number or a list, which a text may spell.
+        """
         match node.value:
             case SecretRef():
-                return self.input(node.value)
+                said = node.value
+                return self.input(
+                    said, optional=optional and said.optional, read=read and said.read
+                )
             case Joined():
                 return joined(
                     tuple(
@@ -270,17 +280,30 @@ class Context:
             self.wrong(node, "a text")
         return found
 
-    def input(self, reference: SecretRef, before: tuple[str, ...] = ()) -> Ref:
+    def input(
+        self,
+        reference: SecretRef,
+        before: tuple[str, ...] = (),
+        *,
+        optional: bool = False,
+        read: bool = False,
+    ) -> Ref:
         """The value the user brings under this name, or one of those that come before it."""
-        if reference.name not in self.inputs:
-            self.inputs[reference.name] = Input(
-                name=reference.name,
+        name = reference.name
+        if name not in self.inputs:
+            self.inputs[name] = Input(
+                name=name,
                 before=before,
                 secret=reference.secret,
-                required=reference.default is None,
+                required=reference.default is None and not optional,
                 default=reference.default,
             )
-        return Ref(at=Scope.SOURCE, path=(reference.name,))
+            if optional:
+                self.optional.add(name)
+        elif name in self.optional and not optional:
+            self.optional.discard(name)
+            self.inputs[name] = replace(self.inputs[name], required=reference.default is None)
+        return Ref(at=Scope.SOURCE, path=(name,), read=read)
 
 
 def joined(parts: tuple[Expr, ...]) -> Expr:

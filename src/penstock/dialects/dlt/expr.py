@@ -192,6 +192,8 @@ class Bindings:
         if node.value is None:
             self.ctx.wrong(node, "a value, as it stands in the path")
             return None
+        if isinstance(node.value, SecretRef):
+            return self.ctx.expr(node)
         return template(self, node, "text")
 
     def resolve(self, name: str, node: Node) -> Expr | None:
@@ -229,7 +231,7 @@ class Bindings:
             message = f"an Airbyte template stands for the value {name!r} of the configuration"
             edits = self._as_reference(node)
             self.ctx.warn("airbyte-template", message, node, hint, edits=edits)
-            return self.ctx.input(SecretRef(name=name, secret=False))
+            return self.ctx.input(SecretRef(name=name, secret=False, read=True))
         self.carried.append(name)
         if self.param(name) is not None and self.resolved(name):
             return self._path_param(name)
@@ -271,7 +273,7 @@ def _referring(text: str) -> tuple[str | SecretRef, ...]:
     for found in _AIRBYTE.finditer(text):
         if found["kind"] == "config":
             name = found["a"] or found["b"] or found["c"]
-            parts += [text[at : found.start()], SecretRef(name=name, secret=False)]
+            parts += [text[at : found.start()], SecretRef(name=name, secret=False, read=True)]
             at = found.end()
     return tuple(part for part in (*parts, text[at:]) if part != "")
 
@@ -410,7 +412,8 @@ def template(bindings: Bindings, node: Node, where: Where) -> Expr:
             items = tuple(template(bindings, item, where) for item in node.value)
             return constant(items) or Array(items=items)
         case SecretRef() | Opaque() | Unreadable():
-            return bindings.ctx.expr(node)
+            anything = where != "path"
+            return bindings.ctx.expr(node, optional=anything, read=anything)
         case _:
             return Const(value=node.value)
 

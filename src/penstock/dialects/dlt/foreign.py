@@ -18,7 +18,7 @@ def referring(text: str, *, secret: bool) -> SecretRef | Joined | None:
     at = 0
     for found in _OF_USER.finditer(text):
         name = next(group for group in found.groups() if group)
-        parts += [text[at : found.start()], SecretRef(name=name, secret=secret)]
+        parts += [text[at : found.start()], SecretRef(name=name, secret=secret, read=True)]
         at = found.end()
     if not parts:
         return None

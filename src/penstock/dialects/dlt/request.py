@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.dialects.dlt.context import Context
 from penstock.dialects.dlt.expr import Bindings, parse, template
 from penstock.dialects.dlt.repairs import quoted, reword
-from penstock.dialects.document import Node
+from penstock.dialects.document import Node, SecretRef
 from penstock.plan.expr import Const, Expr, JoinUrl
 from penstock.plan.request import Body, FormBody, JsonBody, Param, Request, Slot, TextBody
 
@@ -63,13 +63,14 @@ def _headers(bindings: Bindings, endpoint: Node, client: Node | None) -> list[Pa
         for name in common.mapping:
             child = common.get(name)
             assert child is not None, "the key was just listed"
-            found[name.lower()] = _param("header", name, ctx.expr(child))
+            found[name.lower()] = _param("header", name, ctx.expr(child, optional=True))
     own = endpoint.get("headers")
     if own is not None and ctx.mapping(own):
         for name in own.mapping:
             child = own.get(name)
             assert child is not None, "the key was just listed"
-            value = template(bindings, child, "text")
+            refers = isinstance(child.value, SecretRef)
+            value = ctx.expr(child, optional=True) if refers else template(bindings, child, "text")
             named = _named(ctx, name, child)
             found[named.lower()] = _param("header", named, value)
     return list(found.values())

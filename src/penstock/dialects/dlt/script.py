@@ -381,7 +381,8 @@ class _Reader:
         root = dotted(held)
         if root not in {"dlt.secrets", "dlt.config", "os.environ"}:
             return None
-        return SecretRef(name=".".join(names), secret=root != "dlt.config")
+        read = root != "os.environ"
+        return SecretRef(name=".".join(names), secret=root != "dlt.config", read=read)
 
     def reference(self, name: str, expr: ast.Call) -> SecretRef | None:
         """A reference written as a call: `dlt.secrets.get("x", default)`, `os.getenv("x")`."""
@@ -392,6 +393,7 @@ class _Reader:
         default = (
             args[1] if len(args) > 1 and isinstance(args[1], (str, int, float, bool)) else None
         )
+        secret = not name.startswith("dlt.config")
         return SecretRef(
-            name=str(args[0]), secret=not name.startswith("dlt.config"), default=default
+            name=str(args[0]), secret=secret, default=default, optional=default is None
         )

@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from penstock.dialects.dlt.standin.parts import Part
-from penstock.dialects.dlt.standin.references import Reference, Unnamed, read_text
+from penstock.dialects.dlt.standin.references import Unnamed, read_text, referring
 from penstock.dialects.document import Joined, SecretRef
 from penstock.dialects.python import running as runs
 from penstock.dialects.python import web
 from penstock.dialects.python.calling import calling
 from penstock.plan.door import Door
-from penstock.plan.expr import JsonValue
+from penstock.plan.expr import JsonValue, spelled
 from penstock.plan.page import HttpRequest, HttpResponse
 from penstock.plan.python import Amend, Lead, Sign, Turn
 
@@ -73,8 +73,9 @@ def real(value: Any, values: Mapping[str, JsonValue]) -> Any:
 
 def _said(reference: SecretRef, values: Mapping[str, JsonValue]) -> Any:
     if reference.name in values:
-        return values[reference.name]
-    return Reference(reference.name, secret=reference.secret).resolved()
+        found = values[reference.name]
+        return spelled(found) if reference.read and isinstance(found, str) else found
+    return referring(reference).resolved()
 
 
 def _instance(part: Part, door: Door) -> Any:

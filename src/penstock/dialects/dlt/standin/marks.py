@@ -15,13 +15,14 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from penstock.dialects.dlt.scopes import dotted
-from penstock.dialects.dlt.standin.references import EnvText, Missing, composed, plain
+from penstock.dialects.dlt.standin.references import EnvText, Missing, composed, is_nothing, plain
 
-BUILD, CONVERT, ENV, ENV_CALL, PLAIN, TEXT = (
+BUILD, CONVERT, ENV, ENV_CALL, NOTHING, PLAIN, TEXT = (
     "__penstock_dict__",
     "__penstock_convert__",
     "__penstock_env__",
     "__penstock_env_call__",
+    "__penstock_nothing__",
     "__penstock_plain__",
     "__penstock_text__",
 )
@@ -192,6 +193,7 @@ def helpers(text: Text) -> dict[str, Callable[..., object]]:
         CONVERT: partial(_convert, text),
         ENV: _env,
         ENV_CALL: _env_call,
+        NOTHING: is_nothing,
         PLAIN: plain,
         TEXT: composed,
     }
@@ -254,10 +256,23 @@ class _Marker(ast.NodeTransformer):
             return _called(CONVERT, [ast.Constant(len(self.text.calls) - 1), node], node)
         return node
 
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        asks = isinstance(node.ops[0], (ast.Is, ast.IsNot)) and len(node.ops) == 1
+        if not asks or not _is_none(node.comparators[0]):
+            return node
+        asked = _called(NOTHING, [node.left], node)
+        unless = isinstance(node.ops[0], ast.IsNot)
+        return ast.copy_location(ast.UnaryOp(ast.Not(), asked), node) if unless else asked
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         read = isinstance(node.ctx, ast.Load) and dotted(node.value) == "os.environ"
         self.generic_visit(node)
         return _called(ENV, [node.value, node.slice], node) if read else node
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -96,7 +96,7 @@ class Reader:
             case None | bool():
                 return value
             case Whole() | Fraction():
-                return SecretRef(name=value.name, secret=value.secret)
+                return SecretRef(name=value.name, secret=value.secret, read=True)
             case enum.Enum():
                 return self._value(value.value, node, mark)
             case int() | float():

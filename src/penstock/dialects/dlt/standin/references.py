@@ -17,13 +17,14 @@ import msgspec
 
 from penstock.dialects.document import Joined, SecretRef
 from penstock.patterns import pattern
+from penstock.plan.expr import spelled
 from penstock.plan.variants import same
 
 Lookup = Callable[[str], object]
 Nearest = Callable[[tuple[str, ...]], str | None]
 
 ABSENT = object()
-_MARK = pattern("\ue000([sc])([^\ue000\ue001]*)\ue001")
+_MARK = pattern("\ue000([sc])(\\??)(!?)([^\ue000\ue001]*)\ue001")
 _LEAST = 8  # characters of a variable's value that is recognised inside a longer text
 
 
@@ -76,28 +77,35 @@ class Known:
 
 
 class Reference(str):
-    """A secret or config value by its name; one that is `optional` is false if nobody says it."""
+    """A secret or config value by its name; one that is `optional` is false if nobody says it.
 
-    __slots__ = ("_lookup", "name", "optional", "secret", "section")
+    With `read` a text that spells a truth, a number, a list or an object is that.
+    """
+
+    __slots__ = ("_lookup", "name", "optional", "read", "secret", "section")
 
     name: str
     secret: bool
     optional: bool
+    read: bool
     section: str | None
     _lookup: Lookup
 
-    def __new__(
+    def __new__(  # noqa: PLR0913 (what can be said of a value)
         cls,
         name: str,
         *,
         secret: bool = True,
         default: Any = None,
         optional: bool = False,
+        read: bool = False,
         section: str | None = None,
     ) -> Self:
         """A text that stands for the value called `name`."""
-        made = super().__new__(cls, f"\ue000{'s' if secret else 'c'}{name}\ue001")
+        flags = f"{'s' if secret else 'c'}{'?' * optional}{'!' * read}"
+        made = super().__new__(cls, f"\ue000{flags}{name}\ue001")
         made.name = name
+        made.read = read
         made.secret = secret
         made.optional = optional
         made.section = section
@@ -112,7 +120,8 @@ class Reference(str):
         if self.section is not None:
             found = self._lookup(f"{self.section}/{self.name}")
         found = self._lookup(self.name) if found is ABSENT else found
-        return Known.defaults.get(self.name, ABSENT) if found is ABSENT else found
+        found = Known.defaults.get(self.name, ABSENT) if found is ABSENT else found
+        return spelled(found) if self.read and isinstance(found, str) else found
 
     def resolved(self) -> Any:
         """The value.
@@ -130,12 +139,13 @@ class Reference(str):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            return Reference(f"{self.name}.{key}", secret=self.secret)
+            return Reference(f"{self.name}.{key}", secret=self.secret, read=self.read)
         return self.resolved()[key]
 
     def get(self, key: str, default: Any = None) -> Reference:
         """A value inside of one that is a table."""
-        return Reference(f"{self.name}.{key}", secret=self.secret, default=default)
+        name, optional = f"{self.name}.{key}", default is None
+        return Reference(name, secret=self.secret, default=default, optional=optional)
 
     def __bool__(self) -> bool:
         found = self.known()
@@ -144,6 +154,8 @@ class Reference(str):
     def __eq__(self, other: object) -> bool:
         if self is other or (isinstance(other, Reference) and other.name == self.name):
             return True
+        if other is None:
+            return is_nothing(self)
         return bool(self.resolved() == other)
 
     def __ne__(self, other: object) -> bool:
@@ -198,16 +210,13 @@ class Composed(str):
         """
         found = read_text(self)
         parts = found.parts if isinstance(found, Joined) else (found,)
-        return "".join(
-            p if isinstance(p, str) else str(Reference(p.name, secret=p.secret).resolved())
-            for p in parts
-        )
+        return "".join(p if isinstance(p, str) else str(referring(p).resolved()) for p in parts)
 
     def known(self) -> str | None:
         """The same, or None while somebody has to say one of the values."""
         found = read_text(self)
         parts = found.parts if isinstance(found, Joined) else (found,)
-        asked = [Reference(p.name, secret=p.secret) for p in parts if isinstance(p, SecretRef)]
+        asked = [referring(p) for p in parts if isinstance(p, SecretRef)]
         return None if any(one.known() is ABSENT for one in asked) else self.resolved()
 
     def lstrip(self, chars: str | None = None, /) -> str:
@@ -232,6 +241,18 @@ def composed(text: Any) -> Any:
 def plain(value: Any) -> Any:
     """What a reference, or a text with some in it, stands for; anything else as it is."""
     return value.resolved() if isinstance(value, (Reference, Composed)) else value
+
+
+def referring(said: SecretRef) -> Reference:
+    """The reference that a document has, as a script holds it."""
+    return Reference(said.name, secret=said.secret, read=said.read)
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a value is None in dlt: so is a reference that need not be said, and is not."""
+    if isinstance(value, Reference):
+        return value.optional and value.known() is ABSENT
+    return value is None
 
 
 def _together(one: str, other: str) -> str:
@@ -311,18 +332,39 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     optional, annotation = _may_be_none(annotation), _without_none(annotation)
     section, name = sections.name, sections.of(name) or name
     reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
-    kinds: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
-    kind = kinds.get(annotation if isinstance(annotation, (type, str)) else None)
-    found = reference.known() if kind is not None or annotation in (bool, "bool") else ABSENT
+    return as_declared(reference, annotation)
+
+
+_NUMBERS: dict[object, Any] = {int: Whole, "int": Whole, float: Fraction, "float": Fraction}
+
+
+def as_declared(reference: Reference, annotation: object) -> object:
+    """The value of a reference where it is known and declared as no text; else the reference."""
+    kind = _NUMBERS.get(annotation if isinstance(annotation, (type, str)) else None)
+    many = typing.get_origin(annotation) or annotation
+    if kind is None and annotation not in (bool, "bool") and many not in {list, dict}:
+        return reference
+    found = reference.known()
     if found is ABSENT:
-        many = typing.get_origin(annotation) or annotation
-        text = reference.known() if many in {list, dict} else None
-        return msgspec.json.decode(text) if isinstance(text, str) else reference
+        return reference
     if kind is None:
+        made = declared(found, annotation)
+        return reference if many in {list, dict} and not isinstance(found, str) else made
+    number = kind(found)
+    number.name, number.secret = reference.name, reference.secret
+    return number
+
+
+def declared(found: Any, annotation: object) -> Any:
+    """A value as what it is declared as, where that is no text."""
+    many = typing.get_origin(annotation) or annotation
+    if found is None or many not in {bool, "bool", int, "int", float, "float", list, dict}:
+        return found
+    if annotation in (bool, "bool"):
         return found if isinstance(found, bool) else str(found).lower() in {"1", "true", "yes"}
-    made = kind(found)
-    made.name, made.secret = name, unnamed.secret
-    return made
+    if many in {list, dict}:
+        return msgspec.json.decode(found) if isinstance(found, str) else found
+    return int(found) if many in {int, "int"} else float(found)
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
@@ -391,7 +433,7 @@ def shown(text: str) -> str:
 
 
 def _shown(mark: re.Match[str]) -> str:
-    kind, name = mark[1], mark[2]
+    kind, name = mark[1], mark[4]
     known = Reference(name, secret=kind == "s").known()
     if known is ABSENT:
         return f'dlt.{"secrets" if kind == "s" else "config"}["{name}"]'
@@ -403,9 +445,11 @@ def _parts(text: str) -> list[str | SecretRef]:
     at = 0
     for mark in _MARK.finditer(text):
         found += _with_variables(text[at : mark.start()])
-        name = mark[2]
-        default = Known.defaults.get(name)
-        found.append(SecretRef(name=name, secret=mark[1] == "s", default=default))
+        secret, optional, read = mark[1] == "s", bool(mark[2]), bool(mark[3])
+        default = Known.defaults.get(mark[4])
+        found.append(
+            SecretRef(name=mark[4], secret=secret, default=default, optional=optional, read=read)
+        )
         at = mark.end()
     return [*found, *_with_variables(text[at:])]
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.calling import live, run_values, running
 from penstock.dialects.dlt.standin.record import executing
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference, Sections, Unnamed
+from penstock.dialects.dlt.standin.references import (
+    ABSENT,
+    Known,
+    Reference,
+    Sections,
+    Unnamed,
+    as_declared,
+    declared,
+)
 from penstock.dialects.dlt.standin.specs import (
     BaseConfiguration,
     filled_in,
@@ -16,6 +24,7 @@ from penstock.dialects.dlt.standin.specs import (
     injected,
     sections_of,
 )
+from penstock.plan.expr import spelled
 
 
 class Accessor:
@@ -30,16 +39,16 @@ class Accessor:
     def __getitem__(self, name: str) -> Any:
         if name in self._set:
             return self._set[name]
-        reference = Reference(name, secret=self._secret)
+        reference = Reference(name, secret=self._secret, read=True)
         return reference if executing() or run_values() is None else self._value(reference)
 
     def _value(self, reference: Reference) -> Any:
         """What a reference stands for, for a function that a run calls."""
         values = run_values() or {}
-        if reference.name in values:
-            return values[reference.name]
-        found = self._lookup(reference.name)
-        return reference.resolved() if found is ABSENT else found
+        found = values.get(reference.name, self._lookup(reference.name))
+        if found is ABSENT:
+            return reference.resolved()
+        return spelled(found) if isinstance(found, str) else found
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._set[name] = value
@@ -56,8 +65,10 @@ class Accessor:
         values = None if executing() else run_values()
         if values is not None:
             found = values.get(name, self._lookup(name))
-            return default if found is ABSENT else found
-        return Reference(name, secret=self._secret, default=default, optional=default is None)
+            found = default if found is ABSENT else found
+            return found if expected_type is None or plain else declared(found, expected_type)
+        made = Reference(name, secret=self._secret, default=default, optional=default is None)
+        return made if expected_type is None or plain else as_declared(made, expected_type)
 
 
 def filled(

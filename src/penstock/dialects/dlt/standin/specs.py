@@ -265,7 +265,7 @@ def filled_in(
     plain = isinstance(default, _SIMPLE) and not isinstance(default, (Reference, Composed))
     if not plain or sections.of(name) is None:
         return default
-    if annotation is parameter.empty and default is not None:
+    if annotation in (parameter.empty, Any) and default is not None:
         annotation = type(default)
     secret = SENSITIVE.search(name) is not None
     return injected(name, Unnamed(secret=secret), annotation, sections)
