@@ -8,14 +8,15 @@ import pytest
 from tests.shape.helpers import block
 
 from penstock.plan.hints import Hints
-from penstock.shape import Schema, Shaper, Table, TableColumn
+from penstock.shape import Schema, Shaper, Style, Table, TableColumn
 
 NESTED = {"id": 1, "l": [1, {"deep": [3]}], "o": {"userName": "x"}}
+DLT = Style(system="dlt")
 MERGED = Hints(write="merge", primary_key=("id",))
 
 
 def _shape(*records: Any, hints: Hints = MERGED, known: Schema | None = None):
-    shaper = Shaper("up", hints, known, system="dlt")
+    shaper = Shaper("up", hints, known, style=DLT)
     return shaper, shaper.shape(block(*records, load_id="1.5"))
 
 
@@ -116,7 +117,7 @@ def test_what_was_found_once_is_known_by_its_path(lane):
     known = _known(_column("id", "bigint"), children=(
         _child("up__l", "up", _column("value", "bigint")),))  # fmt: skip
     first, _ = _shape({"id": 1, "l": [1]}, known=known)
-    again = Shaper("up", MERGED, first.schema, system="dlt", lane=lane)
+    again = Shaper("up", MERGED, first.schema, style=DLT, lane=lane)
     for load_id in ("2.0", "3.0"):
         batch = again.shape(block({"id": 2, "l": [5]}, load_id=load_id))
         assert batch.tables["up__l"]["value"].to_pylist() == [5]

@@ -19,6 +19,7 @@ from penstock.read.dlt_state import cursor_path, cursors_of
 from penstock.read.memory import ENTRY, told
 from penstock.read.parts import SliceClosed
 from penstock.read.state import Mark, entry, order_key, read_mark, write
+from penstock.shape import Style
 from penstock.shape.names import identifier
 
 BEHIND: Final = "behind"
@@ -151,7 +152,8 @@ def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Sto
         return Stored(schema=stored)
     assert isinstance(session, DltSession), "only such a session has these tables"
     found = session.adopt(stream, identifier(table, session.longest))
-    return Stored(schema=found, system="dlt", longest=session.longest, types=session.types)
+    style = Style(system="dlt", longest=session.longest, types=session.types)
+    return Stored(schema=found, style=style)
 
 
 def taken_over(

@@ -13,9 +13,9 @@ import msgspec
 from penstock.destinations.base import Append, Merge, Replace, Sort, Write
 from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
-from penstock.plan.hints import ColumnType, Hints, Validity
-from penstock.shape import Batch, Block, Roles, Schema, Shaper
-from penstock.shape.names import MAX_NAME, identifier, join
+from penstock.plan.hints import Hints, Validity
+from penstock.shape import Batch, Block, Roles, Schema, Shaper, Style
+from penstock.shape.names import identifier, join
 from penstock.shape.report import SchemaChange, Statistics
 from penstock.shape.schema import SystemStyle, Within
 
@@ -26,15 +26,10 @@ _BETWEEN = " => "
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of a stream: its tables, whose columns they have, how long a name may be.
-
-    `types` are those of new columns that are none of Penstock's.
-    """
+    """What there is of a stream: its tables, and how further ones are made."""
 
     schema: Schema | None = None
-    system: SystemStyle = "penstock"
-    longest: int = MAX_NAME
-    types: Mapping[ColumnType, str] = {}
+    style: Style = Style()
 
 
 TablesOf = Callable[[str, str], Stored]
@@ -72,18 +67,20 @@ class Shaping:
         self.hints = hints
         self.within = within
         self.stored = tables_of(stream, hints.table or stream)
-        self.system = self.stored.system
         self.bare = self.stored.schema is None  # neither a table nor a row for one
         self.shaper = Shaper(
             stream,
             hints,
             self.stored.schema,
-            system=self.system,
+            style=self.stored.style,
             after=after,
             within=within,
-            longest=self.stored.longest,
-            types=self.stored.types,
         )
+
+    @property
+    def system(self) -> SystemStyle:
+        """Whose names the engine's own columns have."""
+        return self.stored.style.system
 
     @property
     def root(self) -> str:
@@ -160,7 +157,7 @@ class Shapings:
         return [spelled[table] for table in tables]
 
     def _spelled(self, table: str) -> str:
-        longest = self.main.stored.longest
+        longest = self.main.stored.style.longest
         main = self.main.hints.table or self._stream
         name = identifier(table, longest)
         return MAIN if name == identifier(main, longest) else name
@@ -203,7 +200,7 @@ class Shapings:
     def _divide(self, name: str, one: Shaping) -> None:
         """Make ready the tables that lists in the records of a table go to on their own."""
         targets: dict[Way, str] = {}
-        longest = one.stored.longest
+        longest = one.stored.style.longest
         for way, said in ways(one.hints, longest).items():
             parts = (*one.parts, *way)
             table = join(*parts, longest=longest)

@@ -2,7 +2,16 @@
 
 from penstock.shape.report import SchemaChange, Statistics
 from penstock.shape.roles import Order, Roles
-from penstock.shape.schema import Batch, Block, Discarded, Schema, Segment, Table, TableColumn
+from penstock.shape.schema import (
+    Batch,
+    Block,
+    Discarded,
+    Schema,
+    Segment,
+    Style,
+    Table,
+    TableColumn,
+)
 from penstock.shape.shaper import Shaper, warm_up
 
 __all__ = [
@@ -16,6 +25,7 @@ __all__ = [
     "Segment",
     "Shaper",
     "Statistics",
+    "Style",
     "Table",
     "TableColumn",
     "warm_up",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from penstock.plan.hints import Column, ColumnType, Hints, Nested
 from penstock.shape import names
 from penstock.shape.report import Tally
-from penstock.shape.schema import Schema, SystemStyle, Table, TableColumn, Within
+from penstock.shape.schema import Schema, Style, Table, TableColumn, Within
 from penstock.shape.tree import LIST, VALUE, ColumnState, Node, TableState, Tree
 from penstock.shape.values import decimal_size
 
@@ -19,14 +19,11 @@ def plant(  # noqa: PLR0913 (all that a tree grows from)
     extras: Mapping[str, ColumnType],
     tally: Tally,
     *,
-    system: SystemStyle = "penstock",
+    style: Style,
     within: Within | None = None,
-    longest: int = names.MAX_NAME,
-    types: Mapping[ColumnType, str] | None = None,
 ) -> Tree:
     """The tree of a stream's tables before its first block."""
-    tree = Tree(stream, hints, tally, system, within=within, longest=longest)
-    tree.types = types or {}
+    tree = Tree(stream, hints, tally, style, within)
     tree.root.bare = True
     # a table that the document calls by a new name is a new table
     if known is not None and known.root.name == tree.root.name:

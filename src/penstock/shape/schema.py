@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from penstock.plan.hints import ColumnType
+from penstock.shape.names import MAX_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,18 @@ SYSTEM_COLUMNS = PENSTOCK.all
 
 NestedType = Literal["struct", "list"]
 ValueType = ColumnType | NestedType
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True):
+    """How the tables of a dataset are made.
+
+    `system` says whose names the engine's own columns have, `longest` how many bytes a name may
+    have, and `types` those of new columns that are none of Penstock's own.
+    """
+
+    system: SystemStyle = "penstock"
+    longest: int = MAX_NAME
+    types: Mapping[ColumnType, str] = {}
 
 
 class Within(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from penstock.plan.hints import ColumnType, Hints
 from penstock.shape.grow import plant, settle
-from penstock.shape.names import MAX_NAME
 from penstock.shape.report import Statistics, Tally
 from penstock.shape.roles import Roles, roles
-from penstock.shape.schema import Batch, Block, Schema, SystemStyle, Within
+from penstock.shape.schema import Batch, Block, Schema, Style, Within
 
 if TYPE_CHECKING:
     from penstock.shape.lanes import Lane, Lanes
@@ -25,11 +24,10 @@ class Shaper:
     """Turns one stream's blocks of raw records into Arrow tables, and grows its schema.
 
     `known` is the schema as the destination keeps it. `extras` declares the columns that segments
-    add. `system` says whose names the engine's own columns have. `lane` is for tests: "exact" never
+    add. `style` says how tables are made. `lane` is for tests: "exact" never
     uses the main lane, "main" raises `Refused` where the exact lane would be needed. `after` is the
     shaper that this one takes the place of: rows are numbered on. `within` is there where rows
-    are from lists in rows of another table. `longest` is how many bytes a name may have, and
-    `types` are those of new columns that are none of Penstock's own. One call at a time.
+    are from lists in rows of another table. One call at a time.
     """
 
     def __init__(  # noqa: PLR0913 (all that a tree grows from)
@@ -39,27 +37,17 @@ class Shaper:
         known: Schema | None,
         *,
         extras: Mapping[str, ColumnType] | None = None,
-        system: SystemStyle = "penstock",
+        style: Style | None = None,
         lane: Lane = "auto",
         after: Shaper | None = None,
         within: Within | None = None,
-        longest: int = MAX_NAME,
-        types: Mapping[ColumnType, str] | None = None,
     ) -> None:
         self._hints = hints
         self._known = known
         self._lane: Lane = lane
         self._tally = Tally()
         self._tree = plant(
-            stream,
-            hints,
-            known,
-            extras or {},
-            self._tally,
-            system=system,
-            within=within,
-            longest=longest,
-            types=types,
+            stream, hints, known, extras or {}, self._tally, style=style or Style(), within=within
         )
         self._lanes: Lanes | None = None
         self.numbered: dict[str, int] = {} if after is None else after.numbered

@@ -18,8 +18,8 @@ from penstock.shape.layout import Layout, place
 from penstock.shape.report import Tally
 from penstock.shape.schema import (
     Schema,
+    Style,
     SystemColumns,
-    SystemStyle,
     Table,
     TableColumn,
     Within,
@@ -226,23 +226,16 @@ class TableState:
 class Tree:
     """All tables of a stream, the root first, parents before children."""
 
-    def __init__(  # noqa: PLR0913 (all that a tree grows from)
-        self,
-        stream: str,
-        hints: Hints,
-        tally: Tally,
-        system: SystemStyle = "penstock",
-        *,
-        within: Within | None = None,
-        longest: int = names.MAX_NAME,
+    def __init__(
+        self, stream: str, hints: Hints, tally: Tally, style: Style, within: Within | None = None
     ) -> None:
         self.stream = stream
         self._within = within
         self.hints = hints
-        self.system: SystemStyle = system
-        self.types: Mapping[ColumnType, str] = {}
+        self.system = style.system
+        self.types = style.types
         """Types of new columns that are none of Penstock's own."""
-        self.own = _named(system_columns(system), hints)
+        self.own = _named(system_columns(style.system), hints)
         """What the engine's own columns are called."""
         self.tally = tally
         self.version = 0  # counts everything that a parse schema depends on
@@ -256,10 +249,10 @@ class Tree:
             *(*hints.primary_key, *hints.merge_key, *((version,) if version else ())),
             *(c.name for c in hints.columns),
         )
-        self._deciding = frozenset(names.identifier(field, longest) for field in deciding)
+        self._deciding = frozenset(names.identifier(field, style.longest) for field in deciding)
         self.with_ids = self._room() > 0 and "tables" in {hints.nesting, *self.modes.values()}
         """Whether rows carry an id: always where child tables are possible."""
-        self.table_names = names.Names(longest)
+        self.table_names = names.Names(style.longest)
         self.tables: list[TableState] = []
         self._schema: tuple[int, tuple[str, ...], Schema] | None = None
         self._grown: list[ColumnState | TableState] = []
