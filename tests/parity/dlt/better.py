@@ -345,6 +345,33 @@ def _shortened(theirs: Outcomes, ours: Outcomes) -> None:
 NAMED = _shaped("a very long name", [{"id": 1, LONG: 1}], "names of more than 63 letters",
                 _shortened)  # fmt: skip
 
+# What one resource declares of a column that the defaults declare as well.
+
+
+def _own_columns(theirs: Outcomes, ours: Outcomes) -> None:
+    """Dlt writes it into the defaults, of which all resources have copies."""
+    assert theirs[0].columns("first")["n"] == "BIGINT"
+    assert ours[0].columns("first")["n"] == "VARCHAR"
+    assert ours[0].columns("second")["n"] == theirs[0].columns("second")["n"] == "BIGINT"
+
+
+def _declaring(_base: str) -> Parts:
+    return {
+        "client": {"base_url": _base, "paginator": "single_page"},
+        "resource_defaults": {"columns": {"n": {"data_type": "text"}}},
+        "resources": ["first", {"name": "second", "columns": {"n": {"data_type": "bigint"}}}],
+    }
+
+
+DECLARED = Case(
+    name="parts: columns of one resource beside defaults",
+    config=_declaring,
+    runs=1,
+    api=lambda _ask: [{"id": 1, "n": "5"}],
+    differs=("what a resource declares of a column that the defaults declare as well",),
+    check=_own_columns,
+)
+
 CASES = [
     *W1,
     *DETECTED,
@@ -360,4 +387,5 @@ CASES = [
     GRAPHQL,
     NULLS,
     NAMED,
+    DECLARED,
 ]

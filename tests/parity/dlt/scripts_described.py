@@ -58,9 +58,9 @@ read = rest_api_resources({
     "resource_defaults": {"primary_key": "id", "write_disposition": "merge", "columns": {
         "z": {"data_type": "text"}, "y": {"data_type": "bigint"}}},
     "resources": [
-        {"name": "users", "columns": {"z": {"nullable": False}}, "endpoint": {
-            "path": "u", "incremental": {"cursor_path": "at", "initial_value": "2024"}}},
-        {"name": "orders", "write_disposition": "replace"}]})
+        {"name": "orders", "write_disposition": "replace"},
+        {"name": "users", "columns": {"x": {"nullable": False}}, "endpoint": {
+            "path": "u", "incremental": {"cursor_path": "at", "initial_value": "2024"}}}]})
 changed, other = merged(), plain()
 changed.apply_hints(primary_key="", columns={"a": {"nullable": True}}, write_disposition="append")
 other.apply_hints(incremental=dlt.sources.incremental("at"), table_name="other", merge_key="k",
@@ -97,8 +97,8 @@ class Token(OAuth2Credentials):
         self.token = "/".join([self.client_id, self.client_secret, self.refresh_token, self.region])
 
 @dlt.resource
-def optional(keys: OAuth2Credentials = dlt.secrets.value):
-    yield {"id": keys.client_id, "others": str((keys.refresh_token, keys.scopes, keys.token))}
+def optional(user: OAuth2Credentials = dlt.secrets.value):
+    yield {"id": user.client_id, "others": str((user.refresh_token, user.scopes, user.token))}
 
 @dlt.source(name="shop")
 def source(credentials: Token = dlt.secrets.value):
@@ -115,7 +115,7 @@ client_id = "me"
 client_secret = "hush"
 refresh_token = "again"
 scopes = ["a"]
-[keys]
+[user]
 client_id = "you"
 client_secret = "hush"
 """
