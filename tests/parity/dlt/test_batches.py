@@ -161,6 +161,17 @@ pipeline.run(months)
 dlt.run(days, dataset_name="shop_data", write_disposition="replace")
 dlt.run([{"n": 1}], table_name="quick")
 """,
+    "chunks until a run is empty": """
+@dlt.resource
+def messages(at=dlt.sources.incremental("at", 0, row_order="asc", range_start="open")):
+    yield from ({"id": n, "at": n} for n in range(1, 6))
+
+chunks = 0
+while not pipeline.run(messages().add_limit(2)).is_empty:
+    chunks += 1
+    assert chunks < 9
+pipeline.run([{"chunks": chunks}], table_name="told")
+""",
     "rows up to a limit, before a run": """
 import itertools
 counted = dlt.resource(({"n": n} for n in itertools.count()), name="counted").add_limit(3)

@@ -20,6 +20,7 @@ from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_described import DESCRIBED
 from tests.parity.dlt.scripts_folded import FOLDED
 from tests.parity.dlt.scripts_found import FOUND
+from tests.parity.dlt.scripts_handed import HANDED
 from tests.parity.dlt.scripts_interval import SCHEDULED
 from tests.parity.dlt.scripts_limited import LIMITED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
@@ -54,6 +55,7 @@ WRITTEN = {
     **CURRENT,
     **AROUND,
     **VALUES,
+    **HANDED,
     **MODELS_SCRIPTS,
     **FOLDED,
     **AUTH,

@@ -95,7 +95,8 @@ class Context:
             if key not in names:
                 node.get(key)
                 child.mark()
-                hint = elsewhere.get(key) or _INSTEAD.get(key) or nearest(key, names)
+                hint = elsewhere.get(key) or _INSTEAD.get(key)
+                hint = hint or nearest(key, (name for name in names if " " not in name))
                 self.error("unknown-key", f"{what} has no key {key!r}", child, hint, key=True)
 
     def wrong(self, node: Node, expected: str, hint: str | None = None) -> None:

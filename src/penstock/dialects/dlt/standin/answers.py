@@ -47,7 +47,6 @@ class LoadInfo:
     """What a run gives; how it went is known once something is asked of it."""
 
     has_failed_jobs = False
-    is_empty = False
 
     def __init__(self, pipeline: Any = None, asked: AskedRun | None = None) -> None:
         self.pipeline = pipeline
@@ -69,6 +68,11 @@ class LoadInfo:
 
     def _loaded(self, name: str) -> Loaded:
         return loaded_by(self._asked, f"load_info.{name}", name)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no table got a row."""
+        return not any(self._loaded("is_empty").rows.values())
 
     @property
     def loads_ids(self) -> list[str]:

@@ -12,7 +12,7 @@ from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.marks import Marked
 from penstock.dialects.dlt.standin.rows import LIMIT, NTH, ROWS, Limit, Rows
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+from penstock.dialects.dlt.standin.sources import ON_SOURCE, DltResource, DltSource
 from penstock.patterns import pattern
 from penstock.plan.variants import same
 
@@ -253,7 +253,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     columns = hints.get("columns", held.get("columns", defaults.get("columns")))
     for key, value in source.own_settings.items():
         models = key == "schema_contract" and is_model(columns)  # it has a contract of its own
-        if key not in held and key not in defaults and not models:
+        if key in ON_SOURCE and key not in held and key not in defaults and not models:
             hints.setdefault(key, value)
     if resource.chosen is not None:
         hints["selected"] = resource.chosen

@@ -228,22 +228,39 @@ def _patient_session() -> web.Session:
     return Session(raise_for_status=False)
 
 
-def patient(ask: Callable[[], web.Response], run: Door) -> web.Response:
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a request is asked again, and for which answers beside those of `policy`."""
+
+    policy: ErrorPolicy = _POLICY
+    conditions: tuple[Callable[..., Any], ...] = ()
+
+    def wants(self, response: web.Response | None, failure: BaseException | None) -> bool:
+        """Whether an answer, or that none came, is reason to ask again."""
+        if response is not None and response.status_code in self.policy.retry_statuses:
+            return True
+        passing = isinstance(failure, _PASSING)
+        return passing or any(condition(response, failure) for condition in self.conditions)
+
+
+def patient(
+    ask: Callable[[], web.Response], run: Door, patience: Patience | None = None
+) -> web.Response:
     """An answer, asked for again where it failed in passing."""
-    attempt = 0
+    held, attempt = patience or Patience(), 0
+    policy = held.policy
     while True:
         attempt += 1
         headers: Headers | None = None
         try:
             response = ask()
-        except _PASSING:
-            if attempt > _POLICY.retries:
+        except web.RequestException as exc:
+            if attempt > policy.retries or not held.wants(None, exc):
                 raise
         else:
             headers = Headers(tuple((str(k), str(v)) for k, v in response.headers.items()))
-            if response.status_code not in _POLICY.retry_statuses or attempt > _POLICY.retries:
+            if attempt > policy.retries or not held.wants(response, None):
                 return response
-        seconds = wait(_POLICY, attempt, headers, time.time(), 0.0)
+        seconds = wait(policy, attempt, headers, time.time(), 0.0)
         if seconds > _POLICY.max_wait:
             raise ReadError(f"the API asks to wait for {seconds:.0f} s")
         run.pause(seconds)

@@ -235,6 +235,16 @@ class Following:
         """Itself: a resource of dlt holds it inside of another object."""
         return self
 
+    def can_close(self) -> bool:
+        """Whether all rows that follow lie outside of the range, by the order that is said."""
+        outside = {"asc": self.end_out_of_range, "desc": self.start_out_of_range}
+        return outside.get(self.row_order or "", False)
+
+    def get_current_range(self, apply_lag: bool = True) -> tuple[Any, Any]:  # noqa: FBT001, FBT002 (as dlt has it)
+        """Where the rows begin, and where they end by now."""
+        del apply_lag
+        return self.start_value, self.last_value if self.end_value is None else self.end_value
+
     def get_cursor_column_name(self) -> str | None:
         """The field of the cursor, where its path is one."""
         found = steps(self.cursor_path)

@@ -24,6 +24,7 @@ from penstock.dialects.dlt.standin import (
     parts,
     pipeline,
     progress,
+    providers,
     registry,
     requesting,
     rest_api,
@@ -236,6 +237,7 @@ def _configuration() -> _Table:
     spec = {**specs.public(), "with_config": specs.with_config}
     return {
         "dlt.common.configuration": (spec, exceptions.named),
+        "dlt.common.configuration.providers": (providers.public(), None),
         "dlt.common.configuration.inject": ({"with_config": specs.with_config}, None),
         "dlt.common.configuration.specs": (spec, typed),
         "dlt.common.configuration.specs.api_credentials": (spec, typed),

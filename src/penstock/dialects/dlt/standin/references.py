@@ -65,6 +65,8 @@ class Known:
     nearest: Nearest = staticmethod(lambda _names: None)
     defaults: dict[str, Any] = {}  # noqa: RUF012 (one script is executed at a time)
     variables: dict[str, str] = {}  # noqa: RUF012 (the same)
+    said: dict[str, Any] = {}  # noqa: RUF012 (what the script says itself, over what lies around)
+    provided: dict[str, Any] = {}  # noqa: RUF012 (what its own providers say, below that)
 
     @classmethod
     def begin(cls, lookup: Lookup, nearest: Nearest) -> None:
@@ -73,7 +75,17 @@ class Known:
         cls.nearest = staticmethod(nearest)
         cls.defaults = {}
         cls.variables = {}
+        cls.said = {}
+        cls.provided = {}
         clear_cache()  # `urllib` may remember what a reference stood for
+
+    @classmethod
+    def own(cls, name: str) -> Any:
+        """The value that the script itself has for a name, or ABSENT."""
+        if name in cls.said:
+            return cls.said[name]
+        there = name in cls.provided and cls.lookup(name) is ABSENT
+        return cls.provided[name] if there else ABSENT
 
 
 class Reference(str):
@@ -331,6 +343,9 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     """The value of a parameter that dlt would fill in; a number is one, as soon as it is known."""
     optional, annotation = _may_be_none(annotation), _without_none(annotation)
     section, name = sections.name, sections.of(name) or name
+    own = Known.own(name)
+    if own is not ABSENT:
+        return declared(own, annotation)
     reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
     return as_declared(reference, annotation)
 
@@ -383,11 +398,12 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, name: str) -> str | None:
         """The name under which a value stands in one of these, or plainly; None if nowhere."""
-        above, found = self._above(), None
-        if self.pipeline:
-            inside = (*above, "")
-            found = Known.nearest(tuple(f"{self.pipeline}.{one}{name}" for one in inside))
-        return found or Known.nearest((*(f"{one}{name}" for one in above), name))
+        above = (*self._above(), "")
+        inside = tuple(f"{self.pipeline}.{one}{name}" for one in above) if self.pipeline else ()
+        outside = tuple(f"{one}{name}" for one in above)
+        said = next((one for one in (*inside, *outside) if one in Known.said), None)
+        found = said or (Known.nearest(inside) if inside else None) or Known.nearest(outside)
+        return found or next((one for one in (*inside, *outside) if one in Known.provided), None)
 
     def _above(self) -> tuple[str, ...]:
         if self.said is not None:

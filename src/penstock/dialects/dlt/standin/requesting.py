@@ -6,15 +6,19 @@ Inside a run they go through it. While the script is executed they are sent at o
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.calling import live, real, running
-from penstock.dialects.dlt.standin.client import patient
+from penstock.dialects.dlt.standin.client import Patience, patient
 from penstock.dialects.python import web
 from penstock.dialects.python.running import entered
+from penstock.plan.policy import ExponentialBackoff
 
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 _ERRORS = (
@@ -34,9 +38,16 @@ _RETRIES: dict[str, Any] = {
 class Session(web.Session):
     """A session whose failures are raised, unless that is switched off."""
 
-    def __init__(self, *_: Any, raise_for_status: bool = True, **__: Any) -> None:
+    def __init__(
+        self,
+        *_: Any,
+        raise_for_status: bool = True,
+        patience: Patience | None = None,
+        **__: Any,
+    ) -> None:
         super().__init__()
         self.raise_for_status = raise_for_status
+        self.patience = patience
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         """The answer to a request."""
@@ -52,17 +63,47 @@ class Session(web.Session):
         kept["auth"] = live(kwargs.get("auth") or self.auth, run)
         address = str(real(url, values))
         with entered(run):
-            answer = patient(lambda: super(Session, self).request(method, address, **kept), run)
+            asked = partial(super().request, method, address, **kept)
+            answer = patient(asked, run, self.patience)
         if self.raise_for_status:
             answer.raise_for_status()
         return answer
 
 
 class Client:
-    """What makes sessions that ask again; how often and how long the run decides."""
+    """What makes sessions that ask again: as the run does, unless it is told how often and why.
 
-    def __init__(self, *_: Any, raise_for_status: bool = True, **__: Any) -> None:
-        self.session = Session(raise_for_status=raise_for_status)
+    How long an answer is waited for, and by how many connections, the run decides.
+    """
+
+    def __init__(  # noqa: PLR0913 (as dlt has it)
+        self,
+        *_: Any,
+        raise_for_status: bool = True,
+        status_codes: Sequence[int] | None = None,
+        request_max_attempts: int | None = None,
+        request_backoff_factor: float | None = None,
+        retry_condition: Any = None,
+        session_attrs: Mapping[str, Any] | None = None,
+        **__: Any,
+    ) -> None:
+        said: dict[str, Any] = {}
+        if status_codes is not None:
+            said["retry_statuses"] = tuple(status_codes)
+        if request_max_attempts is not None:
+            said["retries"] = max(0, request_max_attempts - 1)
+        if request_backoff_factor is not None:
+            said["backoff"] = (ExponentialBackoff(factor=request_backoff_factor),)
+        conditions = (retry_condition,) if callable(retry_condition) else retry_condition or ()
+        policy = msgspec.structs.replace(Patience().policy, **said)
+        patience = Patience(policy=policy, conditions=tuple(conditions))
+        self.session = Session(raise_for_status=raise_for_status, patience=patience)
+        for name, value in (session_attrs or {}).items():
+            own = getattr(self.session, name, None)
+            if isinstance(own, MutableMapping):
+                own.update(value)
+            else:
+                setattr(self.session, name, value)
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         """The answer to a request."""

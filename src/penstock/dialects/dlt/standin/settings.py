@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from penstock.dialects.dlt.standin.calling import live, run_values, running
@@ -32,15 +33,24 @@ class Accessor:
 
     def __init__(self, *, secret: bool) -> None:
         self._secret = secret
-        self._set: dict[str, Any] = {}
+        self._set = Known.said
+        self._provided = Known.provided
         self._lookup = Known.lookup
         self.value = Unnamed(secret=secret)
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._set:
-            return self._set[name]
+        own = self._own(name)
+        if own is not ABSENT:
+            return own
         reference = Reference(name, secret=self._secret, read=True)
         return reference if executing() or run_values() is None else self._value(reference)
+
+    def _own(self, name: str) -> Any:
+        """What the script itself says, or a provider of its own where nothing else does."""
+        if name in self._set:
+            return self._set[name]
+        there = name in self._provided and self._lookup(name) is ABSENT
+        return self._provided[name] if there else ABSENT
 
     def _value(self, reference: Reference) -> Any:
         """What a reference stands for, for a function that a run calls."""
@@ -54,12 +64,29 @@ class Accessor:
         self._set[name] = value
 
     def __contains__(self, name: str) -> bool:
-        return name in self._set or Known.lookup(name) is not ABSENT
+        return self._own(name) is not ABSENT or self._lookup(name) is not ABSENT
+
+    @contextmanager
+    def values(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Say these values for a while."""
+        before = dict(self._set)
+        self._set.update(values)
+        try:
+            yield
+        finally:
+            self._set.clear()
+            self._set.update(before)
+
+    def register_provider(self, provider: Any) -> None:
+        """Take values from a provider of the script's own, where nothing else says them."""
+        for name, value in provider.values().items():
+            self._provided.setdefault(name, value)
 
     def get(self, name: str, expected_type: Any = None) -> Any:
         """The value; like dlt, the second argument is a type. A default is taken as such too."""
-        if name in self._set:
-            return self._set[name]
+        own = self._own(name)
+        if own is not ABSENT:
+            return declared(own, expected_type)
         plain = isinstance(expected_type, (str, int, float))
         default = expected_type if plain else None
         values = None if executing() else run_values()

@@ -427,6 +427,9 @@ class DltSource:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Say what it is called or how it is read; what dlt has no name for is the script's own."""
+        if isinstance(value, DltResource):
+            self.resources[name] = value
+            return
         if name in _FIXED:
             raise unknown(f"DltSource.{name} to set")
         if name in ON_SOURCE or name in _NOTHING:

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -83,17 +84,33 @@ class ConnectionStringCredentials(CredentialsConfiguration):
         *("drivername", "database", "password", "username", "host", "port", "query"),
     )
     native: Any = None
+    drivername: str | None = None
+    database: str | None = None
+    password: str | None = None
+    username: str | None = None
+    host: str | None = None
+    port: int | None = None
+    query: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **named: Any) -> None:
         if len(args) == 1 and isinstance(args[0], str):
             super().__init__(**named)
-            self.native = args[0]
+            self.parse_native_representation(args[0])
         else:
             super().__init__(*args, **named)
 
     def parse_native_representation(self, native_value: Any) -> None:
-        """Take a URL."""
+        """Take a URL, and its parts."""
         self.native = native_value
+        text = native_value.known() if isinstance(native_value, Reference) else native_value
+        if not isinstance(text, str) or "://" not in text:
+            return
+        found = urlsplit(text)
+        self.drivername, self.database = found.scheme, unquote(found.path.lstrip("/")) or None
+        self.host, self.port = found.hostname, found.port
+        self.username = unquote(found.username) if found.username else None
+        self.password = unquote(found.password) if found.password else None
+        self.query = dict(parse_qsl(found.query)) or None
 
     def to_native_representation(self) -> Any:
         """The URL."""
