@@ -6,6 +6,7 @@ import pytest
 from tests.dialects.dlt.test_scripts_called import compiled, stream
 
 from penstock.dialects.airbyte.standin.calling import Alone
+from penstock.dialects.dlt.standin import batches
 from penstock.errors import ReadError
 from penstock.plan.expr import Frame
 from penstock.read.memory import Memory, Shared
@@ -102,3 +103,31 @@ def test_functions_may_look_at_the_source_that_they_are_part_of(tmp_path):
     dlt.pipeline("shop", dataset_name="shop_data").run(made)
     """
     assert [one.name for one in compiled(tmp_path, script).need().inputs] == ["token"]
+
+
+def test_many_runs_of_one_resource_are_compared_with_few(tmp_path, monkeypatch):
+    """What is compiled to tell which runs can be one grows with their number, not its square."""
+    script = """
+    from dlt.sources.rest_api import rest_api_source
+    def source(nth):
+        at = {"data_selector": "data"} if nth >= COUNT // 2 else {}
+        return rest_api_source({"client": {"base_url": "https://a.test"}, "resources": [
+            {"name": "x", "endpoint": {"path": "x", "params": {"nth": nth}, **at}}]})
+    pipeline = dlt.pipeline("shop", dataset_name="shop_data")
+    for nth in range(COUNT):
+        pipeline.run(source(nth))
+    """
+    looked: list[int] = []
+    is_one = batches._is_one
+
+    def counted(document, runs):
+        looked.append(len(runs))
+        return is_one(document, runs)
+
+    monkeypatch.setattr(batches, "_is_one", counted)
+    sums = []
+    for count in (8, 16):
+        looked.clear()
+        compiled(tmp_path, script.replace("COUNT", str(count)))
+        sums.append(sum(looked))
+    assert sums[1] < 2.2 * sums[0]

@@ -103,8 +103,45 @@ def separated(script: Document, runs: Sequence[record.AskedRun]) -> list[record.
 
 
 def _parts(script: Document, batch: Sequence[record.AskedRun]) -> list[list[record.AskedRun]]:
-    parts = [[batch[0]]]
+    """The runs in as few parts as can be loaded together, one after the other.
+
+    Whether a run fits is seen by the first of a part that have its names: the others are like them.
+    """
+    parts, first = [[batch[0]]], _First(batch[0])
     for run in batch[1:]:
+        if _is_one(script, [*first.like(run), run]):
+            parts[-1].append(run)
+            first.note(run)
+        else:
+            parts.append([run])
+            first = _First(run)
+    return [part for whole in parts for part in _looked_over(script, whole)]
+
+
+class _First:
+    """The first run of a part, and the first that has each name."""
+
+    def __init__(self, run: record.AskedRun) -> None:
+        self._run = run
+        self._by_name = dict.fromkeys(run.said, run)
+
+    def note(self, run: record.AskedRun) -> None:
+        """A run more."""
+        for name in run.said:
+            self._by_name.setdefault(name, run)
+
+    def like(self, run: record.AskedRun) -> list[record.AskedRun]:
+        """Those by which it is seen whether another one fits."""
+        found = [self._run, *(self._by_name[name] for name in run.said if name in self._by_name)]
+        return list({one.number: one for one in found}.values())
+
+
+def _looked_over(script: Document, part: Sequence[record.AskedRun]) -> list[list[record.AskedRun]]:
+    """The part, if all of it can be one; else as much as can, run by run."""
+    if _is_one(script, part):
+        return [list(part)]
+    parts = [[part[0]]]
+    for run in part[1:]:
         if _is_one(script, [*parts[-1], run]):
             parts[-1].append(run)
         else:
