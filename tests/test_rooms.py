@@ -11,7 +11,7 @@ from tests.sources import Import, Module, imports, modules
 MAY_IMPORT = {
     "errors": (),
     "patterns": (),
-    "arrow": (),
+    "arrow": ("plan",),
     "events": ("errors",),
     "codes": (),
     "plan": ("errors", "patterns"),

@@ -1,4 +1,4 @@
-"""Arrow's functions, and arrays of Python's values, without what they usually bring along.
+"""Arrow's types and functions, and arrays of Python's values, without what they bring along.
 
 `pyarrow.compute` makes a wrapper with a docstring for each of some 300 functions when it is
 imported, which takes longer than pyarrow itself and nearly a tenth of a run of 100,000 records. Its
@@ -19,6 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from penstock.plan.hints import ColumnType, decimal_size
+
 try:
     from pyarrow import _compute as native
 except ImportError:  # it may have another name one day
@@ -31,6 +33,27 @@ _CODES: Mapping[pa.DataType, str] = {
     pa.int64(): "q",
     pa.float64(): "d",
 }
+
+
+_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "bool": pa.bool_(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "binary": pa.binary(),
+    "text": pa.string(),
+    "json": pa.string(),
+}
+
+
+def type_of(
+    kind: ColumnType, precision: int | None = None, scale: int | None = None
+) -> pa.DataType:
+    """The type of a column's values; precision and scale are those of decimals, in digits."""
+    return pa.decimal128(*decimal_size(precision, scale)) if kind == "decimal" else _TYPES[kind]
 
 
 def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.destinations._evolve import digits
 from penstock.errors import DestinationError
-from penstock.shape.schema import Table, TableColumn, grown
+from penstock.shape.schema import Table, TableColumn, arrow_type, grown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,37 +112,6 @@ def _related(kind: pa.DataType, column: TableColumn) -> bool:
         case _:
             found = False
     return bool(found)
-
-
-def arrow_type(column: TableColumn) -> pa.DataType:
-    """The Arrow type in which the column's values are written."""
-    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
-
-    match column.type:
-        case "bigint":
-            return pa.int64()
-        case "double":
-            return pa.float64()
-        case "decimal":
-            return pa.decimal128(*digits(column))
-        case "timestamp":
-            return pa.timestamp("us", "UTC")
-        case "timestamp_ntz":
-            return pa.timestamp("us")
-        case "date":
-            return pa.date32()
-        case "time":
-            return pa.time64("us")
-        case "bool":
-            return pa.bool_()
-        case "binary":
-            return pa.binary()
-        case "text" | "json":
-            return pa.string()
-        case "struct":
-            return pa.struct([(field.name, arrow_type(field)) for field in column.fields])
-        case "list":
-            return pa.list_(arrow_type(column.fields[0]))
 
 
 POSITION = "_penstock_position"

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock.destinations._evolve import DECIMAL_PRECISION, DECIMAL_SCALE
 from penstock.errors import DestinationError
-from penstock.plan.hints import ColumnType, Validity
+from penstock.plan.hints import MAX_DIGITS, ColumnType, Validity, decimal_size
 from penstock.shape.schema import DLT, Schema, Table, TableColumn
 
 ENGINE_VERSION: Final = 11
@@ -113,9 +112,8 @@ def _column(column: Document) -> TableColumn:
 def _size(column: Document) -> tuple[int, int]:
     """Precision and scale of decimals, which dlt leaves out where they are as everywhere."""
     if column["data_type"] == "wei":
-        return DECIMAL_PRECISION, 0
-    scale = column.get("scale")
-    return column.get("precision") or DECIMAL_PRECISION, DECIMAL_SCALE if scale is None else scale
+        return MAX_DIGITS, 0
+    return decimal_size(column.get("precision"), column.get("scale"))
 
 
 def stored_as(schema: Schema, types: Callable[[str, TableColumn], str | None]) -> Schema:

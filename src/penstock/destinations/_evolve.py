@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from penstock.errors import DestinationError
-from penstock.plan.hints import ColumnType
+from penstock.plan.hints import ColumnType, decimal_size
 from penstock.shape.schema import Schema, Table, TableColumn
 
 Actual = Mapping[str, Mapping[str, str]]
 """Tables the destination really has: folded name → folded column name → type as it spells it."""
 
-DECIMAL_PRECISION = 38
-DECIMAL_SCALE = 9
 BIGINT_DIGITS = 19
 
 
@@ -61,8 +59,7 @@ class Spelling(msgspec.Struct, frozen=True, kw_only=True):
 
 def digits(column: TableColumn) -> tuple[int, int]:
     """Precision and scale of a decimal column, with the defaults filled in."""
-    scale = DECIMAL_SCALE if column.scale is None else column.scale
-    return column.precision or DECIMAL_PRECISION, scale
+    return decimal_size(column.precision, column.scale)
 
 
 def union(stored: Schema | None, wanted: Schema) -> Schema:

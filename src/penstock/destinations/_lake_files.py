@@ -8,11 +8,10 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from penstock.destinations._arrow import arrow_type
 from penstock.destinations._lake_log import Bound, File
 from penstock.destinations._lake_store import Store
 from penstock.patterns import pattern
-from penstock.shape.schema import LOAD_ID, Table, grown
+from penstock.shape.schema import LOAD_ID, Table, arrow_type, grown
 
 if TYPE_CHECKING:
     import pyarrow as pa

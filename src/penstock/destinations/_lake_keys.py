@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from penstock.destinations._arrow import POSITION, arrow_type, where
+from penstock.destinations._arrow import POSITION, where
 from penstock.destinations._lake_log import File
-from penstock.shape.schema import Table
+from penstock.shape.schema import Table, arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,6 +25,14 @@ ColumnType = Literal[
     "binary",
 ]
 
+MAX_DIGITS = 38
+"""The digits that a decimal may have."""
+
+
+def decimal_size(precision: int | None, scale: int | None) -> tuple[int, int]:
+    """Precision and scale of a decimal column, dlt's 38 and 9 where nothing is said."""
+    return precision or MAX_DIGITS, 9 if scale is None else scale
+
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column declared by the document: its name as records spell it, and what is known of it.

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock import arrow
-from penstock.shape.frame import Frame, arrow_type
+from penstock.shape.frame import Frame, values_type
 from penstock.shape.layout import Piece
 from penstock.shape.tree import TableState
 
@@ -32,7 +32,7 @@ def _innermost(piece: Piece, table: TableState, frames: Mapping[str, Frame]) -> 
     frame = frames[table.name]
     if piece.leaf is not None:
         array = frame.columns.get(piece.leaf.name)
-        return pa.nulls(frame.rows, arrow_type(piece.leaf)) if array is None else array
+        return pa.nulls(frame.rows, values_type(piece.leaf)) if array is None else array
     assert piece.fields is not None, "a piece without a leaf has fields"
     inner = piece.fields.pieces
     arrays = [folded(field, table, frames) for field in inner]

@@ -9,7 +9,6 @@ import msgspec
 import pyarrow as pa
 
 from penstock import arrow
-from penstock.shape.schema import TableColumn
 from penstock.shape.tree import ColumnState, TableState, Tree
 
 
@@ -29,39 +28,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 Frames = Mapping[str, Frame]
 
 
-def arrow_type(column: ColumnState | TableColumn) -> pa.DataType:
+def values_type(column: ColumnState) -> pa.DataType:
     """The Arrow type of a column's values."""
-    match column.type:
-        case "bool":
-            return pa.bool_()
-        case "bigint":
-            return pa.int64()
-        case "double":
-            return pa.float64()
-        case "decimal":
-            return pa.decimal128(column.precision or 38, column.scale or 0)
-        case "timestamp":
-            return pa.timestamp("us", "UTC")
-        case "timestamp_ntz":
-            return pa.timestamp("us")
-        case "date":
-            return pa.date32()
-        case "time":
-            return pa.time64("us")
-        case "binary":
-            return pa.binary()
-        case "text" | "json":
-            return pa.string()
-        case "struct" | "list":
-            return nested_type(column)
-
-
-def nested_type(column: ColumnState | TableColumn) -> pa.DataType:
-    """The Arrow type of a column of structs or lists."""
-    assert isinstance(column, TableColumn), "columns that grow hold scalars"
-    if column.type == "list":
-        return pa.list_(arrow_type(column.fields[0]))
-    return pa.struct([(field.name, arrow_type(field)) for field in column.fields])
+    return arrow.type_of(column.type, column.precision, column.scale)
 
 
 TEXTUAL = frozenset({"text", "json", "timestamp", "timestamp_ntz", "date", "time"})
@@ -79,19 +48,19 @@ def from_text(texts: pa.Array, column: ColumnState) -> pa.Array:
     if column.type == "time":
         anchored = arrow.joined("", arrow.scalar("1970-01-01T", pa.string()), texts)
         return arrow.cast(arrow.cast(anchored, pa.timestamp("us")), pa.time64("us"))
-    return arrow.cast(texts, arrow_type(column))
+    return arrow.cast(texts, values_type(column))
 
 
 def from_values(column: ColumnState, rows: int) -> pa.Array:
     """The values that the exact lane collected in `column`, nulls at the end filled in."""
     values = column.values
     if not values:
-        return pa.nulls(rows, arrow_type(column))
+        return pa.nulls(rows, values_type(column))
     if len(values) < rows:
         values.extend([None] * (rows - len(values)))
     if column.type in TEXTUAL:
         return from_text(arrow.array(values, pa.string()), column)
-    return arrow.array(values, arrow_type(column))
+    return arrow.array(values, values_type(column))
 
 
 def collected(table: TableState) -> Frame:
@@ -139,7 +108,7 @@ def _concat_table(table: TableState, pieces: Sequence[Frames]) -> Frame:
 
 
 def _concat_column(column: ColumnState, frames: Sequence[Frame]) -> pa.Array:
-    kind = arrow_type(column)
+    kind = values_type(column)
     arrays = []
     for frame in frames:
         array = frame.columns.get(column.name)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from penstock.shape.frame import arrow_type
-from penstock.shape.schema import Batch, Schema, Table, grown
+from penstock.shape.schema import Batch, Schema, Table, arrow_type, grown
 
 
 def gather(batches: Sequence[Batch], schema: Schema) -> dict[str, pa.Table]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from penstock.plan.hints import Column, ColumnType, Hints, Nested
+from penstock.plan.hints import Column, ColumnType, Hints, Nested, decimal_size
 from penstock.shape import names
 from penstock.shape.report import Tally
 from penstock.shape.schema import Schema, Style, Table, TableColumn, Within
 from penstock.shape.tree import LIST, VALUE, ColumnState, Node, TableState, Tree
-from penstock.shape.values import decimal_size
 
 
 def plant(  # noqa: PLR0913 (all that a tree grows from)

@@ -18,7 +18,7 @@ import pyarrow.json as pj
 from penstock import arrow
 from penstock.patterns import pattern
 from penstock.shape.carve import Carver, NotJson, has_json
-from penstock.shape.frame import TEXTUAL, Frame, arrow_type, from_text
+from penstock.shape.frame import TEXTUAL, Frame, from_text, values_type
 from penstock.shape.guard import rounds
 from penstock.shape.place import fits
 from penstock.shape.schema import Segment
@@ -137,7 +137,7 @@ def _scalar_type(column: ColumnState) -> pa.DataType:
     if column.type == "binary" or (column.type == "decimal" and not column.declared):
         # the reader would take a text for a decimal as well, and knows no base 64
         raise Refused
-    return arrow_type(column)
+    return values_type(column)
 
 
 class _Frames:
@@ -263,7 +263,7 @@ def _filled(column: ColumnState, array: Any, key: str, segments: Sequence[Segmen
             raise Refused
         values.append(kept)
     textual = column.type in TEXTUAL
-    constants = arrow.array(values, pa.string() if textual else arrow_type(column))
+    constants = arrow.array(values, pa.string() if textual else values_type(column))
     constants = from_text(constants, column) if textual else constants
     numbers = [n for n, segment in enumerate(segments) for _ in segment.records]
     said = arrow.take(constants, arrow.array(numbers, pa.int64()))

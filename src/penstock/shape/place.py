@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from penstock.patterns import pattern
-from penstock.plan.hints import ColumnType
+from penstock.plan.hints import MAX_DIGITS, ColumnType
 from penstock.shape.contract import Judge
 from penstock.shape.report import Tally
 from penstock.shape.tree import ColumnState, Node, Tree
@@ -18,7 +18,6 @@ from penstock.shape.values import (
     EXACT_INTEGER,
     FRACTION_SCALE,
     MAX_BIGINT,
-    MAX_DIGITS,
     MIN_BIGINT,
     Json,
     Number,

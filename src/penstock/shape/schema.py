@@ -270,6 +270,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return sum(t.num_rows for t in self.tables.values())
 
 
+def arrow_type(column: TableColumn) -> pa.DataType:
+    """The Arrow type of a column's values."""
+    import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)
+
+    from penstock import arrow  # noqa: PLC0415 (the same)
+
+    if column.type == "struct":
+        return pa.struct([(field.name, arrow_type(field)) for field in column.fields])
+    if column.type == "list":
+        return pa.list_(arrow_type(column.fields[0]))
+    return arrow.type_of(column.type, column.precision, column.scale)
+
+
 def grown(array: Any, kind: pa.DataType) -> Any:
     """The same values in a type that holds them, which may have more fields."""
     import pyarrow as pa  # noqa: PLC0415 (start-up stays fast without pyarrow)

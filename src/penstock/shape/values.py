@@ -15,9 +15,8 @@ import msgspec
 
 from penstock.errors import ShapeError
 from penstock.patterns import pattern
-from penstock.plan.hints import ColumnType
+from penstock.plan.hints import MAX_DIGITS, ColumnType, decimal_size
 
-MAX_DIGITS: Final = 38
 FRACTION_SCALE: Final = 18
 EXACT_INTEGER: Final = 2**53
 _FIRST_YEAR: Final = 365 * 86_400  # seconds of 1970
@@ -249,11 +248,6 @@ def coerce(value: Any, kind: ColumnType, precision: int | None, scale: int | Non
     if isinstance(value, str):
         return _coerce_text(value, kind, precision, scale)
     return _coerce_number(value, kind, precision, scale)
-
-
-def decimal_size(precision: int | None, scale: int | None) -> tuple[int, int]:
-    """Precision and scale of a decimal column, dlt's 38 and 9 where the document is silent."""
-    return precision or MAX_DIGITS, 9 if scale is None else scale
 
 
 def _coerce_number(value: Any, kind: ColumnType, precision: int | None, scale: int | None) -> Any:
