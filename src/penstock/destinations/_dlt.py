@@ -290,7 +290,11 @@ def _table(said: DltLoad, write: Write) -> DltTable:
     if isinstance(write, Merge) and write.strategy == "scd2":
         validity = write.validity
     return DltTable(
-        resource=said.resource, write=said.write, strategy=said.strategy, validity=validity
+        resource=said.resource,
+        write=said.write,
+        strategy=said.strategy,
+        validity=validity,
+        columns=said.columns,
     )
 
 

@@ -44,13 +44,14 @@ _TYPES: Mapping[str, ColumnType] = {
 class DltTable(msgspec.Struct, frozen=True, kw_only=True):
     """What dlt's schema says of a root table besides its columns.
 
-    `validity` is there where versions of rows are kept.
+    `validity` is there where versions of rows are kept. `columns` are the hints of some.
     """
 
     resource: str
     write: str
     strategy: str | None = None
     validity: Validity | None = None
+    columns: Mapping[str, Mapping[str, Any]] = {}
 
 
 def tables_of(document: Document, stream: str, root: str) -> Schema | None:
@@ -210,11 +211,12 @@ def _add(tables: Document, table: Table, said: DltTable | None) -> None:
     if not table.bare:  # dlt takes no load without rows for one of a table that had some
         known.setdefault("x-normalizer", {})["seen-data"] = True
     roles = _roles(said.validity if said else None)
+    hints = said.columns if said else {}
     for column in table.columns:
         held = known["columns"].get(column.name)
         if held is None or "data_type" not in held:
             spelled = _spelled(column, key=column.name in table.key)
-            of = roles.get(column.name, {})
+            of = {**hints.get(column.name, {}), **roles.get(column.name, {})}
             known["columns"][column.name] = {**(held or {}), **spelled, **of}
 
 

@@ -11,6 +11,7 @@ from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.engine.entries import put_entries
 from penstock.engine.shaping import Stored
 from penstock.errors import DestinationError
+from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Hints
 from penstock.plan.source import Source, Stream
 from penstock.plan.target import Pipeline
@@ -116,6 +117,7 @@ class Dlt:
             resource=resource,
             write=write,
             strategy=strategy,
+            columns=_hinted(hints, self._session.longest),
         )
 
     def moved(self, stream: Stream, known: DltLoad, state: Mapping[str, str | None]) -> DltLoad:
@@ -129,6 +131,24 @@ class Dlt:
         merged = known.write == "merge" and mark.keys
         hashes = () if cursor.lag else mark.keys if merged else mark.boundary
         return msgspec.structs.replace(known, cursor=path, last=mark.value, hashes=hashes)
+
+
+def _hinted(hints: Hints, longest: int) -> dict[str, dict[str, JsonValue]]:
+    """What dlt's schema says of columns besides their types, and that it takes for their types.
+
+    Under a contract that keeps the types dlt's next load would fail for what is missing.
+    """
+    found: dict[str, dict[str, JsonValue]] = {}
+    for column in hints.columns:
+        said = found.setdefault(identifier(column.name, longest), {})
+        if not column.nullable:
+            said["nullable"] = False
+        if column.precision is not None and column.type != "decimal":
+            said["precision"] = column.precision
+    for role, fields in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
+        for field in fields:
+            found.setdefault(identifier(field, longest), {}).update({"nullable": False, role: True})
+    return found
 
 
 def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Stored:

@@ -147,6 +147,8 @@ def _api(ask: Ask) -> Reply:
     if ask.path.startswith("/keys/"):
         return answer(_keys(ask.round, ask.path.removeprefix("/keys/")))
     match ask.path:
+        case "/frozen":
+            return answer([{"id": ask.round, "group": "a", "n": ask.round}])
         case "/refused":
             return answer([{"id": (1, "2x", "3", 4)[ask.round - 1]}])
         case "/long":
@@ -301,6 +303,30 @@ def check_refused(loads: Loads, to: object) -> None:
     loads.play("pD", _refused)
     assert loads.query("SELECT id FROM merged ORDER BY 1") == [(1,), (3,), (4,)]
     assert loads.query("SELECT id FROM appended ORDER BY 1") == [(1,), (3,), (4,)]
+
+
+def _frozen(base: str) -> Config:
+    """Types that may not change, to which dlt counts whether a column takes null, and its size."""
+    ways: dict[str, Any] = {
+        "appended": {"primary_key": "id"},
+        "replaced": {"primary_key": ["id", "group"], "write_disposition": "replace"},
+        "sets": {"primary_key": "id", "merge_key": "group", "write_disposition": "merge"},
+        "declared": {"columns": {"n": {"nullable": False, "data_type": "bigint", "precision": 32}}},
+    }
+    plain = {**ENDPOINT, "path": "frozen"}
+    kept = {"schema_contract": {"data_type": "freeze"}}
+    return config(base, *(resource(name, plain, **hints, **kept) for name, hints in ways.items()))
+
+
+@pytest.mark.parametrize("order", ["pdp", "pDd", "dpD"])
+def test_contracts_that_keep_types_hold_by_turns(
+    order: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """What Penstock tells of keys and of declared columns is what dlt would say itself."""
+    loads = Loads(tmp_path, stages[0], oracle, name="parity").play(order, _frozen)
+    for table, rows in (("appended", [1, 2, 3]), ("replaced", [3]), ("sets", [3]),
+                        ("declared", [1, 2, 3])):  # fmt: skip
+        assert [n for (n,) in loads.query(f"SELECT n FROM {table} ORDER BY 1")] == rows
 
 
 def _late(base: str) -> Config:
