@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.parity.dlt import steps
 from tests.parity.dlt.chance import answers
+from tests.parity.dlt.chance.missed import MIXED
 from tests.parity.dlt.data import Parts, config, resource
 from tests.parity.dlt.harness import Case, Outcome, parts
 
@@ -352,6 +353,13 @@ def _defaults() -> Iterator[Case]:
                    base, *two, resource_defaults={"endpoint": {"params": {"d": 1}}}),
                differs=("a `start_param` or `end_param`, beside params that are defaults",),
                check=_leaked)  # fmt: skip
+    typed = [resource(name, {**PLAIN, "path": name}, columns={"n": {"data_type": kind}})
+             for name, kind in (("things", "text"), ("others", "bigint"))]  # fmt: skip
+    apis = {name: {"rounds": [[{"id": 1, "n": "01"}]]} for name in ("things", "others")}
+    yield Case(name="chance: a column of the defaults, of two types", runs=1, api=answers.api(apis),
+               config=lambda base: config(
+                   base, *typed, resource_defaults={"columns": [{"name": "n", "x-own": 1}]}),
+               differs=(MIXED,), check=parts("things", ("n",), their=[1], our=["01"]))  # fmt: skip
 
 
 def _kept(theirs: list[Outcome], ours: list[Outcome]) -> None:

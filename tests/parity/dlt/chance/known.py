@@ -15,6 +15,7 @@ from typing import Any
 from tests.parity.dlt.chance import cells
 from tests.parity.dlt.chance.bound import BELOW, DROPS, NULLS, SCALAR, TRACE, bound, chain
 from tests.parity.dlt.chance.cells import CLASS, FIRST, LONG, WIDER, Tables
+from tests.parity.dlt.chance.missed import MIXED, ORDER, behind_the_boundary, mixed_up
 from tests.parity.dlt.chance.told import Told, below, leaves
 from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Outcome
@@ -42,7 +43,6 @@ NEXT = (
 AGAIN = "an empty page that leads to a next one"
 MOVED = "`offset` where a page holds fewer records than asked"
 TOKEN = "a token that several resources need"
-ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 AHEAD = "pages asked for ahead where `row_order` may end the reading"
 # What dlt says of a scenario that Penstock runs, and the row that tells why.
 REFUSED = {
@@ -57,6 +57,9 @@ REFUSED = {
     "cannot be represented as decimal128": DIGITS,
     "too large to fit in C integer": DIGITS,
     "too large to convert to C long": DIGITS,
+    "bigint out of range": DIGITS,
+    "numeric field overflow": DIGITS,
+    "violates not-null constraint": KEYS,
 }
 ROWS = {
     CLASS,
@@ -86,6 +89,7 @@ ROWS = {
     TOKEN,
     ORDER,
     AHEAD,
+    MIXED,
 }
 
 
@@ -104,6 +108,8 @@ def differences(
                 rows.add(excuse)
             elif not their.error and "another type, which is the key" in our.error:
                 rows.add(CLASS)
+            elif not their.error and _unkeyed(told, their, our.error):
+                rows.add(KEYS)
             elif not their.error and our.error.startswith("undetected-pages:"):
                 rows.add(DETECTED)
             elif bool(their.error) != bool(our.error):
@@ -114,6 +120,16 @@ def differences(
         lines = plain(case, [_with(their, a)], [_with(our, b)])
         said += [line.replace("run 1", f"run {nth}", 1) for line in _needed(told, nth, lines, rows)]
     return said, frozenset(rows)
+
+
+def _unkeyed(told: Told, their: Outcome, error: str) -> bool:
+    """Whether a record is refused for want of a key that dlt has no column for."""
+    found = re.match(r"key-missing: (.+?): a record has no (\w+), which is the key", error)
+    resource = next((r for r in told.resources if found and r["name"] == found[1]), None)
+    if found is None or resource is None:
+        return False
+    tables = [t for t in told.tables(resource) if t in their.tables]
+    return bool(tables) and all(found[2] not in their.tables[t]["columns"] for t in tables)
 
 
 def _frozen(told: Told, run: int, error: str) -> str | None:
@@ -233,6 +249,7 @@ def alike(
     our = _undeclared(told, their, our, rows)
     their, our = _levels(told, run, their, our, rows)
     their, our = _of_the_next(told, their, our, rows)
+    their, our = mixed_up(told, their, our, rows)
     several = told.named(r for r in told.resources if told.has_parent(r) or told.shares(r))
     for name in set(their) & set(our):
         a, b = cells.columns_alike(their[name], our[name], rows)
@@ -241,6 +258,7 @@ def alike(
         their[name], our[name] = cells.classes(a, b, rows)
     for resource in told.resources:
         bound(told, resource, run, (their, our), rows)
+        behind_the_boundary(told, resource, run, (their, our), rows)
         _gone(told, resource, run, (their, our), rows)
         _ended(told, resource, (their, our), rows)
         if run > 1 and _changes(told, resource):
@@ -367,8 +385,8 @@ def _newest(
     """
     their, our = both
     fresh = {str(r.get("id")): r for r in told.records(resource, [run])}
-    path = re.search(r'"cursor_path": "(?:\$\.)?([\w.]+)"', json.dumps(resource["endpoint"]))
-    cursor = path[1].replace(".", "__") if path else ""
+    said = told.cursor(resource) or {"cursor_path": ""}
+    cursor = said["cursor_path"].removeprefix("$.").replace(".", "__")
     changed: set[str | None] = set()
     for name in set(told.tables(resource)) & set(their) & set(our):
         lines = [{_spelled(r) for r in t[name]["rows"]} for t in (their, our)]
@@ -441,6 +459,7 @@ def _behind(
     their, our = both
     sets = [identifier(name) for name in told.sets(resource)]
     fresh = {str(r.get("id")) for r in told.records(resource, [run])}
+    moved = _moved_on(told, resource, run)
     for name in told.tables(resource):
         if name not in our:
             continue
@@ -448,14 +467,26 @@ def _behind(
         there = {_spelled(r) for r in other}
         brought = {_set(r, sets) for r in mine
                    if _spelled(r) not in there and str(r.get("id")) in fresh}  # fmt: skip
+        again = {_set(r, sets) for r in mine if str(r.get("id")) in fresh}
         held = {str(r.get("id")) for r in mine}
         lost = [r for r in other if str(r.get("id")) not in held]
-        if any(not sets or _set(r, sets) not in brought for r in lost):
+        if any(not sets or _set(r, sets) not in (again if str(r.get("id")) in moved else brought)
+               for r in lost):  # fmt: skip
             return
     rows.add(LATE)
     for tables in both:
         for name in [n for n in tables if told.of(n) is resource]:
             del tables[name]
+
+
+def _moved_on(told: Told, resource: Parts, run: int) -> set[str]:
+    """The ids of records that have another parent in a run than they had before, or none."""
+    stem = told.stem(resource)
+    rounds = told.apis[stem].get("rounds", []) if stem else []
+    owners = [{str(r.get("id")): r.get("_of") for r in held if isinstance(r, dict)}
+              for held in rounds[:run]]  # fmt: skip
+    before = {(one, of) for held in owners[:-1] for one, of in held.items()}
+    return {one for one, of in before if owners[-1].get(one, ...) != of}
 
 
 def _set(row: Parts, names: list[str]) -> str:
@@ -467,7 +498,9 @@ def _again(told: Told, their: Tables, our: Tables, rows: set[str]) -> Tables:
     for resource in told.resources:
         way = told.said(resource, "write_disposition")
         grown = isinstance(way, dict) and way.get("strategy") == "insert-only"
-        lagged = '"lag"' in json.dumps(resource["endpoint"])
+        own = set(told.tables(resource))
+        lagged = any('"lag"' in json.dumps(r["endpoint"]) and own & set(told.tables(r))
+                     for r in told.resources)  # fmt: skip
         for name in _tables(told, resource, their, our):
             if grown and name not in told.tables(resource):
                 their[name] = _without_more(their[name], our[name], rows)

@@ -70,10 +70,15 @@ class Player:
         if self._dlt_columns:
             return self._in_turns(scenario, case)
         with tempfile.TemporaryDirectory() as folder, self._databases() as urls:
-            theirs, ours = play(case, self._oracle, self._stages, Path(folder), urls=urls)
+            both = play(case, self._oracle, self._stages, Path(folder), urls=urls)
+        theirs, ours = ([self._placeless(outcome) for outcome in done] for done in both)
         differs, rows = known.differences(scenario, theirs, ours)
         error = next((o.error for o in theirs if o.error), "")
         return Played(differs=differs, rows=rows, error=error, theirs=theirs, ours=ours)
+
+    def _placeless(self, outcome: Outcome) -> Outcome:
+        tables = turns.placeless(outcome.tables, self._stages)
+        return msgspec.structs.replace(outcome, tables=tables)
 
     @contextmanager
     def _databases(self) -> Iterator[tuple[str, str] | None]:

@@ -69,7 +69,11 @@ class Told:
 
     def _columns(self, resource: Parts) -> list[tuple[str, Parts]]:
         """The columns that a resource declares, and those of the defaults."""
-        return [*_by_name(self.defaults.get("columns")), *_by_name(resource.get("columns"))]
+        return [*self.hints(self.defaults), *self.hints(resource)]
+
+    def hints(self, said: Parts) -> list[tuple[str, Parts]]:
+        """The columns that a resource or the defaults say something of, by their names."""
+        return _by_name(said.get("columns"))
 
     def stem(self, resource: Parts) -> str | None:
         """What its path leads to."""
@@ -108,6 +112,12 @@ class Told:
     def late(self, resource: Parts) -> bool:
         """Whether a resource has a cursor and a parent: dlt has one cursor for all parents."""
         return self.has_parent(resource) and "incremental" in json.dumps(resource["endpoint"])
+
+    def cursor(self, resource: Parts) -> Parts | None:
+        """What a resource says of its cursor, as a part of the endpoint or of one of its params."""
+        endpoint = resource["endpoint"]
+        held = [endpoint.get("incremental"), *(endpoint.get("params") or {}).values()]
+        return next((v for v in held if isinstance(v, dict) and "cursor_path" in v), None)
 
     def records(self, resource: Parts, rounds: Iterable[int]) -> list[Record]:
         """The records of some runs, as they are behind the steps."""

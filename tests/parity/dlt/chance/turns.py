@@ -105,7 +105,8 @@ class Turns:
         done = self._oracle.run("parity", config, folder, settings=RESTORE, **where)
         if url:
             done["tables"] = mirror.tables(url, "parity", folder / DLT)
-        return Outcome(heard=stage.heard, tables=done["tables"], error=done["error"])
+        tables = placeless(done["tables"], self._stages)
+        return Outcome(heard=stage.heard, tables=tables, error=done["error"])
 
     def _penstock(self, file: str, which: int) -> Outcome:
         stage = self._stages[1]
@@ -113,7 +114,19 @@ class Turns:
         options = Options(dlt_columns=True, db_schema="parity")
         config, url = self._case.config(stage.base), self._datasets.url(self._folder / file)
         tables, error, receipts = run_penstock(config, self._folder, options, file, url)
+        tables = placeless(tables, self._stages)
         return Outcome(heard=stage.heard, tables=tables, error=error, receipts=receipts)
+
+
+def placeless(value: Any, stages: tuple[Stage, ...]) -> Any:
+    """What is stored, with the same address for every API: records may hold links to it."""
+    if isinstance(value, dict):
+        return {k: placeless(v, stages) for k, v in value.items()}
+    if isinstance(value, list):
+        return [placeless(v, stages) for v in value]
+    for stage in stages if isinstance(value, str) else ():
+        value = value.replace(stage.base, "http://api")
+    return value
 
 
 def _untold(config: Parts) -> bool:

@@ -1,0 +1,119 @@
+"""Rows that dlt does not come to, and columns that it gives what others say of theirs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from tests.parity.dlt.chance.bound import chain
+from tests.parity.dlt.chance.cells import Tables
+from tests.parity.dlt.chance.told import Told
+from tests.parity.dlt.data import Parts
+
+from penstock.shape.names import identifier
+
+ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
+MIXED = "a column of the defaults, of which several resources say different things"
+
+Row = dict[str, Any]
+
+
+def behind_the_boundary(
+    told: Told, resource: Parts, run: int, both: tuple[Tables, Tables], rows: set[str]
+) -> None:
+    """Give theirs what ours has of records behind one that an earlier run has loaded.
+
+    An order ends the reading of dlt there, with the page.
+    """
+    their, our = both
+    cursor = told.cursor(resource)
+    if run == 1 or cursor is None or "row_order" not in cursor:
+        return
+    late = _late(told, resource, run, cursor)
+    merged = "merge" in str(told.said(resource, "write_disposition"))
+    for name in [n for n in our if late and told.of(n) is resource]:
+        old = their.get(name, {"columns": {}, "rows": []})
+        more, gone = (_without(a["rows"], b["rows"], late)
+                      for a, b in ((our[name], old), (old, our[name])))  # fmt: skip
+        if not more:
+            continue
+        rows.add(ORDER)
+        held = _minus(old["rows"], gone) if merged else old["rows"]
+        fresh = {c: k for c, k in our[name]["columns"].items() if any(c in r for r in more)}
+        their[name] = {"columns": {**fresh, **old["columns"]}, "rows": [*held, *more]}
+
+
+def _late(told: Told, resource: Parts, run: int, cursor: Parts) -> set[str]:
+    """The ids of a run's records that stand behind one with the newest value of earlier runs."""
+    path = cursor["cursor_path"].removeprefix("$.")
+    values = [v for r in told.records(resource, range(1, run)) if (v := _at(r, path)) is not None]
+    held = told.records(resource, [run])
+    newest = (min if cursor.get("last_value_func") == "min" else max)(values, default=None)
+    here = [n for n, r in enumerate(held) if newest is not None and _at(r, path) == newest]
+    return {str(r.get("id")) for r in held[here[0] + 1 :]} if here else set()
+
+
+def _at(record: Any, path: str) -> Any:
+    """What stands at a path of keys and places."""
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(record, list):
+            record = record[int(step)] if len(record) > int(step) else None
+        else:
+            record = record.get(step) if isinstance(record, dict) else None
+    return record
+
+
+def _without(some: list[Row], others: list[Row], ids: set[str]) -> list[Row]:
+    """The rows of these records that the others do not have as often."""
+    return [r for r in _minus(some, others) if _root(r) in ids]
+
+
+def _minus(some: list[Row], others: list[Row]) -> list[Row]:
+    left, found = Counter(map(_spelled, others)), []
+    for row in some:
+        text = _spelled(row)
+        if left[text]:
+            left[text] -= 1
+        else:
+            found.append(row)
+    return found
+
+
+def _root(row: Row) -> str | None:
+    return next(iter(chain(row)), None) if "(parent)" in row else str(row.get("id"))
+
+
+def _spelled(row: Row) -> str:
+    return repr(sorted(((c, v) for c, v in row.items() if v is not None), key=str))
+
+
+def mixed_up(told: Told, their: Tables, our: Tables, rows: set[str]) -> tuple[Tables, Tables]:
+    """Both without the columns of defaults that resources say unlike, where types differ.
+
+    dlt has one hint for all of them, into which it writes what each of them says.
+    """
+    unlike = _unlike(told)
+    for name in told.named(told.resources) & set(their) & set(our):
+        gone = {c for t in (their, our) for c in t[name]["columns"]
+                if c.partition("__v_")[0] in unlike}  # fmt: skip
+        kinds = [{c: t[name]["columns"].get(c) for c in gone} for t in (their, our)]
+        if kinds[0] == kinds[1]:
+            continue
+        rows.add(MIXED)
+        for tables in (their, our):
+            tables[name] = {part: _less(tables[name][part], gone) for part in ("columns", "rows")}
+    return their, our
+
+
+def _unlike(told: Told) -> set[str]:
+    """The columns of the defaults of which a resource says something else."""
+    named = dict(told.hints(told.defaults))
+    own = [pair for r in told.resources for pair in told.hints(r)]
+    return {identifier(name) for name, hint in own if name in named and hint != named[name]}
+
+
+def _less(held: Any, gone: set[str]) -> Any:
+    if isinstance(held, list):
+        return [_less(row, gone) for row in held]
+    return {c: v for c, v in held.items() if c not in gone}
