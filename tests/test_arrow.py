@@ -68,8 +68,12 @@ ARRAYS = [
 
 @pytest.mark.parametrize("values", [None, 0, 1, slice(None)], ids=str)
 @pytest.mark.parametrize(("whole", "kind"), ARRAYS, ids=[str(kind) for _, kind in ARRAYS])
-def test_an_array_is_what_pyarrow_makes_of_the_values(whole, kind, values):
+@pytest.mark.parametrize("beside_pandas", [True, False])
+def test_an_array_is_what_pyarrow_makes_of_the_values(
+    whole, kind, values, beside_pandas, monkeypatch
+):
     """Whole ones, one value, none at all, and nothing but nulls."""
+    monkeypatch.setattr(arrow, "_would_import_pandas", lambda: beside_pandas)
     chosen = [None, None] if values is None else whole[values] if values else whole[:values]
     chosen = chosen if isinstance(chosen, list) else [chosen]
     ours = arrow.array(chosen, kind)
@@ -88,8 +92,10 @@ def test_numbers_in_order():
     assert arrow.count_up(0).to_pylist() == []
 
 
-def test_a_value_that_does_not_fit_is_an_error():
+@pytest.mark.parametrize("beside_pandas", [True, False])
+def test_a_value_that_does_not_fit_is_an_error(beside_pandas, monkeypatch):
     """No value is cut, rounded or made another."""
+    monkeypatch.setattr(arrow, "_would_import_pandas", lambda: beside_pandas)
     with pytest.raises(OverflowError):
         arrow.array([2**63], pa.int64())
     with pytest.raises(UnicodeEncodeError):

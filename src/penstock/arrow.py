@@ -6,15 +6,17 @@ native part, from which it hands on all that is used here, comes without. Method
 compute, as `take` and `cast`, import it as well: what every block goes through calls these instead.
 
 `pyarrow.array` and `pyarrow.scalar` import pandas where it is installed, a quarter of a second, in
-case that a value is one of its. None is here: arrays are made of their bytes.
+case that a value is one of its. None is here: there, arrays are made of their bytes.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array as numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -69,38 +71,60 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         UnicodeEncodeError: a text has a half of a surrogate pair.
         pa.ArrowInvalid: a decimal has more digits than the type.
     """
-    if kind in _CODES:
-        there = _there(values)
-        filled = values if there is None else [0 if value is None else value for value in values]
-        data = pa.py_buffer(numbers(_CODES[kind], filled))
-        return pa.Array.from_buffers(kind, len(values), [there, data])
+    return _made(values, kind) if _would_import_pandas() else pa.array(values, kind)
+
+
+def _would_import_pandas() -> bool:
+    return "pandas" not in sys.modules and _has_pandas()
+
+
+@cache
+def _has_pandas() -> bool:
+    return find_spec("pandas") is not None
+
+
+def _made(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """The same as `pa.array` makes of them, in up to three times its time."""
     if pa.types.is_boolean(kind):
-        return cast(array(values, pa.int8()), kind)
+        return cast(_made(values, pa.int8()), kind)
     if pa.types.is_timestamp(kind):
-        return cast(array(values, pa.int64()), kind)
+        return cast(_made(values, pa.int64()), kind)
     if pa.types.is_decimal(kind):
         texts = [None if value is None else format(Decimal(value), "f") for value in values]
-        return cast(array(texts, pa.string()), kind)
-    encode = bytes if pa.types.is_binary(kind) else str.encode
-    return _texts(values, kind, encode)
-
-
-def _texts(values: Sequence[Any], kind: pa.DataType, encode: Callable[[Any], bytes]) -> pa.Array:
+        return cast(_made(texts, pa.string()), kind)
     there = _there(values)
-    if there is None:
-        pieces = list(map(encode, values))
+    empty = 0 if kind in _CODES else b"" if pa.types.is_binary(kind) else ""
+    filled = values if there is None else [empty if value is None else value for value in values]
+    if kind in _CODES:
+        return pa.Array.from_buffers(kind, len(values), [there, _packed(kind, filled)])
+    return pa.Array.from_buffers(kind, len(values), [there, *_laid_out(filled, kind)])
+
+
+def _laid_out(values: Sequence[Any], kind: pa.DataType) -> tuple[pa.Buffer, pa.Buffer]:
+    """Where each of these texts ends, or of these bytes, and all of them in a row."""
+    if pa.types.is_binary(kind):
+        whole = b"".join(values)
     else:
-        pieces = [b"" if value is None else encode(value) for value in values]
-    ends = numbers("i", accumulate(map(len, pieces), initial=0))
-    data = [there, pa.py_buffer(ends), pa.py_buffer(b"".join(pieces))]
-    return pa.Array.from_buffers(kind, len(values), data)
+        text = "".join(values)
+        whole = text.encode()
+        if not text.isascii():  # otherwise texts are as long as their bytes
+            values = [one.encode() for one in values]
+    sizes = [0, *map(len, values)]
+    sizes = pa.Array.from_buffers(pa.int32(), len(sizes), [None, _packed(pa.int32(), sizes)])
+    return call("cumulative_sum_checked", sizes).buffers()[1], pa.py_buffer(whole)
+
+
+def _packed(kind: pa.DataType, values: Sequence[Any]) -> pa.Buffer:
+    return pa.py_buffer(numbers(_CODES[kind], values))
 
 
 def _there(values: Sequence[Any]) -> pa.Buffer | None:
     """The bitmap of the values that are not None; None where all are there."""
     if None not in values:
         return None
-    return array([value is not None for value in values], pa.bool_()).buffers()[1]
+    flags = bytes([value is not None for value in values])
+    one_byte_each = pa.Array.from_buffers(pa.int8(), len(values), [None, pa.py_buffer(flags)])
+    return cast(one_byte_each, pa.bool_()).buffers()[1]
 
 
 def scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
