@@ -103,7 +103,22 @@ def told():
     yield never.get("BASE/deals").json()[:1]
 """
 
+STEPS = """
+@dlt.resource
+def rows():
+    for n in range(3):
+        yield {"id": n}
+
+def twice(row):
+    yield row
+    yield {"id": row["id"] * 10}
+
+source = [rows.add_map(twice), rows().with_name("piped") | twice,
+          rows().with_name("whole").add_limit(-1), rows().with_name("none").add_limit(None)]
+"""
+
 HANDED: dict[str, Written] = {
+    "a map that is a generator, and no limit": Written(text=STEPS, api=deals, source="source"),
     "resources that are set on a source": Written(text=ATTRIBUTE, api=deals, source="source"),
     "an incremental that says when to stop": Written(text=ORDERED, api=deals, source="rows()"),
     "values that a script says itself": Written(

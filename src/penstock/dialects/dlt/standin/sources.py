@@ -78,8 +78,7 @@ class DltResource:
         """The transformer, fed by this resource; a plain function is a step of its own."""
         made = other() if isinstance(other, Factory) else other
         if callable(made) and not isinstance(made, DltResource):
-            many = inspect.isgeneratorfunction(inspect.unwrap(made))
-            return self.add_yield_map(made) if many else self.add_map(made)
+            return self.add_map(made)
         if not isinstance(made, DltResource) or made.rows is None or not made.rows.takes_items:
             hint = "decorate the function with @dlt.transformer, or use add_map"
             raise refuse(Refusal("only a transformer can stand behind |", hint))
@@ -230,8 +229,9 @@ class DltResource:
         return self
 
     def add_map(self, item_map: Any, insert_at: int | None = None, **_: Any) -> DltResource:
-        """Change each record."""
-        return self._step({"map": item_map}, insert_at)
+        """Change each record; a generator makes several of it, as in dlt."""
+        many = inspect.isgeneratorfunction(inspect.unwrap(item_map))
+        return self._step({"yield_map" if many else "map": item_map}, insert_at)
 
     def add_filter(self, item_filter: Any, insert_at: int | None = None, **_: Any) -> DltResource:
         """Keep some of the records."""
@@ -271,7 +271,8 @@ class DltResource:
     ) -> DltResource:
         """Read a part only: so many pages, rows or seconds."""
         before_change(self)
-        self.limit = Limit(most=max_items, seconds=max_time, by_rows=bool(count_rows))
+        most = None if max_items is not None and max_items < 0 else max_items
+        self.limit = Limit(most=most, seconds=max_time, by_rows=bool(count_rows))
         return self
 
     def parallelize(self) -> DltResource:
