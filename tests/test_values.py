@@ -271,6 +271,20 @@ def test_a_variable_may_hold_the_table_that_a_value_stands_in(find):
             find(wanted, environ={"KEYS": held})
 
 
+def test_the_folder_of_dlt_itself_comes_last(find, tmp_path):
+    """It is at home, or where dlt was told to have it; what lies nearer wins."""
+    home = tmp_path / "data"
+    _write(home, "secrets.toml", "api_key = 'far'\n[sources.chat]\nother = 'o'\n")
+    _write(home, "config.toml", "api_key = 'config'\n")
+    environ = {"DLT_DATA_DIR": str(home)}
+    assert find(environ=environ) == {"api_key": "far"}
+    assert find(Input(name="other"), environ=environ) == {"other": "o"}
+    _write(tmp_path, ".dlt/config.toml", "api_key = 'near'\n")
+    assert find(environ=environ) == {"api_key": "near"}
+    with pytest.raises(PlanError, match=r"and in .*~/\.dlt/secrets\.toml, ~/\.dlt/config\.toml"):
+        find(Input(name="nowhere"), environ=environ)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

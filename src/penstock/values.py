@@ -1,8 +1,9 @@
 """The values a document leaves to its user: where each is looked for, in which order.
 
 What is given for this run wins over what lies around: `--set`, `--config`, the environment, `.env`,
-`secrets.toml`, `.dlt/secrets.toml`, `.dlt/config.toml`, and last the document's own default. The
-environment and the TOML files are searched under the names that dlt would use.
+`secrets.toml`, `.dlt/secrets.toml`, `.dlt/config.toml`, the two of dlt's own folder at home, and
+last the document's own default. The environment and the TOML files are searched under the names
+that dlt would use.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Values: TypeAlias = "dict[str, JsonValue]"
 _Parse: TypeAlias = Callable[[str], Mapping[str, object]]
 
 TOML_FILES = ("secrets.toml", ".dlt/secrets.toml", ".dlt/config.toml")
+_AT_HOME = ("~/.dlt/secrets.toml", "~/.dlt/config.toml")
 _ABSENT = object()
 
 
@@ -41,7 +43,7 @@ def gather(  # noqa: PLR0913 (one argument for each place values come from)
         PlanError: a required value is missing, or a file of values cannot be read. All missing
             values are named at once.
     """
-    places = _Places(environ=environ, files=_Files(folder), source_name=source_name)
+    places = _Places(environ=environ, files=_Files(folder, environ), source_name=source_name)
     given = _given(inputs, sets, config)
     found: Values = dict(given)
     missing: list[Diagnostic] = []
@@ -92,11 +94,11 @@ def nearest(
     Raises:
         PlanError: a file of values cannot be read.
     """
-    files = _Files(folder)
+    files = _Files(folder, environ)
     variables = {name: _env_word(name) for name in names}
     texts = [{n: v for n in names if (v := held.get(variables[n]))}
              for held in (environ, files.dotenv())]  # fmt: skip
-    tables = (sets, *texts, *(files.toml(file) for file in TOML_FILES))
+    tables = (sets, *texts, *(files.toml(file) for file in (*TOML_FILES, *_AT_HOME)))
     found = (name for held in tables for name in names if _inside(held, name) is not _ABSENT)
     return next(found, None)
 
@@ -185,14 +187,27 @@ def _put(container: JsonValue, path: list[str], value: JsonValue) -> JsonValue:
 
 
 class _Files:
-    """The files of one folder that may hold values, each read when it is first needed."""
+    """The files of one folder that may hold values, each read when it is first needed.
 
-    def __init__(self, folder: Path) -> None:
+    Those of dlt's own folder, which is at home unless `DLT_DATA_DIR` says another, are there too.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = folder
+        self._environ = environ
         self._read: dict[str, Mapping[str, object]] = {}
 
     def there(self, name: str) -> bool:
-        return (self.folder / name).is_file()
+        return self._path(name).is_file()
+
+    def _path(self, name: str) -> Path:
+        if name not in _AT_HOME:
+            return self.folder / name
+        said = self._environ.get("DLT_DATA_DIR")
+        try:
+            return Path(said or Path.home() / ".dlt") / Path(name).name
+        except RuntimeError:  # nobody has a home here
+            return self.folder / name
 
     def dotenv(self) -> Mapping[str, object]:
         return self._once(".env", parse_dotenv)
@@ -206,7 +221,7 @@ class _Files:
         return self._read[name]
 
     def _parsed(self, name: str, parse: _Parse) -> Mapping[str, object]:
-        path = self.folder / name
+        path = self._path(name)
         try:
             return parse(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as exc:  # among them what is no UTF-8, or no TOML
@@ -272,7 +287,7 @@ class _Places:
 
     def _in_toml(self, wanted: Input) -> object:
         paths = [p for name in _names(wanted) for p in _sections(name, self._source_name)]
-        tables = (self.files.toml(file) for file in TOML_FILES)
+        tables = (self.files.toml(file) for file in (*TOML_FILES, *_AT_HOME))
         found = (value for table in tables for value in _under(table, paths, wanted))
         return next((_as_json(value) for value in found), _ABSENT)
 
@@ -285,6 +300,7 @@ class _Places:
         files = ", ".join(
             f if self.files.there(f) else f"{f} (not there)" for f in (".env", *TOML_FILES)
         )
+        files = ", ".join((files, *(f for f in _AT_HOME if self.files.there(f))))
         variables = ", ".join(self.variables(wanted))
         return (
             f"--set {wanted.name}=…, {config}, the environment ({variables}), "
