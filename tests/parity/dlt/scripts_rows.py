@@ -147,6 +147,17 @@ def names():
         for row in made.resources["users"]:
             yield {"id": row["id"], "nth": nth}
 """
+CHANGED = """
+users = rest_api_resources(CONFIG)[0]
+
+def named(row):
+    return {"user": row["id"], "name": row["name"].upper()}
+
+@dlt.resource(write_disposition="merge", primary_key="user")
+def names(user=dlt.sources.incremental("user", initial_value="u00")):
+    for row in users.add_map(named):
+        yield row
+"""
 SIGNED = """
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 
@@ -201,6 +212,9 @@ ROWS: dict[str, Written] = {
     ),
     "goes through rows with a cursor, twice in a run": Written(
         text=FOLLOWED + TWICE, api=shop, source="names()", law=True, runs=3
+    ),
+    "goes through rows with a step that it adds itself": Written(
+        text=CONFIG + CHANGED, api=shop, source="names", law=True
     ),
     "goes through rows with credentials": Written(
         text=SIGNED, api=shop, source="source()", secrets=SECRETS

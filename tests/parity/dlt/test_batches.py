@@ -70,6 +70,64 @@ pipeline.run(days(1, 4))
 pipeline.run(days(2, 5), write_disposition="merge", primary_key="id")
 pipeline.run(days(3, 3), write_disposition="replace")
 """,
+    "each run is a version, or brings a set": """
+@dlt.resource(write_disposition={"disposition": "merge", "strategy": "scd2"})
+def versions(nth):
+    yield [{"id": 1, "nth": nth}, {"id": nth + 10, "nth": 0}]
+
+@dlt.resource(primary_key="id",
+              write_disposition={"disposition": "merge", "strategy": "insert-only"})
+def firsts(nth):
+    yield [{"id": 1, "nth": nth}, {"id": nth + 10, "nth": nth}]
+
+@dlt.resource(primary_key="id", write_disposition="merge",
+              columns={"rank": {"dedup_sort": "desc"}})
+def ranked(nth):
+    yield [{"id": 1, "rank": -nth}, {"id": 1, "rank": -nth - 1}, {"id": 2, "rank": nth}]
+
+@dlt.resource(merge_key="day", write_disposition="merge")
+def sets(nth):
+    yield [{"day": 1, "nth": nth}, {"day": nth + 10, "nth": nth}]
+
+for nth in range(3):
+    for resource in (versions, firsts, ranked, sets):
+        pipeline.run(resource(nth))
+""",
+    "a contract holds from the second run on": """
+@dlt.source(name="shop", schema_contract={"columns": "discard_value"})
+def of_a_source(nth):
+    return dlt.resource([{"id": nth, f"new{nth}": nth}], name="of_a_source")
+
+@dlt.resource(schema_contract={"columns": "discard_row"})
+def of_a_resource(nth):
+    yield {"id": nth, f"new{nth}": nth}
+
+for nth in range(3):
+    pipeline.run(of_a_source(nth))
+    pipeline.run(of_a_resource(nth))
+    pipeline.run([{"id": nth, f"new{nth}": nth}], table_name="of_a_run")
+""",
+    "the first source says it for what is in none": """
+ROW = {"id": 1, "list": [{"x": 1}], "object": {"y": {"z": 1}}}
+
+@dlt.source(name="shop", max_table_nesting=0)
+def first():
+    return dlt.resource([ROW], name="of_the_first")
+
+@dlt.source(name="other")
+def other():
+    return dlt.resource([ROW], name="of_another")
+
+@dlt.resource(max_table_nesting=1)
+def of_its_own():
+    yield ROW
+
+pipeline.run(first())
+pipeline.run(other())
+pipeline.run([ROW], table_name="in_none")
+pipeline.run(of_its_own)
+pipeline.run([days(1, 2), dlt.resource([ROW], name="in_a_list")])
+""",
     "a source changes between its runs": """
 source = shop("days", "months")
 pipeline.run(source)

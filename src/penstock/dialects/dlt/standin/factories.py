@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.opened import RowsAskedError
-from penstock.dialects.dlt.standin.record import current, making, refuse
+from penstock.dialects.dlt.standin.record import Trial, current, making, refuse
 from penstock.dialects.dlt.standin.rows import bound, makes_resources
 from penstock.dialects.dlt.standin.settings import filled
 from penstock.dialects.dlt.standin.sources import (
@@ -130,19 +130,26 @@ class ResourceFactory(Factory):
 
         What is iterated of several resources are rows for one table, as in dlt.
         """
-        trying = current().trying
-        trying.append(False)
+        trial = Trial()
+        current().trying.append(trial)
         try:
-            pieces = list(_unfolded(filled(self.function, args, named, self._sections())))
-            iterates = trying[-1]
+            found = self._resources(args, named, trial)
         except RowsAskedError:
-            return None
+            found = None
         finally:
-            trying.pop()
+            current().trying.pop()
+        if found is None:
+            trial.undo()
+        return found
+
+    def _resources(
+        self, args: tuple[Any, ...], named: dict[str, Any], trial: Trial
+    ) -> list[DltResource] | None:
+        pieces = list(_unfolded(filled(self.function, args, named, self._sections())))
         if any(not isinstance(one, _RESOURCES) for one in pieces):
             return None
         found = list(flat(pieces, f"the resource {self.name!r}"))
-        return None if iterates and len(found) > 1 else found
+        return None if trial.iterates and len(found) > 1 else found
 
     def _called(self, args: tuple[Any, ...], named: Mapping[str, Any], *, skip: int = 0) -> str:
         """What the resource with these arguments is called: a function may say it of them."""

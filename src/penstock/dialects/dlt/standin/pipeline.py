@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.record import (
 )
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Reference
 from penstock.dialects.dlt.standin.sources import (
+    ON_SOURCE,
     DltResource,
     DltSource,
     flat,
@@ -155,6 +156,7 @@ class Pipeline(Told):
         self.settings = settings
         self._asked: AskedRun | None = None
         self._schema: str | None = None
+        self._said: Mapping[str, Any] | None = None  # by the source that was run first
         self._destination = destination_of(settings.get("destination"), None)
         pipelines.append(self)
         if self.dev_mode:
@@ -183,7 +185,7 @@ class Pipeline(Told):
                 where = Destination(where.kind, settings["credentials"], where.place)
             self._destination = where
         sources = _sources(data, settings.get("table_name"))
-        self._schema = _schema_of(data) or self._schema
+        self._take(sources, _schema_of(data))
         hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
         sources = _hinted(sources, hints)
         self.dataset_name = settings.get("dataset_name") or self.dataset_name
@@ -191,6 +193,17 @@ class Pipeline(Told):
         refresh = settings.get("refresh") or self.refresh
         self._asked = self._note(sources, where, str(dataset), refresh=refresh)
         return LoadInfo(self, self._asked)
+
+    def _take(self, sources: list[DltSource], schema: str | None) -> None:
+        """What the source of the first run says holds for what is in no source, as in dlt."""
+        first = self._said
+        if first is None:
+            self._said = sources[0].own_settings if schema is not None and sources else {}
+        elif schema is None:
+            kept = {name: first[name] for name in ON_SOURCE if name in first}
+            for source in sources:
+                source.own_settings.update({**kept, **source.own_settings})
+        self._schema = schema or self._schema
 
     def _note(
         self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -51,6 +52,25 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
     spot: Spot | None
 
 
+class Trial:
+    """A call of a function that may give resources: if it iterates any, and what it changes."""
+
+    def __init__(self) -> None:
+        self.iterates = False
+        self._before: dict[int, tuple[DltResource, dict[str, Any]]] = {}
+
+    def keep(self, resource: DltResource) -> None:
+        """A resource is about to change."""
+        held = {n: copy(v) if type(v) in {list, dict} else v for n, v in vars(resource).items()}
+        self._before.setdefault(id(resource), (resource, held))
+
+    def undo(self) -> None:
+        """Nothing was called: resources are as they were."""
+        for resource, held in self._before.values():
+            vars(resource).clear()
+            vars(resource).update(held)
+
+
 class Record:
     """Everything that a script did."""
 
@@ -58,7 +78,7 @@ class Record:
         self.sources: list[DltSource] = []  # in order, those inside others left out
         self.runs: list[AskedRun] = []
         self.making: list[str] = []  # names of sources whose functions are being called
-        self.trying: list[bool] = []  # functions that may give resources: whether any is iterated
+        self.trying: list[Trial] = []  # calls of functions that may give resources
         self.sections: list[Sections] = []  # where values of these are looked for
         self.refusals: list[Refusal] = []
         self.remarks: list[Remark] = []
@@ -141,6 +161,8 @@ def caught_up(asked: AskedRun) -> Loaded | None:
 def before_change(resource: DltResource) -> None:
     """Load runs that were asked for of a resource that is about to change, as it was by then."""
     record = current()
+    if record.trying:
+        record.trying[-1].keep(resource)
     asked = (source for run in record.left for source in run.sources)
     if record.load is not None and any(one is resource for s in asked for one in s.own_resources):
         record.load(record.left)

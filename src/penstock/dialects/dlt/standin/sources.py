@@ -322,7 +322,7 @@ def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = Fals
     if running() is None and record.trying:
         if not hands_on(frame):
             raise RowsAskedError
-        record.trying[-1] = True
+        record.trying[-1].iterates = True
         return iter(resources)
     if running() is None and record.making and (whole or hands_on(frame)):
         return iter(resources)
