@@ -95,9 +95,10 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a stream says about the tables its records go to.
 
     `primary_key` and `merge_key` name record fields. `key_inherited` marks a primary key that
-    came from the document's defaults, so that it may fall back to `<singular>_id`. `nested` are
-    columns of child tables, which come to be when records show them. `keyless`
-    marks a merge that appends for want of a key. `max_nesting` is the number of levels of lists
+    came from the document's defaults, so that it may fall back to `<singular>_id`; `key_of_columns`
+    one that hints of columns say, by which dlt does not tell records of a cursor apart. `nested`
+    are columns of child tables, which come to be when records show them. `keyless` marks a merge
+    that appends for want of a key. `max_nesting` is the number of levels of lists
     below the root (None: no limit); deeper lists become JSON. `nesting` says what becomes of
     objects and lists, `nesting_at` what of those at some paths, and below. `soft_delete` marks
     rows that a full read no longer brings as deleted and keeps them. `validity` is of `scd2` alone.
@@ -106,6 +107,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     table: str | None = None
     primary_key: tuple[str, ...] = ()
     key_inherited: bool = False
+    key_of_columns: bool = False
     merge_key: tuple[str, ...] = ()
     keyless: bool = False
     write: WriteMode = "append"

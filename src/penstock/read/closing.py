@@ -70,7 +70,7 @@ def make_tracker(context: StreamContext, piece: Slice) -> AnyTracker | None:
         made = Tracker(cursor, mark, piece.range, whole=whole, initial=initial)
         keyed = mark is not None and mark.keyed is True
         if not cursor.lag and (keyed or context.name in context.settings.told):
-            made.tell_by(cursor.boundary or hints.primary_key)
+            made.tell_by(cursor.boundary or (() if hints.key_of_columns else hints.primary_key))
         made.sets = sets
     context.tracker = made if cursor.shared else None
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -87,10 +88,24 @@ def _whole(record: bytes | msgspec.Raw, extras: Sequence[tuple[str, Extra]]) -> 
     return {**value, **added}
 
 
+_SPELLED_OUT: Final = 1e16
+"""Doubles below it are written without an exponent."""
+
+
+def _double(text: str) -> float | msgspec.Raw:
+    """A number with a fraction or an exponent; a great one as dlt writes it, with a plus."""
+    number = float(text)
+    great = _SPELLED_OUT <= abs(number) < math.inf
+    return msgspec.Raw(repr(number).encode()) if great else number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_double)
+
+
 def _plain(record: bytes | msgspec.Raw) -> Any:
     """The record as dlt's parser has it, numbers with a fraction as doubles."""
     try:
-        return msgspec.json.decode(record)
+        return _decoder.decode(record)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return decode(record)
 

@@ -457,6 +457,18 @@ def _lagged() -> Iterator[Case]:
                 **_family(runs, [kids, late]))  # fmt: skip
 
 
+def _columns_key() -> Iterator[Case]:
+    """A key that columns say tells no records of a cursor apart: one that changed comes again."""
+    since = {"incremental": {"cursor_path": "at", "initial_value": 0}}
+    held = [{"id": 1, "at": 1, "v": 1}, {"id": 2, "at": 2, "v": 1}, {"id": 3, "at": 2, "v": 1}]
+    runs = [held, [held[0], {**held[1], "v": 2}, held[2]]]
+    keys: tuple[Parts, ...] = ({"columns": {"id": {"primary_key": True}}}, {"primary_key": "id"})
+    for hints in keys:
+        things = resource("things", {**PLAIN, "path": "things", **since}, **hints)
+        yield _case(f"a record at the boundary with another value, and {hints}", things, runs=2,
+                    things={"rounds": runs})  # fmt: skip
+
+
 def _found() -> Iterator[Case]:
     """Pages that an endpoint wants to be found: where the client has a paginator, that is used."""
     pages = {"kind": "page", "size": 1, "start": ["query", "page"], "base": 1}
@@ -477,5 +489,5 @@ def _found() -> Iterator[Case]:
 CASES = [
     *(*_included(), *_empty(), *_lists(), *_parted(), *_contracts(), *_first_contracts()),
     *(*_bound(), *_ordered(), *_declared(), *_json_items(), *_lags(), *_sets(), *_versions()),
-    *(*_once(), *_own_rows(), *_defaults(), *_gone(), *_lagged(), *_found()),
+    *(*_once(), *_own_rows(), *_defaults(), *_gone(), *_lagged(), *_found(), *_columns_key()),
 ]

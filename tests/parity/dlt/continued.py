@@ -63,7 +63,7 @@ def _noted(which: int) -> list[Record]:
 
 def _things(which: int) -> list[Record]:
     """Things of a run: 1 never changes, 2 does, and each run brings another."""
-    held = [{"id": 1, **NESTED}, {"id": 2, "Name": f"of run {which}", "l": [which]}]
+    held = [{"id": 1, "great": 1e300, **NESTED}, {"id": 2, "Name": f"of run {which}", "l": [which]}]
     more: Record = {"id": 2 + which, "l": [], "o": {"userName": "y"}}
     if which > 1:
         more |= {"newColumn": 1.5, "new": [[1]], "l": ["a text where a number was"]}

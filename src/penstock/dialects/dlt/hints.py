@@ -61,8 +61,9 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
     expand(node)
     _without_functions(ctx, node)
     columns = _columns(ctx, node.get("columns"))
-    primary = _key(ctx, node, "primary_key")
-    merge_key = _key(ctx, node, "merge_key")
+    named = _key(ctx, node, "primary_key")
+    primary = named or _flagged(node, "primary_key")
+    merge_key = _key(ctx, node, "merge_key") or _flagged(node, "merge_key")
     nesting, nesting_at = _nesting(ctx, node.get("nesting"))
     said = node.get("write_disposition")
     write, strategy, validity = written(ctx, said)
@@ -78,6 +79,7 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
         table=ctx.text(node.get("table_name")),
         primary_key=primary,
         key_inherited=inherited and bool(primary),
+        key_of_columns=bool(primary) and not named,
         merge_key=merge_key,
         keyless=keyless,
         write=write,
@@ -94,9 +96,8 @@ def hints(ctx: Context, node: Node, *, inherited: bool) -> Hints:
 
 
 def _key(ctx: Context, node: Node, name: str) -> tuple[str, ...]:
-    """The fields of a key; an empty name is none."""
-    named = tuple(field for field in ctx.texts(node.get(name)) if field)
-    return named or _flagged(node, name)
+    """The fields that a key is said to be; an empty name is none."""
+    return tuple(field for field in ctx.texts(node.get(name)) if field)
 
 
 def _without_functions(ctx: Context, node: Node) -> None:

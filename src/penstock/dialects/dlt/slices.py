@@ -259,7 +259,7 @@ def _boundary(ctx: Context, node: Node, hints: Hints) -> tuple[str, ...] | None:
         return fields
     if _lag(ctx, node):
         return None
-    if hints.write == "merge" or not hints.primary_key:
+    if hints.write == "merge" or hints.key_of_columns or not hints.primary_key:
         return None
     return hints.primary_key
 

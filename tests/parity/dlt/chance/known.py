@@ -15,7 +15,14 @@ from typing import Any
 from tests.parity.dlt.chance import cells
 from tests.parity.dlt.chance.bound import BELOW, DROPS, NULLS, SCALAR, TRACE, bound, chain
 from tests.parity.dlt.chance.cells import CLASS, FIRST, LONG, WIDER, Tables
-from tests.parity.dlt.chance.missed import MIXED, ORDER, behind_the_boundary, mixed_up
+from tests.parity.dlt.chance.missed import (
+    MIXED,
+    ORDER,
+    TWICE,
+    behind_the_boundary,
+    mixed_up,
+    twice,
+)
 from tests.parity.dlt.chance.told import Told, below, leaves
 from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Outcome
@@ -90,6 +97,7 @@ ROWS = {
     ORDER,
     AHEAD,
     MIXED,
+    TWICE,
 }
 
 
@@ -258,6 +266,7 @@ def alike(
         their[name], our[name] = cells.classes(a, b, rows)
     for resource in told.resources:
         bound(told, resource, run, (their, our), rows)
+        twice(told, resource, (their, our), rows)
         behind_the_boundary(told, resource, run, (their, our), rows)
         _gone(told, resource, run, (their, our), rows)
         _ended(told, resource, (their, our), rows)

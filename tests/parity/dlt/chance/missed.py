@@ -16,6 +16,8 @@ from penstock.shape.names import identifier
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
 MIXED = "a column of the defaults, of which several resources say different things"
 
+TWICE = "two records of one key in one load"
+
 Row = dict[str, Any]
 
 
@@ -86,6 +88,33 @@ def _root(row: Row) -> str | None:
 
 def _spelled(row: Row) -> str:
     return repr(sorted(((c, v) for c, v in row.items() if v is not None), key=str))
+
+
+def twice(told: Told, resource: Parts, both: tuple[Tables, Tables], rows: set[str]) -> None:
+    """Take rows of theirs out that share a key with another, in nested tables with keys."""
+    their, our = both
+    for nested, hint in (resource.get("nested_hints") or {}).items():
+        key, way = hint.get("primary_key"), hint.get("write_disposition")
+        names = [f"{root}__{identifier(nested)}" for root in told.tables(resource)]
+        if key is None or not isinstance(way, dict):
+            continue
+        for name in set(names) & set(their) & set(our):
+            held, mine = (_by_key(t[name]["rows"], identifier(key)) for t in (their, our))
+            several = {k for k, some in held.items() if len(some) > 1
+                       and 0 < len(mine.get(k, ())) <= len(some)
+                       and _spelled(mine[k][-1]) in map(_spelled, some)}  # fmt: skip
+            rows.update([TWICE] if several else [])
+            for tables, found in ((their, held), (our, mine)):
+                left = [r for k, some in found.items()
+                        for r in (mine[k][-1:] if k in several else some)]  # fmt: skip
+                tables[name] = {**tables[name], "rows": left}
+
+
+def _by_key(rows: list[Row], key: str) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row.get(key)), []).append(row)
+    return found
 
 
 def mixed_up(told: Told, their: Tables, our: Tables, rows: set[str]) -> tuple[Tables, Tables]:
