@@ -26,6 +26,7 @@ from tests.parity.dlt.scripts_limited import LIMITED
 from tests.parity.dlt.scripts_models import MODELS, MODELS_SCRIPTS, REFUSED, people
 from tests.parity.dlt.scripts_moments import MOMENTS
 from tests.parity.dlt.scripts_more import SCRIPTS
+from tests.parity.dlt.scripts_optional import OPTIONALS
 from tests.parity.dlt.scripts_order import ORDER
 from tests.parity.dlt.scripts_permuted import PERMUTED
 from tests.parity.dlt.scripts_played import PLAYED
@@ -73,6 +74,7 @@ WRITTEN = {
     **YIELDS,
     **LIMITED,
     **DESCRIBED,
+    **OPTIONALS,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

@@ -139,7 +139,7 @@ def rows_of(
 
     rows = cast("Rows", node.value.value)
     for reference in row_references(rows):
-        ctx.input(reference)
+        ctx.input(reference, optional=reference.optional)
     parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
     types = not stream.records.steps and stream.table_of is None
     made = retrieve(rows, Saying(resource, stream.name, types=types, fit=fit))

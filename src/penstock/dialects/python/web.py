@@ -6,6 +6,7 @@ import base64
 import json as jsons
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -208,9 +209,7 @@ class PreparedRequest:
         elif data:
             raw = isinstance(data, (str, bytes)) or hasattr(data, "read")
             self.body = data if raw else _encoded(data)
-            kind = (
-                None if raw and not isinstance(data, str) else "application/x-www-form-urlencoded"
-            )
+            kind = None if raw else "application/x-www-form-urlencoded"
         if self.body is not None:
             self.headers["Content-Length"] = str(len(_as_bytes(self.body) or b""))
         if kind and "Content-Type" not in self.headers:
@@ -288,7 +287,7 @@ class Response:
         self.reason: str | None = None
         self.history: list[Any] = []
         self.cookies: dict[str, str] = {}
-        self.elapsed: Any = None
+        self.elapsed = timedelta()
         self._content: bytes = b""
 
     @classmethod
@@ -444,8 +443,9 @@ def sent(request: PreparedRequest) -> Response:
     if not url.startswith(("http://", "https://")):
         message = f"No connection adapters were found for {url!r}"
         raise failure(InvalidSchema, message, request=request)
+    began = current().seconds()
     try:
-        return Response.of(current().send(as_plan(request)), request)
+        answer = Response.of(current().send(as_plan(request)), request)
     except TransportError as exc:
         kind = Timeout if exc.code == "timeout" else ConnectionError
         raise failure(kind, exc.message, request=request) from exc
@@ -453,6 +453,8 @@ def sent(request: PreparedRequest) -> Response:
         raise
     except ReadError as exc:
         raise failure(RequestException, exc.message, request=request) from exc
+    answer.elapsed = timedelta(seconds=current().seconds() - began)
+    return answer
 
 
 class Session:

@@ -211,6 +211,7 @@ def _common() -> _Table:
         "dlt.common.jsonpath": (tools.jsonpath(), typed),
         "dlt.common.typing": ({}, typed),
         "dlt.common.data_types": ({}, typed),
+        "dlt.common.data_types.typing": ({}, typed),
         "dlt.common.data_writers": ({}, typed),
         "dlt.common.incremental": ({}, typed),
         "dlt.common.incremental.typing": ({}, typed),

@@ -143,6 +143,10 @@ class Reference(str):
         """
         found = self.known()
         if found is ABSENT:
+            from penstock.dialects.dlt.standin.record import executing  # noqa: PLC0415 (a cycle)
+
+            if self.optional and not executing():
+                return None  # as in dlt
             from penstock.dialects.dlt.standin.errors import NeedsValue  # noqa: PLC0415 (a cycle)
 
             message = f"the script computes with the value of {self.name!r}, which is not known"
@@ -175,6 +179,12 @@ class Reference(str):
 
     def __hash__(self) -> int:
         return hash(str.__str__(self))
+
+    def __str__(self) -> str:
+        from penstock.dialects.dlt.standin.record import executing  # noqa: PLC0415 (a cycle)
+
+        inside = self.optional and not executing()  # a run does not look for what may be missing
+        return str(self.resolved()) if inside else str.__str__(self)
 
     def __format__(self, spec: str) -> str:
         return format(self.resolved(), spec) if spec else str.__str__(self)
@@ -257,7 +267,7 @@ def plain(value: Any) -> Any:
 
 def referring(said: SecretRef) -> Reference:
     """The reference that a document has, as a script holds it."""
-    return Reference(said.name, secret=said.secret, read=said.read)
+    return Reference(said.name, secret=said.secret, read=said.read, optional=said.optional)
 
 
 def is_nothing(value: object) -> bool:
