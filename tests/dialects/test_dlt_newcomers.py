@@ -10,6 +10,7 @@ from penstock.dialects.from_yaml import written
 from penstock.dialects.loading import read_text
 
 HEAD = "client: {base_url: https://api.test}\n"
+KEYED = "client: {base_url: 'https://api.test/v1?key=1'}\n"
 ONE = HEAD + "resources:\n  - name: a\n"
 
 
@@ -89,6 +90,9 @@ TOP = "it belongs to the top, beside client"
          [(1, "url", "write https://api.test/v1")]),
         ("client: {base_url: 'ftp://api.test'}\nresources: [a]\n",
          [(1, "url", "it begins with https://")]),
+        (KEYED + "resources: [a, b, {name: c, endpoint: ''}]\n",
+         [(1, "url", "write it into params of the endpoint of resource_defaults")]),
+        (KEYED + "resources: [{name: c, endpoint: ''}]\n", []),
         ("client: {base_url: u, auth: Bearer abc}\nresources: [a]\n",
          [(1, "unknown-value", 'write {"type": "bearer", "token": dlt.secrets["token"]}')]),
         ("client: {base_url: u, rate_limit: 10, retry: 3}\nresources: [a]\n",

@@ -142,5 +142,7 @@ def test_ways_to_say_a_window(step):
 
 def test_paths_of_plain_keys():
     """A JSONPath of plain keys is those keys, however it quotes them."""
-    for text in ("a.b", "$.a.b", "['a']['b']", "$['a'].b", "a.b[*]", "'a'.b"):
+    for text in ("a.b", "$.a.b", "['a']['b']", "$['a'].b", "'a'.b"):
         assert stream({"data_selector": text}) == stream({"data_selector": "a.b"}), text
+    for text in ("$.a.b[*]", "['a']['b'][*]"):  # of an object, each value is one
+        assert stream({"data_selector": text}) == stream({"data_selector": "a.b[*]"}), text

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Plain keys from the top of the answer; none means the whole answer."""
+    """Plain keys from the top of the answer; none means the whole answer.
+
+    With `each` the values of an object there are the records, and what is neither list nor object
+    holds none.
+    """
 
     path: tuple[str, ...] = ()
+    each: bool = False
 
 
 class JsonPath(msgspec.Struct, frozen=True, kw_only=True, tag=True):

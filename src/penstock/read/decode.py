@@ -108,7 +108,7 @@ def decode_json(body: bytes, want: Wanted) -> Decoded:
 
     def parse(text: bytes) -> Decoded:
         if isinstance(path, Keys) and plain:
-            return _typed(text, path.path, want.paths)
+            return _typed(text, path, want.paths)
         return walked(text, path)
 
     decoded, counts = _mending(body, parse, _field_level(path))
@@ -155,15 +155,18 @@ def undecodable(body: bytes, why: str, what: str = "JSON") -> BodyError:
     return error
 
 
-def _typed(body: bytes, path: tuple[str, ...], paths: tuple[tuple[str, ...], ...]) -> Decoded:
+def _typed(body: bytes, where: Keys, paths: tuple[tuple[str, ...], ...]) -> Decoded:
     """Reads just the wanted places, with a generated type; falls back where they are of another."""
+    path = where.path
     if not path and body.lstrip()[:1] == b"[":
         return Decoded(records=_RAW_LIST.decode(body), envelope=[])
     reader = _envelope_reader(path, paths)
     try:
         top = reader.decode(body)
     except msgspec.ValidationError:
-        return walked(body, Keys(path=path))
+        return walked(body, where)
+    if not path and where.each:
+        return walked(body, where)
     envelope = reader.values(top)
     if not path:
         return Decoded(records=(msgspec.Raw(body),), envelope=envelope, single=True)
@@ -176,7 +179,7 @@ def walked(body: bytes, path: RecordPath) -> Decoded:
     whole = jsontext.decode(body)
     match path:
         case Keys():
-            return _keyed(body, whole, path.path)
+            return _keyed(body, whole, path)
         case JsonPath():
             return _found(whole, path.text)
         case Glob():
@@ -189,15 +192,30 @@ def walked(body: bytes, path: RecordPath) -> Decoded:
             assert_never(path)
 
 
-def _keyed(body: bytes, whole: JsonValue, path: tuple[str, ...]) -> Decoded:
+def _keyed(body: bytes, whole: JsonValue, path: Keys) -> Decoded:
     raw = msgspec.Raw(body)
-    for key in path:
+    for key in path.path:
         try:
             raw = _RAW_DICT.decode(raw)[key]
         except (msgspec.ValidationError, KeyError):  # no object, or one without the key
             return Decoded(records=(), envelope=whole, present=False)
+    if path.each and bytes(raw).lstrip()[:1] not in _LIST_OR_NULL:
+        return _each(raw, whole)
     records, single = split(raw)
     return Decoded(records=records, envelope=whole, single=single)
+
+
+_LIST_OR_NULL = frozenset({b"[", b"n"})
+
+
+def _each(raw: RawRecord, whole: JsonValue) -> Decoded:
+    """The values of an object as records; a single one is unwrapped, as at a JSONPath."""
+    try:
+        values = list(_RAW_DICT.decode(raw).values())
+    except msgspec.ValidationError:  # it is a plain value
+        return Decoded(records=(), envelope=whole, present=False)
+    records = split(values[0])[0] if len(values) == 1 else values
+    return Decoded(records=records, envelope=whole)
 
 
 def whole_json(body: bytes) -> JsonValue:

@@ -117,7 +117,10 @@ def _taken(part: bytes, value: JsonValue, decoder: Decoder, want: Wanted) -> Seq
         text = jsontext.encode(value)
         if isinstance(value, dict) and want.records == _ROOT:
             return (text,)  # as nearly all rows are
-        return walked(text, want.records).records
+        path = want.records
+        if isinstance(path, Keys) and decoder.format == "xml":  # of one element there is no list
+            path = Keys(path=path.path)
+        return walked(text, path).records
     except (msgspec.DecodeError, UnicodeEncodeError) as exc:
         raise undecodable(part, str(exc), decoder.format.upper()) from exc
     except RecursionError:

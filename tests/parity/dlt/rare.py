@@ -141,4 +141,36 @@ def _nulls() -> Iterator[Case]:
         )  # fmt: skip
 
 
-CASES = [*_nulls(), *_headers(), *_cursors(), *_single()]
+_SHAPES: Parts = {
+    "data": {"k1": {"id": 1, "s": [1]}, "k2": {"id": 2}},
+    "one": {"only": {"id": 9}},
+    "of_lists": {"a": [{"id": 3}], "b": [{"id": 4}]},
+    "list": [{"id": 5}],
+    "none": None,
+    "empty": {},
+}
+
+
+def _values() -> Iterator[Case]:
+    """The values of an object, at a path that ends in a star."""
+    for name in _SHAPES:
+        yield Case(
+            name=f"rare: each value of {name}", runs=1, api=lambda _ask: _SHAPES,
+            config=lambda base, name=name: config(
+                base, resource("things", {"data_selector": f"{name}[*]"})),
+        )  # fmt: skip
+    for selector in ("$[*]", "[*]"):
+        yield Case(
+            name=f"rare: each value of a whole answer, {selector}", runs=1,
+            api=lambda _ask: _SHAPES["data"],
+            config=lambda base, selector=selector: config(
+                base, resource("things", {"data_selector": selector})),
+        )  # fmt: skip
+    yield Case(
+        name="rare: a path with an empty segment", runs=1,
+        api=lambda ask: [{"id": 1, "asked": ask.target}],
+        config=lambda base: config(base, resource("things", {"path": "a//b/?x=1"})),
+    )  # fmt: skip
+
+
+CASES = [*_nulls(), *_headers(), *_cursors(), *_single(), *_values()]

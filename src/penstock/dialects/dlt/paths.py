@@ -120,9 +120,10 @@ def record_path(ctx: Context, node: Node) -> Keys | JsonPath | None:
     text = ctx.text(node)
     if text is None:
         return None
+    each = text.endswith("[*]")
     found = steps(text.removesuffix("[*]") if text not in {"[*]", "$[*]"} else "$")
     if found is not None and all(isinstance(step, str) for step in found):
-        return Keys(path=tuple(str(step) for step in found))
+        return Keys(path=tuple(str(step) for step in found), each=each)
     problem = None if found is not None else check_jsonpath(text)
     if problem is not None:
         ctx.error("bad-jsonpath", f"{text!r} is not a JSONPath: {problem}", node)

@@ -22,7 +22,7 @@ def request(
     assert path is not None, "a resource without a path has its name for one"
     timeout = _timeout(ctx, client)
     return Request(
-        url=_url(bindings, path, base_url),
+        url=_url(bindings, path, base_url, client),
         method=_method(ctx, endpoint.get("method")),
         params=(*_headers(bindings, endpoint, client), *_query(bindings)),
         body=_body(bindings, endpoint),
@@ -31,14 +31,38 @@ def request(
     )
 
 
-def _url(bindings: Bindings, path: Node, base_url: Expr | None) -> Expr:
+def _url(bindings: Bindings, path: Node, base_url: Expr | None, client: Node | None) -> Expr:
     if path.value is not None and path.kind not in {"a text", "a reference"}:
         bindings.ctx.wrong(path, "a text")
         return Const(value="")
     target = template(bindings, path, "path") if path.value is not None else Const(value="")
     if base_url is None or base_url == Const(value=""):
         return target
+    _whole_base(bindings.ctx, client, target)
+    if isinstance(base_url, Const) and isinstance(target, Const):
+        whole = _with_empty_segment(str(base_url.value), str(target.value))
+        if whole is not None:
+            return Const(value=whole)
     return JoinUrl(base=base_url, path=target)
+
+
+def _with_empty_segment(base: str, path: str) -> str | None:
+    """A URL whose path has an empty segment, which a reference would lose; else None."""
+    own = path.lstrip("/")
+    segments = own.partition("?")[0].split("/")
+    if "" not in segments[:-1] or ":" in segments[0] or {".", ".."} & set(segments):
+        return None
+    return f"{base.rstrip('/')}/{own}"
+
+
+def _whole_base(ctx: Context, client: Node | None, path: Expr) -> None:
+    """Say that the query of a base URL is lost where an endpoint's path is added to it."""
+    base = client.mapping.get("base_url") if client is not None else None
+    said = base is not None and isinstance(base.value, str) and "?" in base.value
+    message = "the query of base_url is not sent with the paths of endpoints"
+    told = {one.message for one in ctx.document.diagnostics}
+    if base is not None and said and path != Const(value="") and message not in told:
+        ctx.error("url", message, base, "write it into params of the endpoint of resource_defaults")
 
 
 def _timeout(ctx: Context, client: Node | None) -> float | None:
