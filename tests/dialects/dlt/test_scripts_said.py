@@ -54,6 +54,21 @@ SAID = {
         "try:\n    dlt.mcp()\nexcept Exception:\n    pass\n" + SOURCE + "source.resources",
         ["error[unsupported] 2: Penstock has no dlt.mcp"],
     ),
+    "a resource that one source loads, and another reads otherwise": (
+        (
+            "def read(*names):\n"
+            "    return rest_api_source({'client': {'base_url': 'https://a.test'}, 'resources': [\n"
+            "        {'name': 'a', 'endpoint': 'a'},\n"
+            "        {'name': 'b', 'endpoint': 'a/{resources.a.id}'}]}).with_resources(*names)\n"
+            "dlt.pipeline('p').run([read('a').add_limit(1), read('b')])\n"
+        ),
+        [
+            (
+                "error[unsupported] 3: "
+                "'a' is loaded of one source, and only read of another, in other ways"
+            ),
+        ],
+    ),
     "functions that are not given what they take": (
         (
             "@dlt.resource\ndef a(x, *, y=1):\n    yield x\n"

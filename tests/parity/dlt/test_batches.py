@@ -128,6 +128,23 @@ pipeline.run([ROW], table_name="in_none")
 pipeline.run(of_its_own)
 pipeline.run([days(1, 2), dlt.resource([ROW], name="in_a_list")])
 """,
+    "a parent is loaded by one run, and read otherwise for another": """
+def read(last, *names):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [
+            {"name": "days", "endpoint": {"path": "days", "params": {"last": last}}},
+            {"name": "hours", "endpoint": {
+                "path": "days", "params": {"first": "{resources.days.id}", "last": 5}}}],
+    }, name="shop").with_resources(*names)
+
+first = read(4, "days")
+first.days.add_filter(lambda row: row["id"] > 3)
+pipeline.run(first)
+pipeline.run(read(4, "hours"))
+pipeline.run(read(4, "days").add_limit(1))
+pipeline.run(read(2, "hours"))
+""",
     "a source changes between its runs": """
 source = shop("days", "months")
 pipeline.run(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -131,6 +131,45 @@ def _with_parents(
             below.feed(known[name])
             found[nth] = below, source
     return found
+
+
+def crossed(sources: Iterable[DltSource]) -> DltResource | None:
+    """A resource that one source only reads for what is below, and another loads and reads else.
+
+    One of them would be lost if they were loaded together.
+    """
+    held = [(source, [*source.own_resources, *source.own_passed.values()]) for source in sources]
+    loaded: dict[str, list[tuple[DltSource, DltResource]]] = {}
+    for source, resources in held:
+        for one in resources:
+            if one.selected is not False:
+                loaded.setdefault(one.name, []).append((source, one))
+    for source, resources in held:
+        for above in _only_read(resources):
+            others = (one for of, one in loaded.get(above.name, ()) if of is not source)
+            if any(not _reads_alike(above, other) for other in others):
+                return above
+    return None
+
+
+def _only_read(resources: Sequence[DltResource]) -> Iterator[DltResource]:
+    """What is not loaded of a source, and read for what is."""
+    own = {resource.name: resource for resource in resources}
+    left = [resource for resource in resources if resource.selected is not False]
+    seen = {resource.name for resource in left}
+    while left:
+        below = left.pop()
+        config = below.config if isinstance(below.config, Mapping) else {}
+        items = {_name(item): item for item in config.get("resources") or ()}
+        for name in parents_in(below.item):
+            if name in seen or name not in own.keys() | items.keys():
+                continue
+            seen.add(name)
+            item = items.get(name)
+            implied = item if isinstance(item, DltResource) else None
+            above = own.get(name) or implied or DltResource(below.config, item, name)
+            left.append(above)
+            yield above
 
 
 def _name_for(parent: DltResource, below: DltResource, known: Mapping[str, DltResource]) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 import msgspec
 
 from penstock.dialects.dlt.standin import marks, record
+from penstock.dialects.dlt.standin.assemble import crossed
 from penstock.dialects.dlt.standin.chosen import Built, built_of
 from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.nodes import Reader
@@ -153,6 +154,8 @@ def _is_one(script: Document, batch: Sequence[record.AskedRun]) -> bool:
     """Whether runs can be loaded together."""
     if len(batch) == 1:
         return True
+    if crossed(source for run in batch for source in run.sources) is not None:
+        return False
     try:
         built = built_of(batch)
     except Refusal:  # their clients say what only a whole source can have

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin.assemble import assemble
+from penstock.dialects.dlt.standin.assemble import assemble, crossed
+from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.marks import Marked, Spot
 from penstock.dialects.dlt.standin.record import AskedRun, Record
@@ -107,10 +108,18 @@ class Choice:
 
 
 def built_of(runs: Sequence[AskedRun]) -> Built:
-    """What runs to one place load together."""
+    """What runs to one place load together.
+
+    Raises:
+        Refusal: one source of a run reads a resource in another way than a second one loads it.
+    """
     sources: list[DltSource] = []
     for run in runs:
         sources += [s for s in run.sources if not any(s is known for known in sources)]
+    above = crossed(sources)
+    if above is not None:
+        message = f"{above.name!r} is loaded of one source, and only read of another, in other ways"
+        raise Refusal(message, "load each with a run of its own", spot=_spot(above.item))
     _once(sources)
     return msgspec.structs.replace(_of(sources), run=runs[0])
 
