@@ -215,3 +215,39 @@ def test_a_module_in_place_of_a_value_is_no_bug(tmp_path, monkeypatch):
         "client.auth must be a mapping, not a Python object",
         "client.paginator must be a mapping, not a Python object",
     ]
+
+
+SHOP = "{'client': {'base_url': 'https://api.test'}, 'resources': ['users']}"
+IMPORTS = "import dlt\nfrom dlt.sources.rest_api import rest_api_source\n"
+TABLE = "@dlt.resource({})\ndef rows():\n    yield [1]\n\nsource = rows()\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "hint"),
+    [
+        (f"source = rest_api_source({SHOP}, nme=str(1))\n",
+         "rest_api_source has no argument 'nme'", "did you mean 'name'?"),
+        (TABLE.format("write_dispostion='merge', primary_key='id'"),
+         "dlt.resource has no argument 'write_dispostion'", "did you mean 'write_disposition'?"),
+        ("@dlt.source(max_nesting=1)\ndef source():\n    return []\n",
+         "dlt.source has no argument 'max_nesting'", "did you mean 'max_table_nesting'?"),
+        ("dlt.pipeline('x', destination='duckdb').run([{'id': 1}], tabel_name='t')\n",
+         "run has no argument 'tabel_name'", "did you mean 'table_name'?"),
+        (f"source = rest_api_source({SHOP})\nsource.users.apply_hints(primry_key='id')\n",
+         "apply_hints has no argument 'primry_key'", "did you mean 'primary_key'?"),
+        (f"source = rest_api_source({SHOP})\nsource.teams.add_limit(1)\n",
+         "Penstock has no DltSource.teams", "its resources are: users"),
+        ("from dlt.sources.rest_api import rest_apis\n",
+         "Penstock has no dlt.sources.rest_api.rest_apis", "did you mean 'rest_api'?"),
+        ("import dlt.sources.restapi\n",
+         "Penstock has no dlt.sources.restapi", "did you mean 'dlt.sources.rest_api'?"),
+    ],
+)  # fmt: skip
+def test_a_word_of_dlt_that_is_misspelled_is_told(script, message, hint, tmp_path, monkeypatch):
+    """Arguments used to be passed over: rows were appended that were to be merged."""
+    from penstock.engine import compile_source  # noqa: PLC0415 (only here)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.py").write_text(IMPORTS + script, "utf-8")
+    found = [d for d in compile_source("s.py").diagnostics if d.severity == "error"]
+    assert [(d.message, d.hint) for d in found] == [(message, hint)]

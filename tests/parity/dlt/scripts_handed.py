@@ -117,7 +117,22 @@ source = [rows.add_map(twice), rows().with_name("piped") | twice,
           rows().with_name("whole").add_limit(-1), rows().with_name("none").add_limit(None)]
 """
 
+CURSORS = """
+@dlt.resource(incremental=dlt.sources.incremental("at", initial_value=3))
+def rows():
+    yield [{"id": n, "at": n} for n in range(1, 6)]
+
+@dlt.resource(incremental={"cursor_path": "at", "initial_value": 4})
+def others():
+    yield [{"id": n, "at": n} for n in range(1, 6)]
+
+listed = dlt.resource([{"at": n} for n in range(1, 6)], name="listed",
+                      incremental=dlt.sources.incremental("at", initial_value=2))
+source = [rows, others, listed]
+"""
+
 HANDED: dict[str, Written] = {
+    "cursors that decorators name": Written(text=CURSORS, api=deals, source="source"),
     "a map that is a generator, and no limit": Written(text=STEPS, api=deals, source="source"),
     "resources that are set on a source": Written(text=ATTRIBUTE, api=deals, source="source"),
     "an incremental that says when to stop": Written(text=ORDERED, api=deals, source="rows()"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin import arguments
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.opened import RowsAskedError
 from penstock.dialects.dlt.standin.record import Trial, current, making, refuse
@@ -26,6 +27,7 @@ from penstock.dialects.dlt.standin.sources import (
 )
 
 # What changes a resource, which may be said of a decorated function as well.
+_SAID = {*HINTS, "incremental"}  # what a decorator says of a resource
 _CHANGES = {"add_map", "add_filter", "add_yield_map", "add_limit", "apply_hints", "parallelize"}
 
 
@@ -111,7 +113,7 @@ class ResourceFactory(Factory):
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
-        hints = {k: v for k, v in self.settings.items() if k in HINTS}
+        hints = {k: v for k, v in self.settings.items() if k in _SAID}
         name = self._called(args, named)
         found = self._given(args, named) if makes_resources(self.function) else None
         if found is None:
@@ -205,6 +207,7 @@ class TransformerFactory(ResourceFactory):
 
 def source(function: Any = None, /, **settings: Any) -> Any:
     """`@dlt.source`, with or without arguments."""
+    arguments.known("dlt.source", settings)
     if function is None:
         return lambda given: SourceFactory(given, without_nulls(settings))
     return SourceFactory(function, without_nulls(settings))
@@ -212,15 +215,16 @@ def source(function: Any = None, /, **settings: Any) -> Any:
 
 def resource(data: Any = None, /, **settings: Any) -> Any:
     """`@dlt.resource`, with or without arguments, or `dlt.resource(data)`."""
+    arguments.known("dlt.resource", settings)
     kept = without_nulls(settings)
     if data is None:
         return lambda given: resource(given, **settings)
     if isinstance(data, DltResource):
-        return data.apply_hints(**{k: v for k, v in kept.items() if k in HINTS})
+        return data.apply_hints(**{k: v for k, v in kept.items() if k in _SAID})
     if callable(data) and not inspect.isgenerator(data):
         return ResourceFactory(data, kept)
     name = str(kept.get("name", "resource"))
-    hints = {k: v for k, v in kept.items() if k in HINTS}
+    hints = {k: v for k, v in kept.items() if k in _SAID}
     if not _holds_resources(data):
         return python_resource(name, lambda: data).apply_hints(**hints)
     found = list(flat(data, f"the resource {name!r}"))
@@ -238,6 +242,7 @@ def _holds_resources(data: Any) -> bool:
 
 def transformer(function: Any = None, /, **settings: Any) -> Any:
     """`@dlt.transformer`, with or without arguments."""
+    arguments.known("dlt.transformer", settings)
     if function is None or not callable(function) or isinstance(function, (DltResource, Factory)):
         kept = dict(settings) if function is None else {**settings, "data_from": function}
         return lambda given: TransformerFactory(given, without_nulls(kept))

@@ -19,6 +19,7 @@ from penstock.dialects.dlt.standin.errors import UnknownModule
 from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
 from penstock.dialects.dlt.standin.package import StandinModule, package, typed
 from penstock.dialects.dlt.standin.record import refuse
+from penstock.errors import did_you_mean
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
 
@@ -64,7 +65,8 @@ class _Finder:
         """How to import a module that is not there yet."""
         del target
         if name == "dlt" or name.startswith("dlt."):
-            raise refuse(UnknownModule(f"Penstock has no {name}", _TAKE_OUT))
+            hint = did_you_mean(name, list(self.made)) or _TAKE_OUT
+            raise refuse(UnknownModule(f"Penstock has no {name}", hint))
         scheduler = wrappers.spec_of(name)
         if scheduler is not None:
             return scheduler

@@ -40,6 +40,7 @@ from penstock.dialects.dlt.standin.calling import IgnoreResponseException
 from penstock.dialects.dlt.standin.errors import LoadFailed
 from penstock.dialects.dlt.standin.record import unknown
 from penstock.dialects.dlt.standin.settings import Accessor
+from penstock.errors import did_you_mean
 
 _VERSION = "1.31.0"
 _PAGINATORS = {
@@ -94,7 +95,8 @@ class StandinModule(ModuleType):
             raise AttributeError(name)
         found = self.__others(name) if self.__others is not None else None
         if found is None:
-            raise unknown(f"{self.__name__}.{name}")
+            near = did_you_mean(name, [one for one in vars(self) if not one.startswith("_")])
+            raise unknown(f"{self.__name__}.{name}", near)
         return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from penstock.dialects.dlt.standin import arguments
 from penstock.dialects.dlt.standin.answers import LoadInfo, Trace
 from penstock.dialects.dlt.standin.beginning import begun
 from penstock.dialects.dlt.standin.errors import Refusal
@@ -172,6 +173,7 @@ class Pipeline(Told):
 
     def run(self, data: Any = None, **settings: Any) -> LoadInfo:
         """Note a run."""
+        arguments.known("run", settings)
         if data is None:
             return LoadInfo(self, self._asked)
         if _is_told(data):

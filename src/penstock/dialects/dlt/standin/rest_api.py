@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.dialects.dlt.standin import arguments
 from penstock.dialects.dlt.standin.credentials import completed, configured
 from penstock.dialects.dlt.standin.factories import resource, source
 from penstock.dialects.dlt.standin.record import remark, unknown
@@ -82,6 +83,7 @@ def rest_api_source(
     **settings: Any,
 ) -> DltSource:
     """A source of all resources of a configuration."""
+    arguments.known("rest_api_source", settings)
     kept = {
         k: v for k, v in settings.items() if k in ON_SOURCE and v is not None and v is not False
     }

@@ -27,6 +27,7 @@ from penstock.dialects.dlt.standin.references import Sections, says_same
 from penstock.dialects.dlt.standin.rows import ROWS, Limit, Rows, bound, spot_of
 from penstock.dialects.dlt.standin.schemas import SourceSchema
 from penstock.dialects.dlt.standin.specs import sections_of
+from penstock.errors import closest_or_all
 
 # Hints that a resource's own key of the same name says.
 HINTS = ("table_name", "write_disposition", "primary_key", "merge_key", "columns",
@@ -225,7 +226,8 @@ class DltResource:
             elif name in HINTS:
                 self.hints[name] = value
             else:
-                raise unknown(f"hint {name!r} of apply_hints")
+                hint = closest_or_all(name, sorted((*HINTS, "incremental")))
+                raise refuse(Refusal(f"apply_hints has no argument {name!r}", hint))
         return self
 
     def add_map(self, item_map: Any, insert_at: int | None = None, **_: Any) -> DltResource:
@@ -424,7 +426,8 @@ class DltSource:
             return False
         if name in ON_SOURCE or name in _NOTHING - {"schema"}:
             return self.own_settings.get(name)
-        raise unknown(f"DltSource.{name}")
+        there = f"its resources are: {', '.join(self.resources)}" if self.resources else None
+        raise unknown(f"DltSource.{name}", there)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Say what it is called or how it is read; what dlt has no name for is the script's own."""
