@@ -167,6 +167,13 @@ def _values() -> Iterator[Case]:
                 base, resource("things", {"data_selector": selector})),
         )  # fmt: skip
     yield Case(
+        name="rare: tables that come to one name",
+        api=lambda ask: [{"id": ask.path, "kids": [{"of": ask.path}]}],
+        config=lambda base: config(
+            base, resource("MyThings"), resource("my_things"),
+            resource("other", table_name="My-Things", write_disposition="append")),
+    )  # fmt: skip
+    yield Case(
         name="rare: a path with an empty segment", runs=1,
         api=lambda ask: [{"id": 1, "asked": ask.target}],
         config=lambda base: config(base, resource("things", {"path": "a//b/?x=1"})),

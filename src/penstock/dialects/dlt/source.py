@@ -31,6 +31,7 @@ from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, pairs
 from penstock.dialects.dlt.request import request
 from penstock.dialects.dlt.resources import LIMIT, RESOURCE_KEYS, ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
+from penstock.dialects.dlt.standin.naming import NamingConvention
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
@@ -135,7 +136,7 @@ def _source(ctx: Context, root: Node) -> Source | None:
     ):  # what is wrong with the client is said all the same
         auth(ctx, shared.client.get("auth"))
         pagination(ctx, shared.client.get("paginator"))
-    streams = _streams(ctx, found, shared)
+    streams = _one_name_each(_streams(ctx, found, shared))
     name = ctx.text(root.get("name"))
     source = Source(
         name=source_name(name) if name else ctx.document.name,
@@ -234,6 +235,21 @@ def _read(streams: Iterable[Stream]) -> Iterator[str]:
         above = {parent.stream for parent in parents_of(stream.partition)} & known.keys() - seen
         seen |= above
         waiting += [known[name] for name in sorted(above)]
+
+
+def _one_name_each(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    """The streams, of which those whose tables come to one name are said to load one, as in dlt."""
+    convention, tables = NamingConvention(), dict[str, str]()
+    found: list[Stream] = []
+    for stream in streams:
+        table = stream.table
+        first = tables.setdefault(convention.normalize_path(table), table)
+        if stream.table_of is None and first != table:
+            hints = msgspec.structs.replace(stream.hints, table=first)
+            found.append(msgspec.structs.replace(stream, hints=hints))
+        else:
+            found.append(stream)
+    return tuple(found)
 
 
 def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Stream]:
