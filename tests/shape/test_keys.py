@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import ContractError, ShapeError
-from penstock.plan.hints import Contract, Hints
+from penstock.plan.hints import Contract, Hints, Nested
 from penstock.shape import Block, Segment, Shaper
 
 from .helpers import block, rows, shape, types
@@ -180,6 +180,15 @@ def test_discarded_values_leave_the_rest():
     assert rows(batch) == [{}, {"a": 5}]
     assert types(shaper) == {"a": "bigint"}
     assert shaper.statistics().discarded_values == 3
+
+
+def test_the_contract_of_a_child_table_holds_for_it_and_below():
+    """That of the nearest table that has one, as in dlt: where others may not come to be."""
+    known = shape({"a": 1})[0].schema
+    closed, open_ = Contract(tables="discard_value"), Contract()
+    hints = Hints(contract=closed, nested=(Nested(path=("l",), contract=open_),))
+    _, batch = shape({"a": 2, "l": [{"m": [1]}], "n": [1]}, hints=hints, known=known)
+    assert set(batch.tables) == {"things", "things__l", "things__l__m"}
 
 
 def test_a_renamed_table_starts_anew():

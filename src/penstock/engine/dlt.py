@@ -143,6 +143,8 @@ def _hinted(hints: Hints, longest: int) -> dict[str, dict[str, JsonValue]]:
         said = found.setdefault(identifier(column.name, longest), {})
         if not column.nullable:
             said["nullable"] = False
+        if column.wei:
+            said["data_type"] = "wei"
         if column.precision is not None and column.type != "decimal":
             said["precision"] = column.precision
     for role, fields in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):

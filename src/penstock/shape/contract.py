@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from penstock.errors import ContractError
 from penstock.plan.hints import Contract, ContractMode
 from penstock.shape.schema import Schema
-from penstock.shape.tree import Node
+from penstock.shape.tree import Node, TableState
 
 Entity = Literal["tables", "columns", "data_type"]
 
@@ -49,18 +49,24 @@ class Judge:
 
     def keeps_types(self, node: Node) -> bool:
         """Whether the columns of a table have to stay of the types that they are."""
-        name = node.table.home.name
-        return self._nested.get(name, self._modes)["data_type"] != "evolve"
+        return self._modes_of(node.table)["data_type"] != "evolve"
 
-    def allow(self, entity: Entity, node: Node, value: object) -> None:
-        """Return if `node` may change for `value`.
+    def _modes_of(self, table: TableState) -> Modes:
+        """The contract of a table: its own, or that of the nearest one above that has one."""
+        while table.home.name not in self._nested and table.parent is not None:
+            table = table.parent
+        return self._nested.get(table.home.name, self._modes)
+
+    def allow(self, entity: Entity, node: Node, value: object, *, table: str = "") -> None:
+        """Return if `node` may change for `value`, or get a child table that is called `table`.
 
         Raises:
             ContractError: the contract is to freeze.
             DiscardRow: it is to leave out the record.
             DiscardValue: it is to leave out the value.
         """
-        mode = self._nested.get(node.table.home.name, self._modes)[entity]
+        own = self._nested.get(table) if entity == "tables" else None
+        mode = (own or self._modes_of(node.table))[entity]
         new = entity != "data_type" and node.table.home.name not in self._bound
         if mode == "evolve" or new:
             return

@@ -167,13 +167,16 @@ class ExactLane:
                     _truncate(one, row if one is table else marks.get(one.name, 0))
 
     def _child(self, node: Node, elements: list[Any]) -> TableState | None:
+        fold, name = node.mode == "struct", self._tree.wanted_name(node)
+        known = not fold and name in self._tree.unseen  # as dlt has made it
         try:
-            self._judge.allow("columns" if node.mode == "struct" else "tables", node, elements)
+            if not known:
+                self._judge.allow("columns" if fold else "tables", node, elements, table=name)
         except DiscardValue:
             self._tally.add("discarded_values")
             return None
         table = self._tree.child(node)
-        if not table.folded:
+        if not (table.folded or known):
             self._tally.changed("table", table.name, "", f"new table {table.name}")
         return table
 

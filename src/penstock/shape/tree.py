@@ -457,14 +457,14 @@ class Tree:
         Where they are to be nested it is folded.
         """
         fold = name is None and node.mode == "struct"
-        known = self.unseen.pop(self._wanted_name(node), None) if not (fold or name) else None
+        known = self.unseen.pop(self.wanted_name(node), None) if not (fold or name) else None
         if known is not None:
             return self._bind(known, node)
         own = f"{_HIDDEN}{len(self.tables)}" if fold else name or self._child_name(node)
         mode: Nesting = "tables" if node.mode == "struct" and not fold else node.mode
         table = self._new_table(own, node.table, node.path, self._child_room(node), mode)
         table.record_at = node.at
-        if own == self._wanted_name(node):
+        if own == self.wanted_name(node):
             table.parts = _parts(node)
         if fold:
             table.folded, table.home = True, node.table.home
@@ -499,14 +499,15 @@ class Tree:
         return room - (1 if node.path else LEVELS_OF_LISTS)
 
     def _child_name(self, node: Node) -> str:
-        wanted = self._wanted_name(node)
+        wanted = self.wanted_name(node)
         taken = self.table_names.take(wanted, ".".join((node.table.name, *node.path)))
         if taken != wanted:
             detail = f"lists at {'.'.join(node.path)!r} of {node.table.name} are kept as {taken}"
             self.tally.changed("renamed", taken, "", f"{detail}, since {wanted} is taken")
         return taken
 
-    def _wanted_name(self, node: Node) -> str:
+    def wanted_name(self, node: Node) -> str:
+        """The name of the child table for the lists found at `node`, where it is free."""
         return names.join(*_parts(node), longest=self.table_names.longest)
 
     def schema(self) -> Schema:

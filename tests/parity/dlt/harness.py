@@ -23,10 +23,13 @@ from tests.parity.dlt.server import Api, Heard, Stage, same_path
 from tests.parity.dlt.worker import receive, send
 
 from penstock.dialects import compile_document
+from penstock.dialects.dlt.standin import rest_api
 from penstock.dialects.document import Document
-from penstock.engine import Options, execute
+from penstock.dlt import incremental
+from penstock.engine import Options, compile_built, execute
 from penstock.errors import Error
 from penstock.events import Receipt
+from penstock.plan.source import Source
 
 Config = dict[str, Any]
 Request = tuple[str, ...]
@@ -156,7 +159,9 @@ class Oracle:
 
 class _ByName(pickle.Pickler):
     def persistent_id(self, obj: Any) -> Any:
-        """Functions go by name; the worker has the same module."""
+        """Functions go by name; the worker has the same module. Objects are made there anew."""
+        if isinstance(obj, incremental):
+            return "incremental", obj.given
         shared = isinstance(obj, (types.FunctionType, type)) and obj.__module__ == steps.__name__
         return obj.__name__ if shared else None
 
@@ -180,13 +185,11 @@ def run_penstock(
     to = folder / file
     receipts: tuple[Receipt, ...] = ()
     error = ""
-    compiled = compile_document(Document.from_object(config, "parity"))
-    if compiled.source is None:
-        error = "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
-    else:
+    source, error = _compiled(config)
+    if source is not None:
         try:
             told = options or Options()
-            result = execute(compiled.source, {}, url or str(to), told, lambda _event: None)
+            result = execute(source, {}, url or str(to), told, lambda _event: None)
             receipts = result.receipts
             lost = [f"{f.code}: {f.message}" for r in receipts for f in r.failures]
             error = "\n".join(lost) or ("" if result.status == "done" else result.status)
@@ -195,6 +198,23 @@ def run_penstock(
     if url is not None:
         return mirror.tables(url, "parity", to), error, receipts
     return dump.tables(str(to), "parity") if to.exists() else {}, error, receipts
+
+
+def _compiled(config: Config) -> tuple[Source | None, str]:
+    """The source of a configuration, or why there is none; of objects, as in a script."""
+    held = (p for r in config["resources"] for p in (_endpoint(r).get("params") or {}).values())
+    if any(isinstance(param, incremental) for param in held):
+        compiled = compile_built(rest_api.rest_api_source(config, "parity"))
+    else:
+        compiled = compile_document(Document.from_object(config, "parity"))
+    if compiled.source is None:
+        return None, "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
+    return compiled.source, ""
+
+
+def _endpoint(resource: Any) -> Config:
+    held = resource.get("endpoint") if isinstance(resource, dict) else None
+    return held if isinstance(held, dict) else {}
 
 
 def play(

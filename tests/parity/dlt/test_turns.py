@@ -147,8 +147,12 @@ def _api(ask: Ask) -> Reply:
     if ask.path.startswith("/keys/"):
         return answer(_keys(ask.round, ask.path.removeprefix("/keys/")))
     match ask.path:
+        case "/lists" | "/lists/same":
+            more = {"new": [1]} if ask.round > 1 and ask.path == "/lists" else {}
+            return answer([{"id": ask.round, "l": [{"deep": [ask.round]}], **more}])
         case "/frozen":
-            return answer([{"id": ask.round, "group": "a", "n": ask.round}])
+            great = 2**60 + ask.round
+            return answer([{"id": ask.round, "group": "a", "n": ask.round, "great": great}])
         case "/refused":
             return answer([{"id": (1, "2x", "3", 4)[ask.round - 1]}])
         case "/long":
@@ -311,7 +315,12 @@ def _frozen(base: str) -> Config:
         "appended": {"primary_key": "id"},
         "replaced": {"primary_key": ["id", "group"], "write_disposition": "replace"},
         "sets": {"primary_key": "id", "merge_key": "group", "write_disposition": "merge"},
-        "declared": {"columns": {"n": {"nullable": False, "data_type": "bigint", "precision": 32}}},
+        "declared": {
+            "columns": {
+                "n": {"nullable": False, "data_type": "bigint", "precision": 32},
+                "great": {"data_type": "wei"},
+            }
+        },
     }
     plain = {**ENDPOINT, "path": "frozen"}
     kept = {"schema_contract": {"data_type": "freeze"}}
@@ -327,6 +336,21 @@ def test_contracts_that_keep_types_hold_by_turns(
     for table, rows in (("appended", [1, 2, 3]), ("replaced", [3]), ("sets", [3]),
                         ("declared", [1, 2, 3])):  # fmt: skip
         assert [n for (n,) in loads.query(f"SELECT n FROM {table} ORDER BY 1")] == rows
+
+
+@pytest.mark.parametrize("mode", ["discard_row", "discard_value", "freeze"])
+def test_child_tables_of_dlt_are_there_for_a_contract(
+    mode: str, oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path
+):
+    """One that allows no more tables leaves those alone that dlt has made: they lost their rows."""
+    plain = {**ENDPOINT, "path": "lists/same" if mode == "freeze" else "lists"}
+    loads = Loads(tmp_path, stages[0], oracle, name="parity")
+    loads.play("d", lambda base: config(base, resource("things", plain)))
+    things = resource("things", plain, schema_contract={"tables": mode})
+    loads.play("pD", lambda base: config(base, things))
+    assert set(loads.columns()) & {"things__l", "things__new"} == {"things__l"}
+    for table in ("things", "things__l", "things__l__deep"):
+        assert loads.query(f"SELECT count(*) FROM {table}") == [(3,)]
 
 
 def _late(base: str) -> Config:

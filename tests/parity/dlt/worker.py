@@ -35,9 +35,16 @@ SETTINGS = {
 
 
 class _Functions(pickle.Unpickler):
-    """Functions travel by name, and are found in the module both sides share."""
+    """Functions travel by name, and are found in the module both sides share.
+
+    An incremental travels as what it was made with.
+    """
 
     def persistent_load(self, pid: Any) -> Any:
+        if isinstance(pid, tuple):
+            import dlt  # noqa: PLC0415 (as below)
+
+            return dlt.sources.incremental(**pid[1])
         import steps  # noqa: PLC0415 (on the path of this process only)
 
         return getattr(steps, pid)

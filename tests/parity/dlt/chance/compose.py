@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.parity.dlt.chance import answers, hints, more, paging, rarer, records, wider
+from tests.parity.dlt.chance import answers, hints, more, paging, rarer, rarest, records, wider
 from tests.parity.dlt.data import Parts, Record
 
 BASE = "http://api"
@@ -37,7 +37,8 @@ def compose(seed: int) -> Parts:
     made = _Made(rng)
     for stem in [f"r{n}" for n in range(rng.choice([1, 1, 1, 2, 2, 3, 4]))]:
         made.resource(stem)
-    return rarer.widened(seed, wider.widened(seed, more.widened(seed, made.scenario(seed))))
+    wide = wider.widened(seed, more.widened(seed, made.scenario(seed)))
+    return rarest.widened(seed, rarer.widened(seed, wide))
 
 
 class _Made:

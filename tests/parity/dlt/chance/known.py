@@ -17,9 +17,11 @@ from tests.parity.dlt.chance.bound import BELOW, DROPS, NULLS, SCALAR, TRACE, bo
 from tests.parity.dlt.chance.cells import CLASS, FIRST, LONG, WIDER, Tables
 from tests.parity.dlt.chance.missed import (
     MIXED,
+    NEWEST,
     ORDER,
     TWICE,
     behind_the_boundary,
+    below_the_boundary,
     mixed_up,
     twice,
 )
@@ -42,11 +44,11 @@ KEYS = "`NOT NULL` of keys"
 LEVELS = "`max_table_nesting` beside a contract of columns"
 DETECTED = "pages detected without being named"
 ENDED = "`scd2` with a cursor, and without a `merge_key`"
-NEWEST = "a record that is merged, and changed without its cursor, where that is the newest"
 NEXT = (
     "several resources of one table, and steps or the cursor of the first leave nothing of its "
     "first page"
 )
+CLOSED = "a contract that allows no table"
 AGAIN = "an empty page that leads to a next one"
 MOVED = "`offset` where a page holds fewer records than asked"
 TOKEN = "a token that several resources need"
@@ -98,6 +100,7 @@ ROWS = {
     AHEAD,
     MIXED,
     TWICE,
+    CLOSED,
 }
 
 
@@ -111,7 +114,7 @@ def differences(
     for nth, (their, our) in enumerate(zip(theirs, ours, strict=True), first):
         if their.error or our.error:
             excuse = next((row for said_, row in REFUSED.items() if said_ in their.error), None)
-            excuse = excuse or _frozen(told, nth, their.error)
+            excuse = excuse or _frozen(told, nth, their.error) or _no_table(told, their.error)
             if excuse and not our.error:
                 rows.add(excuse)
             elif not their.error and "another type, which is the key" in our.error:
@@ -138,6 +141,13 @@ def _unkeyed(told: Told, their: Outcome, error: str) -> bool:
         return False
     tables = [t for t in told.tables(resource) if t in their.tables]
     return bool(tables) and all(found[2] not in their.tables[t]["columns"] for t in tables)
+
+
+def _no_table(told: Told, error: str) -> str | None:
+    """The row of a load that fails in dlt for want of a table of a resource's own."""
+    found = re.search(r"Can't add table `(\w+)` because `tables` are frozen", error)
+    closed = found and any(found[1] in told.tables(r) for r in told.resources)
+    return CLOSED if closed else None
 
 
 def _frozen(told: Told, run: int, error: str) -> str | None:
@@ -256,6 +266,7 @@ def alike(
     their = cells.renamed(their, our, rows)
     our = _undeclared(told, their, our, rows)
     their, our = _levels(told, run, their, our, rows)
+    our = _closed(told, run, their, our, rows)
     their, our = _of_the_next(told, their, our, rows)
     their, our = mixed_up(told, their, our, rows)
     several = told.named(r for r in told.resources if told.has_parent(r) or told.shares(r))
@@ -266,6 +277,8 @@ def alike(
         their[name], our[name] = cells.classes(a, b, rows)
     for resource in told.resources:
         bound(told, resource, run, (their, our), rows)
+        if run > 1 and any(_changes(told, p) for p in told.parents(resource)):
+            below_the_boundary(told, resource, run, (their, our), rows)
         twice(told, resource, (their, our), rows)
         behind_the_boundary(told, resource, run, (their, our), rows)
         _gone(told, resource, run, (their, our), rows)
@@ -288,6 +301,15 @@ def _undeclared(told: Told, their: Tables, our: Tables, rows: set[str]) -> Table
     empty = [n for n in set(our) - set(their) if not our[n]["rows"] and _declares(told, n)]
     rows.update([DECLARED] if empty else [])
     return {name: table for name, table in our.items() if name not in empty}
+
+
+def _closed(told: Told, run: int, their: Tables, our: Tables, rows: set[str]) -> Tables:
+    """Ours without tables of resources whose contract allows none, where dlt drops every row."""
+    held = [r for r in told.resources if run > 1 and r["name"] in told.later]
+    gone = {t for r in held if not set(told.tables(r)) & set(their)
+            for t in our if told.of(t) is r}  # fmt: skip
+    rows.update([CLOSED] if gone else [])
+    return {name: table for name, table in our.items() if name not in gone}
 
 
 def _declares(told: Told, name: str) -> bool:

@@ -14,6 +14,7 @@ from tests.parity.dlt.data import Parts
 from penstock.shape.names import identifier
 
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
+NEWEST = "a record that is merged, and changed without its cursor, where that is the newest"
 MIXED = "a column of the defaults, of which several resources say different things"
 
 TWICE = "two records of one key in one load"
@@ -28,19 +29,59 @@ def behind_the_boundary(
 
     An order ends the reading of dlt there, with the page.
     """
-    their, our = both
     cursor = told.cursor(resource)
     if run == 1 or cursor is None or "row_order" not in cursor:
         return
-    late = _late(told, resource, run, cursor)
+    late = {one for n in range(2, run + 1) for one in _late(told, resource, n, cursor)}
+    _give(told, resource, both, late, rows, ORDER)
+
+
+def below_the_boundary(
+    told: Told, resource: Parts, run: int, both: tuple[Tables, Tables], rows: set[str]
+) -> None:
+    """Give theirs what ours has below records with the newest value of earlier runs.
+
+    dlt leaves these out by their key, whatever else of them has changed.
+    """
+    ids = {one for n in range(2, run + 1) for one in _below(told, resource, n)}
+    _give(told, resource, both, ids, rows, NEWEST)
+
+
+def _below(told: Told, resource: Parts, run: int) -> set[str]:
+    """The ids of a run's records that are of such parents."""
+    stem = told.stem(resource)
+    if stem is None:
+        return set()
+    owner = told.apis[stem].get("owner", {}).get("field", "id")
+    of: set[str] = set()
+    for parent in told.parents(resource):
+        cursor = told.cursor(parent)
+        held = told.records(parent, [run]) if cursor else []
+        newest = _newest(told, parent, run, cursor) if cursor else None
+        of |= {str(_at(r, owner)) for r in held if cursor and _value(r, cursor) == newest}
+    fresh = told.apis[stem].get("rounds", [[]])
+    mine = fresh[min(run, len(fresh)) - 1]
+    return {str(r.get("id")) for r in mine if isinstance(r, dict) and str(r.get("_of")) in of}
+
+
+def _give(  # noqa: PLR0917 (what there is, and what it is for)
+    told: Told,
+    resource: Parts,
+    both: tuple[Tables, Tables],
+    ids: set[str],
+    rows: set[str],
+    row: str,
+) -> None:
+    """Give theirs the rows of records that ours alone has; what is merged takes their place."""
+    their, our = both
     merged = "merge" in str(told.said(resource, "write_disposition"))
-    for name in [n for n in our if late and told.of(n) is resource]:
+    for name in [n for n in our if ids and told.of(n) is resource]:
         old = their.get(name, {"columns": {}, "rows": []})
-        more, gone = (_without(a["rows"], b["rows"], late)
+        more, gone = (_without(a["rows"], b["rows"], ids)
                       for a, b in ((our[name], old), (old, our[name])))  # fmt: skip
         if not more:
             continue
-        rows.add(ORDER)
+        rows.add(row)
         held = _minus(old["rows"], gone) if merged else old["rows"]
         fresh = {c: k for c, k in our[name]["columns"].items() if any(c in r for r in more)}
         their[name] = {"columns": {**fresh, **old["columns"]}, "rows": [*held, *more]}
@@ -48,12 +89,20 @@ def behind_the_boundary(
 
 def _late(told: Told, resource: Parts, run: int, cursor: Parts) -> set[str]:
     """The ids of a run's records that stand behind one with the newest value of earlier runs."""
-    path = cursor["cursor_path"].removeprefix("$.")
-    values = [v for r in told.records(resource, range(1, run)) if (v := _at(r, path)) is not None]
-    held = told.records(resource, [run])
-    newest = (min if cursor.get("last_value_func") == "min" else max)(values, default=None)
-    here = [n for n, r in enumerate(held) if newest is not None and _at(r, path) == newest]
+    held, newest = told.records(resource, [run]), _newest(told, resource, run, cursor)
+    here = [n for n, r in enumerate(held) if newest is not None and _value(r, cursor) == newest]
     return {str(r.get("id")) for r in held[here[0] + 1 :]} if here else set()
+
+
+def _newest(told: Told, resource: Parts, run: int, cursor: Parts) -> Any:
+    """The newest value of earlier runs."""
+    values = [_value(r, cursor) for r in told.records(resource, range(1, run))]
+    pick = min if cursor.get("last_value_func") == "min" else max
+    return pick([v for v in values if v is not None], default=None)
+
+
+def _value(record: Any, cursor: Parts) -> Any:
+    return _at(record, cursor["cursor_path"].removeprefix("$."))
 
 
 def _at(record: Any, path: str) -> Any:

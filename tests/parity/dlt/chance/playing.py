@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt import steps
-from tests.parity.dlt.chance import answers, known, turns
+from tests.parity.dlt.chance import answers, known, rarest, turns
 from tests.parity.dlt.chance.compose import BASE
 from tests.parity.dlt.data import Parts
 from tests.parity.dlt.harness import Case, Oracle, Outcome, play
 from tests.parity.dlt.server import Stage
+
+from penstock.dlt import incremental
 
 Path_ = tuple[Any, ...]
 LONGEST = 60.0  # seconds of cutting down
@@ -39,6 +41,12 @@ def built(config: Any, base: str) -> Any:
     if isinstance(config, dict):
         if set(config) == {"$step"}:
             return getattr(steps, config["$step"])
+        if set(config) == {"$incremental"}:
+            said = {k: built(v, base) for k, v in config["$incremental"].items()}
+            picks = {"max": max, "min": min}
+            if said.get("last_value_func") in picks:
+                said["last_value_func"] = picks[said["last_value_func"]]
+            return incremental(**said)
         return {k: built(v, base) for k, v in config.items()}
     if isinstance(config, list):
         return [built(v, base) for v in config]
@@ -63,7 +71,7 @@ class Player:
         """What both engines do with a scenario, and what of it differs."""
         case = Case(
             name=f"chance {scenario['seed']}",
-            config=lambda base: built(copy.deepcopy(scenario["config"]), base),
+            config=lambda base: built(rarest.said_in(scenario, self._run(base)), base),
             api=answers.api(copy.deepcopy(scenario["apis"])),
             runs=scenario["runs"], law=True,
         )  # fmt: skip
@@ -75,6 +83,10 @@ class Player:
         differs, rows = known.differences(scenario, theirs, ours)
         error = next((o.error for o in theirs if o.error), "")
         return Played(differs=differs, rows=rows, error=error, theirs=theirs, ours=ours)
+
+    def _run(self, base: str) -> int:
+        """Which run an API is asked in."""
+        return next((stage.round for stage in self._stages if stage.base == base), 1)
 
     def _placeless(self, outcome: Outcome) -> Outcome:
         tables = turns.placeless(outcome.tables, self._stages)
@@ -178,7 +190,17 @@ def _without(scenario: Parts, path: Path_) -> Parts | None:
         except (KeyError, IndexError, TypeError):
             return None
     last = path[-1]
-    if last in {"base_url", "client", "resources", "name", "rounds", "kind", "size", "start"}:
+    if last in {
+        "cursor_path",
+        "base_url",
+        "client",
+        "resources",
+        "name",
+        "rounds",
+        "kind",
+        "size",
+        "start",
+    }:
         return None
     if isinstance(held, list) and len(path) > 2 and path[-2] == "rounds":
         return None

@@ -21,6 +21,7 @@ class Told:
     def __init__(self, scenario: Parts) -> None:
         self.apis: Parts = scenario["apis"]
         self.config: Parts = scenario["config"]
+        self.later: Parts = scenario.get("later", {})
         self.defaults: Parts = self.config.get("resource_defaults", {})
         self.resources = [_whole(r) for r in self.config["resources"]]
 
@@ -117,6 +118,7 @@ class Told:
         """What a resource says of its cursor, as a part of the endpoint or of one of its params."""
         endpoint = resource["endpoint"]
         held = [endpoint.get("incremental"), *(endpoint.get("params") or {}).values()]
+        held = [v.get("$incremental", v) if isinstance(v, dict) else v for v in held]
         return next((v for v in held if isinstance(v, dict) and "cursor_path" in v), None)
 
     def records(self, resource: Parts, rounds: Iterable[int]) -> list[Record]:
