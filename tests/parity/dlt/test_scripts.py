@@ -16,6 +16,7 @@ from tests.parity.dlt.scripts_around import AROUND
 from tests.parity.dlt.scripts_asked import ASKED
 from tests.parity.dlt.scripts_auth import AUTH
 from tests.parity.dlt.scripts_chosen import CHOSEN
+from tests.parity.dlt.scripts_connected import CONNECTED
 from tests.parity.dlt.scripts_current import CURRENT
 from tests.parity.dlt.scripts_described import DESCRIBED
 from tests.parity.dlt.scripts_folded import FOLDED
@@ -75,6 +76,7 @@ WRITTEN = {
     **LIMITED,
     **DESCRIBED,
     **OPTIONALS,
+    **CONNECTED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 8 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 37 == 0]

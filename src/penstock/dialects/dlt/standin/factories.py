@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.dialects.dlt.standin import arguments
 from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.opened import RowsAskedError
+from penstock.dialects.dlt.standin.opened import RowsAskedError, opened
 from penstock.dialects.dlt.standin.record import Trial, current, making, refuse
 from penstock.dialects.dlt.standin.rows import bound, makes_resources
 from penstock.dialects.dlt.standin.settings import filled
@@ -21,7 +21,6 @@ from penstock.dialects.dlt.standin.sources import (
     DltSource,
     Factory,
     flat,
-    opened,
     python_resource,
     without_nulls,
 )
@@ -105,8 +104,15 @@ class ResourceFactory(Factory):
         """The function that may make its rows."""
         return self.function
 
-    def __or__(self, other: Any) -> DltResource:
+    def alone(self) -> Any:
+        """What the function gives without arguments: the same resource, wherever it is named so."""
         made = self()
+        if isinstance(made, DltResource):
+            made.pipe = self
+        return made
+
+    def __or__(self, other: Any) -> DltResource:
+        made = self.alone()
         if not isinstance(made, DltResource):
             raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
         return made.__or__(other)
@@ -201,7 +207,7 @@ class TransformerFactory(ResourceFactory):
         made = python_resource(self._called(args, named, skip=1), rows)
         parent = self.settings.get("data_from")
         if parent is not None:
-            made.feed(parent() if isinstance(parent, ResourceFactory) else parent)
+            made.feed(parent.alone() if isinstance(parent, ResourceFactory) else parent)
         return self._set(made, {k: v for k, v in self.settings.items() if k in HINTS})
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.record import refuse
+from penstock.dialects.dlt.standin.record import current, refuse
 from penstock.dialects.dlt.standin.references import ABSENT, Reference
 
 if TYPE_CHECKING:
@@ -35,6 +36,29 @@ def hands_on(frame: FrameType | None) -> bool:
         return False
     steps = dis.get_instructions(frame.f_code)
     return any(s.offset == frame.f_lasti and s.opname == _HANDING_ON for s in steps)
+
+
+def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = False) -> Iterator[Any]:
+    """The rows of resources, or of a `whole` source, for whoever iterates them.
+
+    A function that makes sources, or gives resources, hands on what it does not look at: these are
+    the resources themselves then.
+
+    Raises:
+        RowsAskedError: a function that was taken to give resources makes rows of others.
+    """
+    from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
+
+    record = current()
+    if running() is None and record.trying:
+        if not hands_on(frame):
+            raise RowsAskedError
+        record.trying[-1].iterates = True
+        return iter(resources)
+    if running() is None and record.making and (whole or hands_on(frame)):
+        return iter(resources)
+    made = making.rows_in_run if running() is not None else making.rows_at_once
+    return made(resources)
 
 
 def rows_of(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
@@ -66,7 +90,7 @@ def _compiled(resources: Sequence[DltResource]) -> Source:
     from penstock.dialects.dlt.standin.execute import read_built  # noqa: PLC0415 (the same)
     from penstock.dialects.dlt.standin.sources import DltSource, replace  # noqa: PLC0415 (the same)
 
-    made = DltSource(None, [one.copied() for one in resources])
+    made = DltSource(None, [one.again() for one in resources])
     replace(made, None)  # it is no source of the script's
     for one in made.own_resources:
         one.selected = True

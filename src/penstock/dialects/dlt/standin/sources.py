@@ -6,15 +6,14 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FrameType
 from typing import Any
 
-from penstock.dialects.dlt.standin.calling import running
 from penstock.dialects.dlt.standin.described import columns_over, table_schema
 from penstock.dialects.dlt.standin.errors import Refusal
 from penstock.dialects.dlt.standin.lacking import lacking
 from penstock.dialects.dlt.standin.marks import KeyMark, Marked, Spot, caller
-from penstock.dialects.dlt.standin.opened import RowsAskedError, hands_on
+from penstock.dialects.dlt.standin.opened import opened
+from penstock.dialects.dlt.standin.pipes import connected
 from penstock.dialects.dlt.standin.record import (
     before_change,
     current,
@@ -74,6 +73,7 @@ class DltResource:
         self.chosen: bool | None = None  # what the script says of `selected`
         self.limit: Limit | None = None
         self.parent: DltResource | None = None  # of a transformer
+        self.pipe: object = self  # what it shares with those that are the same resource
 
     def __or__(self, other: Any) -> DltResource:
         """The transformer, fed by this resource; a plain function is a step of its own."""
@@ -101,8 +101,10 @@ class DltResource:
         self.parent = parent
 
     def copied(self) -> DltResource:
-        """A copy."""
-        return self._copy()
+        """A copy, which is another resource."""
+        made = self.again()
+        made.pipe = made
+        return made
 
     @property
     def makes_rows(self) -> Callable[..., Any] | None:
@@ -287,7 +289,7 @@ class DltResource:
 
     def called(self, name: str) -> DltResource:
         """A copy with another name, which asks the same."""
-        copied = self._copy()
+        copied = self.copied()
         item = self.item if isinstance(self.item, Mapping) else {"name": self.item}
         copied.item = Marked(item, item.spot if isinstance(item, Marked) else None)
         dict.__setitem__(copied.item, "name", name)
@@ -300,36 +302,14 @@ class DltResource:
         copied.name = name
         return copied
 
-    def _copy(self) -> DltResource:
+    def again(self) -> DltResource:
+        """The same resource once more, for another source."""
         copied = DltResource(self.config, self.item, self.name)
         copied.hints, copied.steps = dict(self.hints), list(self.steps)
         copied.all_steps = self.all_steps
         copied.incremental, copied.chosen = self.incremental, self.chosen
-        copied.parent, copied.limit = self.parent, self.limit
+        copied.parent, copied.limit, copied.pipe = self.parent, self.limit, self.pipe
         return copied
-
-
-def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = False) -> Iterator[Any]:
-    """The rows of resources, or of a `whole` source, for whoever iterates them.
-
-    A function that makes sources, or gives resources, hands on what it does not look at: these are
-    the resources themselves then.
-
-    Raises:
-        RowsAskedError: a function that was taken to give resources makes rows of others.
-    """
-    from penstock.dialects.dlt.standin import making  # noqa: PLC0415 (a cycle)
-
-    record = current()
-    if running() is None and record.trying:
-        if not hands_on(frame):
-            raise RowsAskedError
-        record.trying[-1].iterates = True
-        return iter(resources)
-    if running() is None and record.making and (whole or hands_on(frame)):
-        return iter(resources)
-    made = making.rows_in_run if running() is not None else making.rows_at_once
-    return made(resources)
 
 
 class Resources(dict[str, DltResource]):
@@ -402,7 +382,7 @@ class DltSource:
     def __init__(self, name: str | None, resources: Iterable[DltResource], **settings: Any) -> None:
         self.__dict__["name"] = name
         self.__dict__["own_settings"] = settings
-        self.__dict__["own_resources"] = list(resources)
+        self.__dict__["own_resources"] = connected(resources)
         self.__dict__["resources"] = Resources(self.own_resources)
         self.__dict__["own_passed"] = {}
         self.__dict__["nth"] = 0
@@ -467,7 +447,7 @@ class DltSource:
 
     def with_resources(self, *names: str) -> DltSource:
         """A source that loads these only."""
-        copied = DltSource(self.name, [r._copy() for r in self.own_resources], **self.own_settings)  # noqa: SLF001 (its own kind)
+        copied = DltSource(self.name, [r.again() for r in self.own_resources], **self.own_settings)
         copied.resources.select(*names)
         replace(self, copied)
         return copied
@@ -489,7 +469,7 @@ class DltSource:
 
     def clone(self, with_name: str | None = None) -> DltSource:
         """A copy."""
-        copies = [r._copy() for r in self.own_resources]  # noqa: SLF001 (its own kind)
+        copies = [one.again() for one in self.own_resources]
         return DltSource(with_name or self.name, copies, **self.own_settings)
 
     def add_limit(
@@ -500,7 +480,8 @@ class DltSource:
     ) -> DltSource:
         """Read a part of each resource only: so many pages, rows or seconds."""
         for one in self.own_resources:
-            one.add_limit(max_items, max_time, count_rows)
+            if one.selected:
+                one.add_limit(max_items, max_time, count_rows)
         return self
 
     def parallelize(self) -> DltSource:
@@ -554,6 +535,10 @@ class Factory:
     def _sections(self) -> Sections:
         return sections_of(self.function, self.name, self.settings.get("section"))
 
+    def alone(self) -> Any:
+        """What it stands for where it is named without being called."""
+        return self()
+
     def __call__(self, *args: Any, **named: Any) -> Any:
         """What the function makes."""
         raise NotImplementedError
@@ -590,7 +575,7 @@ def flat(made: Any, what: str) -> Iterator[DltResource]:
             replace(made, None)
             yield from made.own_resources
         case Factory():
-            yield from flat(made(), what)
+            yield from flat(made.alone(), what)
         case _ if isinstance(made, _LISTS):
             for item in made:
                 yield from flat(item, what)
