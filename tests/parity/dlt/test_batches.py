@@ -145,6 +145,39 @@ pipeline.run(read(4, "hours"))
 pipeline.run(read(4, "days").add_limit(1))
 pipeline.run(read(2, "hours"))
 """,
+    "what functions find changes between runs": """
+params, held = {"kind": "none"}, [{"of": "held"}]
+
+class Settings:
+    kind = "first"
+
+settings = Settings()
+
+@dlt.resource
+def rows():
+    yield {"kind": kind, "params": params["kind"], "settings": settings.kind}
+
+for kind in ("x", "y"):
+    pipeline.run(rows(), table_name=f"rows_{kind}")
+    source = shop("days")
+    source.days.add_map(lambda row: {**row, "kind": kind})
+    pipeline.run(source)
+    pipeline.run(held, table_name=f"held_{kind}")
+    params["kind"] = settings.kind = kind
+    held.append({"of": kind})
+held.clear()
+
+def main():
+    for one in ("a", "b"):
+        @dlt.resource(name="one")
+        def of_one():
+            yield {"one": one}
+
+        pipeline.run(of_one)
+
+main()
+kind = "z"
+""",
     "a source changes between its runs": """
 source = shop("days", "months")
 pipeline.run(source)

@@ -15,6 +15,7 @@ from penstock.dialects.dlt.standin.assemble import crossed
 from penstock.dialects.dlt.standin.chosen import Built, built_of
 from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.nodes import Reader
+from penstock.dialects.dlt.standin.remembered import by_time
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.document import Document, Loaded, Loader
 from penstock.errors import Error
@@ -44,6 +45,11 @@ class Batches:
             SystemExit: the user has stopped it.
         """
         self._record.taken = len(self._record.runs)
+        for group, as_it_was in by_time(runs):
+            with as_it_was():
+                self._load(group)
+
+    def _load(self, runs: list[record.AskedRun]) -> None:
         settle(self._record)
         runs = separated(self._document, runs)
         places: dict[record.Place, list[record.AskedRun]] = {}

@@ -14,6 +14,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin.record import AskedRun, current
 from penstock.dialects.dlt.standin.references import says_same
+from penstock.dialects.dlt.standin.remembered import Seen
 from penstock.dialects.dlt.standin.sources import HINTS, DltResource, DltSource
 
 _CONTRACT = "schema_contract"
@@ -36,7 +37,10 @@ def begun(asked: AskedRun) -> AskedRun:
     loaded = {name for run in before if run.batch < number or _taken(run) for name in run.said}
     fresh = asked.refresh is not None or (asked.fresh and loaded.isdisjoint(said))
     nth = len(record.runs)
-    return msgspec.structs.replace(asked, said=said, batch=number, fresh=fresh, number=nth)
+    seen = Seen(asked.sources) if record.load is not None else None
+    return msgspec.structs.replace(
+        asked, said=said, batch=number, fresh=fresh, number=nth, seen=seen
+    )
 
 
 def _taken(run: AskedRun) -> bool:

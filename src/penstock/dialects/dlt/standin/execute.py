@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.nodes import Reader
 from penstock.dialects.dlt.standin.printing import Printing
 from penstock.dialects.dlt.standin.reach import lines_of_runs
 from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest, shown
+from penstock.dialects.dlt.standin.remembered import changed
 from penstock.dialects.dlt.standin.settled import settle
 from penstock.dialects.dlt.standin.sources import DltSource
 from penstock.dialects.document import Document, Loader
@@ -172,9 +173,10 @@ class _Execution:
             self._guarded(lambda: exec(compiled, vars(module)))  # noqa: S102 (the user's own file)
             for call in self.record.later:
                 self._guarded(call)
+            moved = bool(changed(self.record.left))
             settle(self.record)
             self._separate()
-            self._rest_loaded()
+            self._rest_loaded(moved=moved)
             return None if self.document.loaded else self._built(module)
 
     def _separate(self) -> None:
@@ -185,12 +187,15 @@ class _Execution:
             if left is not None:
                 self.record.runs[taken:] = left
 
-    def _rest_loaded(self) -> None:
-        """Load what is left of a script that has loaded before, or that loads to several places."""
+    def _rest_loaded(self, *, moved: bool) -> None:
+        """Load what is left of a script that has loaded before, or that loads to several places.
+
+        So it is where the script has `moved` what functions find, since it asked for their run.
+        """
         batches, left = self.batches, self.record.left
         if batches is None or self.failed:
             return
-        if self.record.taken or len({run.place for run in left}) > 1:
+        if moved or self.record.taken or len({run.place for run in left}) > 1:
             self.document.loaded = True
             self._guarded(lambda: batches.load(left))
 

@@ -97,6 +97,11 @@ def take_up(texts: Mapping[str, Text]) -> None:
     _texts.update(texts)
 
 
+def is_script(file: str) -> bool:
+    """Whether a file is one of the script that is being executed."""
+    return file in _texts
+
+
 def caller() -> Spot | None:
     """The place in the script's own files that is being executed."""
     frame = sys._getframe(1)  # noqa: SLF001 (the only way to ask who calls)

@@ -35,6 +35,7 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     spot: Spot | None
     refresh: str | None = None  # what the run forgets first, as it says it
     said: Mapping[str, Mapping[str, Any]] = {}  # the hints of each resource by then
+    seen: Any = None  # what its functions find outside of themselves by then
     number: int = 0  # among all runs of the script
     batch: int = 0  # one that cannot be loaded together with those before it begins another
 

@@ -37,17 +37,18 @@ def settle(record: Record) -> None:
     settler = _Settler()
     for source in sources:
         for resource in source.own_resources:
-            for function in _functions_of(resource):
+            for function in functions_of(resource):
                 settler.function(function)
 
 
-def _functions_of(resource: DltResource) -> Iterator[Callable[..., Any]]:
+def functions_of(resource: DltResource) -> Iterator[Callable[..., Any]]:
+    """The functions that stand in a resource, and in what feeds it."""
     held = (resource.item, resource.steps, resource.hints, resource.incremental)
     config = resource.config if isinstance(resource.config, Mapping) else {}
     shared = [value for key, value in config.items() if key != "resources"]
     yield from _functions([*held, *shared], _DEPTH)
     if resource.parent is not None:
-        yield from _functions_of(resource.parent)
+        yield from functions_of(resource.parent)
 
 
 def _functions(value: Any, depth: int) -> Iterator[Callable[..., Any]]:
