@@ -132,7 +132,7 @@ def placeless(value: Any, stages: tuple[Stage, ...]) -> Any:
 def _untold(config: Parts) -> bool:
     """Whether there is a cursor that dlt is not told of: of a resource that others alone need."""
     left = (r for r in config["resources"] if isinstance(r, dict) and not r.get("selected", True))
-    return any("incremental" in str(r["endpoint"]) for r in left)
+    return any("incremental" in str(r["endpoint"]).lower() for r in left)  # a class may say it
 
 
 # What dlt's columns say.
