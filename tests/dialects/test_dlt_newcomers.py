@@ -251,3 +251,38 @@ def test_a_word_of_dlt_that_is_misspelled_is_told(script, message, hint, tmp_pat
     (tmp_path / "s.py").write_text(IMPORTS + script, "utf-8")
     found = [d for d in compile_source("s.py").diagnostics if d.severity == "error"]
     assert [(d.message, d.hint) for d in found] == [(message, hint)]
+
+
+ODD = """\
+source = rest_api_source({
+    "client": {"base_url": "https://api.test"}, "resource_defaults": int(1),
+    "resources": ["users", [["x"]], {"name": {1}}, {"name": ["y"]}, None, {"nme": "z"}]})
+"""
+
+
+def test_things_of_any_kind_in_place_of_resources_are_told(tmp_path, monkeypatch):
+    """Each at its place; they used to end the script with an exception of Penstock's own."""
+    from penstock.engine import compile_source  # noqa: PLC0415 (only here)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.py").write_text(IMPORTS + ODD, "utf-8")
+    assert [d.message for d in compile_source("s.py").diagnostics] == [
+        "resource_defaults must be a mapping, not a number",
+        "resources[1] must be a name or a mapping, not a list",
+        "resources[2].name must be a text, not a list",
+        "resources[3].name must be a text, not a list",
+        "resources[4] must be a name or a mapping, not null",
+        "a resource needs 'name'",
+    ]
+
+
+def test_an_end_that_is_put_together_of_a_value_is_known_in_the_run():
+    """It was compared with the first value, and that was an exception."""
+    incremental = {"cursor_path": "t", "initial_value": "2024-01-01",
+                   "end_value": "{dlt.config['until']}T00:00:00Z"}  # fmt: skip
+    resource = {"name": "a", "endpoint": {"path": "a", "incremental": incremental}}
+    config = {"client": {"base_url": "u"}, "resources": [resource]}
+    compiled = compile_document(read_text(written(config), file="d.yaml", suffix=".yaml"))
+    assert compiled.diagnostics == ()
+    assert compiled.source is not None
+    assert [one.name for one in compiled.source.inputs] == ["until"]

@@ -244,7 +244,12 @@ def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping
     passed = {
         name: (one, source) for _, source in listed for name, one in source.own_passed.items()
     }
-    left = [(name, item) for item in config["resources"] if (name := _name(item)) not in names]
+    taken = {id(resource.item) for resource, _ in listed}
+    left = [
+        (name, item)
+        for item in config["resources"]
+        if (name := _name(item)) not in names and id(item) not in taken
+    ]
     items += [_unselected(_item(*passed[n]) if n in passed else item) for n, item in left]
     root["resources"] = items
     if isinstance(config, Marked) and isinstance(root, Marked) and "resources" in config.marks:
@@ -258,10 +263,17 @@ def _kept(config: Any, items: list[Any]) -> bool:
     return len(items) == len(config["resources"])
 
 
-def _name(item: Any) -> Any:
+def _name(item: Any) -> str | None:
+    """What an item of a configuration is called, if it says so."""
     if isinstance(item, DltResource):
         return item.name
-    return item.get("name") if isinstance(item, Mapping) else item
+    said = item.get("name") if isinstance(item, Mapping) else item
+    return said if isinstance(said, str) else None
+
+
+def _mapping(said: Any) -> Mapping[str, Any]:
+    """What a script gave for a mapping; another thing is told when it is compiled."""
+    return said if isinstance(said, Mapping) else {}
 
 
 def _unselected(item: Any) -> Any:
@@ -288,7 +300,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     """A resource's item with what the script changed about it."""
     item, hints = resource.item, dict(resource.hints)
     held = item if isinstance(item, Mapping) else {}
-    defaults = (resource.config or {}).get("resource_defaults") or {}
+    defaults = _mapping((resource.config or {}).get("resource_defaults"))
     columns = hints.get("columns", held.get("columns", defaults.get("columns")))
     for key, value in source.own_settings.items():
         models = key == "schema_contract" and is_model(columns)  # it has a contract of its own
@@ -400,7 +412,7 @@ def _moved(resource: DltResource, item: Any) -> Marked:
     if resource.config is None:
         return _with(item, {})
     client = resource.config["client"]
-    defaults = resource.config.get("resource_defaults") or {}
+    defaults = _mapping(resource.config.get("resource_defaults"))
     endpoint = _merged(_endpoint(defaults), _endpoint(item))
     path = endpoint.get("path", resource.name)
     changes: dict[str, Any] = {"path": _joined(client.get("base_url", ""), path)}

@@ -70,7 +70,8 @@ def table_schema(resource: DltResource, item: Any = None) -> dict[str, Any]:
 def _declared(resource: DltResource) -> Any:
     """The columns that a resource declares, over those of all resources of its configuration."""
     config = resource.config if isinstance(resource.config, Mapping) else {}
-    below = (config.get("resource_defaults") or {}).get("columns")
+    defaults = config.get("resource_defaults")
+    below = defaults.get("columns") if isinstance(defaults, Mapping) else None
     held = resource.said("columns")
     return held if below is None or held is below else columns_over(below, held)
 
