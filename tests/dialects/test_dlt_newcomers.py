@@ -200,10 +200,11 @@ def test_braces_that_are_doubled_for_themselves_say_nothing():
 
 
 def test_a_module_in_place_of_a_value_is_no_bug(tmp_path, monkeypatch):
-    """It was taken for an object of dlt's, and asked for what such a one has."""
+    """So is a decorated function: it was asked for what an object of dlt's has."""
     script = (
         "import dlt\nfrom dlt.sources.rest_api import rest_api_source\n"
-        "s = rest_api_source({'client': {'base_url': 'u', 'auth': dlt, 'paginator': dlt},\n"
+        "@dlt.source\ndef made():\n    return []\n"
+        "s = rest_api_source({'client': {'base_url': 'u', 'auth': dlt, 'paginator': made},\n"
         "                     'resources': ['a']}, name=str(1))\n"
     )
     from penstock.engine import compile_source  # noqa: PLC0415 (only here)

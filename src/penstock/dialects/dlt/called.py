@@ -6,7 +6,6 @@ Whatever calls them is imported late: most documents have none.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -66,14 +65,14 @@ def auth_of(ctx: Context, node: Node) -> Auth | None:
 
 def _part(ctx: Context, node: Node, method: str) -> Part | None:
     """The object that a node holds, if it has the method; the values it was given are inputs."""
-    held = node.value.value if isinstance(node.value, Opaque) else None
-    if held is None or isinstance(held, ModuleType):
-        return None
-    if not hasattr(held, "made_at") or not hasattr(held, method):
+    if not isinstance(node.value, Opaque):
         return None
     from penstock.dialects.dlt.standin.calling import references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.parts import Part  # noqa: PLC0415 (the same)
 
-    part = cast("Part", held)
+    part = node.value.value
+    if not isinstance(part, Part) or not hasattr(part, method):
+        return None
     for reference in references(part):
         ctx.input(reference)
     return part
