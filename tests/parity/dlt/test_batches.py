@@ -178,6 +178,24 @@ def main():
 main()
 kind = "z"
 """,
+    "generators are read while what they enclose is there": """
+import json
+
+with open("rows.jsonl", "w") as file:
+    file.writelines(json.dumps({"nth": nth}) + "\\n" for nth in range(3))
+with open("rows.jsonl") as file:
+    pipeline.run((json.loads(line) for line in file), table_name="of_a_file")
+
+def main():
+    for kind in ("x", "y"):
+        def rows():
+            yield {"kind": kind}
+
+        pipeline.run(({"kind": kind, "nth": nth} for nth in range(2)), table_name=f"one_{kind}")
+        pipeline.run(dlt.resource(rows(), name=f"other_{kind}"))
+
+main()
+""",
     "a source changes between its runs": """
 source = shop("days", "months")
 pipeline.run(source)

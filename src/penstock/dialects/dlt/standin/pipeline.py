@@ -224,7 +224,10 @@ class Pipeline(Told):
             refresh=str(refresh) if refresh else None,
             spot=caller(),
         ))  # fmt: skip
-        current().runs.append(asked)
+        here = current()
+        here.runs.append(asked)
+        if here.load is not None and asked.seen is not None and asked.seen.at_once:
+            here.load(here.left)
         return asked
 
     def extract(self, data: Any, **settings: Any) -> LoadInfo:

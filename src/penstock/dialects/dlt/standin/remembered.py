@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,9 +65,13 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Seen:
-    """What the functions of sources find by now."""
+    """What the functions of sources find by now.
+
+    `at_once` says that it cannot be put back later: what a generator encloses, or an open file.
+    """
 
     def __init__(self, sources: Iterable[DltSource]) -> None:
+        self.at_once = False
         self.held: dict[tuple[int, str | None], tuple[Slot, Any]] = {}
         self._known: set[int] = set()
         for source in sources:
@@ -94,6 +99,13 @@ class Seen:
             self._value(self._note(Slot(holder=cell)), depth - 1)
         self._variables(function.__code__, function.__globals__, depth)
 
+    def _generator(self, made: types.GeneratorType[Any, Any, Any], depth: int) -> None:
+        if made.gi_frame is None or not is_script(made.gi_code.co_filename):
+            return
+        files = (isinstance(one, io.IOBase) for one in made.gi_frame.f_locals.values())
+        self.at_once |= bool(made.gi_code.co_freevars) or any(files)
+        self._variables(made.gi_code, made.gi_frame.f_globals, depth)
+
     def _variables(self, code: types.CodeType, module: dict[str, Any], depth: int) -> None:
         """The variables of its module that code of the script finds."""
         for name in _names(code) & module.keys() if is_script(code.co_filename) else ():
@@ -105,8 +117,7 @@ class Seen:
         if isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
             self._function(value, depth)
         elif isinstance(value, types.GeneratorType):
-            if value.gi_frame is not None:
-                self._variables(value.gi_code, value.gi_frame.f_globals, depth)
+            self._generator(value, depth)
         elif isinstance(value, (list, set, dict, tuple)) or _is_own(value):
             self._known.add(id(value))
             held = [*value] if isinstance(value, (list, set, tuple)) else [*_inside(value).values()]
