@@ -495,7 +495,7 @@ def test_hints_of_ones_own_change_nothing():
         ("gap", "the hint 'x-owner' of the column 'n' is not honoured")
     ]
     assert found.need().streams[0].hints.columns == (
-        Column(name="n", type="decimal", scale=0, nullable=False),
+        Column(name="n", type="decimal", scale=0, wei=True, nullable=False),
     )
 
 
