@@ -31,6 +31,9 @@ from penstock.errors import Error
 from penstock.events import Receipt
 from penstock.plan.source import Source
 
+# Cases that take long are all played with PENSTOCK_PARITY=all, and otherwise some of a kind.
+ALL = os.environ.get("PENSTOCK_PARITY") == "all"
+
 Config = dict[str, Any]
 Request = tuple[str, ...]
 

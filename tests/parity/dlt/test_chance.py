@@ -18,7 +18,7 @@ from tests.parity.dlt.harness import Oracle
 from tests.parity.dlt.server import Stage
 
 PAGE = Path(__file__).parents[3] / "docs" / "parity.md"
-FEW = 8
+FEW = 6
 SAID = os.environ.get("PENSTOCK_PARITY", "")
 IN_TURNS = (1018, 1034, 1050, 1121)  # cursors, merges without a key, keys as lists, no cursor
 SEEDS = range(1, 1 + (int(SAID) if SAID.isdigit() else FEW))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.parity.dlt import dump
-from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
+from tests.parity.dlt.harness import ALL, Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripts import Written
 from tests.parity.dlt.scripts_accounts import ACCOUNTS
 from tests.parity.dlt.scripts_around import AROUND
@@ -46,8 +46,7 @@ from penstock.engine import Options, compile_source, execute
 from penstock.errors import Error
 from penstock.values import gather
 
-# Every twelfth one, as all of them take minutes; PENSTOCK_PARITY=all leaves none out.
-ALL = os.environ.get("PENSTOCK_PARITY") == "all"
+# Every twelfth one, as all of them take minutes.
 WRITTEN = {
     **SCRIPTS,
     **PYTHON,

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from tests.parity.dlt.continued import ENDPOINT, SINCE, Turns, merging
 from tests.parity.dlt.data import Record, answer, config, resource
-from tests.parity.dlt.harness import Config, Oracle
+from tests.parity.dlt.harness import ALL, Config, Oracle
 from tests.parity.dlt.server import Ask, Reply, Stage
 from tests.parity.dlt.test_continued import _sorted
 
@@ -235,8 +235,6 @@ def _odd(base: str) -> Config:
     return config(base, resource("odd", {**ENDPOINT, "path": "odd"}))
 
 
-# PENSTOCK_PARITY=all leaves out none of what takes long.
-ALL = os.environ.get("PENSTOCK_PARITY") == "all"
 MADE = {"varied": _varied, "long names": _long_names, "keys": _keyed}
 
 

@@ -10,12 +10,11 @@ import psycopg
 import pytest
 from tests.destinations.postgres_server import drop_database, fresh_database
 from tests.parity.dlt.continued import RESTORE, Turns, everything
-from tests.parity.dlt.harness import Oracle
+from tests.parity.dlt.harness import ALL, Oracle
 from tests.parity.dlt.mirror import mirror, whole
 from tests.parity.dlt.server import Stage
 from tests.parity.dlt.test_continued import Held, _same, _since, _sorted
 from tests.parity.dlt.test_turns import (
-    ALL,
     MADE,
     Loads,
     _odd,
