@@ -285,16 +285,17 @@ def same(one: object, other: object, depth: int = _DEPTH) -> bool:
 def captured(function: FunctionType) -> dict[str, object]:
     """What a function was made with besides its code: what it encloses, and its defaults."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-    found: dict[str, object] = {name: _content(cell) for name, cell in cells}
+    found: dict[str, object] = {name: content(cell) for name, cell in cells}
     found |= {f"#{nth}": value for nth, value in enumerate(function.__defaults__ or ())}
     return found | dict(function.__kwdefaults__ or {})
 
 
-def _content(cell: CellType) -> object:
+def content(cell: CellType, otherwise: object = None) -> object:
+    """What a variable that functions enclose holds; `otherwise` where it is not filled yet."""
     try:
         return cell.cell_contents
-    except ValueError:  # not filled yet
-        return None
+    except ValueError:
+        return otherwise
 
 
 # What each variant is called.

@@ -20,8 +20,10 @@ import msgspec
 from penstock.dialects.dlt.standin.marks import is_script
 from penstock.dialects.dlt.standin.record import AskedRun
 from penstock.dialects.dlt.standin.references import Composed, Reference
+from penstock.dialects.dlt.standin.rows import names_in
 from penstock.dialects.dlt.standin.settled import functions_of
 from penstock.dialects.dlt.standin.sources import DltSource
+from penstock.plan.variants import content
 
 _DEPTH = 6
 _LARGE = 10_000  # things in a list, beyond which it is not looked into
@@ -46,7 +48,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if self.name is not None:
             return held.get(self.name, _NOTHING)
         if isinstance(held, types.CellType):
-            return _content(held)
+            return content(held, _NOTHING)
         return type(held)(held) if type(held) in {list, set} else dict(_inside(held))
 
     def put(self, value: Any) -> None:
@@ -108,7 +110,7 @@ class Seen:
 
     def _variables(self, code: types.CodeType, module: dict[str, Any], depth: int) -> None:
         """The variables of its module that code of the script finds."""
-        for name in _names(code) & module.keys() if is_script(code.co_filename) else ():
+        for name in names_in(code) & module.keys() if is_script(code.co_filename) else ():
             self._value(self._note(Slot(holder=module, name=name)), depth - 1)
 
     def _value(self, value: Any, depth: int) -> None:
@@ -139,18 +141,6 @@ def _is_own(value: Any) -> bool:
 
 def _inside(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else vars(value)
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not filled yet
-        return _NOTHING
-
-
-def _names(code: types.CodeType) -> set[str]:
-    inner = (_names(c) for c in code.co_consts if isinstance(c, types.CodeType))
-    return set(code.co_names).union(*inner)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -17,6 +17,7 @@ from penstock.dialects.dlt.standin.marks import Spot, caller
 from penstock.dialects.dlt.standin.parts import Incremental
 from penstock.dialects.dlt.standin.references import Reference, Sections, Unnamed
 from penstock.dialects.dlt.standin.specs import filled_in, hints_of, injected
+from penstock.plan.variants import content
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.sources import DltResource
@@ -148,12 +149,12 @@ def _names(function: Any, depth: int) -> bool:
     code = getattr(function, "__code__", None)
     if code is None or depth == 0:
         return code is None
-    found = _in(code)
+    found = names_in(code)
     if found & _BUILDERS:
         return True
     known = getattr(function, "__globals__", {})
     cells = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
-    held = {**{name: known.get(name) for name in found}, **{n: _content(c) for n, c in cells}}
+    held = {**{name: known.get(name) for name in found}, **{n: content(c) for n, c in cells}}
     return any(_names_of(one, depth) for one in held.values())
 
 
@@ -187,20 +188,13 @@ def _held(function: Any, seen: set[int], depth: int) -> Iterator[object]:
     seen.add(id(function))
     yield from _asked(code)
     known = getattr(function, "__globals__", {})
-    found = [known[name] for name in _in(code) if name in known]
+    found = [known[name] for name in names_in(code) if name in known]
     cells = getattr(function, "__closure__", None) or ()
-    for value in (*found, *(_content(cell) for cell in cells)):
+    for value in (*found, *(content(cell) for cell in cells)):
         if isinstance(value, types.FunctionType):
             yield from _held(value, seen, depth - 1)
         else:
             yield value
-
-
-def _content(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not filled yet
-        return None
 
 
 def _asked(code: types.CodeType) -> Iterator[Reference]:
@@ -216,6 +210,7 @@ def _asked(code: types.CodeType) -> Iterator[Reference]:
             yield from _asked(inner)
 
 
-def _in(code: types.CodeType) -> set[str]:
-    inner = (_in(c) for c in code.co_consts if isinstance(c, types.CodeType))
+def names_in(code: types.CodeType) -> set[str]:
+    """The names that code, and code in it, finds outside of itself, and those of attributes."""
+    inner = (names_in(c) for c in code.co_consts if isinstance(c, types.CodeType))
     return set(code.co_names).union(*inner)

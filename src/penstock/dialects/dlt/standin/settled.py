@@ -18,7 +18,7 @@ from penstock.dialects.dlt.standin.client import RESTClient
 from penstock.dialects.dlt.standin.parts import Part
 from penstock.dialects.dlt.standin.record import Record
 from penstock.dialects.dlt.standin.references import ABSENT, Composed, Reference, Resolved
-from penstock.dialects.dlt.standin.rows import Rows
+from penstock.dialects.dlt.standin.rows import Rows, names_in
 from penstock.dialects.dlt.standin.sources import DltResource
 
 _DEPTH = 8  # to which objects, and helpers of functions, are looked into
@@ -98,7 +98,7 @@ class _Settler:
         if _is_ours(function):  # what hands over rows that a script has made
             return
         found = function.__globals__
-        for name in _names(function.__code__) & found.keys():
+        for name in names_in(function.__code__) & found.keys():
             made = self.value(found[name], depth - 1)
             if made is not found[name]:
                 found[name] = made
@@ -163,11 +163,6 @@ def _is_ours(value: object) -> bool:
     home = getattr(value, "__module__", None)
     home = home if isinstance(home, str) else type(value).__module__
     return home.startswith(_OURS) or isinstance(value, Part)
-
-
-def _names(code: types.CodeType) -> set[str]:
-    inner = (_names(c) for c in code.co_consts if isinstance(c, types.CodeType))
-    return set(code.co_names).union(*inner)
 
 
 def _said(text: str) -> Any:

@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.sources import DltResource
 from penstock.plan.order import Touched
 from penstock.plan.records import Call
 from penstock.plan.source import Stream
+from penstock.plan.variants import content
 
 _STATE = "state of the source"
 _STATES = "states of resources"
@@ -276,12 +277,7 @@ class _Names:
         if kind == "global":
             return self.known.get(name)
         held = self.free.get(name) if kind == "free" else self._local.get(name)
-        if isinstance(held, CellType):
-            try:
-                return held.cell_contents
-            except ValueError:  # not filled yet
-                return None
-        return held
+        return content(held) if isinstance(held, CellType) else held
 
     def value_at(self, spot: _Spot) -> object:
         """What the name stands for that an expression begins with."""
