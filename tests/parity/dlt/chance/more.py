@@ -9,24 +9,18 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable
 from typing import Any
 
+from tests.parity.dlt.chance.changing import Change, changed
 from tests.parity.dlt.data import Parts
 
-Change = Callable[[random.Random, Parts], None]
 ORDERS = ("asc", "desc")
 
 
 def widened(seed: int, scenario: Parts) -> Parts:
     """The scenario, with some changes of those below."""
     rng = random.Random(f"more of {seed}")
-    if rng.random() < 0.3:
-        return scenario
-    made = copy.deepcopy(scenario)
-    for change in sorted(rng.sample(CHANGES, rng.choice([1, 1, 2, 3])), key=CHANGES.index):
-        change(rng, made)
-    return made
+    return changed(rng, scenario, CHANGES, untouched=0.3, sizes=[1, 1, 2, 3])
 
 
 def _resources(scenario: Parts) -> list[Parts]:

@@ -5,25 +5,17 @@ It has a chance of its own, as `wider` has, so that seeds stay what they were wi
 
 from __future__ import annotations
 
-import copy
 import random
-from collections.abc import Callable
 from typing import Any
 
+from tests.parity.dlt.chance.changing import Change, changed
 from tests.parity.dlt.data import Parts
-
-Change = Callable[[random.Random, Parts], None]
 
 
 def widened(seed: int, scenario: Parts) -> Parts:
     """The scenario, in one of three seeds with some changes of those below."""
     rng = random.Random(f"rarer than {seed}")
-    if rng.random() < 2 / 3:
-        return scenario
-    made = copy.deepcopy(scenario)
-    for change in sorted(rng.sample(CHANGES, rng.choice([1, 2])), key=CHANGES.index):
-        change(rng, made)
-    return made
+    return changed(rng, scenario, CHANGES, untouched=2 / 3, sizes=[1, 2])
 
 
 def _resources(scenario: Parts) -> list[tuple[Parts, Parts]]:

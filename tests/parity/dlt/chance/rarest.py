@@ -8,11 +8,10 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable
 
+from tests.parity.dlt.chance.changing import Change, changed
 from tests.parity.dlt.data import Parts
 
-Change = Callable[[random.Random, Parts], None]
 ELSEWHERE = {"type", "start_param", "end_param", "convert", "transform"}
 """What a dict says of a cursor, and no object."""
 
@@ -20,12 +19,7 @@ ELSEWHERE = {"type", "start_param", "end_param", "convert", "transform"}
 def widened(seed: int, scenario: Parts) -> Parts:
     """The scenario, in one of three seeds with some changes of those below."""
     rng = random.Random(f"rarest of {seed}")
-    if rng.random() < 2 / 3:
-        return scenario
-    made = copy.deepcopy(scenario)
-    for change in sorted(rng.sample(CHANGES, rng.choice([1, 2])), key=CHANGES.index):
-        change(rng, made)
-    return made
+    return changed(rng, scenario, CHANGES, untouched=2 / 3, sizes=[1, 2])
 
 
 def _resources(scenario: Parts) -> list[Parts]:

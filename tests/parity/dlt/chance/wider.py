@@ -9,12 +9,11 @@ import copy
 import json
 import random
 import re
-from collections.abc import Callable
 from typing import Any
 
+from tests.parity.dlt.chance.changing import Change, changed
 from tests.parity.dlt.data import Parts
 
-Change = Callable[[random.Random, Parts], None]
 DAY = re.compile(r"\d{4}-\d\d-\d\d$")
 BASE = "http://api"
 
@@ -22,12 +21,7 @@ BASE = "http://api"
 def widened(seed: int, scenario: Parts) -> Parts:
     """The scenario, in half of the seeds with some changes of those below."""
     rng = random.Random(f"wider than {seed}")
-    if rng.random() < 0.5:
-        return scenario
-    made = copy.deepcopy(scenario)
-    for change in sorted(rng.sample(CHANGES, rng.choice([2, 3, 4])), key=CHANGES.index):
-        change(rng, made)
-    return made
+    return changed(rng, scenario, CHANGES, untouched=0.5, sizes=[2, 3, 4])
 
 
 def _resources(scenario: Parts) -> list[Parts]:
