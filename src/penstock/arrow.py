@@ -35,8 +35,7 @@ _CODES: Mapping[pa.DataType, str] = {
     pa.int64(): "q",
     pa.float64(): "d",
 }
-
-
+# The types of columns that have one for all.
 _TYPES: Mapping[ColumnType, pa.DataType] = {
     "bool": pa.bool_(),
     "bigint": pa.int64(),

@@ -23,8 +23,9 @@ from penstock.plan.source import Input
 Values: TypeAlias = "dict[str, JsonValue]"
 _Parse: TypeAlias = Callable[[str], Mapping[str, object]]
 
-TOML_FILES = ("secrets.toml", ".dlt/secrets.toml", ".dlt/config.toml")
+_NEAR = ("secrets.toml", ".dlt/secrets.toml", ".dlt/config.toml")
 _AT_HOME = ("~/.dlt/secrets.toml", "~/.dlt/config.toml")
+_TOML_FILES = (*_NEAR, *_AT_HOME)
 _ABSENT = object()
 
 
@@ -98,7 +99,7 @@ def nearest(
     variables = {name: _env_word(name) for name in names}
     texts = [{n: v for n in names if (v := held.get(variables[n]))}
              for held in (environ, files.dotenv())]  # fmt: skip
-    tables = (sets, *texts, *(files.toml(file) for file in (*TOML_FILES, *_AT_HOME)))
+    tables = (sets, *texts, *(files.toml(file) for file in _TOML_FILES))
     found = (name for held in tables for name in names if _inside(held, name) is not _ABSENT)
     return next(found, None)
 
@@ -287,7 +288,7 @@ class _Places:
 
     def _in_toml(self, wanted: Input) -> object:
         paths = [p for name in _names(wanted) for p in _sections(name, self._source_name)]
-        tables = (self.files.toml(file) for file in (*TOML_FILES, *_AT_HOME))
+        tables = (self.files.toml(file) for file in _TOML_FILES)
         found = (value for table in tables for value in _under(table, paths, wanted))
         return next((_as_json(value) for value in found), _ABSENT)
 
@@ -297,10 +298,8 @@ class _Places:
     def described(self, wanted: Input, *, asked_config: bool) -> str:
         """Every place in words, and which files were not there."""
         config = "--config" if asked_config else "--config (not given)"
-        files = ", ".join(
-            f if self.files.there(f) else f"{f} (not there)" for f in (".env", *TOML_FILES)
-        )
-        files = ", ".join((files, *(f for f in _AT_HOME if self.files.there(f))))
+        near = (f if self.files.there(f) else f"{f} (not there)" for f in (".env", *_NEAR))
+        files = ", ".join((*near, *filter(self.files.there, _AT_HOME)))
         variables = ", ".join(self.variables(wanted))
         return (
             f"--set {wanted.name}=…, {config}, the environment ({variables}), "
