@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from penstock.dialects import compile_document, load
-from penstock.dialects.dlt.standin.references import ABSENT
+from penstock.dialects.dlt.standin.base.references import ABSENT
 from penstock.dialects.loading import Code
 from penstock.errors import PlanError
 from penstock.plan.hints import Column, Contract

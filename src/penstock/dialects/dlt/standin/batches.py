@@ -10,13 +10,13 @@ from contextlib import contextmanager, redirect_stdout
 
 import msgspec
 
-from penstock.dialects.dlt.standin import marks, record
 from penstock.dialects.dlt.standin.assemble import crossed
+from penstock.dialects.dlt.standin.base import marks, record
+from penstock.dialects.dlt.standin.base.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.chosen import Built, built_of
-from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
-from penstock.dialects.dlt.standin.nodes import Reader
-from penstock.dialects.dlt.standin.remembered import by_time
-from penstock.dialects.dlt.standin.settled import settle
+from penstock.dialects.dlt.standin.resources.nodes import Reader
+from penstock.dialects.dlt.standin.resources.remembered import by_time
+from penstock.dialects.dlt.standin.resources.settled import settle
 from penstock.dialects.document import Document, Loaded, Loader
 from penstock.errors import Error
 from penstock.plan.target import Pipeline, Target
