@@ -90,7 +90,7 @@ def _with_more(ctx: Context, first: Source | None) -> Source | None:
     from penstock.plan.variants import DifferingError, combined  # noqa: PLC0415 (few documents)
 
     try:
-        whole = combined(found)
+        whole = combined(found, each=ctx.document.of_runs)
     except DifferingError as exc:
         ctx.error(exc.code, exc.message, ctx.document.more[-1], exc.hint)
         return first

@@ -171,7 +171,9 @@ def _is_one(script: Document, batch: Sequence[record.AskedRun]) -> bool:
         return True
     from penstock.dialects import compile_document  # noqa: PLC0415 (few scripts)
 
-    compiled = compile_document(document_of(script, built), None)
+    document = document_of(script, built)
+    document.of_runs = True
+    compiled = compile_document(document, None)
     return all(said.code != "duplicate-name" for said in compiled.diagnostics)
 
 

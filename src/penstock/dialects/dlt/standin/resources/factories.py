@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import sys
@@ -10,9 +11,10 @@ from typing import Any
 
 from penstock.dialects.dlt.standin.base import arguments
 from penstock.dialects.dlt.standin.base.errors import Refusal
+from penstock.dialects.dlt.standin.base.marks import KeyMark, Spot, caller
 from penstock.dialects.dlt.standin.base.record import Trial, current, making, refuse
 from penstock.dialects.dlt.standin.resources.opened import RowsAskedError, opened
-from penstock.dialects.dlt.standin.resources.rows import bound, makes_resources
+from penstock.dialects.dlt.standin.resources.rows import ROWS, bound, makes_resources
 from penstock.dialects.dlt.standin.resources.sources import (
     HINTS,
     ON_SOURCE,
@@ -20,6 +22,7 @@ from penstock.dialects.dlt.standin.resources.sources import (
     DltSource,
     Factory,
     flat,
+    piped,
     python_resource,
     without_nulls,
 )
@@ -111,11 +114,13 @@ class ResourceFactory(Factory):
             made.pipe = self
         return made
 
-    def __or__(self, other: Any) -> DltResource:
+    def __or__(self, other: Any) -> Any:
+        if not makes_resources(self.function):
+            return piped(self, other)
         made = self.alone()
         if not isinstance(made, DltResource):
             raise refuse(Refusal(f"{self.name} yields several resources, and | takes one"))
-        return made.__or__(other)
+        return piped(made, other)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The resource that the function yields, or a list if there are several."""
@@ -195,19 +200,51 @@ def _unfolded(made: Any) -> Iterator[Any]:
 class TransformerFactory(ResourceFactory):
     """A function decorated with `@dlt.transformer`; called, it has its arguments but the items."""
 
-    def __ror__(self, other: Any) -> DltResource:
+    is_transformer = True
+
+    def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        super().__init__(function, settings)
+        self.parent: Any = self.settings.pop("data_from", None)
+        self.stands_at: Spot | None = None
+        self.whole = self  # of which this is another name, behind a parent of its own
+
+    def __ror__(self, other: Any) -> Any:
         # Python asks a class first that is built on that of what stands before it.
         resource = isinstance(other, (DltResource, ResourceFactory))
         return other.__or__(self) if resource else self().__ror__(other)
+
+    def behind(self, parent: Any) -> TransformerFactory:
+        """This transformer, fed by another resource: where it is named later, it is this one.
+
+        What is changed about it is changed wherever it stands, as in dlt.
+        """
+        made = copy.copy(self)
+        made.parent = self.whole.parent = parent
+        made.stands_at = caller()
+        return made
+
+    def with_args(self, **settings: Any) -> Any:
+        """The same with other settings."""
+        made: Any = super().with_args(**settings)
+        made.parent = made.parent if made.parent is not None else self.parent
+        return made
+
+    clone = with_args
+
+    def alone(self) -> Any:
+        """The resource; what stands behind the same parent is the same one."""
+        made: DltResource = super().alone()
+        made.pipe = self.whole if self.parent is self.whole.parent else self
+        if self.stands_at is not None:
+            made.item.marks[ROWS] = KeyMark(self.stands_at, self.stands_at)
+        return made
 
     def __call__(self, *args: Any, **named: Any) -> DltResource:
         """The resource, fed by what the decorator names."""
         rows = bound(self.function, args, named, self._sections(), skip=1)
         rows.takes_items = True
         made = python_resource(self._called(args, named, skip=1), rows)
-        parent = self.settings.get("data_from")
-        if parent is not None:
-            made.feed(parent.alone() if isinstance(parent, ResourceFactory) else parent)
+        made.feed(self.parent)
         return self._set(made, {k: v for k, v in self.settings.items() if k in HINTS})
 
 

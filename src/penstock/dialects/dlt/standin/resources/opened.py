@@ -90,7 +90,7 @@ def _compiled(resources: Sequence[DltResource]) -> Source:
     from penstock.dialects.dlt.standin.execute import read_built  # noqa: PLC0415 (the same)
     from penstock.dialects.dlt.standin.resources.sources import DltSource, replace  # noqa: PLC0415 (the same)
 
-    made = DltSource(None, [one.again() for one in resources])
+    made = DltSource(None, resources)
     replace(made, None)  # it is no source of the script's
     for one in made.own_resources:
         one.selected = True

@@ -43,6 +43,7 @@ _NOTHING = {
     "additional_table_hints",
 }
 _FIXED = {"resources", "schema", "selected_resources", "exhausted", "state"}
+_BEHIND = "decorate the function with @dlt.transformer, or use add_map"
 _LISTS = (list, tuple, set, Iterator)
 
 
@@ -72,23 +73,21 @@ class DltResource:
         self.incremental: Any = None
         self.chosen: bool | None = None  # what the script says of `selected`
         self.limit: Limit | None = None
-        self.parent: DltResource | None = None  # of a transformer
+        self.parent: Any = None  # of a transformer; in a source a resource, else maybe a function
         self.pipe: object = self  # what it shares with those that are the same resource
 
-    def __or__(self, other: Any) -> DltResource:
+    def __or__(self, other: Any) -> Any:
         """The transformer, fed by this resource; a plain function is a step of its own."""
-        made = other() if isinstance(other, Factory) else other
-        if callable(made) and not isinstance(made, DltResource):
-            return self.add_map(made)
-        if not isinstance(made, DltResource) or made.rows is None or not made.rows.takes_items:
-            hint = "decorate the function with @dlt.transformer, or use add_map"
-            raise refuse(Refusal("only a transformer can stand behind |", hint))
-        piped = made.copied()
-        piped.feed(self)
-        return piped
+        return piped(self, other)
 
-    def __ror__(self, other: Any) -> DltResource:
+    def __ror__(self, other: Any) -> Any:
         return python_resource("data", lambda: other) | self
+
+    def behind(self, parent: Any) -> DltResource:
+        """This transformer, fed by another resource; where one feeds it by now, a copy."""
+        made = self if self.parent is None or self.parent is parent else self.copied()
+        made.feed(parent)
+        return made
 
     @property
     def rows(self) -> Rows | None:
@@ -96,9 +95,13 @@ class DltResource:
         held = self.item.get(ROWS) if isinstance(self.item, Mapping) else None
         return held if isinstance(held, Rows) else None
 
-    def feed(self, parent: DltResource) -> None:
+    def feed(self, parent: Any) -> None:
         """Take the items of another resource."""
         self.parent = parent
+
+    def alone(self) -> DltResource:
+        """Itself, as of a function that is named without being called."""
+        return self
 
     def copied(self) -> DltResource:
         """A copy, which is another resource."""
@@ -447,7 +450,7 @@ class DltSource:
 
     def with_resources(self, *names: str) -> DltSource:
         """A source that loads these only."""
-        copied = DltSource(self.name, [r.again() for r in self.own_resources], **self.own_settings)
+        copied = DltSource(self.name, self.own_resources, **self.own_settings)
         copied.resources.select(*names)
         replace(self, copied)
         return copied
@@ -469,8 +472,7 @@ class DltSource:
 
     def clone(self, with_name: str | None = None) -> DltSource:
         """A copy."""
-        copies = [one.again() for one in self.own_resources]
-        return DltSource(with_name or self.name, copies, **self.own_settings)
+        return DltSource(with_name or self.name, self.own_resources, **self.own_settings)
 
     def add_limit(
         self,
@@ -509,6 +511,7 @@ class Factory:
     """A function that makes a source or resources, with its parameters filled in."""
 
     makes_resources = True
+    is_transformer = False
 
     def __init__(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, function)
@@ -558,6 +561,16 @@ def python_resource(name: str, rows: Any) -> DltResource:
     if held.incremental is not None:
         dict.__setitem__(item, "endpoint", Marked({"incremental": held.incremental}, item.spot))
     return DltResource(None, item, name)
+
+
+def piped(resource: Any, other: Any) -> Any:
+    """What stands behind a resource: a transformer fed by it, or itself with a step more."""
+    held = isinstance(other, (DltResource, Factory))
+    if held and other.is_transformer:
+        return other.behind(resource)
+    if callable(other) and not held:
+        return resource.add_map(other)
+    raise refuse(Refusal("only a transformer can stand behind |", _BEHIND))
 
 
 def flat(made: Any, what: str) -> Iterator[DltResource]:

@@ -1,8 +1,9 @@
 """Which runs of a script are loaded together, and which ones wait for those before.
 
 dlt does one run after the other. Penstock does those to one place together, so that what a script
-makes several times is one stream. A run that says otherwise how a table is written, or that
-forgets what is there, begins another batch: those before are loaded first.
+makes several times is one stream. A run that says otherwise how a table is written, that
+forgets what is there, or that loads a source once more, begins another batch: those before are
+loaded first.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def begun(asked: AskedRun) -> AskedRun:
     number = before[-1].batch if before else 0
     listed = ((one, source) for source in asked.sources for one in source.own_resources)
     said = {one.name: _said(one, source) for one, source in listed if one.selected}
-    if any(not _fits(asked.refresh, said, run) for run in before if run.batch == number):
+    together = [run for run in before if run.batch == number]
+    again = any(one is other for run in together for one in run.sources for other in asked.sources)
+    if again or any(not _fits(asked.refresh, said, run) for run in together):
         number = 1 + max(run.batch for run in before)
         if record.load is not None and record.left:
             record.load(record.left)
