@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from penstock.dialects.python.running import entered
+from penstock.dialects.python.running import Entered
 from penstock.errors import Error, ReadError
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
@@ -21,22 +20,25 @@ class ComponentError(ReadError):
     code = "component-failed"
 
 
-@contextmanager
-def calling(door: Door, file: str, name: str) -> Iterator[None]:
+class Calling(Entered):
     """Around a call of a component: its requests go through `door`, its failures name its line.
 
     Raises:
         ComponentError: the component failed.
     """
-    with entered(door):
-        try:
-            yield
-        except Error:
-            raise
-        except Exception as exc:
-            where = f"{Path(file).name}:{line_of(exc, file)}"
+
+    def __init__(self, door: Door, file: str, name: str) -> None:
+        super().__init__(door)
+        self._file, self._name = file, name
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
+    ) -> None:
+        super().__exit__(kind, exc, trace)
+        if isinstance(exc, Exception) and not isinstance(exc, Error):
+            where = f"{Path(self._file).name}:{line_of(exc, self._file)}"
             hint = getattr(exc, "hint", None)
-            error = ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint)
+            error = ComponentError(f"{where}: {self._name} failed: {said(exc)}", hint=hint)
             error.blame = getattr(exc, "blame", None)
             raise error from exc
 

@@ -63,7 +63,7 @@ class Text:
         self.indent = indent
         self.lines = text.split("\n")
         self.displays: list[tuple[Spot, tuple[KeyMark | None, ...]]] = []
-        self.calls: list[tuple[Spot, dict[str, KeyMark]]] = []
+        self.calls: list[tuple[Spot, dict[Any, KeyMark]]] = []  # and displays of fixed keys
 
     def spot(self, node: ast.AST) -> Spot:
         """Where a node stands, columns counted in characters; its line is that of the file."""
@@ -217,6 +217,8 @@ class _Marker(ast.NodeTransformer):
         self.text = text
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        if all(isinstance(key, ast.Constant) for key in node.keys):
+            return self._fixed(node)
         spots: list[KeyMark | None] = []
         pairs: list[ast.expr] = []
         for key, value in zip(node.keys, node.values, strict=True):
@@ -225,6 +227,15 @@ class _Marker(ast.NodeTransformer):
             pairs.append(ast.Tuple([self.visit(part) for part in held], ast.Load()))
         self.text.displays.append((self.text.spot(node), tuple(spots)))
         return _called(BUILD, [ast.Constant(len(self.text.displays) - 1), *pairs], node)
+
+    def _fixed(self, node: ast.Dict) -> ast.AST:
+        """A display whose keys stand there stays one: functions of a script make rows by them."""
+        pairs = zip(node.keys, node.values, strict=True)
+        spots = {k.value: self._mark(k, v) for k, v in pairs if isinstance(k, ast.Constant)}
+        spot = self.text.spot(node)
+        self.generic_visit(node)
+        self.text.calls.append((spot, spots))  # behind those of the displays in it
+        return _called(CONVERT, [ast.Constant(len(self.text.calls) - 1), node], node)
 
     def _mark(self, key: ast.expr, value: ast.expr) -> KeyMark:
         items: tuple[Spot, ...] = ()
@@ -318,7 +329,7 @@ def _build(text: Text, number: int, *pairs: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def _convert(text: Text, number: int, made: Any) -> Any:
-    """What a call gave; if that is a plain dict, one that knows where the call stands."""
+    """What stands there gave; if that is a plain dict, one that knows where that is."""
     if not _texts or type(made) not in {dict, Marked}:
         return made
     spot, marks = text.calls[number]

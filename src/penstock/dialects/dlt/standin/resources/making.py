@@ -28,8 +28,8 @@ from penstock.dialects.dlt.standin.rest_client.client import RESTClient
 from penstock.dialects.dlt.standin.rest_client.client import door as asking
 from penstock.dialects.dlt.standin.rest_client.parts import Incremental, like_of, moment_of
 from penstock.dialects.document import SecretRef
-from penstock.dialects.python.calling import ComponentError, calling
-from penstock.dialects.python.running import current, entered
+from penstock.dialects.python.calling import Calling, ComponentError
+from penstock.dialects.python.running import Entered, current
 from penstock.plan.door import Door
 from penstock.plan.expr import Frame, JsonValue
 from penstock.plan.hints import Hints
@@ -79,7 +79,7 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
     """What makes the rows of a resource when the run asks for them."""
 
     def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable | NextSource]:
-        with calling(door, file_of(rows.function), rows.name):
+        with Calling(door, file_of(rows.function), rows.name):
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
             said = rows.followed
@@ -119,7 +119,7 @@ def rows_at_once(resources: Sequence[DltResource]) -> Iterator[Any]:
     around = asking()
     found = _read(resources, around)
     while True:
-        with entered(around):
+        with Entered(around):
             row = next(found, _END)
         if row is _END:
             return
@@ -339,7 +339,7 @@ class _Guarded:
         return self
 
     def __next__(self) -> JsonValue | ForTable:
-        with calling(self._door, self._file, self._name):
+        with Calling(self._door, self._file, self._name):
             row = next(self._found, _END)
             value = None if row is _END else self._made(row)
         if row is _END:
@@ -435,11 +435,18 @@ def given(made: Any) -> Iterator[Any]:
         if hasattr(piece, "__next__"):
             going.append(piece)
         elif piece is not None:
-            yield list(_flat(piece)) if isinstance(piece, list) else piece
+            yield _rows(piece) if isinstance(piece, list) else piece
+
+
+def _rows(made: list[Any]) -> list[Any]:
+    """The rows of a list as they are now: the function may go on with it."""
+    return list(made if {dict}.issuperset(map(type, made)) else _flat(made))
 
 
 def _piece(one: Any) -> Any:
     """What a function yields; what is still to be made is made, or begun where it makes several."""
+    if type(one) in {dict, list}:
+        return one
     one = _in_turn(one)
     if getattr(type(one), "makes_resources", False):
         what = "resources that a function yields beside rows"

@@ -17,6 +17,7 @@ from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Column, ColumnType, Hints, Nested
 
 _Way = tuple[str, ...]
+_OF_JSON = frozenset((str, int, float, bool, type(None)))
 
 
 class CellDict(dict[str, Any]):
@@ -94,6 +95,17 @@ def plain_record(row: Any, kinds: Kinds) -> JsonValue:
 
 def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> JsonValue:
     """A value as JSON: times as texts, exact decimals as they are, models as what they hold."""
+    kind = type(value)  # nearly all are of JSON's own classes, and asked for nothing more
+    if kind in _OF_JSON:
+        return cast("JsonValue", value)
+    if kind is dict:
+        return {
+            str(k): v if type(v) in _OF_JSON else plain_row(v, kinds, table, (*column, str(k)))
+            for k, v in value.items()
+        }
+    if kind is list:
+        below = (*table, *column)
+        return [v if type(v) in _OF_JSON else plain_row(v, kinds, below, _within(v)) for v in value]
     if isinstance(value, (CellDict, CellList)):
         kinds.see(table, column, "json")
         return plain_row(dict(value) if isinstance(value, dict) else list(value), Kinds())
@@ -103,8 +115,8 @@ def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> 
         below = (*table, *column)
         return [plain_row(one, kinds, below, _within(one)) for one in value]
     if isinstance(value, str):
-        return str.__str__(value) if type(value) is str else _text(value)
-    if value is None or isinstance(value, (bool, int, float)):
+        return _text(value)
+    if isinstance(value, (int, float)):
         return value
     if isinstance(value, datetime):
         return value.isoformat()

@@ -16,7 +16,7 @@ from penstock.dialects.dlt.standin.rest_client.parts import Part
 from penstock.dialects.document import Joined, SecretRef
 from penstock.dialects.python import running as runs
 from penstock.dialects.python import web
-from penstock.dialects.python.calling import calling
+from penstock.dialects.python.calling import Calling
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue, spelled
 from penstock.plan.page import HttpRequest, HttpResponse
@@ -217,7 +217,7 @@ class _Pager:
 
     def begin(self, door: Door, request: HttpRequest) -> Turn:
         """The request of the first page."""
-        with calling(door, self._file, self.name):
+        with Calling(door, self._file, self.name):
             paginator = copy.deepcopy(_instance(self._part, door))
             asked = PageRequest(request)
             paginator.init_request(asked)
@@ -227,7 +227,7 @@ class _Pager:
         self, door: Door, turn: Turn, response: HttpResponse, records: list[JsonValue]
     ) -> Turn | None:
         """The request of the next page, unless that was the last."""
-        with calling(door, self._file, self.name):
+        with Calling(door, self._file, self.name):
             memory: Any = copy.deepcopy(turn.memory)
             paginator, asked = memory
             answer = web.Response.of(response, web.from_plan(turn.request))
@@ -261,7 +261,7 @@ class _Signer:
 
     def sign(self, door: Door, request: HttpRequest) -> HttpRequest:
         """The request, signed."""
-        with self._lock, calling(door, self._file, self.name):
+        with self._lock, Calling(door, self._file, self.name):
             if self._made is None:
                 self._made = live(self._part, door)
             else:  # in further runs of a script, too
@@ -309,7 +309,7 @@ def amend(actions: Sequence[Action]) -> Amend:
     name = ", ".join(getattr(f, "__name__", type(f).__name__) for f in functions)
 
     def look(door: Door, response: HttpResponse) -> HttpResponse | None:
-        with calling(door, file, name):
+        with Calling(door, file, name):
             try:
                 return _looked(actions, response)
             except IgnoreResponseException:

@@ -24,7 +24,7 @@ from penstock.dialects.dlt.standin.base.record import executing, refuse
 from penstock.dialects.dlt.standin.rest_client.calling import IgnoreResponseException, live, real
 from penstock.dialects.dlt.standin.rest_client.paginators import BasePaginator
 from penstock.dialects.python import web
-from penstock.dialects.python.running import NoRunError, current, entered
+from penstock.dialects.python.running import Entered, NoRunError, current
 from penstock.errors import OriginError, ReadError
 from penstock.plan.detect import detect_pagination, detect_records
 from penstock.plan.door import Door
@@ -143,7 +143,7 @@ class RESTClient:
         """The answer to one request, whatever its status."""
         run = door()
         asked = self._asked(run, path, method, **kwargs)
-        with entered(run):
+        with Entered(run):
             return _hooked(self._sent(asked, run, kwargs), asked.hooks)
 
     def get(self, path: str, params: Any = None, **kwargs: Any) -> Any:
@@ -189,7 +189,7 @@ class RESTClient:
         while True:
             guard.check(asked)
             try:
-                with entered(run):
+                with Entered(run):
                     response = _hooked(self._sent(asked, run, kwargs), asked.hooks)
             except IgnoreResponseException:
                 return

@@ -17,7 +17,7 @@ from penstock.dialects.dlt.standin.base import record
 from penstock.dialects.dlt.standin.rest_client.calling import live, real, running
 from penstock.dialects.dlt.standin.rest_client.client import Patience, patient
 from penstock.dialects.python import web
-from penstock.dialects.python.running import entered
+from penstock.dialects.python.running import Entered
 from penstock.plan.policy import ExponentialBackoff
 
 _METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
@@ -62,7 +62,7 @@ class Session(web.Session):
         kept = {k: real(v, values) for k, v in kwargs.items() if k != "auth"}
         kept["auth"] = live(kwargs.get("auth") or self.auth, run)
         address = str(real(url, values))
-        with entered(run):
+        with Entered(run):
             asked = partial(super().request, method, address, **kept)
             answer = patient(asked, run, self.patience)
         if self.raise_for_status:

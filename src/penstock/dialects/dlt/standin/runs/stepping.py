@@ -15,7 +15,7 @@ from penstock.dialects.dlt.standin.rest_client.calling import references_in
 from penstock.dialects.dlt.standin.runs import current
 from penstock.dialects.dlt.standin.values import settings
 from penstock.dialects.document import SecretRef
-from penstock.dialects.python.running import entered
+from penstock.dialects.python.running import Entered
 from penstock.plan.door import Door
 
 _ASKING = frozenset(one.__name__ for one in (client, current, requesting, settings))
@@ -23,7 +23,7 @@ _ASKING = frozenset(one.__name__ for one in (client, current, requesting, settin
 
 def around(step: Any) -> Callable[[Door], AbstractContextManager[None]] | None:
     """What a step is called in that asks the run; nothing where it does not."""
-    return entered if any(map(_asks, _held(step))) else None
+    return Entered if any(map(_asks, _held(step))) else None
 
 
 def values_of(step: Any) -> Iterator[SecretRef]:
