@@ -103,6 +103,23 @@ SAID = {
         "def made():\n    raise ValueError('no such thing')\nsource = rest_api_source(made())\n",
         ["error[script-failed] 2: the script failed: ValueError: no such thing"],
     ),
+    "a value that is no list": (
+        (
+            "dlt.config['keys'] = 'a,b'\n"
+            "def made(keys: list[str] = dlt.config.value):\n"
+            "    return {'client': {'base_url': 'https://a.test'}, 'resources': keys}\n"
+            "@dlt.source\n"
+            "def shop(keys: list[str] = dlt.config.value):\n"
+            "    yield from rest_api_resources(made(keys))\n"
+            "source = shop()\n"
+        ),
+        [
+            (
+                "error[value-invalid] 7: the value of 'keys' is declared as a list in JSON, as "
+                '["a", "b"], and reads as none'
+            )
+        ],
+    ),
     "a module that is not installed": (
         "import no_such_library.part\nsource = rest_api_source(no_such_library.config())\n",
         [

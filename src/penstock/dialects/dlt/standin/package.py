@@ -36,6 +36,7 @@ from penstock.dialects.dlt.standin.runs import (
     current,
     dataset,
     elsewhere,
+    messages,
     pipeline,
     progress,
 )
@@ -253,7 +254,7 @@ def _runtime() -> _Table:
     return {
         "dlt.common.runtime": ({}, None),
         "dlt.common.runtime.collector": (progress.collectors(), None),
-        "dlt.common.runtime.slack": ({"send_slack_message": common.send_slack_message}, None),
+        "dlt.common.runtime.slack": ({"send_slack_message": messages.send_slack_message}, None),
         "dlt.progress": (progress.public(), None),
     }
 

@@ -36,6 +36,12 @@ class NeedsValue(Refusal):
     code = "value-missing"
 
 
+class WrongValue(Refusal):
+    """A value that the user has given is not of the type that the script declares."""
+
+    code = "value-invalid"
+
+
 class Unfinished(Refusal):
     """The script asks for what it has loaded, and nothing is loaded before it has ended."""
 

@@ -114,10 +114,15 @@ def caller() -> Spot | None:
     found: Spot | None = None
     here: Any = frame
     while here is not None and found is None:
-        text = _texts.get(here.f_code.co_filename)
-        found = text.at_line(here.f_lineno) if text is not None else None
+        found = spot_at(here.f_code.co_filename, here.f_lineno)
         here = here.f_back
     return found
+
+
+def spot_at(file: str, line: int) -> Spot | None:
+    """The beginning of a line, where the file is one of the script's own."""
+    text = _texts.get(file)
+    return text.at_line(line) if text is not None else None
 
 
 class Marked(dict[Any, Any]):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import UnionType
 from typing import Any, Self
 from urllib.parse import clear_cache  # type: ignore[attr-defined]  # not in its types
@@ -355,7 +356,7 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     section, name = sections.name, sections.of(name) or name
     own = Known.own(name)
     if own is not ABSENT:
-        return declared(own, annotation)
+        return declared(own, annotation, name)
     reference = Reference(name, secret=unnamed.secret, optional=optional, section=section)
     return as_declared(reference, annotation)
 
@@ -373,23 +374,50 @@ def as_declared(reference: Reference, annotation: object) -> object:
     if found is ABSENT:
         return reference
     if kind is None:
-        made = declared(found, annotation)
+        made = declared(found, annotation, reference.name)
         return reference if many in {list, dict} and not isinstance(found, str) else made
-    number = kind(found)
+    with _named(reference.name, annotation):
+        number = kind(found)
     number.name, number.secret = reference.name, reference.secret
     return number
 
 
-def declared(found: Any, annotation: object) -> Any:
-    """A value as what it is declared as, where that is no text."""
+def declared(found: Any, annotation: object, name: str) -> Any:
+    """The value called `name` as what it is declared as, where that is no text.
+
+    Raises:
+        WrongValue: it does not read as such.
+    """
     many = typing.get_origin(annotation) or annotation
     if found is None or many not in {bool, "bool", int, "int", float, "float", list, dict}:
         return found
     if annotation in (bool, "bool"):
         return found if isinstance(found, bool) else str(found).lower() in {"1", "true", "yes"}
-    if many in {list, dict}:
-        return msgspec.json.decode(found) if isinstance(found, str) else found
-    return int(found) if many in {int, "int"} else float(found)
+    with _named(name, annotation):
+        if many in {list, dict}:
+            return msgspec.json.decode(found, type=many) if isinstance(found, str) else found
+        return int(found) if many in {int, "int"} else float(found)
+
+
+@contextmanager
+def _named(name: str, annotation: object) -> Iterator[None]:
+    """Around reading a value: what is wrong with it is told with its name, and not with itself."""
+    try:
+        yield
+    except (ValueError, TypeError) as exc:
+        from penstock.dialects.dlt.standin.base.errors import WrongValue  # noqa: PLC0415 (a cycle)
+
+        many = typing.get_origin(annotation) or annotation
+        kind = _KINDS[str(getattr(many, "__name__", many))]
+        raise WrongValue(f"the value of {name!r} is declared as {kind}, and reads as none") from exc
+
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "list": 'a list in JSON, as ["a", "b"]',
+    "dict": 'an object in JSON, as {"a": "b"}',
+}
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):

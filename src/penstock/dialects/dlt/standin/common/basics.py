@@ -10,17 +10,10 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from penstock.dialects.dlt.standin.base.record import unknown
-
 
 def retry_load(*_: Any, **__: Any) -> Any:
     """Which failures of a run are worth another: none, as a run asks again by itself."""
     return lambda _exc: False
-
-
-def send_slack_message(*_: Any, **__: Any) -> None:
-    """Refused: nobody is told anything while the script is executed."""
-    raise unknown("send_slack_message", "send it from what calls penstock, by its exit code")
 
 
 _encoders: list[Any] = []  # what the script says of types that nobody else knows

@@ -14,7 +14,7 @@ from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.marks import KeyMark, Spot, caller
 from penstock.dialects.dlt.standin.base.record import Trial, current, making, refuse
 from penstock.dialects.dlt.standin.resources.opened import RowsAskedError, opened
-from penstock.dialects.dlt.standin.resources.rows import ROWS, bound, makes_resources
+from penstock.dialects.dlt.standin.resources.rows import ROWS, bound, handed, makes_resources
 from penstock.dialects.dlt.standin.resources.sources import (
     HINTS,
     ON_SOURCE,
@@ -269,7 +269,7 @@ def resource(data: Any = None, /, **settings: Any) -> Any:
     name = str(kept.get("name", "resource"))
     hints = {k: v for k, v in kept.items() if k in _SAID}
     if not _holds_resources(data):
-        return python_resource(name, lambda: data).apply_hints(**hints)
+        return python_resource(name, handed(data, name)).apply_hints(**hints)
     found = list(flat(data, f"the resource {name!r}"))
     for one in found:
         one.apply_hints(**hints)

@@ -79,7 +79,8 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
     """What makes the rows of a resource when the run asks for them."""
 
     def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable | NextSource]:
-        with Calling(door, file_of(rows.function), rows.name):
+        file = rows.file or file_of(rows.function)
+        with Calling(door, file, rows.name):
             args = [live(a, door) for a in rows.args]
             named = {k: live(v, door) for k, v in rows.named.items() if k != rows.cursor}
             said = rows.followed
@@ -93,7 +94,7 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
             found = given(_made_of_items(found) if rows.takes_items else found)
             found = found if following is None else _followed(found, following)
         found = saying.fitting(found)
-        guarded = _Guarded(found, door, file_of(rows.function), rows.name, saying)
+        guarded = _Guarded(found, door, file, rows.name, saying)
         return chain(guarded, _following_ones(rows, saying, door, frame))
 
     calls = not is_generator(rows.function)

@@ -43,10 +43,11 @@ class Rows:
     """A function that makes rows, with its arguments; a transformer takes items of its parent.
 
     `cursor` is the parameter that is given the incremental while rows are made. `resource` is the
-    one that a run calls them for; it stands beside the rest, by which rows are told apart.
+    one that a run calls them for, and `file` is where they are made, if that is not where the
+    function stands; both are beside the rest, by which rows are told apart.
     """
 
-    __slots__ = ("__dict__", "resource")
+    __slots__ = ("__dict__", "file", "resource")
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
@@ -60,6 +61,7 @@ class Rows:
         self.nth = 0  # the number of its source, where it is one of these
         self.name = str(getattr(function, "__name__", "rows"))
         self.resource: DltResource | None = None
+        self.file = ""
 
     def joins(self, other: Rows) -> bool:
         """Whether rows of another resource can simply follow these."""
@@ -76,6 +78,13 @@ class Rows:
         """The incremental that the function is given, or that the script says of the resource."""
         held = self.incremental or getattr(self.resource, "incremental", None)
         return held if isinstance(held, Incremental) else None
+
+
+def handed(data: Any, name: str) -> Rows:
+    """Rows that a script has, or that a library makes, which it hands over where it calls."""
+    rows, where = Rows(lambda: data, (), {}), caller()
+    rows.name, rows.file = name, where.file if where is not None else ""
+    return rows
 
 
 def bound(

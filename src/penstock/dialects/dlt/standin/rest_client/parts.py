@@ -18,6 +18,12 @@ from penstock.dialects.dlt.standin.base.marks import Marked, Spot, caller
 from penstock.dialects.dlt.standin.base.record import refuse
 
 _PYTHON = (types.FunctionType, property, classmethod, staticmethod)
+# What configurations and auth have of mappings in dlt.
+OF_MAPPINGS = frozenset({
+    "as_dict_nondefault", "clear", "copy", "get", "get_resolvable_fields", "is_partial",
+    "is_resolved", "items", "keys", "pop", "popitem", "resolve", "setdefault",
+    "to_native_representation", "update", "values",
+})  # fmt: skip
 _HARMLESS = {"__init__", "__str__", "__repr__", "__doc__", "__module__", "__qualname__"}
 
 
@@ -29,6 +35,7 @@ class Part:
     fields: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
     own: ClassVar[bool] = True  # whether it is one of dlt's, not of the script's
+    more: ClassVar[frozenset[str]] = frozenset()  # what dlt's objects have, and these have not
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -66,7 +73,10 @@ class Part:
             raise AttributeError(name)
         if name in self.given or name in type(self).fields:
             return self.given.get(name, type(self).defaults.get(name))
-        raise refuse(Refusal(f"{type(self).__name__}.{name} is known only in a run of dlt"))
+        if type(self).own or name in type(self).more:
+            raise refuse(Refusal(f"{type(self).__name__}.{name} is known only in a run of dlt"))
+        # What a class of the script's own has not set yet, and asks for by `hasattr`.
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __bool__(self) -> bool:
         return True

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from penstock.dialects.dlt.auth import OBTAINED
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.marks import Marked
-from penstock.dialects.dlt.standin.rest_client.parts import Part
+from penstock.dialects.dlt.standin.rest_client.parts import OF_MAPPINGS, Part
 
 _HOUR = 3600
 _OBTAINING = threading.RLock()  # functions of a run are called beside one another
@@ -21,6 +21,7 @@ class AuthConfigBase(Part):
     """The root of all auth; a script's own class that always sets one value is a dict, too."""
 
     what = "auth"
+    more = OF_MAPPINGS | {"to_native_credentials"}
     needed: ClassVar[tuple[str, ...]] = ()  # the fields that must have a value
     native: ClassVar[str] = ""  # the one for which a text in place of all stands
 

@@ -188,7 +188,7 @@ class Package:
         self._loaded = loaded
         self.load_id = loaded.run_id
         self.completed_at = _ended(loaded)
-        self.schema_name: str = pipeline.default_schema_name
+        self.schema_name: str = pipeline.schema_called
         done = [Job(table_name=table, rows=count) for table, count in loaded.rows.items()]
         self.jobs: dict[str, list[Job]] = {"completed_jobs": done, "failed_jobs": []}
 

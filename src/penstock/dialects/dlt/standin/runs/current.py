@@ -112,7 +112,7 @@ def source_schema() -> SourceSchema:
         message = "dlt.current.source_schema is asked outside of a source"
         hint = "put it into a function decorated with @dlt.source or @dlt.resource"
         raise refuse(Refusal(message, hint, spot=caller())) from None
-    return SourceSchema(made_pipelines[-1].default_schema_name if made_pipelines else found)
+    return SourceSchema(made_pipelines[-1].schema_called if made_pipelines else found)
 
 
 def public() -> dict[str, Any]:

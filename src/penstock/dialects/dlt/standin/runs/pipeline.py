@@ -23,6 +23,7 @@ from penstock.dialects.dlt.standin.base.record import (
 from penstock.dialects.dlt.standin.base.references import ABSENT, Known, Reference
 from penstock.dialects.dlt.standin.common.naming import schema_name
 from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.resources.rows import handed
 from penstock.dialects.dlt.standin.resources.sources import (
     ON_SOURCE,
     DltResource,
@@ -216,7 +217,7 @@ class Pipeline(Told):
             remark(f"the script's destination {where.kind!r} is none that is known here", hint)
         asked = begun(AskedRun(
             pipeline=self.pipeline_name,
-            schema=self.default_schema_name,
+            schema=self.schema_called,
             sources=tuple(sources),
             destination=url,
             dataset=schema_name(dataset),
@@ -306,7 +307,7 @@ def _handed_over(data: Any, table: Any) -> DltResource:
         hint = 'give run a table_name: pipeline.run(data, table_name="NAME")'
         raise refuse(Refusal("a run is given rows, and nothing names their table", hint))
     rows = [data] if isinstance(data, Mapping) or is_frame else data
-    return python_resource(name, rows if callable(rows) else lambda: rows)
+    return python_resource(name, rows if callable(rows) else handed(rows, name))
 
 
 def _hinted(sources: list[DltSource], hints: dict[str, Any]) -> list[DltSource]:

@@ -13,13 +13,28 @@ from penstock.dialects.dlt.standin.base.record import (
     current,
     refuse,
     too_early,
+    unfinished,
 )
+from penstock.dialects.dlt.standin.base.references import ABSENT, Known
 from penstock.dialects.dlt.standin.common.naming import NamingConvention, schema_name
 from penstock.dialects.dlt.standin.resources.schemas import InRun, Schema, in_run
 from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace, loaded_by
 from penstock.dialects.dlt.standin.runs.dataset import Dataset, SqlClient
 from penstock.dialects.document import Held
 from penstock.plan.target import Target
+
+
+class RuntimeConfig:
+    """`pipeline.runtime_config`: where messages about runs go; Penstock has no use for the rest."""
+
+    @property
+    def slack_incoming_hook(self) -> Any:
+        """The address of a Slack channel, or None."""
+        found = Known.lookup("runtime.slack_incoming_hook")
+        return None if found is ABSENT else found
+
+    def __getattr__(self, name: str) -> Any:
+        raise unfinished(f"pipeline.runtime_config.{name}", name)
 
 
 class Told:
@@ -55,7 +70,7 @@ class Told:
 
     def dataset(self, *_: Any, **__: Any) -> Dataset:
         """The tables."""
-        return Dataset(self._held("dataset"), self.default_schema_name)
+        return Dataset(self._held("dataset"), self.schema_called)
 
     def sql_client(self, *_: Any, **__: Any) -> SqlClient:
         """What runs SQL in the dataset."""
@@ -79,22 +94,35 @@ class Told:
         held = self._held("default_schema")
         if isinstance(held, InRun):
             held.columns()
-        return Schema(self.default_schema_name, held)
+        return Schema(self.schema_called, held)
 
     @property
     def schemas(self) -> dict[str, Schema]:
         """The same by its name."""
-        return {self.default_schema_name: self.default_schema}
+        return {self.schema_called: self.default_schema}
 
     @property
-    def default_schema_name(self) -> str:
+    def schema_called(self) -> str:
         """What the source is called; resources without one are called after the pipeline."""
         return self._schema or schema_name(self.pipeline_name)
 
     @property
+    def default_schema_name(self) -> str | None:
+        """The same; None for a function of the first run, which has no schema yet."""
+        run = in_run()
+        has_none = run is not None and not self._held("default_schema_name").loaded_before()
+        return None if has_none else self.schema_called
+
+    @property
     def schema_names(self) -> list[str]:
         """The same in a list."""
-        return [self.default_schema_name]
+        name = self.default_schema_name
+        return [name] if name is not None else []
+
+    @property
+    def runtime_config(self) -> RuntimeConfig:
+        """What is said of runs in general."""
+        return RuntimeConfig()
 
     @property
     def naming(self) -> NamingConvention:
@@ -164,9 +192,9 @@ class Told:
         return {
             "pipeline_name": self.pipeline_name,
             "dataset_name": held.db_schema,
-            "default_schema_name": self.default_schema_name,
+            "default_schema_name": self.schema_called,
             "schema_names": self.schema_names,
             "destination_name": str(self._destination) if self._destination is not None else None,
             "_local": {"first_run": not held.loaded_before()},
-            **({"sources": {self.default_schema_name: source}} if known else {}),
+            **({"sources": {self.schema_called: source}} if known else {}),
         }

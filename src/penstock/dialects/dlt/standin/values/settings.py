@@ -86,14 +86,14 @@ class Accessor:
         """The value; like dlt, the second argument is a type. A default is taken as such too."""
         own = self._own(name)
         if own is not ABSENT:
-            return declared(own, expected_type)
+            return declared(own, expected_type, name)
         plain = isinstance(expected_type, (str, int, float))
         default = expected_type if plain else None
         values = None if executing() else run_values()
         if values is not None:
             found = values.get(name, self._lookup(name))
             found = default if found is ABSENT else found
-            return found if expected_type is None or plain else declared(found, expected_type)
+            return found if expected_type is None or plain else declared(found, expected_type, name)
         made = Reference(name, secret=self._secret, default=default, optional=default is None)
         return made if expected_type is None or plain else as_declared(made, expected_type)
 

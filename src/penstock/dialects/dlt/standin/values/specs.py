@@ -27,7 +27,7 @@ from penstock.dialects.dlt.standin.base.references import (
     Sections,
     Unnamed,
 )
-from penstock.dialects.dlt.standin.rest_client.parts import Part
+from penstock.dialects.dlt.standin.rest_client.parts import OF_MAPPINGS, Part
 from penstock.dialects.dlt.standin.rest_client.signers import AuthConfigBase
 from penstock.plan.variants import SENSITIVE
 
@@ -36,6 +36,7 @@ class BaseConfiguration(Part):
     """Values that belong together."""
 
     what = "configuration"
+    more = OF_MAPPINGS
 
     def _prepare(self) -> None:
         """Set the fields; those that are not given are as the class has them."""
