@@ -233,18 +233,6 @@ def test_what_names_tables_wrongly_is_said(tmp_path, name):
     assert [f"{f.code}: {f.message}" for f in result.receipts[0].failures] == [said]
 
 
-def test_a_table_that_another_stream_has_is_refused(tmp_path):
-    """Tables belong to one stream, as always."""
-    with serving(Api(ROWS[:10])) as web:
-        made = document(web.url)
-        other = {**made["resources"][0], "name": "is_fork"}
-        other.pop("table_name")
-        made["resources"].insert(0, other)
-        result = penstock.run(made, tmp_path / "a.duckdb", db_schema="kept")
-    codes = {f.code for receipt in result.receipts for f in receipt.failures}
-    assert codes == {"drift"}
-
-
 SCRIPT = """
 import dlt
 

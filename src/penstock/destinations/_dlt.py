@@ -191,16 +191,19 @@ class DltDataset:
 
     def _shown(self, checkpoint: Checkpoint) -> list[str]:
         """The loads whose rows can be seen from now on: a generation's all at once, at its end."""
-        write = checkpoint.write
+        built = checkpoint
+        if checkpoint.schema is None:  # of a stream whose records all go to other tables
+            parts = (part for part in checkpoint.beside if isinstance(part.write, Replace))
+            built = next(parts, checkpoint)
+        write = built.write
         if not isinstance(write, Replace):
             return [checkpoint.load_id]
-        # a stream whose records all go to other tables has none of its own to show
         if not any(isinstance(p.write, Replace) and p.write.swap for p in checkpoint.whole):
             return []
         found = self._engine.rows(
             f"SELECT load_id FROM {self._engine.at(sql.LOADS)} WHERE stream = ? AND generation = ? "
             "ORDER BY sequence",
-            [checkpoint.stream, write.generation],
+            [built.stream, write.generation],
         )
         return list(dict.fromkeys((*(load for (load,) in found), checkpoint.load_id)))
 

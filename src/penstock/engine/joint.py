@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.destinations.base import Append, Checkpoint, Session
 from penstock.engine.dlt import Dlt
-from penstock.engine.shaping import Shapings, TablesOf, is_beside
+from penstock.engine.shaping import Shapings, Shelf, TablesOf, is_beside
 from penstock.errors import DestinationError
 from penstock.plan import together
 from penstock.plan.hints import Hints
@@ -30,12 +30,21 @@ if TYPE_CHECKING:
 
 
 class Joint:
-    """The streams of one table, of which most have one. `owner` is whose the table is."""
+    """The streams of one table, of which most have one. `owner` is whose the table is.
 
-    def __init__(self, owner: str) -> None:
+    `others` are those of the run, on whose `shelf` all tables stand: two of them become one where
+    records of both go to a table.
+    """
+
+    def __init__(
+        self, owner: str, shelf: Shelf | None = None, others: list[Joint] | None = None
+    ) -> None:
         self.owner = owner
+        self.shelf = shelf or Shelf()
         self.loaders: list[StreamLoader] = []
         self.shown = False
+        self._others = others if others is not None else []
+        self._others.append(self)
         self._tables: Shapings | None = None
 
     def join(
@@ -48,8 +57,35 @@ class Joint:
         """One more stream; gives the table."""
         self.loaders.append(loader)
         if self._tables is None:
-            self._tables = Shapings(self.owner, hints, tables_of, beside(self.owner))
+            stream = loader.name if is_beside(self.owner) else self.owner
+            if self.owner != loader.name:
+                hints = msgspec.structs.replace(hints, table=hints.table or loader.name)
+            self._tables = Shapings(
+                *(stream, hints, tables_of, beside(stream)),
+                shelf=self.shelf,
+                owner=self.owner,
+                split=loader.context.stream.table_of is not None,
+            )
         return self._tables
+
+    def meet(self) -> None:
+        """Become one with those whose records go to the same tables, as far as these are open."""
+        mine = {one.stream for tables in self.tables for _, one in tables}
+        for other in [one for one in self._others if one is not self and not one.shown]:
+            if any(one.stream in mine for tables in other.tables for _, one in tables):
+                self._others.remove(other)
+                self.loaders += other.loaders
+                for loader in other.loaders:
+                    loader.joint = self
+
+    @property
+    def tables(self) -> list[Shapings]:
+        """The tables of each of the streams; those of which all are the same, once."""
+        return list({id(one.tables): one.tables for one in self.loaders}.values())
+
+    def mates(self, loader: StreamLoader) -> list[StreamLoader]:
+        """Those that load the same own table, itself among them."""
+        return [one for one in self.loaders if one.tables is loader.tables]
 
     def above(self, context: StreamContext) -> Iterator[StreamLoader]:
         """Those that load what leads to the records of one of them."""
@@ -127,7 +163,7 @@ class Joint:
     def end(self) -> None:
         """All are over: what was built and cannot be shown is a failure of all."""
         for one in self.loaders:
-            if one.replaces and one.complete and not one.broken and not self.shown:
+            if one.builds and one.complete and not one.broken and not self.shown:
                 table = one.tables.main.root
                 text = f"not all that {table!r} is made of could be read, so it stays as it was"
                 hint = "run the same command again"
@@ -160,23 +196,46 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
 
 def joints(source: Source, loaded: frozenset[str], session: Session) -> dict[str, Joint]:
     """What streams of one table have in common, by the name of each that is loaded."""
+    kept, shelf, others = Names(session), Shelf(), list[Joint]()
+    shelf.kept = kept.of
+    there = [stream for stream in source.streams if stream.selected or stream.name in loaded]
+    held = {one.name: group for group in together.tables(there).values() for one in group}
     found: dict[str, Joint] = {}
-    there = (stream for stream in source.streams if stream.selected or stream.name in loaded)
-    for table, held in together.tables(there).items():
-        names = [stream.name for stream in held]
-        joint = Joint(_owner(table, names, session))
-        found |= {name: joint for name in names if name in loaded}
+    for stream in there:
+        group = [one.name for one in held.get(stream.name, (stream,))]
+        if stream.name not in loaded or stream.name in found:
+            continue
+        owner = stream.name
+        if stream.table_of is None:
+            owner = _owner(stream.table, group, session, kept)
+        joint = Joint(owner, shelf, others)
+        found |= {name: joint for name in group if name in loaded}
     return found
 
 
-def _owner(table: str, names: Sequence[str], session: Session) -> str:
+class Names:
+    """The names under which a destination has tables; looked up once, where one is asked for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._names: dict[str, str] | None = None
+
+    def of(self, table: str) -> str | None:
+        """The name under which a table is kept, or None where there is none of it."""
+        if self._names is None:
+            schemas = ((name, self._session.schema(name)) for name in self._session.streams())
+            self._names = {one.root.name: name for name, one in schemas if one and one.tables}
+        return self._names.get(table)
+
+
+def _owner(table: str, names: Sequence[str], session: Session, kept: Names) -> str:
     """The one under whose name the table is kept: who made it, or the first of them."""
     root = identifier(table)
-    for name in (*names, *(one for one in session.streams() if not is_beside(one))):
+    for name in names:
         schema = session.schema(name)
         if schema is not None and schema.tables and schema.root.name == root:
             return name
-    return names[0]
+    return kept.of(root) or names[0]
 
 
 def ending(left: dict[str, StreamLoader], ended: Container[str], *, fresh: bool) -> list[str]:
@@ -208,6 +267,8 @@ def _with(loader: StreamLoader, left: Mapping[str, StreamLoader], *, fresh: bool
         if one.name in left and one.name not in found:
             found.add(one.name)
             waiting += [*one.joint.loaders, *(one.children if fresh else ())]
+            # they may have rows for what is built anew, as long as they are not over
+            waiting += (other for other in left.values() if other.scatters and one.builds)
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.destinations.base import Checkpoint, Replace, Session
-from penstock.engine.shaping import MAIN
+from penstock.engine.shaping import MAIN, made_by
 from penstock.errors import DestinationError
 from penstock.plan.hints import Hints
 from penstock.read.parts import PagePart
@@ -39,7 +39,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint was, and what its stream's document said of tables.
 
     `others` are those besides the stream's own, `states` the entries that change of other streams
-    that load its table.
+    that load its table. `shows` are the names of tables that are built anew and shown with it, and
+    of the streams that made these.
     """
 
     format: Literal[1] = _FORMAT
@@ -57,6 +58,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     state: tuple[tuple[str, str | None], ...] = ()
     states: dict[str, tuple[tuple[str, str | None], ...]] = {}
     slices: str = ""
+    shows: tuple[str, ...] = ()
 
 
 class PageHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,10 +146,14 @@ class Keeping:
 
     def _head(self, checkpoint: Checkpoint, hints: Mapping[str, Hints], *, whole: bool) -> Head:
         write = checkpoint.write
+        builds = [p for p in checkpoint.whole if isinstance(p.write, Replace)]
+        if builds and checkpoint.schema is None:  # all records go to other tables
+            write = builds[0].write
         if isinstance(write, Replace):
             generation, last = write.generation, write.swap
         else:
             generation, last = None, bool(getattr(write, "ends", False))
+        shows = [p.stream for p in builds if isinstance(p.write, Replace) and p.write.swap]
         return Head(
             db_schema=self._db_schema,
             stream=checkpoint.stream,
@@ -163,6 +169,7 @@ class Keeping:
             state=checkpoint.state,
             states={part.stream: part.state for part in checkpoint.beside if part.state},
             slices=checkpoint.slices,
+            shows=tuple(dict.fromkeys((*shows, *map(made_by, shows)))),
         )
 
 

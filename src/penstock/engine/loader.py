@@ -19,17 +19,19 @@ from functools import partial
 
 import msgspec
 
-from penstock.destinations.base import Append, Checkpoint, Replace, Write
+from penstock.destinations.base import Checkpoint
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Behind, tables_of
 from penstock.engine.edges import Edges
 from penstock.engine.joint import Joint, Outside
 from penstock.engine.lot import Lot, Open
-from penstock.engine.shaping import MAIN, Shaping
+from penstock.engine.pieces import WHOLE, elsewhere, note_parts, parts_of
+from penstock.engine.shaping import MAIN
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Failure, SchemaChanged, SliceFailed, Warned
 from penstock.plan.page import Position
 from penstock.plan.slices import Slice
+from penstock.plan.source import scatters
 from penstock.read.context import StreamContext
 from penstock.read.parts import (
     PagePart,
@@ -41,8 +43,6 @@ from penstock.read.parts import (
 )
 from penstock.shape import Shaper
 
-_PART = "open/*"  # what a replacement has added to tables that are not replaced
-ADDED = "added/"  # before the name of such a table
 RESUME_SECONDS = 3600.0  # for which a kept position is taken up again
 
 
@@ -62,7 +62,7 @@ class StreamLoader:
         joint: Joint | None = None,
     ) -> None:
         self.context = context
-        self._edges = edges
+        self.edges = edges
         self.known = dict(state)
         hints = edges.honoured(context)
         self.joint = joint or Joint(context.name)
@@ -73,13 +73,10 @@ class StreamLoader:
             edges.beside,
         )
         self._system = self.tables.main.system
-        # A stream that is read only for its children has no table to replace; one that keeps what
-        # is gone is read from the start and merged.
-        self.replaces = context.loaded and self.tables.main.replaces(fresh=edges.full_refresh)
+        self._determine()
         self._appends = False
+        self._begun = False
         self._track()
-        # What a run lacks means something, so its state is true only when it has brought all.
-        self._holds = self.replaces or hints.needs_all
         self.reads_all = edges.full_refresh or context.stream.cursor is None
         self.children: list[StreamLoader] = []
         self.broken = False
@@ -96,6 +93,15 @@ class StreamLoader:
         self._lot.state.update(dict.fromkeys(forgotten))
         self._take_back()
 
+    def _determine(self) -> None:
+        """Say how rows are written: the first that has rows for the table says what it is."""
+        main, fresh = self.tables.main, self.edges.full_refresh
+        # A stream that is read only for its children has no table to replace; one that keeps what
+        # is gone is read from the start and merged.
+        self.replaces = self.context.loaded and main.replaces(fresh=fresh)
+        # What a run lacks means something, so its state is true only when it has brought all.
+        self._holds = self.replaces or main.hints.needs_all
+
     @property
     def shaper(self) -> Shaper:
         """What shapes the rows of the stream's own table."""
@@ -108,7 +114,7 @@ class StreamLoader:
         return tuple(found) or (self.tables.main.root,)
 
     def _next_load(self) -> str:
-        return self._edges.next_load(self._system)
+        return self.edges.next_load(self._system)
 
     def _positions(self) -> dict[str, Open]:
         """The open slices of earlier runs that may be taken up where they stopped."""
@@ -119,7 +125,7 @@ class StreamLoader:
             for name, text in self.known.items()
             if name.startswith("open/")
         }
-        now = self._edges.now()
+        now = self.edges.now()
         return {
             key: kept
             for key, kept in found.items()
@@ -133,7 +139,7 @@ class StreamLoader:
         table that is built anew are there, and told of, until that is shown.
         """
         for name in [name for name in self.known if name.startswith("open/")]:
-            waits = self.replaces and shown == (name == _PART)
+            waits = self.replaces and shown == (name == WHOLE)
             if name.removeprefix("open/") not in self._opened and not waits:
                 self._retract(name)
 
@@ -141,6 +147,7 @@ class StreamLoader:
         """Take the rows of an open slice back, with the next checkpoint."""
         kept = msgspec.json.decode(self.known.pop(name), type=Open)
         self._lot.retract += kept.loads
+        self._lot.elsewhere += kept.tables
         self._lot.freed.append(name)
         self._lot.state[name] = None
 
@@ -168,6 +175,8 @@ class StreamLoader:
             self.give_up(exc)
 
     async def _take(self, part: Part) -> None:
+        if not isinstance(part, PagePart):
+            self._begin()
         match part:
             case PagePart():
                 await self._page(part)
@@ -189,18 +198,18 @@ class StreamLoader:
             slice="all", code=error.code, message=error.message, hint=error.hint or ""
         )
         context.tally.failures.append(failure)
-        self._edges.emit(SliceFailed(stream=context.name, slice="all", error=str(error)))
+        self.edges.emit(SliceFailed(stream=context.name, slice="all", error=str(error)))
 
     async def _page(self, part: PagePart) -> None:
         names = await self._prepared(part)
         lot = self._slice_lot(part.slice) if self._appends else self._lot
-        lot.add(part, self._edges.now(), names)
+        lot.add(part, self.edges.now(), names)
         await self._shape_if_due(lot)
         if not self._appends:
             await self._keep_if_due()
         elif self._is_full(lot):
             await self._keep_open(part.slice.key, lot)
-        elif sum(held.bytes for held in self._open.values()) > self._edges.sizes.open:
+        elif sum(held.bytes for held in self._open.values()) > self.edges.sizes.open:
             await self._keep_open(*max(self._open.items(), key=lambda held: held[1].bytes))
 
     async def _prepared(self, part: PagePart) -> list[str] | None:
@@ -211,9 +220,16 @@ class StreamLoader:
         if self.tables.changed(said):
             for loader in self.joint.loaders:
                 await loader.shape_all()
-        self.tables.begin(told, said)
+        if self.tables.begin(told, said):
+            self.joint.meet()
+        self._begin()
         self._track()
         return names
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._determine()
 
     def _track(self) -> None:
         """Keep track of slices where one of the tables is appended to."""
@@ -233,8 +249,14 @@ class StreamLoader:
         del self._open[key]
         part = lot.last
         position = part.following if part is not None and part.resumable else None
-        loads = self._opened[key].loads if key in self._opened else ()
-        kept = Open(loads=(*loads, lot.load_id), position=position, at=self._edges.now())
+        before = self._opened.get(key) or Open()
+        await self._shape(lot)
+        kept = Open(
+            loads=(*before.loads, lot.load_id),
+            position=position,
+            at=self.edges.now(),
+            tables=elsewhere(self, lot, before),
+        )
         self._opened[key] = kept
         lot.state[f"open/{key}"] = msgspec.json.encode(kept).decode()
         await self._keep_after_others(lot)
@@ -266,7 +288,7 @@ class StreamLoader:
         if self._behind is not None:
             self._behind.closed(part)
         if any(name.startswith("done/") for name in state):
-            state["pass"] = str(round(self._edges.now()))
+            state["pass"] = str(round(self.edges.now()))
         return state
 
     async def _slice_restarted(self, part: SliceRestarted) -> None:
@@ -288,14 +310,14 @@ class StreamLoader:
         The last one of those that load a table does so, and keeps with it what of the state of the
         others waited for that.
         """
-        if part.complete and self._edges.full_refresh:
+        if part.complete and self.edges.full_refresh:
             self._check_below()
         if part.complete and not self.replaces:
             # Slices of earlier runs that are not listed any more cannot be completed.
             for key in list(self._opened):
                 self._retract(f"open/{key}")
         ending = self._ending(part)
-        if len(self.joint.loaders) > 1 and self._appends:  # the pass is over when all of them are
+        if len(self.joint.mates(self)) > 1 and self._appends:  # the pass is over when all are
             self.held = {n: ending.pop(n) for n in list(ending) if n == "pass" or n[:5] == "done/"}
         self._add_state(self._lot, ending)
         self.complete = part.complete
@@ -330,6 +352,17 @@ class StreamLoader:
         return kept and all(child.whole for child in self.children)
 
     @property
+    def builds(self) -> bool:
+        """Whether one of its tables is built anew, and shown when all is there."""
+        fresh = self.edges.full_refresh
+        return self.context.loaded and any(one.replaces(fresh=fresh) for _, one in self.tables)
+
+    @property
+    def scatters(self) -> bool:
+        """Whether its records may go to tables of which nobody knows before they come."""
+        return scatters(self.context.stream)
+
+    @property
     def swapped(self) -> bool:
         """Whether what was built is shown."""
         return self.replaces and self.joint.shown
@@ -345,7 +378,7 @@ class StreamLoader:
         state = dict(part.state)
         if self._behind is not None:
             state.update(self._behind.entries(complete=part.complete))
-        if part.complete and self._edges.full_refresh:
+        if part.complete and self.edges.full_refresh:
             state.update(dict.fromkeys(set(self.known) - set(self.held)))
         return state
 
@@ -390,19 +423,19 @@ class StreamLoader:
                 lot.state[name] = text
 
     async def _keep_if_due(self) -> None:
-        due = self._edges.monotonic() - self._since >= self._edges.sizes.seconds
+        due = self.edges.monotonic() - self._since >= self.edges.sizes.seconds
         if due or self._is_full(self._lot):
             await self._keep(self._lot)
 
     def _is_full(self, lot: Lot) -> bool:
         """Whether a lot is to be committed for its size."""
-        sizes = self._edges.sizes
-        spare = self._edges.idle() and self._keeping is None
+        sizes = self.edges.sizes
+        spare = self.edges.idle() and self._keeping is None
         return lot.bytes >= (min(sizes.block, sizes.checkpoint) if spare else sizes.checkpoint)
 
     async def _shape_if_due(self, lot: Lot) -> None:
-        sizes = self._edges.sizes
-        if lot.waiting >= (min(sizes.idle, sizes.block) if self._edges.idle() else sizes.block):
+        sizes = self.edges.sizes
+        if lot.waiting >= (min(sizes.idle, sizes.block) if self.edges.idle() else sizes.block):
             await self._shape(lot)
 
     async def _shape(self, lot: Lot) -> None:
@@ -410,24 +443,24 @@ class StreamLoader:
         if not lot.segments:
             return
         loop = asyncio.get_running_loop()
-        self._edges.fault("shape:begin")
-        if self._edges.pages is not None:
-            pack = self._edges.pages.packed
-            lot.packed.append(await loop.run_in_executor(self._edges.shaping, pack, lot.pages))
-        made = await loop.run_in_executor(self._edges.shaping, self.tables.shape, lot.seal())
-        self._edges.fault("shape:end")
+        self.edges.fault("shape:begin")
+        if self.edges.pages is not None:
+            pack = self.edges.pages.packed
+            lot.packed.append(await loop.run_in_executor(self.edges.shaping, pack, lot.pages))
+        made = await loop.run_in_executor(self.edges.shaping, self.tables.shape, lot.seal())
+        self.edges.fault("shape:end")
         for name, batch in made.items():
             lot.batches.setdefault(name, []).append(batch)
-        self._report()
+        self.report()
 
     async def shape_all(self) -> None:
         """What waits, to batches."""
         for lot in (self._lot, *self._open.values()):
             await self._shape(lot)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Say what shaping changed and found since the last time."""
-        name, emit = self.context.name, self._edges.emit
+        name, emit = self.context.name, self.edges.emit
         for change, warning in self.tables.news():
             if change is not None:
                 emit(SchemaChanged(stream=name, change=str(change)))
@@ -447,7 +480,7 @@ class StreamLoader:
                 await mate.keep_rows()
         if lot is self._lot:
             self._lot = Lot(self._next_load())
-            self._since = self._edges.monotonic()
+            self._since = self.edges.monotonic()
         if lot.batches and lot.state and self._takes_turns:
             rest = lot.parted(self._next_load())
             await self._commit(lot)
@@ -477,89 +510,21 @@ class StreamLoader:
 
     async def _commit(self, lot: Lot, *, last: bool = False) -> None:
         """Commit all of a lot that is shaped, once what was committed before it is kept."""
-        if self.replaces:
-            self._note_part(lot, last=last)
+        note_parts(self, lot, last=last)
         if not (lot.state or lot.others or lot.retract or lot.batches or last):
             return
         await self._kept()
         # Not before: what others bring to the table may be on its way, and changes its schema.
-        parts = self._parts(lot, last=last)
+        parts = parts_of(self, lot, last=last)
         if not (lot.state or lot.others or lot.retract or any(part.schema for part in parts)):
             return
         self.joint.remember(self, lot)
         loop = asyncio.get_running_loop()
         checkpoint, hints = self._checkpoint(lot, parts), self.tables.hints
         whole = last and self.context.loaded
-        commit = partial(self._edges.commit, checkpoint, hints, lot.packed, whole=whole)
-        future = loop.run_in_executor(self._edges.keeping, commit)
+        commit = partial(self.edges.commit, checkpoint, hints, lot.packed, whole=whole)
+        future = loop.run_in_executor(self.edges.keeping, commit)
         self._keeping = (lot.load_id, future)
-
-    def _note_part(self, lot: Lot, *, last: bool) -> None:
-        """Note which loads a replacement adds to tables that are not replaced, until it is shown.
-
-        A run that does not come so far has added them for nothing.
-        """
-        fresh = self._edges.full_refresh
-        added = [one.stream for _, one in self.tables if not one.replaces(fresh=fresh)]
-        if last:
-            lot.state.update({_PART: None} if _PART in self.known else {})
-            lot.state.update({f"{ADDED}{name}": "true" for name in added})
-        elif added and (lot.segments or lot.batches):
-            before = self.known.get(_PART)
-            loads = msgspec.json.decode(before, type=Open).loads if before else ()
-            made = Open(loads=(*loads, lot.load_id), at=self._edges.now())
-            lot.state[_PART] = msgspec.json.encode(made).decode()
-
-    def _parts(self, lot: Lot, *, last: bool) -> list[Checkpoint]:
-        """What a lot brings for each of the tables, the stream's own first.
-
-        A replacement also empties tables that no record goes to any more.
-        """
-        found = [self._part(name, one, lot, last=last) for name, one in self.tables]
-        ends = last and self.replaces
-        write = Replace(generation=self._edges.run_id, swap=True) if ends else Append()
-        gone = self.tables.unseen if ends or lot.retract else ()
-        added = () if self._edges.full_refresh or not ends else self.joint.known
-        found += [self._said(lot, name, write) for name in gone if f"{ADDED}{name}" not in added]
-        return [found[0], *(p for p in found[1:] if p.schema or p.retract or ends)]
-
-    def _part(self, name: str, one: Shaping, lot: Lot, *, last: bool) -> Checkpoint:
-        """What a lot brings for one of the tables; `last` says that nothing more comes for it."""
-        loaded, batches = self.context.loaded, lot.batches.get(name, [])
-        settles = last and loaded and one.shaper.settle()
-        if settles:
-            self._report()
-        fresh = self._edges.full_refresh
-        replaces, ends = one.replaces(fresh=fresh), one.ends(whole=self.joint.reads_all)
-        tells = last and loaded and (self._declares(one) if one.bare else replaces or ends)
-        write: Write = Append()
-        if loaded:
-            write = one.write(
-                fresh=fresh, generation=self._edges.run_id, last=tells, at=self._edges.began
-            )
-        part = self._said(lot, one.stream, write)
-        dlt = self._edges.dlt if one.system == "dlt" else None
-        if dlt is not None:
-            said = dlt.said(self.joint.owner, one.hints, replaces=replaces)
-            part = msgspec.structs.replace(part, dlt=said)
-        if not (batches or tells or settles):
-            return part
-        return msgspec.structs.replace(part, schema=one.shaper.schema, batches=batches)
-
-    def _said(self, lot: Lot, stream: str, write: Write) -> Checkpoint:
-        return Checkpoint(
-            load_id=lot.load_id,
-            run_id=self._edges.run_id,
-            stream=stream,
-            write=write,
-            schema=None,
-            retract=lot.retract,
-        )
-
-    def _declares(self, one: Shaping) -> bool:
-        """Whether a table without rows is made for what the document says of its columns."""
-        splits = self.context.stream.table_of is not None or self.tables.others
-        return self.context.loaded and one.shaper.declares and not splits
 
     async def _settled_below(self, lot: Lot) -> bool:
         """Whether all is kept that is below the streams whose state a lot has."""
@@ -586,7 +551,7 @@ class StreamLoader:
         main = msgspec.structs.replace(
             parts[0], slices=", ".join(dict.fromkeys(lot.slices))[:1000], beside=tuple(parts[1:])
         )
-        return self.joint.with_states(main, {self.name: lot.state, **lot.others}, self._edges.dlt)
+        return self.joint.with_states(main, {self.name: lot.state, **lot.others}, self.edges.dlt)
 
     async def _kept(self) -> None:
         """Wait for the checkpoint under way, and say that it is kept."""
@@ -597,4 +562,4 @@ class StreamLoader:
         for table, rows in kept.rows.items():
             self.rows[table] = self.rows.get(table, 0) + rows
         rows = sum(kept.rows.get(root, 0) for root in self.roots)
-        self._edges.emit(Committed(stream=self.context.name, load_id=load_id, rows=rows))
+        self.edges.emit(Committed(stream=self.context.name, load_id=load_id, rows=rows))

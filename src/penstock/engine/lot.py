@@ -30,11 +30,15 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Open(msgspec.Struct, kw_only=True):
-    """The state entry of a slice that is not complete: its loads, and where it goes on."""
+    """The state entry of a slice that is not complete: its loads, and where it goes on.
+
+    `tables` are the names of those tables of others that it has rows in.
+    """
 
     loads: tuple[str, ...] = ()
     position: Position | None = None
     at: float = 0.0  # epoch seconds
+    tables: tuple[str, ...] = ()
 
 
 class Lot:
@@ -50,6 +54,7 @@ class Lot:
         self.others: dict[str, dict[str, str | None]] = {}  # the same of other streams
         self.slices: list[str] = []
         self.retract: tuple[str, ...] = ()
+        self.elsewhere: tuple[str, ...] = ()  # tables of others that it is retracted from, too
         self.freed: list[str] = []  # state entries that go with what is retracted
         self.last: PagePart | None = None
         self.pages: list[Timed] = []  # what the segments came from

@@ -31,7 +31,7 @@ def make_receipt(
     for code, message in _findings(context, loader, previous):
         tally.note(code, message)
     # what shaping found of a table that others load too is told once
-    tells = loader is not None and loader is loader.joint.loaders[0]
+    tells = loader is not None and loader is loader.joint.mates(loader)[0]
     shaped = loader.tables.statistics() if loader and tells else None
     rows = dict(loader.rows) if loader else {}
     roots = loader.roots if loader else (context.name,)

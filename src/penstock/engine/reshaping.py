@@ -6,7 +6,7 @@ the ledger of the destination makes each happen once: what is there already is p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Append, Checkpoint, Owner, Replace, Session, Write
+from penstock.engine.joint import Names
 from penstock.engine.keeping import Head, kept, read_segments
-from penstock.engine.loader import ADDED
 from penstock.engine.lot import split
 from penstock.engine.nesting import without_structs
+from penstock.engine.pieces import ADDED
 from penstock.engine.running import new_run_id
-from penstock.engine.shaping import Shaping, Shapings, Stored, those_beside
+from penstock.engine.shaping import Shaping, Shapings, Shelf, Stored, those_beside
 from penstock.errors import Error
 from penstock.events import Committed, Event
 from penstock.plan.check import check_streams
@@ -27,6 +28,7 @@ from penstock.plan.hints import Hints, Nesting
 from penstock.plan.source import Source
 from penstock.plan.together import together
 from penstock.shape import Batch, Block, Segment
+from penstock.shape.names import identifier
 
 Kept = tuple[Path, Head]
 
@@ -78,21 +80,17 @@ def reshape(  # noqa: PLR0913 (the words of the command line)
     if source is not None:
         source = together(source, frozenset(s.name for s in source.streams if s.selected))
     hints = partial(_hints, source, nesting, nested=kind_of(destination).nested)
-    rows: dict[str, int] = {}
-    again = 0
+    replay = _Replay(session, run_id, hints, [one for one in found if one[1].stream in wanted])
     try:
-        for name in wanted:
-            stream = _Stream(session, run_id, hints)
-            again += stream.replay([one for one in found if one[1].stream == name], on_event)
-            rows |= stream.rows
+        replay.run(on_event)
     finally:
         session.close()
     return Reshaped(
         destination=destination,
         db_schema=schema,
-        rows=rows,
+        rows=replay.rows,
         checkpoints=len(found),
-        again=again,
+        again=replay.again,
         unsure=unsure,
     )
 
@@ -125,59 +123,125 @@ def _schema(found: Sequence[Kept]) -> str:
     return names[0]
 
 
-class _Stream:
-    """Replays the checkpoints of one stream."""
+class _Replay:
+    """Replays checkpoints, in the order in which they were committed."""
 
-    def __init__(self, session: Session, run_id: str, hints: Callable[[Head], Hints]) -> None:
+    def __init__(
+        self, session: Session, run_id: str, hints: Callable[[Head], Hints], found: Sequence[Kept]
+    ) -> None:
+        self._session = session
+        self._found = found
+        self._shown = {one for _, head in found for one in _shown(head)}
+        self._shelf = Shelf()
+        self._shelf.kept = Names(session).of
+        self._made = partial(_Stream, session, run_id, hints, self._shelf)
+        self._streams: dict[str, _Stream] = {}
+        self.rows: dict[str, int] = {}
+        self.again = 0
+
+    def run(self, on_event: Callable[[Event], None]) -> None:
+        """Commit them; those that were there already are counted."""
+        knows = self._session.knows
+        there = {one for _, h in self._found for one in _shown(h) if knows(h.load_id)}
+        for path, head in self._found:
+            build = (head.stream, head.generation)
+            if head.generation is not None and build not in self._shown:
+                continue  # a replacement that was never complete
+            if build in there or knows(head.load_id):
+                self.again += 1
+                continue
+            stream = self._streams.setdefault(head.stream, self._made())
+            done = stream.commit(path, head, [self._streams[n] for n in self._others(head)])
+            for table, count in done.items():
+                self.rows[table] = self.rows.get(table, 0) + count
+            rows = sum(done.get(root, 0) for root in stream.roots)
+            load_id = stream.named(head)
+            on_event(Committed(stream=head.stream, load_id=load_id, rows=rows))
+
+    def _others(self, head: Head) -> list[str]:
+        """The streams whose tables are shown with those of another one."""
+        return [name for name in head.shows if name in self._streams and name != head.stream]
+
+
+def _shown(head: Head) -> set[tuple[str, str | None]]:
+    """The generations that are shown with a checkpoint, by the name of what they are of."""
+    own = {(head.stream, head.generation)} if head.generation and head.last else set()
+    return own | {(name, head.run_id) for name in head.shows}
+
+
+class _Stream:
+    """Builds the tables of one stream."""
+
+    def __init__(
+        self, session: Session, run_id: str, hints: Callable[[Head], Hints], shelf: Shelf
+    ) -> None:
         self._session = session
         self._run_id = run_id
         self._hints = hints
+        self._shelf = shelf
         self._tables: Shapings | None = None
-        self.rows: dict[str, int] = {}
+        self._head: Head | None = None
 
-    def replay(self, found: Sequence[Kept], on_event: Callable[[Event], None]) -> int:
-        """Commit them in order; says how many were there already."""
-        shown = {head.generation for _, head in found if head.generation and head.last}
-        there = {h.generation for _, h in found if h.last and self._session.knows(h.load_id)}
-        again = 0
-        for path, head in found:
-            if head.generation is not None and head.generation not in shown:
-                continue  # a replacement that was never complete
-            if head.generation in there - {None} or self._session.knows(head.load_id):
-                again += 1
-                continue
-            self._commit(path, head, on_event)
-        return again
-
-    def _commit(self, path: Path, head: Head, on_event: Callable[[Event], None]) -> None:
-        tables = self._tables = self._tables or Shapings(
-            head.stream, self._hints(head), self._known, self._beside(head.stream)
-        )
-        load_id = head.load_id
+    def named(self, head: Head) -> str:
+        """The load id of a checkpoint."""
         if head.generation is not None and not head.last:
             # an attempt that died left its rows nowhere, and its load ids in the ledger
-            load_id = f"{load_id}.{self._run_id}"
+            return f"{head.load_id}.{self._run_id}"
+        return head.load_id
+
+    @property
+    def roots(self) -> list[str]:
+        """The tables that there are."""
+        return [one.root for _, one in self._tables or ()]
+
+    def commit(self, path: Path, head: Head, others: Sequence[_Stream]) -> Mapping[str, int]:
+        """Commit what a file holds, and show what others have built with it; gives the rows."""
+        tables = self._tables = self._tables or self._begun(head)
+        self._head, load_id = head, self.named(head)
         made = tables.shape(self._blocks(path, head, load_id))
-        main, *others = (self._part(head, one, load_id, made.get(name)) for name, one in tables)
-        beside = [part for part in others if part.schema or part.retract]
+        main, *more = (self._part(head, one, load_id, made.get(name)) for name, one in tables)
+        beside = [part for part in more if part.schema or part.retract]
         ends = head.generation is not None and head.last
         added = {name for name, _ in head.state} if ends else set()
         unseen = tables.unseen if ends or head.retract else ()
         beside += [self._said(head, n, load_id) for n in unseen if f"{ADDED}{n}" not in added]
+        there = {main.stream, *(part.stream for part in beside)}
+        beside += [p for one in others for p in one.ending(head) if p.stream not in there]
         beside += [
             msgspec.structs.replace(
                 self._said(head, name, load_id), write=Append(), retract=(), state=kept
             )
             for name, kept in head.states.items()
         ]
-        main = msgspec.structs.replace(
-            main, state=head.state, slices=head.slices, beside=tuple(beside)
+        state = head.state
+        if main.stream != head.stream:
+            said = msgspec.structs.replace(self._said(head, head.stream, load_id), write=Append())
+            beside.append(msgspec.structs.replace(said, retract=(), state=state))
+            state = ()
+        main = msgspec.structs.replace(main, state=state, slices=head.slices, beside=tuple(beside))
+        return self._session.commit(main).rows
+
+    def _begun(self, head: Head) -> Shapings:
+        """The tables as they are there, under whichever name."""
+        hints = self._hints(head)
+        there = self._session.schema(head.stream) is not None
+        table = hints.table or head.stream
+        owner = None if there else self._shelf.kept(identifier(table))
+        if owner is not None:
+            hints = msgspec.structs.replace(hints, table=table)
+        return Shapings(
+            *(head.stream, hints, self._known, self._beside(head.stream)),
+            shelf=self._shelf,
+            owner=owner,
         )
-        done = self._session.commit(main)
-        for table, count in done.rows.items():
-            self.rows[table] = self.rows.get(table, 0) + count
-        rows = sum(done.rows.get(one.root, 0) for _, one in tables)
-        on_event(Committed(stream=head.stream, load_id=load_id, rows=rows))
+
+    def ending(self, last: Head) -> list[Checkpoint]:
+        """What shows the tables, with the last checkpoint of another stream."""
+        assert self._head is not None, "only of one that has some"
+        ends = {"load_id": last.load_id, "last": True, "shows": last.shows, "retract": ()}
+        head = msgspec.structs.replace(self._head, **ends)
+        parts = [self._part(head, one, last.load_id, None) for _, one in self._tables or ()]
+        return [part for part in parts if part.schema]
 
     def _known(self, stream: str, _table: str) -> Stored:
         return Stored(schema=self._session.schema(stream))
@@ -208,8 +272,9 @@ class _Stream:
         settles = head.whole and one.shaper.settle()
         tells = head.last and (head.generation is not None or one.hints.needs_all)
         tells = tells or (head.whole and one.bare and one.shaper.declares)
+        tells = tells or one.stream in head.shows
         if batch is None and not settles and (divided or not tells):
-            return part
+            return msgspec.structs.replace(part, write=Append()) if one.bare else part
         batches = [batch] if batch is not None else []
         return msgspec.structs.replace(part, schema=one.shaper.schema, batches=batches)
 
@@ -217,11 +282,12 @@ class _Stream:
         self, head: Head, stream: str, load_id: str, one: Shaping | None = None
     ) -> Checkpoint:
         """A checkpoint without rows."""
-        replaces, generation = head.generation is not None, f"{head.generation}.{self._run_id}"
+        replaces, generation = head.generation is not None, f"{head.run_id}.{self._run_id}"
         write: Write = Replace(generation=generation, swap=head.last) if replaces else Append()
         if one is not None:
             fresh = replaces and head.hints.write != "replace"
-            write = one.write(fresh=fresh, generation=generation, last=head.last)
+            last = head.last or one.stream in head.shows
+            write = one.write(fresh=fresh, generation=generation, last=last)
         return Checkpoint(
             load_id=load_id,
             run_id=head.run_id,

@@ -1,7 +1,8 @@
 """The tables that records of one stream go to: its own, and others that rows or functions name.
 
 Each of these is shaped and kept like a stream of its own, under a name made of both; what they
-bring is committed together.
+bring is committed together. A table that several streams have rows for is one for all of them,
+under the name of the stream that made it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def is_beside(name: str) -> bool:
     return _BETWEEN in name
 
 
+def made_by(name: str) -> str:
+    """The stream that made the table which is kept under a name."""
+    return name.partition(_BETWEEN)[0]
+
+
 def those_beside(stream: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names of further tables of a stream."""
     return tuple(name for name in names if name.startswith(stream + _BETWEEN))
@@ -59,23 +65,36 @@ class Shaping:
         stream: str,
         hints: Hints,
         tables_of: TablesOf,
-        after: Shaper | None = None,
         *,
         within: Within | None = None,
     ) -> None:
         self.stream = stream
-        self.hints = hints
         self.within = within
-        self.stored = tables_of(stream, hints.table or stream)
-        self.bare = self.stored.schema is None  # neither a table nor a row for one
+        self.told = 0, 0  # changes and warnings that were said
+        self.begun = False  # whether a row has come
+        self._plant(tables_of(stream, hints.table or stream), hints)
+
+    def _plant(self, stored: Stored, hints: Hints, after: Shaper | None = None) -> None:
+        self.hints = hints
+        self.stored = stored
+        self.bare = stored.schema is None  # neither a table nor a row for one
         self.shaper = Shaper(
-            stream,
+            self.stream,
             hints,
-            self.stored.schema,
-            style=self.stored.style,
+            stored.schema,
+            style=stored.style,
             after=after,
-            within=within,
+            within=self.within,
         )
+
+    def plant_again(self, hints: Hints) -> None:
+        """Go on with other hints, from what the table is by now."""
+        before = self.shaper
+        schema = None if self.bare else before.schema
+        if self.within is not None:
+            self.within = msgspec.structs.replace(self.within, rooted=before.rooted)
+        self.told = 0, 0
+        self._plant(msgspec.structs.replace(self.stored, schema=schema), hints, before)
 
     @property
     def system(self) -> SystemStyle:
@@ -119,20 +138,70 @@ class Shaping:
         return merging(self.hints, roles, ends=last, at=at)
 
 
-class Shapings:
-    """All tables of one stream. `known` names those that earlier runs made beside its own."""
+class Shelf:
+    """The tables of a run by name, of which each is one, whichever streams have rows for it.
 
-    def __init__(
-        self, stream: str, hints: Hints, tables_of: TablesOf, known: Sequence[str] = ()
+    `kept` gives the name under which earlier runs have kept a table, if they have. `shown` are the
+    names of those that this run has built anew, and shown: what comes for them now is added.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Callable[[str], str | None] = lambda _table: None
+        self._made: dict[str, Shaping] = {}
+        self.shown: set[str] = set()
+
+    def find(self, table: str, within: Within | None = None) -> Shaping | None:
+        """The table of that name, unless rows are made for it in another way."""
+        found = self._made.get(table)
+        return found if found is not None and (found.within is None) == (within is None) else None
+
+    def name(self, table: str, wanted: str) -> str:
+        """The name to keep a table under: the one it has, or the one that is wanted."""
+        return self.kept(table) or wanted
+
+    def put(self, table: str, made: Shaping) -> None:
+        """A table that there was none of in this run."""
+        self._made.setdefault(table, made)
+
+    @property
+    def streams(self) -> set[str]:
+        """The names under which the tables are kept."""
+        return {one.stream for one in self._made.values()}
+
+
+class Shapings:
+    """All tables of one stream. `known` names those that earlier runs made beside its own.
+
+    `owner` is the name under which its own table is kept, where that is another one's. With `split`
+    its records go to others alone, as functions name them, unless its own is named.
+    """
+
+    def __init__(  # noqa: PLR0913 (what a stream's tables are made of)
+        self,
+        stream: str,
+        hints: Hints,
+        tables_of: TablesOf,
+        known: Sequence[str] = (),
+        *,
+        shelf: Shelf | None = None,
+        owner: str | None = None,
+        split: bool = False,
     ) -> None:
-        self._stream = stream
+        self.stream = stream
+        self._split = split
         self._tables_of = tables_of
+        self._shelf = shelf or Shelf()
         self.known = known
         self.others: dict[str, Shaping] = {}
-        self._told: dict[str, tuple[int, int]] = {}
         self._carvers: dict[str, Carver] = {}
+        self._divided: dict[str, Shaper] = {}
         self._waiting: dict[str, Hints] = {}  # what is said of tables before they have rows
-        self.main = Shaping(stream, hints, tables_of)
+        self.met: set[str] = set()  # those that others had rows for before
+        self.main = Shaping(owner or stream, hints, tables_of)
+        if not split:
+            self._shelf.put(self.main.root, self.main)
+            self.main = self._shelf.find(self.main.root) or self.main
+        self._hints = hints
         self._divide(MAIN, self.main)
 
     def __iter__(self) -> Iterator[tuple[str, Shaping]]:
@@ -142,8 +211,12 @@ class Shapings:
     @property
     def unseen(self) -> tuple[str, ...]:
         """The names under which earlier runs made tables that this one has no row for."""
-        seen = {one.stream for one in self.others.values()}
+        seen = self._shelf.streams
         return tuple(name for name in self.known if name not in seen)
+
+    def owns(self, stream: str) -> bool:
+        """Whether a table that is kept under that name is of this stream, or its own one."""
+        return stream == self.main.stream or bool(those_beside(self.stream, (stream,)))
 
     def at(self, name: str) -> Shaping:
         """The table of that name."""
@@ -158,9 +231,16 @@ class Shapings:
 
     def _spelled(self, table: str) -> str:
         longest = self.main.stored.style.longest
-        main = self.main.hints.table or self._stream
+        main = self._hints.table or self.stream
         name = identifier(table, longest)
-        return MAIN if name == identifier(main, longest) else name
+        return MAIN if name == identifier(main, longest) and self._is_free(name) else name
+
+    def _is_free(self, table: str) -> bool:
+        """Whether nobody else has the stream's own table."""
+        found = self._shelf.find(table)
+        if found is None and self._split and self._shelf.name(table, self.stream) == self.stream:
+            self._shelf.put(table, found := self.main)
+        return found is self.main
 
     def said(self, hints: Mapping[str, Hints] | None) -> dict[str, Hints]:
         """What is said of tables, by the names that these have here."""
@@ -179,26 +259,46 @@ class Shapings:
     def _has(self, name: str) -> bool:
         return name == MAIN or name in self.others
 
-    def begin(self, names: Sequence[str], said: Mapping[str, Hints]) -> None:
+    def begin(self, names: Sequence[str], said: Mapping[str, Hints]) -> bool:
         """Make ready for rows of these tables; those of which nothing is said are as the main.
 
-        What is said of a table whose rows have all been left out holds for the rows to come.
+        What is said of a table whose rows have all been left out holds for the rows to come. Of
+        one that several have rows for, what counts is what the first of them says, as in dlt.
+        Gives whether one of them is new here, and there because of others.
         """
         self._waiting.update(said)
+        self._hints = said.get(MAIN, self._hints)
+        met = False
         for name in dict.fromkeys((*names, *(name for name in said if self._has(name)))):
+            own = said.get(name) or self._waiting.get(name) or self._own(name, self._hints)
             if not self._has(name):
-                self._add(name, self._waiting.get(name) or self._own(name, self.main.hints))
-            elif name in said and self.at(name).hints != said[name]:
-                self._plant_again(name, said[name])
+                met = self._add(name, own) or met
+            one = self.at(name)
+            if one.hints != own and (name in said or not one.begun):
+                one.plant_again(own)
+            one.begun = one.begun or name in names
+            self._divide(name, one)
+        return met
 
-    def _add(self, name: str, hints: Hints, within: Within | None = None) -> None:
-        stream = beside(self._stream, name)
-        one = Shaping(stream, hints, self._tables_of, within=within)
+    def _add(self, name: str, hints: Hints, within: Within | None = None) -> bool:
+        one = self._shelf.find(name, within)
+        if one is not None:
+            self.met.add(name)
+        else:
+            stream = beside(self.stream, name)
+            if stream not in self.known:
+                stream = self._shelf.name(name, stream)
+            one = Shaping(stream, hints, self._tables_of, within=within)
+            self._shelf.put(name, one)
         self.others[name] = one
         self._divide(name, one)
+        return name in self.met
 
     def _divide(self, name: str, one: Shaping) -> None:
         """Make ready the tables that lists in the records of a table go to on their own."""
+        if self._divided.get(name) is one.shaper:
+            return
+        self._divided[name] = one.shaper
         targets: dict[Way, str] = {}
         longest = one.stored.style.longest
         for way, said in ways(one.hints, longest).items():
@@ -215,33 +315,13 @@ class Shapings:
             )
 
     def _own(self, name: str, hints: Hints) -> Hints:
-        main = self.main.hints
+        main = self._hints
         return msgspec.structs.replace(
             hints,
             table=main.table if name == MAIN else name,
             nesting=main.nesting,
             nesting_at=main.nesting_at,
         )
-
-    def _plant_again(self, name: str, hints: Hints) -> None:
-        """Go on with other hints, from what the table is by now."""
-        before = self.at(name)
-        schema = None if before.bare else before.shaper.schema
-        stored = msgspec.structs.replace(before.stored, schema=schema)
-        again = Shaping(
-            before.stream,
-            hints,
-            lambda *_: stored,
-            before.shaper,
-            within=before.within
-            and msgspec.structs.replace(before.within, rooted=before.shaper.rooted),
-        )
-        self._told.pop(name, None)
-        if name == MAIN:
-            self.main = again
-        else:
-            self.others[name] = again
-        self._divide(name, again)
 
     def shape(self, blocks: Mapping[str, Block]) -> dict[str, Batch]:
         """The tables of blocks of records, by the name of the table they are for.
@@ -291,18 +371,18 @@ class Shapings:
 
     def news(self) -> Iterator[tuple[SchemaChange | None, tuple[str, str] | None]]:
         """What shaping changed and found since the last time: changes, and codes of warnings."""
-        for name, one in self:
+        for _, one in self:
             seen = one.shaper.statistics()
-            changes, warned = self._told.get(name, (0, 0))
+            changes, warned = one.told
             yield from ((change, None) for change in seen.changes[changes:])
             yield from ((None, (w.code, w.message)) for w in seen.warnings[warned:])
-            self._told[name] = len(seen.changes), len(seen.warnings)
+            one.told = len(seen.changes), len(seen.warnings)
 
     def statistics(self) -> Statistics:
-        """What has been done so far, for all tables together."""
+        """What has been done so far, for all tables together that others have not begun."""
         if not self.others:
             return self.main.shaper.statistics()
-        found = [one.shaper.statistics() for _, one in self]
+        found = [one.shaper.statistics() for name, one in self if name not in self.met]
         total = {
             field: sum((getattr(one, field) for one in found), start=type(value)())
             for field, value in msgspec.structs.asdict(found[0]).items()

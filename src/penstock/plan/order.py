@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from penstock.plan.slices import Parent, leaves, parents_of
-from penstock.plan.source import Source, Stream
+from penstock.plan.source import Source, Stream, scatters
 from penstock.plan.turns import Order
 
 
@@ -29,6 +29,7 @@ def ordered(source: Source, touched: Mapping[str, Touched]) -> Source:
     """
     by_name = {stream.name: stream for stream in source.streams}
     rings = _Rings(by_name)
+    rings.join(name for name in _meeting(source) if name in touched)
     changed = {thing for one in touched.values() for thing in one.changed}
     for thing in sorted(changed, key=repr):
         names = [name for name, one in touched.items() if thing in one.seen | one.changed]
@@ -45,6 +46,17 @@ def ordered(source: Source, touched: Mapping[str, Touched]) -> Source:
         for stream in source.streams
     ]
     return msgspec.structs.replace(source, streams=tuple(streams))
+
+
+def _meeting(source: Source) -> list[str]:
+    """The streams of which several may have rows for one table, and say different things of it.
+
+    The first that has some says what the table is.
+    """
+    there = [stream for stream in source.streams if stream.selected]
+    said = {stream.name: msgspec.structs.replace(stream.hints, table=None) for stream in there}
+    meet = [s.name for s in there if scatters(s) and any(h != said[s.name] for h in said.values())]
+    return list(said) if meet else []
 
 
 def _is_repeated(stream: Stream) -> bool:

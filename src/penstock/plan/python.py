@@ -136,6 +136,7 @@ class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
 
     `said` tells it from others of its name; two are the same whose `parts` are. `calls` says that
     all is done when the function is called, `sources` by which of several sources it is, by label.
+    `marks` says that rows may go to tables that nobody knows of before they come.
     """
 
     function: Callable[[Door, Frame], Iterable[JsonValue | ForTable | NextSource]]
@@ -144,6 +145,7 @@ class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
     parts: object = None
     calls: bool = False
     sources: tuple[tuple[str, int], ...] = (("", 0),)
+    marks: bool = False
 
 
 class ForTable(msgspec.Struct, frozen=True, kw_only=True):

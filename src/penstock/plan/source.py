@@ -42,6 +42,7 @@ __all__ = [
     "Source",
     "Spec",
     "Stream",
+    "scatters",
 ]
 
 
@@ -181,6 +182,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     def table(self) -> str:
         """The name of the table that its records go to, as the document has it."""
         return self.hints.table or self.name
+
+
+def scatters(stream: Stream) -> bool:
+    """Whether records of a stream may go to tables of which nobody knows before they come."""
+    marks = stream.retrieve is not None and stream.retrieve.marks
+    return stream.table_of is not None or marks
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,14 +52,12 @@ class Varied(msgspec.Struct, frozen=True, kw_only=True):
     way: tuple[str, ...]
 
 
-def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
+def combined(sources: Sequence[Source]) -> Source:
     """The sources as one, in which streams of one name are one stream.
-
-    Those that are alike are read once, unless `each` of them counts.
 
     Raises:
         DifferingError: some of them differ in more than what is asked for, and with whose
-            credentials; or some are alike, and the rows of each are appended.
+            credentials.
     """
     named: dict[str, dict[int, Stream]] = {}
     for nth, source in enumerate(sources):
@@ -70,8 +68,6 @@ def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
     made: dict[str, Stream] = {}
     for name in _parents_first(named):
         made[name] = _one(name, named[name], varied)
-        if each:
-            _check_each(name, named[name], varied.get(name))
     inputs = {one.name: one for source in sources for one in source.inputs}
     return msgspec.structs.replace(
         sources[0],
@@ -145,17 +141,6 @@ def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) ->
     return msgspec.structs.replace(
         stream, partition=_parted(name, partition, known, inherited=bool(above))
     )
-
-
-def _check_each(name: str, streams: Mapping[int, Stream], varied: Varied | None) -> None:
-    """Make sure that no rows are appended several times over, each by a stream like another."""
-    adding = [
-        nth for nth, stream in streams.items()
-        if stream.selected and stream.hints.write == "append" and stream.cursor is None
-    ]  # fmt: skip
-    labels = {varied.labels[nth] if varied is not None else "" for nth in adding}
-    if len(labels) < len(adding):
-        raise DifferingError(name, "run")
 
 
 def _parted(name: str, given: object, known: Varied, *, inherited: bool) -> Partition:
@@ -252,6 +237,7 @@ def _chosen(name: str, by: Ref, labels: Sequence[str]) -> _Choice:
             parts=tuple(one.parts for one in made.values()),
             calls=all(one.calls for one in made.values()),
             sources=tuple((label, nth) for label, one in made.items() for _, nth in one.sources),
+            marks=any(one.marks for one in made.values()),
         )
 
     return choose

@@ -35,10 +35,10 @@ from tests.parity.dlt.scripts_python import PYTHON
 from tests.parity.dlt.scripts_rows import ROWS
 from tests.parity.dlt.scripts_run import RUN
 from tests.parity.dlt.scripts_seen import SEEN
+from tests.parity.dlt.scripts_shared import SHARED
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_states import STATES
 from tests.parity.dlt.scripts_tables import TABLES
-from tests.parity.dlt.scripts_usual import USUAL
 from tests.parity.dlt.scripts_values import VALUES
 from tests.parity.dlt.scripts_yields import YIELDS
 from tests.parity.dlt.server import Stage
@@ -77,7 +77,7 @@ WRITTEN = {
     **DESCRIBED,
     **OPTIONALS,
     **CONNECTED,
-    **USUAL,
+    **SHARED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 12 == 0]
 NAMES += [name for nth, name in enumerate(PERMUTED) if ALL or nth % 74 == 0]

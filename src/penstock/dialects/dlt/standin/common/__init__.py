@@ -1,1 +1,0 @@
-"""`dlt.common`, as far as scripts use it."""

@@ -1,1 +1,0 @@
-"""Sources and resources as a script builds them, and the functions that make their rows."""

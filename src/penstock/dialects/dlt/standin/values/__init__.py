@@ -1,1 +1,0 @@
-"""Values by name: settings, secrets, and classes whose fields are values."""
