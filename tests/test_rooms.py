@@ -42,7 +42,14 @@ EXCEPT_IMPORTS = {
     ("penstock.dialects.loading", "penstock.connectors"): "a bundled connector's name is a source",
     ("penstock.cli", "penstock"): "the version is answered before anything else is imported",
     ("penstock.cli.version", "penstock"): "the same, with options",
+    (
+        "penstock.dialects.dlt.standin.resources.opened",
+        "penstock.dialects.dlt.standin.execute",
+    ): "a script may go through the rows of a configuration, which is compiled for that",
 }
+
+# The floors of the stand-in for dlt, from the top, where scripts are executed, to the ground.
+STANDIN = ("", "runs", "resources", "values", "rest_client", "common", "base")
 
 # Where a library may be imported: by module or by room, with nothing else beside it.
 ONLY_IN = {
@@ -76,7 +83,7 @@ RUNS_A_LOOP = {
     "penstock.engine.outside": "a script that is executed asks in a loop of its own",
     "penstock.engine.reading": "reading without keeping is a loop of its own",
     "penstock.emulator.server": "a server is a loop of its own",
-    "penstock.dialects.dlt.standin.making": "an asynchronous function of a script has its own",
+    "penstock.dialects.dlt.standin.resources.making": "an asynchronous function has its own",
 }
 
 
@@ -112,6 +119,30 @@ def test_a_room_imports_only_what_it_may(room: str):
     ]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("floor", STANDIN)
+def test_a_floor_of_the_standin_imports_those_below_it(floor: str):
+    """What a script builds does not know who runs it, and what is asked knows neither."""
+    below = STANDIN[STANDIN.index(floor) :]
+    wrong = [
+        str(found)
+        for found in imports()
+        if not found.for_types
+        and _floor(found.module.name) == floor
+        and _floor(found.target) not in (None, *below)
+        and (found.module.name, found.target) not in EXCEPT_IMPORTS
+    ]
+
+    assert wrong == []
+
+
+def _floor(name: str) -> str | None:
+    """The floor of the stand-in that a module is on, if it is on any."""
+    parts = name.split(".")
+    if parts[:4] != ["penstock", "dialects", "dlt", "standin"]:
+        return None
+    return parts[4] if len(parts) > 4 and parts[4] in STANDIN else ""
 
 
 def test_every_exception_is_needed():

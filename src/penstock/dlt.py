@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.api import Source
-from penstock.dialects.dlt.standin import parts, record, rest_api
-from penstock.dialects.dlt.standin.settings import Accessor
-from penstock.dialects.dlt.standin.sources import DltSource
+from penstock.dialects.dlt.standin.base import record
+from penstock.dialects.dlt.standin.resources import rest_api
+from penstock.dialects.dlt.standin.resources.sources import DltSource
+from penstock.dialects.dlt.standin.rest_client import parts
+from penstock.dialects.dlt.standin.values.settings import Accessor
 from penstock.engine import compile_built
 
 __all__ = ["RESTAPIConfig", "config", "incremental", "rest_api_source", "secrets"]

@@ -278,7 +278,8 @@ class Document:
     """What a user wrote: its file name, text and root node, and what was wrong in reading it.
 
     `repairs` are the edits that would silence each warning about something read as it is meant.
-    `more` are further configurations of a script, each with resources that are called as others.
+    `more` are further configurations of a script, each with resources that are called as others;
+    with `of_runs` some are of several runs, each of which appends what it reads.
     `others` are what a script loads to other places, where all of it is wanted. A script that was
     answered from what it has loaded is `loaded`: nothing of it is left to do. `lookup` gives the
     value of a name, where one must be known to compile the document, or None.
@@ -295,6 +296,7 @@ class Document:
         self._said: set[Diagnostic] = set()
         self.root = Node(Unreadable(), self)
         self.more: list[Node] = []
+        self.of_runs = False
         self.loaded = False
         self.others: list[Document] = []
         self.target: Target | None = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.dialects import Compiled
-    from penstock.dialects.dlt.standin.sources import DltSource
+    from penstock.dialects.dlt.standin.resources.sources import DltSource
     from penstock.dialects.loading import Code
     from penstock.dialects.repairing.fixing import Fixed
     from penstock.engine.answering import Loader, Loads
@@ -180,7 +180,7 @@ def _lookup(values: Mapping[str, JsonValue], name: str) -> object:
     import os  # noqa: PLC0415 (few scripts ask)
     from pathlib import Path  # noqa: PLC0415 (the same)
 
-    from penstock.dialects.dlt.standin.references import ABSENT  # noqa: PLC0415 (the same)
+    from penstock.dialects.dlt.standin.base.references import ABSENT  # noqa: PLC0415 (the same)
     from penstock.errors import PlanError  # noqa: PLC0415 (the same)
     from penstock.plan.source import Input  # noqa: PLC0415 (the same)
     from penstock.values import gather  # noqa: PLC0415 (the same)

@@ -52,12 +52,14 @@ class Varied(msgspec.Struct, frozen=True, kw_only=True):
     way: tuple[str, ...]
 
 
-def combined(sources: Sequence[Source]) -> Source:
+def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
     """The sources as one, in which streams of one name are one stream.
+
+    Those that are alike are read once, unless `each` of them counts.
 
     Raises:
         DifferingError: some of them differ in more than what is asked for, and with whose
-            credentials.
+            credentials; or some are alike, and the rows of each are appended.
     """
     named: dict[str, dict[int, Stream]] = {}
     for nth, source in enumerate(sources):
@@ -68,6 +70,8 @@ def combined(sources: Sequence[Source]) -> Source:
     made: dict[str, Stream] = {}
     for name in _parents_first(named):
         made[name] = _one(name, named[name], varied)
+        if each:
+            _check_each(name, named[name], varied.get(name))
     inputs = {one.name: one for source in sources for one in source.inputs}
     return msgspec.structs.replace(
         sources[0],
@@ -141,6 +145,17 @@ def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) ->
     return msgspec.structs.replace(
         stream, partition=_parted(name, partition, known, inherited=bool(above))
     )
+
+
+def _check_each(name: str, streams: Mapping[int, Stream], varied: Varied | None) -> None:
+    """Make sure that no rows are appended several times over, each by a stream like another."""
+    adding = [
+        nth for nth, stream in streams.items()
+        if stream.selected and stream.hints.write == "append" and stream.cursor is None
+    ]  # fmt: skip
+    labels = {varied.labels[nth] if varied is not None else "" for nth in adding}
+    if len(labels) < len(adding):
+        raise DifferingError(name, "run")
 
 
 def _parted(name: str, given: object, known: Varied, *, inherited: bool) -> Partition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -242,7 +242,7 @@ class Retrieval:
                     position=Position(index=index),
                     records=page.records,
                     url=self._retrieve.name,
-                    size=sum(len(bytes(record)) for record in page.records),
+                    size=page.size,
                     following=None if last else Position(index=index + 1),
                     stopped=Stopped(reason="read-by-class") if last else None,
                     loose=page.loose,
@@ -328,7 +328,7 @@ class Batch:
 
     def fill(self, records: Records) -> None:
         """Take what fits."""
-        while self.goes_on:
+        while not (self.full or self.ended):
             self.take(records)
 
     def take(self, records: Records) -> None:
@@ -353,6 +353,7 @@ class Batch:
         page = self._pages.setdefault(made.table, made)
         if page is not made:
             page.records += made.records
+            page.size += made.size
         self._count += len(made.records)
         self.full = self.singly or self._count >= BATCH or (self._apart and not made.loose)
 
@@ -366,9 +367,10 @@ class Batch:
 
 
 class Page(msgspec.Struct, kw_only=True):
-    """Records that go to one table; `loose` says that they came one at a time."""
+    """Records that go to one table, and their bytes; `loose`: they came one at a time."""
 
     records: list[msgspec.Raw] = []
+    size: int = 0
     loose: bool = True
     table: str | None = None
     hints: Hints | None = None
@@ -377,15 +379,15 @@ class Page(msgspec.Struct, kw_only=True):
 def _page(one: Made) -> Page:
     """What a class made at once: a page is a list, and a tuple a record that is a list itself."""
     if isinstance(one, ForTable):
-        rows = list(map(_raw, one.rows))
-        return Page(records=rows, loose=not one.many, table=one.table, hints=one.hints)
-    if isinstance(one, list):
-        return Page(records=list(map(_raw, one)), loose=False)
-    return Page(records=[_raw(one)])
+        page = _written(one.rows, loose=not one.many)
+        page.table, page.hints = one.table, one.hints
+        return page
+    return _written(one, loose=False) if isinstance(one, list) else _written((one,), loose=True)
 
 
-def _raw(record: JsonValue) -> msgspec.Raw:
-    return msgspec.Raw(jsontext.encode(record))
+def _written(rows: Sequence[JsonValue], *, loose: bool) -> Page:
+    texts = list(map(jsontext.encode, rows))
+    return Page(records=list(map(msgspec.Raw, texts)), size=sum(map(len, texts)), loose=loose)
 
 
 def needed(door: Door | None) -> Door:

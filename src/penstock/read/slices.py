@@ -82,12 +82,12 @@ class Lineage:
         """A partition for all of these records, or for each of them."""
         within = self._within(above)
         for held in ([record] for record in records) if loose else [records] if records else []:
-            digest = hashlib.sha256(b",".join(bytes(record) for record in held)).hexdigest()[:32]
+            text = b",".join(held)
+            digest = hashlib.sha256(text).hexdigest()[:32]
             self._pages[digest] += 1
             again = self._pages[digest]
             name = digest if again == 1 else f"{digest}-{again}"
-            items: list[JsonValue] = [jsontext.decode(record) for record in held]
-            item = items[0] if loose else items
+            item = jsontext.decode(text if loose else b"[%b]" % text)
             yield Slice(partition=(("page", name), *within), seen=(("item", item),))
 
     def _version(self, record: RawRecord, above: Slice | None) -> str:

@@ -29,7 +29,7 @@ def compiled(tmp_path, script, spec="pipeline.py", **values):
 
 
 def _absent():
-    from penstock.dialects.dlt.standin.references import ABSENT  # noqa: PLC0415 (one use)
+    from penstock.dialects.dlt.standin.base.references import ABSENT  # noqa: PLC0415 (one use)
 
     return ABSENT
 

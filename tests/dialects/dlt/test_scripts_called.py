@@ -244,6 +244,30 @@ def test_a_paginator_that_fails_names_its_line(tmp_path):
     assert caught.value.message == "pipeline.py:9: Bad failed: KeyError: 'nothing'"
 
 
+def test_what_fails_beside_a_script_names_its_line_there(tmp_path):
+    """A function that the script imports from its folder is where to look, and not who calls it."""
+    (tmp_path / "beside.py").write_text("def key(row):\n    return row['nothing']\n", "utf-8")
+    script = """
+import beside
+@dlt.resource
+def users():
+    yield {"id": beside.key({})}
+dlt.pipeline("shop", dataset_name="shop_data").run(users())
+"""
+    with pytest.raises(ReadError, match=r"^beside.py:2: users failed: KeyError: 'nothing'$"):
+        list(stream(tmp_path, script).retrieve.function(Alone({}), Frame()))
+
+
+def test_rows_that_are_handed_over_are_called_as_their_resource(tmp_path):
+    """Where a generator of a library's fails, the script's file is told, and the resource."""
+    script = """
+users = dlt.resource(map(int, ["a"]), name="users")
+dlt.pipeline("shop", dataset_name="shop_data").run(users)
+"""
+    with pytest.raises(ReadError, match=r"^pipeline.py: users failed: ValueError: invalid literal"):
+        list(stream(tmp_path, script).retrieve.function(Alone({}), Frame()))
+
+
 def test_a_total_that_is_missing_is_an_error(tmp_path):
     """As in dlt, a class that counts up to a total needs it in every answer."""
     pagination = paginated(tmp_path, OWN.format(base="PageNumberPaginator"), "Mine(base_page=1)")

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from penstock.dialects import compile_document, load
-from penstock.dialects.dlt.standin.references import ABSENT
+from penstock.dialects.dlt.standin.base.references import ABSENT
 from penstock.dialects.loading import Code
 from penstock.errors import PlanError
 from penstock.plan.hints import Column, Contract
@@ -86,8 +86,8 @@ SAID = {
             "error[function-arguments] 15: a(): missing a required argument: 'x'",
             "error[function-arguments] 15: a(): too many positional arguments",
             "error[function-arguments] 16: a(): got an unexpected keyword argument 'z'",
+            "error[function-arguments] 17: a(): missing a required argument: 'x'",
             "error[function-arguments] 18: b(): missing a required argument: 'z'",
-            "error[function-arguments] 18: a(): missing a required argument: 'x'",
             "error[function-arguments] 19: c(): too many positional arguments",
         ],
     ),
@@ -102,6 +102,23 @@ SAID = {
     "an error of its own": (
         "def made():\n    raise ValueError('no such thing')\nsource = rest_api_source(made())\n",
         ["error[script-failed] 2: the script failed: ValueError: no such thing"],
+    ),
+    "a value that is no list": (
+        (
+            "dlt.config['keys'] = 'a,b'\n"
+            "def made(keys: list[str] = dlt.config.value):\n"
+            "    return {'client': {'base_url': 'https://a.test'}, 'resources': keys}\n"
+            "@dlt.source\n"
+            "def shop(keys: list[str] = dlt.config.value):\n"
+            "    yield from rest_api_resources(made(keys))\n"
+            "source = shop()\n"
+        ),
+        [
+            (
+                "error[value-invalid] 7: the value of 'keys' is declared as a list in JSON, as "
+                '["a", "b"], and reads as none'
+            )
+        ],
     ),
     "a module that is not installed": (
         "import no_such_library.part\nsource = rest_api_source(no_such_library.config())\n",

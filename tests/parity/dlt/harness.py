@@ -23,7 +23,7 @@ from tests.parity.dlt.server import Api, Heard, Stage, same_path
 from tests.parity.dlt.worker import receive, send
 
 from penstock.dialects import compile_document
-from penstock.dialects.dlt.standin import rest_api
+from penstock.dialects.dlt.standin.resources import rest_api
 from penstock.dialects.document import Document
 from penstock.dlt import incremental
 from penstock.engine import Options, compile_built, execute

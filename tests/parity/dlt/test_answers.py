@@ -176,6 +176,15 @@ keep(before=before and (before["seen"], at), both=own["both"],
      seen=own["resources"]["rows"]["seen"],
      last=own["resources"]["rows"]["incremental"]["at"]["last_value"])
 """
+TELLS = """
+from dlt.common.runtime.slack import send_slack_message
+
+hook = pipeline.runtime_config.slack_incoming_hook
+info = pipeline.run(source("a"))
+send_slack_message(hook or "BASE/a/users", f"loaded {len(info.loads_ids)} time(s)")
+with pipeline.sql_client() as client:
+    keep(hook=hook, rows=client.execute_sql("SELECT count(*) FROM users"))
+"""
 FAILED = """
 try:
     pipeline.run(source("nobody"))
@@ -205,7 +214,7 @@ def ours(script: str, stage: Stage, *more: str) -> tuple[int, Any]:
     return code, json.loads(kept.read_text("utf-8")) if kept.exists() else None
 
 
-@pytest.mark.parametrize("script", [ASKED, CONNECTED, SEVERAL, IN_A_LOOP, FAILED])
+@pytest.mark.parametrize("script", [ASKED, CONNECTED, SEVERAL, IN_A_LOOP, TELLS, FAILED])
 def test_a_script_is_answered_the_same(
     script: str,
     oracle: Oracle,
@@ -220,6 +229,9 @@ def test_a_script_is_answered_the_same(
     code, our = ours(script, stages[1])
     assert our == their
     assert code == (1 if script == FAILED else 0)
+    told = [[h.ask.json for h in stage.heard if h.ask.method == "POST"] for stage in stages]
+    assert told[0] == told[1]
+    assert bool(told[0]) == (script == TELLS)
 
 
 IN_A_SOURCE = """

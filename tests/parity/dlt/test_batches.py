@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.parity.dlt import dump
+from tests.parity.dlt.copies import COPIES
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.server import Ask, Reply, Stage
 
@@ -45,6 +47,7 @@ def shop(*names):
 pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data"MORE)
 """
 SCRIPTS = {
+    **COPIES,
     "a run that forgets": """
 pipeline.run(days)
 pipeline.run(months)
@@ -425,6 +428,8 @@ def test_each_run_finds_what_those_before_it_left(
     monkeypatch.chdir(tmp_path)
     theirs, ours = _both(name, oracle, stages, tmp_path, 2)
     assert not theirs[0].error, theirs[0].error
+    if name in COPIES:  # what is read alike for several is asked for once
+        theirs, ours = ([msgspec.structs.replace(o, heard=[]) for o in s] for s in (theirs, ours))
     case = Case(name=name, config=lambda _base: {})
     assert differences(case, theirs, ours) == []
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from tests.parity.dlt.harness import oracle_python
 
-from penstock.dialects.dlt.standin import record
-from penstock.dialects.dlt.standin.answers import LoadInfo, Package, Trace
-from penstock.dialects.dlt.standin.dataset import Dataset, Relation, SqlClient
-from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.factories import resource
-from penstock.dialects.dlt.standin.parts import Incremental
-from penstock.dialects.dlt.standin.pipeline import Pipeline
-from penstock.dialects.dlt.standin.schemas import Schema
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource, Resources
+from penstock.dialects.dlt.standin.base import record
+from penstock.dialects.dlt.standin.base.errors import Refusal
+from penstock.dialects.dlt.standin.resources.factories import resource
+from penstock.dialects.dlt.standin.resources.schemas import Schema
+from penstock.dialects.dlt.standin.resources.sources import DltResource, DltSource, Resources
+from penstock.dialects.dlt.standin.rest_client.parts import Incremental
+from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Package, Trace
+from penstock.dialects.dlt.standin.runs.dataset import Dataset, Relation, SqlClient
+from penstock.dialects.dlt.standin.runs.pipeline import Pipeline
 
 # The classes of dlt, each with what stands for it.
 CLASSES = {

@@ -39,6 +39,7 @@ from tests.parity.dlt.scripts_shared import SHARED
 from tests.parity.dlt.scripts_signed import SIGNED
 from tests.parity.dlt.scripts_states import STATES
 from tests.parity.dlt.scripts_tables import TABLES
+from tests.parity.dlt.scripts_usual import USUAL
 from tests.parity.dlt.scripts_values import VALUES
 from tests.parity.dlt.scripts_yields import YIELDS
 from tests.parity.dlt.server import Stage
@@ -77,6 +78,7 @@ WRITTEN = {
     **DESCRIBED,
     **OPTIONALS,
     **CONNECTED,
+    **USUAL,
     **SHARED,
 }
 NAMES = [name for nth, name in enumerate(WRITTEN) if ALL or nth % 12 == 0]

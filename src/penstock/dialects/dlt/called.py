@@ -22,8 +22,8 @@ from penstock.plan.source import Most, Source, Stream, scatters
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.fitting import Fit
-    from penstock.dialects.dlt.standin.parts import Part
-    from penstock.dialects.dlt.standin.rows import Limit, Rows
+    from penstock.dialects.dlt.standin.resources.rows import Limit, Rows
+    from penstock.dialects.dlt.standin.rest_client.parts import Part
 
 
 class Convert(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ def pages_of(ctx: Context, node: Node) -> Pagination | None:
     part = _part(ctx, node, "update_state")
     if part is None:
         return None
-    from penstock.dialects.dlt.standin.calling import lead  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.rest_client.calling import lead  # noqa: PLC0415 (few documents)
 
     return Led(lead=lead(part))
 
@@ -58,7 +58,7 @@ def auth_of(ctx: Context, node: Node) -> Auth | None:
     part = _part(ctx, node, "__call__")
     if part is None:
         return None
-    from penstock.dialects.dlt.standin.calling import sign  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.rest_client.calling import sign  # noqa: PLC0415 (few documents)
 
     return sign(part)
 
@@ -67,8 +67,8 @@ def _part(ctx: Context, node: Node, method: str) -> Part | None:
     """The object that a node holds, if it has the method; the values it was given are inputs."""
     if not isinstance(node.value, Opaque):
         return None
-    from penstock.dialects.dlt.standin.calling import references  # noqa: PLC0415 (few documents)
-    from penstock.dialects.dlt.standin.parts import Part  # noqa: PLC0415 (the same)
+    from penstock.dialects.dlt.standin.rest_client.calling import references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.rest_client.parts import Part  # noqa: PLC0415 (the same)
 
     part = node.value.value
     if not isinstance(part, Part) or not hasattr(part, method):
@@ -82,7 +82,7 @@ def actions_of(ctx: Context, node: Node) -> Amend | None:
     """The response actions of an endpoint, if any of them is a function of the script's."""
     if not any(_functions(item) for item in node.items):
         return None
-    from penstock.dialects.dlt.standin.calling import Action, amend  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.rest_client.calling import Action, amend  # noqa: PLC0415 (few documents)
 
     found: list[Action] = []
     for item in node.items:
@@ -133,8 +133,8 @@ def rows_of(
     node, fed = resource.get(ROWS), resource.get(FED)
     if node is None or not isinstance(node.value, Opaque):
         return None
-    from penstock.dialects.dlt.standin.making import retrieve, row_references  # noqa: PLC0415 (few documents)
-    from penstock.dialects.dlt.standin.tables import Saying  # noqa: PLC0415 (the same)
+    from penstock.dialects.dlt.standin.resources.making import retrieve, row_references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.tables import Saying  # noqa: PLC0415 (the same)
 
     rows = cast("Rows", node.value.value)
     for reference in row_references(rows):
@@ -152,7 +152,7 @@ def check_arguments(ctx: Context, resource: Node) -> None:
     node = resource.get(ROWS)
     if node is None or not isinstance(node.value, Opaque):
         return
-    from penstock.dialects.dlt.standin.rows import unfit  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.rows import unfit  # noqa: PLC0415 (few documents)
 
     rows = cast("Rows", node.value.value)
     wrong = next(filter(None, map(unfit, (rows, *rows.more))), None)
@@ -169,7 +169,7 @@ def in_order(source: Source, beside: Collection[str]) -> Source:
     """
     if not any(stream.retrieve is not None or scatters(stream) for stream in source.streams):
         return source
-    from penstock.dialects.dlt.standin.sharing import touched  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.sharing import touched  # noqa: PLC0415 (few documents)
     from penstock.plan.order import ordered  # noqa: PLC0415 (the same)
 
     return ordered(source, {s.name: touched(s) for s in source.streams if s.name not in beside})
@@ -179,7 +179,7 @@ def table_of(
     functions: Mapping[str, Callable[[JsonValue], object]], made: Node, name: str
 ) -> TableOf:
     """What names the table of each record, and says what holds for it, by functions."""
-    from penstock.dialects.dlt.standin.tables import Saying, deciding  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.tables import Saying, deciding  # noqa: PLC0415 (few documents)
 
     others = {key: function for key, function in functions.items() if key != "table_name"}
     function = functions["table_name"]

@@ -73,7 +73,7 @@ class Fit:
 
     def over(self, hints: Hints) -> Hints:
         """The hints with the types that the model gives to columns of child tables."""
-        from penstock.dialects.dlt.standin.rowtypes import Kinds  # noqa: PLC0415 (few documents)
+        from penstock.dialects.dlt.standin.resources.rowtypes import Kinds  # noqa: PLC0415 (few documents)
 
         kinds = Kinds()
         for table, column, kind in types_in(self.declares):
@@ -82,7 +82,7 @@ class Fit:
         return kinds.over(hints) if kinds.found else hints
 
     def _step(self, record: JsonValue) -> Iterable[JsonValue]:
-        from penstock.dialects.dlt.standin.rowtypes import Kinds, plain_row  # noqa: PLC0415 (few documents)
+        from penstock.dialects.dlt.standin.resources.rowtypes import Kinds, plain_row  # noqa: PLC0415 (few documents)
 
         return [plain_row(one, Kinds()) for one in self.of([record])]
 

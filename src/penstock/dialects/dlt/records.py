@@ -80,7 +80,7 @@ def _call(ctx: Context, node: Node, does: Literal["filter", "map", "expand"]) ->
     if not callable(held):
         ctx.wrong(node, "a Python function")
         return []
-    from penstock.dialects.dlt.standin.stepping import around, values_of  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.runs.stepping import around, values_of  # noqa: PLC0415 (few documents)
 
     for reference in values_of(held):
         ctx.input(reference)

@@ -44,7 +44,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         """A value of the cursor as requests carry it, perhaps in a format."""
         found = cursor_value(name)
         if self.like is not None:
-            from penstock.dialects.dlt.standin.parts import Sent  # noqa: PLC0415 (few documents)
+            from penstock.dialects.dlt.standin.rest_client.parts import Sent  # noqa: PLC0415 (few documents)
 
             function = self.convert.function if self.convert is not None else None
             sent = Sent(self.like, function, conversion, spec)
@@ -224,7 +224,7 @@ def _fold(ctx: Context, cursor: Cursor, node: Node) -> Fold | None:
         ctx.error("unsupported", message, node.mapping["step"], 'take out "step"', key=True)
     like = _like(node)
     if like is not None:
-        from penstock.dialects.dlt.standin.parts import of_moments  # noqa: PLC0415 (few documents)
+        from penstock.dialects.dlt.standin.rest_client.parts import of_moments  # noqa: PLC0415 (few documents)
 
         function = of_moments(function, like)
     return Fold(

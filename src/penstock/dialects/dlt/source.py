@@ -31,7 +31,7 @@ from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, pairs
 from penstock.dialects.dlt.request import request
 from penstock.dialects.dlt.resources import LIMIT, RESOURCE_KEYS, ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
-from penstock.dialects.dlt.standin.naming import NamingConvention
+from penstock.dialects.dlt.standin.common.naming import NamingConvention
 from penstock.dialects.document import Document, Node, source_name
 from penstock.errors import Diagnostic
 from penstock.plan.auth import Auth
@@ -90,7 +90,7 @@ def _with_more(ctx: Context, first: Source | None) -> Source | None:
     from penstock.plan.variants import DifferingError, combined  # noqa: PLC0415 (few documents)
 
     try:
-        whole = combined(found)
+        whole = combined(found, each=ctx.document.of_runs)
     except DifferingError as exc:
         ctx.error(exc.code, exc.message, ctx.document.more[-1], exc.hint)
         return first

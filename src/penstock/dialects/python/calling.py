@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from penstock.dialects.python.running import entered
+from penstock.dialects.python.running import Entered
 from penstock.errors import Error, ReadError
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
+
+_OWN = Path(__file__).parents[2]
 
 
 class ComponentError(ReadError):
@@ -21,34 +23,53 @@ class ComponentError(ReadError):
     code = "component-failed"
 
 
-@contextmanager
-def calling(door: Door, file: str, name: str) -> Iterator[None]:
+class Calling(Entered):
     """Around a call of a component: its requests go through `door`, its failures name its line.
 
     Raises:
         ComponentError: the component failed.
     """
-    with entered(door):
-        try:
-            yield
-        except Error:
-            raise
-        except Exception as exc:
-            where = f"{Path(file).name}:{line_of(exc, file)}"
+
+    def __init__(self, door: Door, file: str, name: str) -> None:
+        super().__init__(door)
+        self._file, self._name = file, name
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
+    ) -> None:
+        super().__exit__(kind, exc, trace)
+        if isinstance(exc, Exception) and not isinstance(exc, Error):
+            where = _place(exc, self._file)
             hint = getattr(exc, "hint", None)
-            error = ComponentError(f"{where}: {name} failed: {said(exc)}", hint=hint)
+            error = ComponentError(f"{where}: {self._name} failed: {said(exc)}", hint=hint)
             error.blame = getattr(exc, "blame", None)
             raise error from exc
 
 
 def line_of(exc: BaseException, file: str) -> int:
     """The innermost line of a file that an exception came through; 1 where it did not."""
-    line, trace = 1, exc.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    lines = [n for f, n in traceback.walk_tb(exc.__traceback__) if f.f_code.co_filename == file]
+    return lines[-1] if lines else 1
+
+
+def _place(exc: BaseException, file: str) -> str:
+    """The innermost line of a component that an exception came through, in its file or beside it.
+
+    Only the file's name where it came through none, as where a library makes what is read.
+    """
+    found, folder = Path(file).name, Path(file).parent
+    for frame, line in traceback.walk_tb(exc.__traceback__):
+        name = frame.f_code.co_filename
+        if name == file or _is_beside(Path(name), folder):
+            found = f"{Path(name).name}:{line}"
+    return found
+
+
+def _is_beside(file: Path, folder: Path) -> bool:
+    """Whether a file is another of the component's, and not of what is installed below them."""
+    if not file.is_relative_to(folder) or file.is_relative_to(_OWN):
+        return False
+    return "site-packages" not in file.relative_to(folder).parts
 
 
 def said(exc: BaseException) -> str:

@@ -11,7 +11,7 @@ from tests.dialects.airbyte.custom.pieces import Case, plain, stream
 from penstock.dialects.airbyte.standin import extractors, rates
 from penstock.dialects.airbyte.standin.calling import Alone
 from penstock.dialects.python import web
-from penstock.dialects.python.running import entered
+from penstock.dialects.python.running import Entered
 from penstock.plan.expr import Frame
 
 CHANGE = """
@@ -254,7 +254,7 @@ def test_a_list_that_stays_short_is_told(retriever, made, said):
     record = {"id": 7, "more": True, "total_count": 5, "lines": [{"n": 1}, {"n": 2}]}
     door = _Watch()
 
-    with entered(door):
+    with Entered(door):
         assert list(expander.expand_record(record)) == made
 
     assert door.said == [("list-cut", said)]
@@ -271,7 +271,7 @@ def test_a_budget_waits_for_room_on_the_run_s_clock():
     asked = web.Request("GET", "https://a.test/slow", params={"page": 1}).prepare()
     other = web.Request("GET", "https://a.test/fast").prepare()
 
-    with entered(door):
+    with Entered(door):
         for request in (asked, other, asked, other, asked):
             budget.acquire_call(request)
             door.now += 1

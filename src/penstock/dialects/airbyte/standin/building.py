@@ -20,7 +20,7 @@ from penstock.dialects.airbyte.standin.loading import (
     line_of_class,
     missing,
 )
-from penstock.dialects.python.calling import calling
+from penstock.dialects.python.calling import Calling
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
 from penstock.plan.slices import parse_duration
@@ -130,7 +130,7 @@ class Builder:
         file = file_of(made)
 
         def build(making: Making) -> Any:
-            with calling(making.door, file, made.__name__):
+            with Calling(making.door, file, made.__name__):
                 held = made(**{name: make(making) for name, make in fields.items()})
                 return _routed(held, route)
 

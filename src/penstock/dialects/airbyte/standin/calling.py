@@ -14,7 +14,7 @@ from penstock.dialects.airbyte.standin.extractors import COUNT
 from penstock.dialects.airbyte.standin.paginators import accepted
 from penstock.dialects.airbyte.standin.values import Record, StreamSlice
 from penstock.dialects.python import web
-from penstock.dialects.python.calling import calling, plain
+from penstock.dialects.python.calling import Calling, plain
 from penstock.errors import PlanError, ReadError
 from penstock.plan import paths
 from penstock.plan.auth import Auth
@@ -111,7 +111,7 @@ class Caller:
         self._lock = threading.Lock()
 
     def _call(self, door: Door, work: Callable[[Any], Any]) -> Any:
-        with calling(door, self._file, self.name):
+        with Calling(door, self._file, self.name):
             return work(self._instance.of(door))
 
     def _slice(self, frame: Frame) -> StreamSlice:
@@ -325,7 +325,7 @@ class Caller:
         """The partitions of a stream."""
         pieces = iter(self._call(door, lambda held: held.stream_slices() or ()))
         while True:
-            with calling(door, self._file, self.name):
+            with Calling(door, self._file, self.name):
                 piece = next(pieces, _END)
             if piece is _END:
                 return
@@ -364,7 +364,7 @@ class Caller:
 
             records = self._call(door, work)
             while True:
-                with calling(door, self._file, self.name):
+                with Calling(door, self._file, self.name):
                     record = next(records, _END)
                 if record is _END:
                     return

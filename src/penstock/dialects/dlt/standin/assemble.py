@@ -9,10 +9,10 @@ from typing import Any
 
 from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
-from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.marks import Marked
-from penstock.dialects.dlt.standin.rows import LIMIT, NTH, ROWS, Limit, Rows
-from penstock.dialects.dlt.standin.sources import ON_SOURCE, DltResource, DltSource
+from penstock.dialects.dlt.standin.base.errors import Refusal
+from penstock.dialects.dlt.standin.base.marks import Marked
+from penstock.dialects.dlt.standin.resources.rows import LIMIT, NTH, ROWS, Limit, Rows
+from penstock.dialects.dlt.standin.resources.sources import ON_SOURCE, DltResource, DltSource
 from penstock.patterns import pattern
 from penstock.plan.variants import same
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager, redirect_stdout
 
 import msgspec
 
-from penstock.dialects.dlt.standin import marks, record
 from penstock.dialects.dlt.standin.assemble import crossed
+from penstock.dialects.dlt.standin.base import marks, record
+from penstock.dialects.dlt.standin.base.errors import LoadFailed, Refusal
 from penstock.dialects.dlt.standin.chosen import Built, built_of
-from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
-from penstock.dialects.dlt.standin.nodes import Reader
-from penstock.dialects.dlt.standin.remembered import by_time
-from penstock.dialects.dlt.standin.settled import settle
+from penstock.dialects.dlt.standin.resources.nodes import Reader
+from penstock.dialects.dlt.standin.resources.remembered import by_time
+from penstock.dialects.dlt.standin.resources.settled import settle
 from penstock.dialects.document import Document, Loaded, Loader
 from penstock.errors import Error
 from penstock.plan.target import Pipeline, Target
@@ -171,7 +171,9 @@ def _is_one(script: Document, batch: Sequence[record.AskedRun]) -> bool:
         return True
     from penstock.dialects import compile_document  # noqa: PLC0415 (few scripts)
 
-    compiled = compile_document(document_of(script, built), None)
+    document = document_of(script, built)
+    document.of_runs = True
+    compiled = compile_document(document, None)
     return all(said.code != "duplicate-name" for said in compiled.diagnostics)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from penstock.dialects.dlt.standin.assemble import assemble, crossed
-from penstock.dialects.dlt.standin.errors import Refusal
-from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
-from penstock.dialects.dlt.standin.marks import Marked, Spot
-from penstock.dialects.dlt.standin.record import AskedRun, Record
-from penstock.dialects.dlt.standin.sources import (
+from penstock.dialects.dlt.standin.base.errors import Refusal
+from penstock.dialects.dlt.standin.base.marks import Marked, Spot
+from penstock.dialects.dlt.standin.base.record import AskedRun, Record
+from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.resources.sources import (
     DltResource,
     DltSource,
     flat,

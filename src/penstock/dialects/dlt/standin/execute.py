@@ -14,20 +14,27 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin import record
 from penstock.dialects.dlt.standin.assemble import assemble
+from penstock.dialects.dlt.standin.base import record
+from penstock.dialects.dlt.standin.base.errors import LoadFailed, Refusal
+from penstock.dialects.dlt.standin.base.marks import (
+    Spot,
+    Text,
+    compile_marked,
+    forget,
+    helpers,
+    spot_at,
+)
+from penstock.dialects.dlt.standin.base.printing import Printing
+from penstock.dialects.dlt.standin.base.references import ABSENT, Known, Lookup, Nearest, shown
 from penstock.dialects.dlt.standin.batches import Batches, document_of, fill, separated
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
-from penstock.dialects.dlt.standin.errors import LoadFailed, Refusal
-from penstock.dialects.dlt.standin.marks import Spot, Text, compile_marked, forget, helpers
 from penstock.dialects.dlt.standin.modules import importing, installed
-from penstock.dialects.dlt.standin.nodes import Reader
-from penstock.dialects.dlt.standin.printing import Printing
 from penstock.dialects.dlt.standin.reach import lines_of_runs
-from penstock.dialects.dlt.standin.references import ABSENT, Known, Lookup, Nearest, shown
-from penstock.dialects.dlt.standin.remembered import changed
-from penstock.dialects.dlt.standin.settled import settle
-from penstock.dialects.dlt.standin.sources import DltSource
+from penstock.dialects.dlt.standin.resources.nodes import Reader
+from penstock.dialects.dlt.standin.resources.remembered import changed
+from penstock.dialects.dlt.standin.resources.settled import settle
+from penstock.dialects.dlt.standin.resources.sources import DltSource
 from penstock.dialects.document import Document, Loader
 from penstock.plan.door import Door
 
@@ -283,13 +290,10 @@ class _Execution:
         return self.document.place(self.script.first, 1)
 
     def _where(self, exc: BaseException) -> Spot | None:
-        """The last line of the script's own that led to what was raised."""
-        found: Spot | None = None
-        text = self.script.marked()
-        for frame, line in traceback.walk_tb(exc.__traceback__):
-            if frame.f_code.co_filename == self.script.file:
-                found = text.at_line(line)
-        return found
+        """The last line of the script's own, or of a file beside it, that led to an exception."""
+        trace = traceback.walk_tb(exc.__traceback__)
+        spots = (spot_at(frame.f_code.co_filename, line) for frame, line in trace)
+        return next((spot for spot in reversed(list(spots)) if spot is not None), None)
 
     # Reading what it built.
 

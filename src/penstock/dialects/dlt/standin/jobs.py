@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from penstock.dialects.dlt.standin.settings import called
-from penstock.dialects.dlt.standin.specs import sections_of
+from penstock.dialects.dlt.standin.values.settings import called
+from penstock.dialects.dlt.standin.values.specs import sections_of
 from penstock.dialects.dlt.standin.wrappers import Called, Passive
 
 # What other jobs may wait for.

@@ -14,11 +14,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import answers, jobs, times, wrappers
-from penstock.dialects.dlt.standin.errors import UnknownModule
-from penstock.dialects.dlt.standin.marks import Text, compile_marked, helpers
+from penstock.dialects.dlt.standin import jobs, wrappers
+from penstock.dialects.dlt.standin.base.errors import UnknownModule
+from penstock.dialects.dlt.standin.base.marks import Text, compile_marked, helpers
+from penstock.dialects.dlt.standin.base.record import refuse
+from penstock.dialects.dlt.standin.common import times
 from penstock.dialects.dlt.standin.package import StandinModule, package, typed
-from penstock.dialects.dlt.standin.record import refuse
+from penstock.dialects.dlt.standin.runs import answers
 from penstock.errors import did_you_mean
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"

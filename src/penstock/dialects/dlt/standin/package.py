@@ -9,37 +9,39 @@ from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
-from penstock.dialects.dlt.standin import (
+from penstock.dialects.dlt.standin.base import exceptions
+from penstock.dialects.dlt.standin.base.errors import LoadFailed
+from penstock.dialects.dlt.standin.base.record import unknown
+from penstock.dialects.dlt.standin.common import basics as common
+from penstock.dialects.dlt.standin.common import naming, times, tools
+from penstock.dialects.dlt.standin.resources import (
     adapters,
-    answers,
+    factories,
+    rest_api,
+    schemas,
+    sources,
+    tables,
+)
+from penstock.dialects.dlt.standin.rest_client import (
     client,
-    common,
+    paginators,
+    parts,
+    registry,
+    requesting,
+    signers,
+)
+from penstock.dialects.dlt.standin.rest_client.calling import IgnoreResponseException
+from penstock.dialects.dlt.standin.runs import (
+    answers,
     current,
     dataset,
     elsewhere,
-    exceptions,
-    factories,
-    naming,
-    paginators,
-    parts,
+    messages,
     pipeline,
     progress,
-    providers,
-    registry,
-    requesting,
-    rest_api,
-    schemas,
-    signers,
-    sources,
-    specs,
-    tables,
-    times,
-    tools,
 )
-from penstock.dialects.dlt.standin.calling import IgnoreResponseException
-from penstock.dialects.dlt.standin.errors import LoadFailed
-from penstock.dialects.dlt.standin.record import unknown
-from penstock.dialects.dlt.standin.settings import Accessor
+from penstock.dialects.dlt.standin.values import providers, specs
+from penstock.dialects.dlt.standin.values.settings import Accessor
 from penstock.errors import did_you_mean
 
 _VERSION = "1.31.0"
@@ -252,7 +254,7 @@ def _runtime() -> _Table:
     return {
         "dlt.common.runtime": ({}, None),
         "dlt.common.runtime.collector": (progress.collectors(), None),
-        "dlt.common.runtime.slack": ({"send_slack_message": common.send_slack_message}, None),
+        "dlt.common.runtime.slack": ({"send_slack_message": messages.send_slack_message}, None),
         "dlt.progress": (progress.public(), None),
     }
 

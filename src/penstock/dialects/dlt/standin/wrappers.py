@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Self
 
-from penstock.dialects.dlt.standin.errors import Refusal, UnknownName
-from penstock.dialects.dlt.standin.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.base.errors import Refusal, UnknownName
+from penstock.dialects.dlt.standin.base.record import current, refuse, remark, unknown
 from penstock.dialects.dlt.standin.package import StandinModule
-from penstock.dialects.dlt.standin.record import current, refuse, remark, unknown
-from penstock.dialects.dlt.standin.sources import DltResource, DltSource
+from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.resources.sources import DltResource, DltSource
 
 _OURS = {"dagster", "dagster_dlt", "dagster_embedded_elt"}  # made of dlt's own insides, or with it
 _OTHERS = {"airflow", "prefect"}

@@ -1,0 +1,1 @@
+"""`dlt.common`, as far as scripts use it."""

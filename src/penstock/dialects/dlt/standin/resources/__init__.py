@@ -1,0 +1,1 @@
+"""Sources and resources as a script builds them, and the functions that make their rows."""

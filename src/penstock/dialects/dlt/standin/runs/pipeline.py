@@ -1,0 +1,347 @@
+"""`dlt.pipeline` and `dlt.destinations`: where a script's own run would put its rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from penstock.dialects.dlt.standin.base import arguments
+from penstock.dialects.dlt.standin.base.errors import Refusal
+from penstock.dialects.dlt.standin.base.lacking import lacking
+from penstock.dialects.dlt.standin.base.marks import caller
+from penstock.dialects.dlt.standin.base.record import (
+    AskedRun,
+    current,
+    pipelines,
+    refuse,
+    remark,
+    unfinished,
+    unknown,
+)
+from penstock.dialects.dlt.standin.base.references import ABSENT, Known, Reference
+from penstock.dialects.dlt.standin.common.naming import schema_name
+from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
+from penstock.dialects.dlt.standin.resources.rows import handed
+from penstock.dialects.dlt.standin.resources.sources import (
+    ON_SOURCE,
+    DltResource,
+    DltSource,
+    flat,
+    python_resource,
+)
+from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace
+from penstock.dialects.dlt.standin.runs.beginning import begun
+from penstock.dialects.dlt.standin.runs.told import Told
+from penstock.dialects.dlt.standin.values.specs import BaseConfiguration
+
+_HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
+_FRAMES = {"pandas", "polars", "pyarrow"}
+_NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipelines_dir", "progress",
+            "pipeline_salt", "import_schema_path", "export_schema_path", "_impl_cls"}  # fmt: skip
+
+
+class Destination:
+    """A destination by its kind, and where it is, as far as the script says."""
+
+    def __init__(
+        self, kind: str, credentials: Any = None, place: Any = None, name: str | None = None
+    ) -> None:
+        self.kind = kind
+        self.credentials = credentials
+        self.place = place
+        self._name = name
+
+    def __str__(self) -> str:
+        return self.kind
+
+    @property
+    def destination_name(self) -> str:
+        """What it is called."""
+        return self._name or self.kind
+
+    @property
+    def destination_type(self) -> str:
+        """What it is."""
+        return self.kind
+
+    def url(self, pipeline: str) -> str | None:
+        """The destination as `--to` takes it, or None if the script does not say enough."""
+        said = self.place if self.place is not None else self.credentials
+        if said is None:
+            found = Known.lookup(f"destination.{self.destination_name}.{self._setting}")
+            said = None if found is ABSENT else found
+        if isinstance(said, Reference):
+            known = said.known()
+            said = None if known is ABSENT else known
+        said = said.to_native_representation() if isinstance(said, BaseConfiguration) else said
+        text = str(said) if isinstance(said, (str, PurePath)) else None
+        if self.kind == "duckdb":
+            if said is not None and text is None:
+                return None
+            path = (text or f"{self._name or pipeline}.duckdb").removeprefix("duckdb:///")
+            return path if path.endswith((".duckdb", ".db")) else f"duckdb://{path}"
+        if self.kind == "filesystem" and text is not None:
+            return f"parquet:{text.removeprefix('file://')}"
+        return text if self.kind == "postgres" else None
+
+    @property
+    def _setting(self) -> str:
+        return "bucket_url" if self.kind == "filesystem" else "credentials"
+
+
+def maker(kind: str) -> Any:
+    """The function `dlt.destinations.<kind>`."""
+
+    def made(credentials: Any = None, **settings: Any) -> Destination:
+        place = credentials if kind == "filesystem" else None
+        return Destination(
+            kind,
+            settings.get("credentials", credentials),
+            settings.get("bucket_url", place),
+            settings.get("destination_name"),
+        )
+
+    made.__name__ = kind
+    return made
+
+
+def destination(named: Any = None, /, **settings: Any) -> Any:
+    """`dlt.destination`: one by its name, or a function of the script's that would take rows.
+
+    A run does not call such a function: it says that the destination is none that is known.
+    """
+    if named is None:
+        return lambda given: destination(given, **settings)
+    if callable(named):
+        return maker(str(settings.get("name") or getattr(named, "__name__", "destination")))
+    said = settings.pop("destination_type", None)
+    if said is not None:
+        settings.setdefault("destination_name", str(named))
+    return maker(_kind(said or named))(**settings)
+
+
+def _kind(said: object) -> str:
+    """The kind of a destination, which may be given with the module that has it."""
+    return str(said).rpartition(".")[2]
+
+
+def destination_of(said: Any, credentials: Any) -> Destination | None:
+    """The destination that a script names, in whichever way; None where it names none."""
+    match said:
+        case None:
+            return None
+        case Destination():
+            return said
+        case str():
+            plain = Reference.resolved(said) if isinstance(said, Reference) else said
+            kind = Known.lookup(f"destination.{plain}.destination_type")
+            if kind is ABSENT:
+                return Destination(_kind(plain), credentials)
+            return Destination(_kind(kind), credentials, name=str(plain))
+        case _ if callable(said):
+            return Destination(getattr(said, "__name__", "destination"), credentials)
+        case _:
+            raise unknown(f"destination {said!r}")
+
+
+@lacking("LOCAL_STATE_PROPS", "STATE_FILE", "STATE_PROPS")
+class Pipeline(Told):
+    """A pipeline; its `run` is noted, and executed by Penstock after the script."""
+
+    DEFAULT_DATASET_SUFFIX = "_dataset"
+
+    def __init__(self, pipeline_name: str | None = None, **settings: Any) -> None:
+        self.pipeline_name = pipeline_name or f"dlt_{PurePath(sys.argv[0]).stem}"
+        self.dataset_name = settings.get("dataset_name")
+        self.settings = settings
+        self._asked: AskedRun | None = None
+        self._schema: str | None = None
+        self._said: Mapping[str, Any] | None = None  # by the source that was run first
+        self._destination = destination_of(settings.get("destination"), None)
+        pipelines.append(self)
+        if self.dev_mode:
+            remark(
+                "dev_mode makes no dataset of its own here: each run loads everything anew",
+                "use --db-schema for another one",
+            )
+
+    @property
+    def destination(self) -> Any:
+        """The destination."""
+        return self._destination
+
+    def run(self, data: Any = None, **settings: Any) -> LoadInfo:
+        """Note a run."""
+        arguments.known("run", settings)
+        if data is None:
+            return LoadInfo(self, self._asked)
+        if _is_told(data):
+            remark("what a run tells of itself is not loaded as rows", "see _penstock_receipts")
+            return LoadInfo(self, self._asked)
+        where = self._destination
+        if settings.get("destination") is not None or settings.get("credentials") is not None:
+            said = settings.get("destination") or where
+            where = destination_of(said, settings.get("credentials"))
+            if where is not None and settings.get("credentials") is not None:
+                where = Destination(where.kind, settings["credentials"], where.place)
+            self._destination = where
+        sources = _sources(data, settings.get("table_name"))
+        self._take(sources, _schema_of(data))
+        hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
+        sources = _hinted(sources, hints)
+        self.dataset_name = settings.get("dataset_name") or self.dataset_name
+        dataset = self.dataset_name or f"{self.pipeline_name}_dataset"
+        refresh = settings.get("refresh") or self.refresh
+        self._asked = self._note(sources, where, str(dataset), refresh=refresh)
+        return LoadInfo(self, self._asked)
+
+    def _take(self, sources: list[DltSource], schema: str | None) -> None:
+        """What the source of the first run says holds for what is in no source, as in dlt."""
+        first = self._said
+        if first is None:
+            self._said = sources[0].own_settings if schema is not None and sources else {}
+        elif schema is None:
+            kept = {name: first[name] for name in ON_SOURCE if name in first}
+            for source in sources:
+                source.own_settings.update({**kept, **source.own_settings})
+        self._schema = schema or self._schema
+
+    def _note(
+        self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any
+    ) -> AskedRun:
+        url = where.url(self.pipeline_name) if where is not None else None
+        if where is not None and url is None:
+            hint = "the rows go to a DuckDB file; name another place with --to"
+            remark(f"the script's destination {where.kind!r} is none that is known here", hint)
+        asked = begun(AskedRun(
+            pipeline=self.pipeline_name,
+            schema=self.schema_called,
+            sources=tuple(sources),
+            destination=url,
+            dataset=schema_name(dataset),
+            fresh=self.dev_mode,
+            refresh=str(refresh) if refresh else None,
+            spot=caller(),
+        ))  # fmt: skip
+        here = current()
+        here.runs.append(asked)
+        if here.load is not None and asked.seen is not None and asked.seen.at_once:
+            here.load(here.left)
+        return asked
+
+    def extract(self, data: Any, **settings: Any) -> LoadInfo:
+        """The first third of a run; the others do nothing more."""
+        return self.run(data, **settings)
+
+    def normalize(self, *_: Any, **__: Any) -> LoadInfo:
+        """Part of a run."""
+        return LoadInfo(self, self._asked)
+
+    def load(self, *_: Any, **__: Any) -> LoadInfo:
+        """Part of a run."""
+        return LoadInfo(self, self._asked)
+
+    def drop(self, *_: Any, **__: Any) -> Pipeline:
+        """Housekeeping of dlt's own files, which there are none of: the tables stay, as in dlt."""
+        return self
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """The same."""
+
+    sync_destination = drop_pending_packages = activate = deactivate = sync_schema = _nothing
+
+    def __getattr__(self, name: str) -> Any:
+        raise unfinished(f"pipeline.{name}", name)
+
+
+def _is_told(data: Any) -> bool:
+    """Whether rows are what a run told of itself, and no rows."""
+    listed = data if isinstance(data, (list, tuple)) else [data]
+    return bool(listed) and all(isinstance(one, (LoadInfo, Trace)) for one in listed)
+
+
+def _schema_of(data: Any) -> str | None:
+    """The name of the first source of what is to be loaded, if it holds one."""
+    for one in data if isinstance(data, (list, tuple)) else (data,):
+        if isinstance(one, DltSource):
+            return str(one.name or "rest_api")  # as dlt calls one that has no name
+        if isinstance(one, SourceFactory):
+            return one.name
+    return None
+
+
+def _sources(data: Any, table: Any = None) -> list[DltSource]:
+    """What is to be loaded, as sources; loose resources make one, and so do rows."""
+    match data:
+        case DltSource():
+            return [data]
+        case SourceFactory():
+            return [data()]
+        case DltResource():
+            return [DltSource(None, [data])]
+        case ResourceFactory():
+            return [DltSource(data.name, flat(data, "the run"))]
+        case list() | tuple() if any(isinstance(d, (DltSource, SourceFactory)) for d in data):
+            return [one for item in data for one in _sources(item)]
+        case list() | tuple() if any(isinstance(d, (DltResource, ResourceFactory)) for d in data):
+            return [DltSource(None, flat(data, "the run"))]
+        case _:
+            return [DltSource(None, [_handed_over(data, table)])]
+
+
+def _handed_over(data: Any, table: Any) -> DltResource:
+    """Rows that are handed to a run: a list, whatever is iterated, or a function that gives them.
+
+    Raises:
+        Refusal: they are in a form that is not read, or nothing names their table.
+    """
+    name = table or getattr(data, "__name__", None)
+    kind = type(data)
+    is_frame = kind.__module__.partition(".")[0] in _FRAMES
+    if not (isinstance(data, Iterable) or callable(data) or is_frame):
+        hint = "hand over a list of dicts, or a function that yields them"
+        raise refuse(Refusal(f"a run is given {kind.__name__}, which holds no rows", hint))
+    if not isinstance(name, str):
+        hint = 'give run a table_name: pipeline.run(data, table_name="NAME")'
+        raise refuse(Refusal("a run is given rows, and nothing names their table", hint))
+    rows = [data] if isinstance(data, Mapping) or is_frame else data
+    return python_resource(name, rows if callable(rows) else handed(rows, name))
+
+
+def _hinted(sources: list[DltSource], hints: dict[str, Any]) -> list[DltSource]:
+    """The sources with the hints of a run; a resource that is alone is called after its table.
+
+    So it may be run again for another table, with other arguments or the same ones.
+    """
+    table = hints.get("table_name")
+    if isinstance(table, str) and len(sources) == 1 and len(sources[0].own_resources) == 1:
+        sources = [sources[0].for_table(table)]
+    for source in sources:
+        for resource in source.own_resources:
+            resource.apply_hints(**hints)
+    return sources
+
+
+def pipeline(pipeline_name: str | None = None, *args: Any, **settings: Any) -> Pipeline:
+    """A pipeline; without any argument the one that was made last."""
+    if pipeline_name is None and not args and not settings and pipelines:
+        last: Pipeline = pipelines[-1]
+        return last
+    names = ("pipelines_dir", "pipeline_salt", "destination", "staging", "dataset_name")
+    return Pipeline(pipeline_name, **dict(zip(names, args, strict=False)), **settings)
+
+
+def attach(pipeline_name: str | None = None, *_: Any, **settings: Any) -> Pipeline:
+    """The pipeline of that name, as the script made it, or one that has not loaded anything."""
+    made = (one for one in reversed(pipelines) if pipeline_name in {None, one.pipeline_name})
+    found: Pipeline | None = next(made, None)
+    return Pipeline(pipeline_name, **settings) if found is None else found
+
+
+def run(data: Any, **settings: Any) -> LoadInfo:
+    """`dlt.run`: a run of the pipeline that was made last, or of one without settings."""
+    made = {"dev_mode": settings.pop("dev_mode")} if "dev_mode" in settings else {}
+    asked: LoadInfo = pipeline(**made).run(data, **settings)
+    return asked

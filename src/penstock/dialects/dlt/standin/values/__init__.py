@@ -1,0 +1,1 @@
+"""Values by name: settings, secrets, and classes whose fields are values."""
