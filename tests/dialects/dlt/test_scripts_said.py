@@ -103,6 +103,23 @@ SAID = {
         "def made():\n    raise ValueError('no such thing')\nsource = rest_api_source(made())\n",
         ["error[script-failed] 2: the script failed: ValueError: no such thing"],
     ),
+    "what was copied once, and is not there": (
+        "from rest_api import rest_api_source\nsource = rest_api_source(dict([]))\n",
+        ["error[module-missing] 1: the script needs the module 'rest_api', which is not installed"],
+    ),
+    "an import that is tried twice": (
+        (
+            "try:\n    from dlt.sources.sql_database import sql_table\nexcept ImportError:\n"
+            "    sql_table = None\nfor again in (1, 2):\n"
+            "    try:\n        import dlt.dbt\n    except ImportError:\n        pass\n"
+            "source = rest_api_source({'client': {'base_url': 'https://a.test'},"
+            " 'resources': ['a']})\n"
+        ),
+        [
+            "error[unsupported] 2: Penstock has no dlt.sources.sql_database",
+            "error[unsupported] 7: Penstock has no dlt.dbt",
+        ],
+    ),
     "a value that is no list": (
         (
             "dlt.config['keys'] = 'a,b'\n"

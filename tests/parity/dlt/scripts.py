@@ -12,7 +12,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A script; `source` is an expression for what is run, where the text does not run it itself.
 
     `law` says that requests without records may differ. `environ` are variables that are set
-    meanwhile, `secrets` is what stands in `.dlt/secrets.toml`.
+    meanwhile, `secrets` is what stands in `.dlt/secrets.toml`, and `files` lie beside the script.
     """
 
     text: str
@@ -22,6 +22,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     law: bool = False
     environ: dict[str, str] = {}
     secrets: str = ""
+    files: dict[str, str] = {}
 
 
 def rows(first: int, last: int, **more: Any) -> list[dict[str, Any]]:

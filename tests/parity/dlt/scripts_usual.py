@@ -52,8 +52,64 @@ def told():
 def source():
     return told
 """
+COPIED = """
+import sys
+sys.path.insert(0, os.path.dirname(__file__))
+from rest_api import RESTAPIConfig, rest_api_resources
+from rest_api.typing import EndpointResource
+
+@dlt.resource
+def late():
+    from rest_api import rest_api_source
+    yield from rest_api_source(config("more")).resources["more"]
+
+def config(name: str) -> RESTAPIConfig:
+    one: EndpointResource = {"name": name, "endpoint": {"path": "x", "data_selector": "rows"}}
+    return {"client": {"base_url": "BASE"}, "resources": [one]}
+
+@dlt.source(name="shop")
+def source():
+    yield from rest_api_resources(config("rows"))
+    yield late
+"""
+# What `dlt init` copied was made of dlt's inner parts.
+COPY = {
+    "rest_api/__init__.py": """
+from dlt.common.validation import validate_dict
+from dlt.sources.rest_api import rest_api_resources, rest_api_source
+from .typing import RESTAPIConfig
+""",
+    "rest_api/config_setup.py": "from dlt.sources.helpers.rest_client import detector\n",
+    "rest_api/typing.py": "from dlt.sources.rest_api.typing import *\n",
+}
+TYPES = """
+from dlt.common.configuration.specs.gcp_credentials import GcpServiceAccountCredentials
+from dlt.common.destination.reference import Destination
+from dlt.destinations.impl.duckdb.factory import duckdb
+from dlt.pipeline.trace import PipelineTrace
+from dlt.sources.config import configspec, with_config
+from dlt.sources.rest_api import HTTPMethodBasic, create_response_hooks
+from dlt.sources.rest_api.config_setup import make_parent_key_name
+
+def told(trace: PipelineTrace, method: HTTPMethodBasic = "GET") -> Destination: ...
+
+@with_config
+def named(named: str = "n"):
+    return make_parent_key_name("rows", named)
+
+@dlt.resource
+def rows():
+    yield {"id": 1, named(): 2}
+"""
 
 USUAL = {
+    "what dlt init has copied beside the script": Written(
+        text=COPIED,
+        api=lambda _ask: {"rows": [{"id": 1}, {"id": 2}]},
+        source="source()",
+        files=COPY,
+    ),
+    "names that are imported for types": Written(text=TYPES, api=desk, source="rows()"),
     "an auth that asks itself whether it has its token": Written(
         text=LOGS_IN, api=desk, source="source()", runs=1
     ),

@@ -154,6 +154,9 @@ def test_a_script_loads_the_same(
         (folder / "pipeline.py").write_text(script(written, stage.base), "utf-8")
         secrets = written.secrets.replace("BASE", stage.base)
         (folder / ".dlt" / "secrets.toml").write_text(secrets, "utf-8")
+        for file, text in written.files.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(text, "utf-8")
     for variable, value in written.environ.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.chdir(ours)

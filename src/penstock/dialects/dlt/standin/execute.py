@@ -271,9 +271,8 @@ class _Execution:
     def _missing(self, exc: ModuleNotFoundError) -> None:
         self.failed = True
         message = f"the script needs the module {exc.name!r}, which is not installed"
-        hint = (
-            f"install what holds it beside Penstock: pip install {(exc.name or '').split('.')[0]}"
-        )
+        top = (exc.name or "").split(".")[0]
+        hint = _NOW.get(top, f"install what holds it beside Penstock: pip install {top}")
         place = self.reader.place(self._where(exc))
         self.document.say("error", "module-missing", message, place, hint)
 
@@ -324,8 +323,12 @@ class _Execution:
 
     def _tell(self) -> None:
         """Say what was refused, also where the script caught it, and what is not honoured."""
+        said: set[tuple[str, Spot | None]] = set()
         for refusal in self.record.refusals:
             place, hint = self.reader.place(refusal.spot), refusal.hint
+            if (refusal.message, refusal.spot) in said:  # as where an import is tried once more
+                continue
+            said.add((refusal.message, refusal.spot))
             if refusal.code == _UNFINISHED:
                 if self._leaves_runs():
                     message = f"{refusal.message}, though it asks for further runs"
@@ -337,6 +340,10 @@ class _Execution:
         for remark in self.record.remarks:
             place = self.reader.place(remark.spot)
             self.document.say("warning", "gap", remark.message, place, remark.hint)
+
+
+# What `dlt init` once copied into the folder of a script.
+_NOW = {"rest_api": "dlt has it as dlt.sources.rest_api now: import it from there"}
 
 
 @contextmanager

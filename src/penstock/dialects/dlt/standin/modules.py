@@ -19,11 +19,13 @@ from penstock.dialects.dlt.standin.base.errors import UnknownModule
 from penstock.dialects.dlt.standin.base.marks import Text, compile_marked, helpers
 from penstock.dialects.dlt.standin.base.record import refuse
 from penstock.dialects.dlt.standin.common import times
-from penstock.dialects.dlt.standin.package import StandinModule, package, typed
+from penstock.dialects.dlt.standin.package import StandinModule, outside, package, typed
 from penstock.dialects.dlt.standin.runs import answers
 from penstock.errors import did_you_mean
 
 _TAKE_OUT = "Penstock runs rest_api sources and functions; take out what needs more of dlt"
+
+_ALIKE = 0.9  # how like a module that is meant must be: all of them begin alike
 
 # Functions of other libraries by which a script looks at what it has loaded.
 _LOOKS = {
@@ -67,7 +69,7 @@ class _Finder:
         """How to import a module that is not there yet."""
         del target
         if name == "dlt" or name.startswith("dlt."):
-            hint = did_you_mean(name, list(self.made)) or _TAKE_OUT
+            hint = outside(name) or did_you_mean(name, list(self.made), _ALIKE) or _TAKE_OUT
             raise refuse(UnknownModule(f"Penstock has no {name}", hint))
         scheduler = wrappers.spec_of(name)
         if scheduler is not None:
@@ -112,15 +114,15 @@ def importing(made: Mapping[str, ModuleType]) -> dict[str, Any]:
 
     def imported(name: str, *rest: Any, **more: Any) -> Any:
         named = dict(zip(("globals", "locals", "fromlist", "level"), rest, strict=False)) | more
-        ours = not named.get("level") and (name == "dlt" or name.startswith("dlt."))
+        ours = not named.get("level") and (name.startswith("dlt.") or name in made)
         if not ours or sys.modules.get("dlt") is made["dlt"]:
             found = own(name, *rest, **more)
             if name == "pendulum":
                 times.library()
             return Looking(found) if name in _LOOKS and found.__name__ == name else found
         if name not in made:
-            raise UnknownModule(f"Penstock has no {name}", _TAKE_OUT)
-        return made[name] if named.get("fromlist") else made["dlt"]
+            raise UnknownModule(f"Penstock has no {name}", outside(name) or _TAKE_OUT)
+        return made[name] if named.get("fromlist") else made[name.partition(".")[0]]
 
     return {**vars(builtins), "__import__": imported}
 
@@ -137,6 +139,21 @@ def _helpers() -> dict[str, ModuleType]:
     }
 
 
+def _copied(folder: Path, made: Mapping[str, ModuleType]) -> dict[str, ModuleType]:
+    """The package `rest_api` where `dlt init` has put a copy of dlt's own beside the script.
+
+    It is what dlt has by that name, and is not executed: it is made of dlt's inner parts.
+    """
+    if not (folder / _COPY / "config_setup.py").is_file():
+        return {}
+    theirs = f"dlt.sources.{_COPY}"
+    names = [name for name in made if name == theirs or name.startswith(f"{theirs}.")]
+    return {name.removeprefix("dlt.sources."): made[name] for name in names}
+
+
+_COPY = "rest_api"
+
+
 @contextmanager
 def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, ModuleType]]:
     """The stand-in in place of `dlt`, for as long as a script is executed.
@@ -146,6 +163,7 @@ def installed(folder: Path, main: ModuleType | None) -> Iterator[Mapping[str, Mo
     """
     made = {**package(), **_helpers()}
     vars(made["dlt"]).update(helpers=made["dlt.helpers"], hub=made["dlt.hub"])
+    made |= _copied(folder, made)
     before = dict(sys.modules)
     path, finder = list(sys.path), _Finder(folder, made)
     for name in [n for n in sys.modules if n == "dlt" or n.startswith("dlt.")]:

@@ -98,8 +98,28 @@ class StandinModule(ModuleType):
         found = self.__others(name) if self.__others is not None else None
         if found is None:
             near = did_you_mean(name, [one for one in vars(self) if not one.startswith("_")])
-            raise unknown(f"{self.__name__}.{name}", near)
+            whole = f"{self.__name__}.{name}"
+            raise unknown(whole, outside(whole) or near)
         return found
+
+
+# What dlt does and Penstock is not for, by its modules.
+_OUTSIDE = {
+    "dlt.sources.sql_database": "Penstock reads APIs, and no databases: load these tables with dlt",
+    "dlt.sources.filesystem": "Penstock reads APIs, and no folders or buckets: load files with dlt",
+    "dlt.dbt": "run dbt behind `penstock run`, on the tables that it has loaded",
+    "dlt.pipeline.dbt": "run dbt behind `penstock run`, on the tables that it has loaded",
+    "dlt.helpers.dbt": "run dbt behind `penstock run`, on the tables that it has loaded",
+    "dlt.helpers.streamlit": "look into the tables themselves, as with the duckdb command",
+    "dlt.helpers.marimo": "look into the tables themselves, as with the duckdb command",
+    "dlt.destinations.impl": "name the destination: dlt.destinations has each of them",
+}
+
+
+def outside(name: str) -> str | None:
+    """What to do in place of a part of dlt that Penstock is not for."""
+    found = (said for part, said in _OUTSIDE.items() if f"{name}.".startswith(part))
+    return next(found, None)
 
 
 class _Library(ModuleType):
@@ -180,13 +200,15 @@ def _sources() -> _Table:
     rest_client = {**_PAGINATORS, **_AUTH, **made, "paginate": client.paginate}
     rest_names = {**rest_api.public(), **_PAGINATORS, **_AUTH, **made}
     setup = {**registry.public(), **_PAGINATORS, **_AUTH}
+    hooks = {"create_response_hooks": registry.create_response_hooks}
+    methods = dict.fromkeys(("HTTPMethod", "HTTPMethodBasic"), AnyType)
     asking = requesting.public()
     names = {**_INCREMENTAL, **_TYPES, "TDataItem": AnyType, "TDataItems": AnyType}
     return {
         "dlt.sources": (names, None),
         "dlt.sources.credentials": (specs.public(), None),
-        "dlt.sources.config": (specs.public(), None),
-        "dlt.sources.rest_api": (rest_names, None),
+        "dlt.sources.config": ({**specs.public(), "with_config": specs.with_config}, None),
+        "dlt.sources.rest_api": ({**rest_names, **hooks, **methods}, None),
         "dlt.sources.rest_api.typing": (rest_names, typed),
         "dlt.sources.rest_api.config_setup": (setup, None),
         "dlt.sources.helpers": ({}, None),
@@ -202,6 +224,14 @@ def _sources() -> _Table:
         "dlt.sources.helpers.rest_client.typing": ({}, typed),
         "dlt.sources.helpers.rest_client.utils": ({"join_url": client.joined}, None),
     }
+
+
+_DESTINATION_TYPES = (
+    *("dlt.common.destination.capabilities", "dlt.common.destination.client"),
+    *("dlt.common.destination.reference", "dlt.common.destination.typing"),
+    *("dlt.destinations.dataset", "dlt.destinations.sql_client"),
+)
+_CREDENTIALS = ("api", "aws", "azure", "connection_string", "gcp")
 
 
 def _common() -> _Table:
@@ -220,7 +250,7 @@ def _common() -> _Table:
         "dlt.common.incremental": ({}, typed),
         "dlt.common.incremental.typing": ({}, typed),
         "dlt.common.destination": ({}, typed),
-        "dlt.common.destination.typing": ({}, typed),
+        **dict.fromkeys(_DESTINATION_TYPES, ({}, typed)),
         "dlt.common.schema": ({}, typed),
         "dlt.common.schema.typing": ({}, typed),
         "dlt.common.normalizers": ({}, None),
@@ -230,6 +260,8 @@ def _common() -> _Table:
         "dlt.common.libs": ({}, None),
         "dlt.common.libs.pydantic": ({"DltConfig": dict}, None),
         "dlt.pipeline": ({}, typed),
+        "dlt.pipeline.trace": ({}, typed),
+        "dlt.pipeline.typing": ({}, typed),
         "dlt.pipeline.pipeline": ({"Pipeline": pipeline.Pipeline}, typed),
         "dlt.pipeline.helpers": ({"retry_load": common.retry_load}, None),
         "dlt.version": ({"__version__": _VERSION, "DLT_PKG_NAME": "dlt"}, None),
@@ -245,7 +277,10 @@ def _configuration() -> _Table:
         "dlt.common.configuration.providers": (providers.public(), None),
         "dlt.common.configuration.inject": ({"with_config": specs.with_config}, None),
         "dlt.common.configuration.specs": (spec, typed),
-        "dlt.common.configuration.specs.api_credentials": (spec, typed),
+        **{
+            f"dlt.common.configuration.specs.{kind}_credentials": (spec, typed)
+            for kind in _CREDENTIALS
+        },
         "dlt.common.configuration.specs.base_configuration": (spec, typed),
     }
 
@@ -281,7 +316,12 @@ def _errors() -> _Table:
 def _extract() -> _Table:
     places: dict[str, Any] = {kind: pipeline.maker(kind) for kind in _DESTINATIONS}
     places["destination"] = pipeline.destination
+    impl = "dlt.destinations.impl"
     return {
+        impl: ({}, None),
+        **{f"{impl}.{kind}": (adapters.public(), None) for kind in _DESTINATIONS},
+        **{f"{impl}.{kind}.factory": ({kind: places[kind]}, None) for kind in _DESTINATIONS},
+        **{f"{impl}.{kind}.{kind}_adapter": (adapters.public(), None) for kind in _DESTINATIONS},
         "dlt.extract": ({**_TYPES, **_INCREMENTAL, **_MARK, **_MAKERS}, typed),
         "dlt.extract.decorators": (_MAKERS, typed),
         "dlt.extract.source": (_TYPES, typed),

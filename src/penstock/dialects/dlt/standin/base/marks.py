@@ -179,6 +179,9 @@ class Marked(dict[Any, Any]):
             self.marks.update(dict.fromkeys(keys, KeyMark(spot, spot)))
 
 
+Marked.__name__ = "dict"  # as Python's messages call it, which the script's author reads
+
+
 def marks_of(entries: object) -> Mapping[Any, KeyMark]:
     """The places of a mapping's entries, as far as they are known."""
     return entries.marks if isinstance(entries, Marked) else {}

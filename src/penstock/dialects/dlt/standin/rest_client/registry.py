@@ -192,5 +192,6 @@ def public() -> dict[str, Any]:
         "register_paginator": register_paginator,
         "register_auth": register_auth,
         "create_response_hooks": create_response_hooks,
+        "make_parent_key_name": lambda resource_name, field_name: f"_{resource_name}_{field_name}",
         "IgnoreResponseException": IgnoreResponseException,
     }
