@@ -60,7 +60,10 @@ ONLY_IN = {
     "deltalake": ("penstock.destinations.delta", "penstock.destinations._delta_"),
     "obstore": ("penstock.destinations._lake_store",),
     "psycopg": ("penstock.destinations.postgres",),
-    "pyarrow": ("penstock.shape", "penstock.destinations", "penstock.arrow"),
+    "pyarrow": (
+        *("penstock.shape", "penstock.destinations", "penstock.arrow"),
+        "penstock.dialects.dlt.standin.resources.frames",  # what scripts make of it
+    ),
     "pyarrow.compute": ("penstock.arrow",),
     "rich": ("penstock.cli",),
     "click": ("penstock.cli",),

@@ -101,8 +101,72 @@ def named(named: str = "n"):
 def rows():
     yield {"id": 1, named(): 2}
 """
+FRAMES = """
+import datetime
+from decimal import Decimal
+import pandas as pd
+import pyarrow as pa
+
+def frame(first):
+    at = pd.to_datetime(["2024-01-01T10:00:00Z", None, "2024-01-03T10:00:00Z"])
+    return pd.DataFrame({"id": [first, first + 1, first + 2], "at": at, "size": [1.5, None, 2.0],
+                         "name": ["a", None, "c"], "small": [True, False, True]})
+
+def table(first):
+    return pa.table({
+        "id": [first, first + 1], "on": pa.array([datetime.date(2024, 1, 2), None]),
+        "price": pa.array([Decimal("1.50"), None], pa.decimal128(38, 9)),
+        "raw": pa.array([b"ab", None]), "tags": [["x"], ["y", "z"]],
+        "at": pa.array([datetime.datetime(2024, 1, 1), None], pa.timestamp("us", "UTC")),
+    })
+
+@dlt.resource
+def frames():
+    yield frame(1)
+    yield frame(11)
+
+def double(made):
+    made = made.copy()
+    made["twice"] = made["size"] * 2
+    return made
+
+@dlt.resource
+def tables():
+    yield table(1)
+    yield table(21)
+
+@dlt.resource
+def listed():
+    yield [table(31), table(41)]
+
+@dlt.transformer
+def counted(made):
+    yield {"rows": len(made), "columns": ",".join(map(str, made.columns)),
+           "years": int(made["at"].dt.year.max())}
+
+@dlt.transformer
+def again(made):
+    return made.append_column("n", pa.array(range(made.num_rows)))
+
+def rows_of(made):
+    yield from made.to_pylist()
+
+@dlt.source(name="shop")
+def source():
+    yield frames().add_map(double).add_filter(lambda made: made["id"].max() > 5)
+    yield (frames | counted).with_name("counted")
+    yield frames().with_name("newer").apply_hints(
+        incremental=dlt.sources.incremental("at", on_cursor_value_missing="exclude"))
+    yield tables | again
+    yield listed
+    yield tables().with_name("first").add_map(lambda made: made.slice(0, 1))
+    yield tables().with_name("singly").add_yield_map(rows_of)
+"""
 
 USUAL = {
+    "frames in place of rows, with steps and transformers behind": Written(
+        text=FRAMES, api=desk, source="source()"
+    ),
     "what dlt init has copied beside the script": Written(
         text=COPIED,
         api=lambda _ask: {"rows": [{"id": 1}, {"id": 2}]},

@@ -17,6 +17,7 @@ from penstock.plan.auth import Auth
 from penstock.plan.expr import Converted, Expr, JsonValue
 from penstock.plan.pagination import Led, Pagination
 from penstock.plan.python import Amend, Retrieve, TableOf
+from penstock.plan.records import Step
 from penstock.plan.slices import Parent
 from penstock.plan.source import Most, Source, Stream, scatters
 
@@ -125,26 +126,30 @@ def most_of(resource: Node) -> Most | None:
 
 def rows_of(
     ctx: Context, resource: Node, stream: Stream, fit: Fit | None = None
-) -> tuple[Retrieve, Parent | None] | None:
-    """What makes the rows of a resource, and the items of another that it makes them of.
+) -> tuple[Retrieve, Parent | None, tuple[Step, ...]] | None:
+    """What makes the rows of a resource, the items of another that it makes them of, and its steps.
 
     They must `fit` a model, if one is given.
     """
     node, fed = resource.get(ROWS), resource.get(FED)
     if node is None or not isinstance(node.value, Opaque):
         return None
-    from penstock.dialects.dlt.standin.resources.making import retrieve, row_references  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.frames import Whole  # noqa: PLC0415 (few documents)
+    from penstock.dialects.dlt.standin.resources.making import retrieve, row_references  # noqa: PLC0415 (the same)
     from penstock.dialects.dlt.standin.resources.tables import Saying  # noqa: PLC0415 (the same)
 
     rows = cast("Rows", node.value.value)
     for reference in row_references(rows):
         ctx.input(reference, optional=reference.optional)
-    parent = Parent(stream=ctx.text(fed, "") or "", fields=(), whole=True) if fed else None
+    above = (ctx.text(fed, "") or "") if fed else ""
+    parent = Parent(stream=above, fields=(), whole=True) if fed else None
+    whole = Whole(stream.records.steps)
     types = not stream.records.steps and stream.table_of is None
-    made = retrieve(rows, Saying(resource, stream.name, types=types, fit=fit))
+    saying = Saying(resource, stream.name, types=types, fit=fit)
+    made = retrieve(rows, saying, whole, above)
     nth = resource.get(NTH)
     sources = (("", (ctx.whole(nth) if nth is not None else None) or 0),)
-    return msgspec.structs.replace(made, sources=sources), parent
+    return msgspec.structs.replace(made, sources=sources), parent, whole.steps
 
 
 def check_arguments(ctx: Context, resource: Node) -> None:

@@ -301,7 +301,7 @@ def _made(ctx: Context, stream: Stream, merged: Node, fit: Fit | None) -> Stream
     found = rows_of(ctx, merged, stream, fit)
     if found is None:
         return stream
-    retrieve, items = found
+    retrieve, items, steps = found
     if ctx.flag(merged.get("parallelized"), default=False):
         ctx.beside.add(stream.name)
     if items is not None and stream.cursor is not None:  # dlt has one for all calls
@@ -312,7 +312,7 @@ def _made(ctx: Context, stream: Stream, merged: Node, fit: Fit | None) -> Stream
         retrieve=retrieve,
         partition=items,
         pagination=SinglePage(),
-        records=Records(path=Keys(), steps=stream.records.steps),
+        records=Records(path=Keys(), steps=steps),
     )
 
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FunctionType
@@ -16,9 +17,10 @@ from penstock.dialects.dlt.paths import found_at, steps
 from penstock.dialects.dlt.standin.base.record import unknown
 from penstock.dialects.dlt.standin.base.references import read_text
 from penstock.dialects.dlt.standin.resources.described import columns_over
+from penstock.dialects.dlt.standin.resources.frames import Like, Whole, is_frame, rows_in
 from penstock.dialects.dlt.standin.resources.opened import rows_of
 from penstock.dialects.dlt.standin.resources.rows import Limit, Rows, held_by, marks_tables
-from penstock.dialects.dlt.standin.resources.rowtypes import Kinds, in_cells, plain_record
+from penstock.dialects.dlt.standin.resources.rowtypes import Kinds, plain_record
 from penstock.dialects.dlt.standin.resources.schemas import NOTED
 from penstock.dialects.dlt.standin.resources.sharing import is_generator
 from penstock.dialects.dlt.standin.resources.sources import DltResource, DltSource
@@ -40,6 +42,7 @@ _END = object()
 _NOTHING: Mapping[str, Any] = {}
 _MANY = 20  # beside the function: then the newest goes on alone
 _CALLED = "resource whose function is called"
+_FRAMED = "what frames of a stream are like"
 
 
 def row_references(rows: Rows) -> Iterator[SecretRef]:
@@ -75,8 +78,11 @@ def _references_of(resource: DltResource, seen: set[int]) -> Iterator[SecretRef]
         yield from _references_of(resource.parent, seen)
 
 
-def retrieve(rows: Rows, saying: Saying) -> Retrieve:
-    """What makes the rows of a resource when the run asks for them."""
+def retrieve(rows: Rows, saying: Saying, whole: Whole, fed: str = "") -> Retrieve:
+    """What makes the rows of a resource when the run asks for them; `fed` by another stream.
+
+    The `whole` has its steps, for frames.
+    """
 
     def made(door: Door, frame: Frame) -> Iterator[JsonValue | ForTable | NextSource]:
         file = rows.file or file_of(rows.function)
@@ -89,13 +95,14 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
                 named[rows.cursor] = following
             door.kept[_CALLED, saying.stream] = Called(rows, following)
             seen: Any = frame.slice.get("extra") or {}
-            items = [seen["item"]] if rows.takes_items else []
+            items = [_item(door, fed, seen["item"])] if rows.takes_items else []
             found = rows.function(*items, *args, **named)
             found = given(_made_of_items(found) if rows.takes_items else found)
+            found = whole.through(found, partial(_show, door, saying, whole))
             found = found if following is None else _followed(found, following)
         found = saying.fitting(found)
         guarded = _Guarded(found, door, file, rows.name, saying)
-        return chain(guarded, _following_ones(rows, saying, door, frame))
+        return chain(guarded, _following_ones(rows, saying, whole, door, frame))
 
     calls = not is_generator(rows.function)
     return Retrieve(
@@ -108,13 +115,26 @@ def retrieve(rows: Rows, saying: Saying) -> Retrieve:
     )
 
 
+def _show(door: Door, saying: Saying, whole: Whole, frame: Any) -> None:
+    """Keep what a frame is like, for what is fed with its rows; they may have types of Python's."""
+    saying.types = saying.types or (bool(whole.taken) and saying.named)
+    if frame is not None and (_FRAMED, saying.stream) not in door.kept:
+        door.kept[_FRAMED, saying.stream] = Like(frame)
+
+
+def _item(door: Door, fed: str, item: Any) -> Any:
+    """What a transformer is given: a frame, where what feeds it yields frames."""
+    like: Any = door.kept.get((_FRAMED, fed))
+    return item if like is None else like.of(item)
+
+
 def _following_ones(
-    rows: Rows, saying: Saying, door: Door, frame: Frame
+    rows: Rows, saying: Saying, whole: Whole, door: Door, frame: Frame
 ) -> Iterator[JsonValue | ForTable | NextSource]:
     """The rows of further resources that are called the same."""
     for one in rows.more:
         yield NextSource(number=one.nth)
-        yield from retrieve(one, saying).function(door, frame)
+        yield from retrieve(one, saying, whole).function(door, frame)
 
 
 def rows_in_run(resources: Sequence[DltResource]) -> Iterator[Any]:
@@ -475,6 +495,8 @@ def _flat(made: Any) -> Iterator[Any]:
     for one in made:
         if hasattr(one, "__next__"):
             yield from _flat(one)
+        elif is_frame(one):
+            yield from rows_in(one)
         elif _is_call(one):
             found = one()
             yield from _flat(found if _is_many(found) else [found])
@@ -491,18 +513,11 @@ def _plain(made: Any, kinds: Kinds) -> JsonValue:
 
 
 def _in_turn(made: Any) -> Any:
-    """What is asynchronous, waited for; what is a frame of columns, as its rows."""
+    """What is asynchronous, waited for."""
     if inspect.isasyncgen(made):
         return _waited(made)
     if inspect.iscoroutine(made):
         return asyncio.run(made)
-    kind = type(made).__module__.partition(".")[0]
-    if kind == "pyarrow" and hasattr(made, "to_pylist"):
-        return in_cells(made.to_pylist())
-    if kind == "pandas" and hasattr(made, "to_dict"):
-        return in_cells(made.to_dict("records"))
-    if kind == "polars" and hasattr(made, "to_dicts"):
-        return in_cells(made.to_dicts())
     return made
 
 
