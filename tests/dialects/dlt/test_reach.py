@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.dialects.dlt.standin.reach import lines_of_runs
+from penstock.dialects.dlt.standin.base.reach import lines_of_runs
 
 SOURCE = """
 import dlt

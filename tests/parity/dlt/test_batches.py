@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.parity.dlt import dump
 from tests.parity.dlt.copies import COPIES
+from tests.parity.dlt.deferred import CAUGHT, DEFERRED
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.server import Ask, Reply, Stage
 
@@ -48,6 +49,7 @@ pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data"MO
 """
 SCRIPTS = {
     **COPIES,
+    **DEFERRED,
     "a run that forgets": """
 pipeline.run(days)
 pipeline.run(months)
@@ -476,6 +478,23 @@ pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_source
     del SCRIPTS[what]
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_script_that_catches_a_failure_does_then_what_it_says(
+    name: str,
+    oracle: Oracle,
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """It need not ask for the result; the exit code tells of the failure."""
+    monkeypatch.setitem(SCRIPTS, name, CAUGHT[name])
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both(name, oracle, stages, tmp_path, 1)
+    assert ours[0].error
+    alone = [[Outcome(heard=[], tables=one.tables) for one in side] for side in (theirs, ours)]
+    assert differences(Case(name=name, config=lambda _base: {}), *alone) == []
 
 
 def test_a_run_that_fails_says_where(

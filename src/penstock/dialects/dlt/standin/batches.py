@@ -57,7 +57,7 @@ class Batches:
             places.setdefault(run.place, []).append(run)
         for place, batch in places.items():
             document = self._read(built_of(batch))
-            with self._paused():
+            with self._paused(), record.active(place[0]):
                 loaded = self._loaded(document)
             self._record.done.update({run.number: loaded for run in batch})
             if loaded.status == "interrupted":

@@ -26,11 +26,11 @@ from penstock.dialects.dlt.standin.base.marks import (
     spot_at,
 )
 from penstock.dialects.dlt.standin.base.printing import Printing
+from penstock.dialects.dlt.standin.base.reach import lines_of_runs
 from penstock.dialects.dlt.standin.base.references import ABSENT, Known, Lookup, Nearest, shown
 from penstock.dialects.dlt.standin.batches import Batches, document_of, fill, separated
 from penstock.dialects.dlt.standin.chosen import Built, Choice, NotThere
 from penstock.dialects.dlt.standin.modules import importing, installed
-from penstock.dialects.dlt.standin.reach import lines_of_runs
 from penstock.dialects.dlt.standin.resources.nodes import Reader
 from penstock.dialects.dlt.standin.resources.remembered import changed
 from penstock.dialects.dlt.standin.resources.settled import settle
@@ -307,6 +307,8 @@ class _Execution:
         if built is None or self.failed:
             return self.failed or bool(self.record.refusals)
         settle(self.record)
+        if built.run is not None:
+            record.activate_named(built.run.pipeline)
         fill(self.document, self.reader, built)
         return True
 

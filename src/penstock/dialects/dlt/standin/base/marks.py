@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from penstock.dialects.dlt.scopes import dotted
+from penstock.dialects.dlt.standin.base.reach import guarded_lines
 from penstock.dialects.dlt.standin.base.references import (
     EnvText,
     Missing,
@@ -64,6 +65,7 @@ class Text:
         self.lines = text.split("\n")
         self.displays: list[tuple[Spot, tuple[KeyMark | None, ...]]] = []
         self.calls: list[tuple[Spot, dict[Any, KeyMark]]] = []  # and displays of fixed keys
+        self.guarded: tuple[range, ...] = ()  # lines whose failure the script answers
 
     def spot(self, node: ast.AST) -> Spot:
         """Where a node stands, columns counted in characters; its line is that of the file."""
@@ -123,6 +125,17 @@ def spot_at(file: str, line: int) -> Spot | None:
     """The beginning of a line, where the file is one of the script's own."""
     text = _texts.get(file)
     return text.at_line(line) if text is not None else None
+
+
+def is_guarded() -> bool:
+    """Whether the script answers it with more than words where what it calls now fails."""
+    here: Any = sys._getframe(1)  # noqa: SLF001 (the only way to ask who calls)
+    while here is not None:
+        text = _texts.get(here.f_code.co_filename)
+        if text is not None and any(here.f_lineno in lines for lines in text.guarded):
+            return True
+        here = here.f_back
+    return False
 
 
 class Marked(dict[Any, Any]):
@@ -199,6 +212,7 @@ def compile_marked(text: Text, source: str, filename: str) -> CodeType:
     tree = ast.parse(source, filename)
     if text.first > 1:
         ast.increment_lineno(tree, text.first - 1)
+    text.guarded = tuple(guarded_lines(tree))
     marker = _Marker(text)
     tree = ast.fix_missing_locations(marker.visit(tree))
     _texts[filename] = text

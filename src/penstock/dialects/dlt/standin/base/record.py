@@ -101,7 +101,29 @@ class Record:
 
 _records: list[Record] = []
 pipelines: list[Any] = []
-"""The pipelines that the script has made, the last one at the end; known in its run too."""
+"""The pipelines that the script has made, the active one at the end; known in its run too."""
+
+
+def activate(pipeline: Any) -> None:
+    """Let a pipeline be the active one, as that is which was made, or has run, last."""
+    pipelines[:] = [one for one in pipelines if one is not pipeline] + [pipeline]
+
+
+def activate_named(name: str) -> None:
+    """The same of the one of that name."""
+    for one in [one for one in pipelines if one.pipeline_name == name][-1:]:
+        activate(one)
+
+
+@contextmanager
+def active(name: str) -> Iterator[None]:
+    """The pipeline of that name is the active one meanwhile, as its functions find it."""
+    held = list(pipelines)
+    activate_named(name)
+    try:
+        yield
+    finally:
+        pipelines[:] = held
 
 
 def begin() -> Record:

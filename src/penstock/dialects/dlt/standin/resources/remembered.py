@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,13 @@ from penstock.plan.variants import content
 _DEPTH = 6
 _LARGE = 10_000  # things in a list, beyond which it is not looked into
 _NOTHING = object()
+# Names by which functions read what lies beside the script, as it is by then.
+_READS = frozenset({
+    "DictReader", "Path", "glob", "iglob", "iterdir", "listdir", "open", "read_bytes", "read_csv",
+    "read_excel", "read_json", "read_ndjson", "read_parquet", "read_text", "rglob", "scan_csv",
+    "scan_ndjson", "scan_parquet", "scandir", "walk",
+})  # fmt: skip
+_ENVIRON = frozenset({"environ", "getenv"})
 _SIMPLE = (str, int, float, bytes, bool, type(None))
 
 
@@ -69,7 +77,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Seen:
     """What the functions of sources find by now.
 
-    `at_once` says that it cannot be put back later: what a generator encloses, or an open file.
+    `at_once` says that it cannot be put back later: what a generator encloses, or a file.
     """
 
     def __init__(self, sources: Iterable[DltSource]) -> None:
@@ -109,8 +117,14 @@ class Seen:
         self._variables(made.gi_code, made.gi_frame.f_globals, depth)
 
     def _variables(self, code: types.CodeType, module: dict[str, Any], depth: int) -> None:
-        """The variables of its module that code of the script finds."""
-        for name in names_in(code) & module.keys() if is_script(code.co_filename) else ():
+        """The variables of its module that code of the script finds, and of the environment."""
+        if not is_script(code.co_filename):
+            return
+        names = names_in(code)
+        self.at_once |= not names.isdisjoint(_READS)
+        if not names.isdisjoint(_ENVIRON):
+            self._note(Slot(holder=os.environ))
+        for name in names & module.keys():
             self._value(self._note(Slot(holder=module, name=name)), depth - 1)
 
     def _value(self, value: Any, depth: int) -> None:
@@ -139,8 +153,8 @@ def _is_own(value: Any) -> bool:
     return is_script(str(getattr(module, "__file__", None)))
 
 
-def _inside(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else vars(value)
+def _inside(value: Any) -> Any:
+    return value if isinstance(value, dict) or value is os.environ else vars(value)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -93,7 +93,7 @@ def resource() -> Called:
 
 
 def pipeline() -> pipelines.Pipeline:
-    """The pipeline that was made last."""
+    """The pipeline whose run calls, or the active one."""
     return pipelines.pipeline()
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from penstock.dialects.dlt.standin.base import arguments
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.lacking import lacking
-from penstock.dialects.dlt.standin.base.marks import caller
+from penstock.dialects.dlt.standin.base.marks import caller, is_guarded
 from penstock.dialects.dlt.standin.base.record import (
     AskedRun,
+    activate,
     current,
     pipelines,
     refuse,
@@ -160,7 +161,7 @@ class Pipeline(Told):
         self._schema: str | None = None
         self._said: Mapping[str, Any] | None = None  # by the source that was run first
         self._destination = destination_of(settings.get("destination"), None)
-        pipelines.append(self)
+        activate(self)
         if self.dev_mode:
             remark(
                 "dev_mode makes no dataset of its own here: each run loads everything anew",
@@ -175,6 +176,7 @@ class Pipeline(Told):
     def run(self, data: Any = None, **settings: Any) -> LoadInfo:
         """Note a run."""
         arguments.known("run", settings)
+        activate(self)
         if data is None:
             return LoadInfo(self, self._asked)
         if _is_told(data):
@@ -227,7 +229,7 @@ class Pipeline(Told):
         ))  # fmt: skip
         here = current()
         here.runs.append(asked)
-        if here.load is not None and asked.seen is not None and asked.seen.at_once:
+        if here.load is not None and (is_guarded() or (asked.seen and asked.seen.at_once)):
             here.load(here.left)
         return asked
 
@@ -250,7 +252,11 @@ class Pipeline(Told):
     def _nothing(self, *_: Any, **__: Any) -> None:
         """The same."""
 
-    sync_destination = drop_pending_packages = activate = deactivate = sync_schema = _nothing
+    sync_destination = drop_pending_packages = deactivate = sync_schema = _nothing
+
+    def activate(self) -> None:
+        """Let it be the one that `dlt.pipeline()` gives."""
+        activate(self)
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"pipeline.{name}", name)
@@ -319,13 +325,25 @@ def _hinted(sources: list[DltSource], hints: dict[str, Any]) -> list[DltSource]:
     if isinstance(table, str) and len(sources) == 1 and len(sources[0].own_resources) == 1:
         sources = [sources[0].for_table(table)]
     for source in sources:
-        for resource in source.own_resources:
+        for resource in _extracted(source):
             resource.apply_hints(**hints)
     return sources
 
 
+def _extracted(source: DltSource) -> list[DltResource]:
+    """What a run reads of a source: what is loaded, and what that is fed by."""
+    found: list[DltResource] = []
+    left = [one for one in source.own_resources if one.selected]
+    while left:
+        one = left.pop(0)
+        if all(one is not known for known in found):
+            found.append(one)
+            left += [one.parent] if one.parent is not None else []
+    return found
+
+
 def pipeline(pipeline_name: str | None = None, *args: Any, **settings: Any) -> Pipeline:
-    """A pipeline; without any argument the one that was made last."""
+    """A pipeline; without any argument the active one, which was made or has run last."""
     if pipeline_name is None and not args and not settings and pipelines:
         last: Pipeline = pipelines[-1]
         return last
@@ -337,11 +355,14 @@ def attach(pipeline_name: str | None = None, *_: Any, **settings: Any) -> Pipeli
     """The pipeline of that name, as the script made it, or one that has not loaded anything."""
     made = (one for one in reversed(pipelines) if pipeline_name in {None, one.pipeline_name})
     found: Pipeline | None = next(made, None)
-    return Pipeline(pipeline_name, **settings) if found is None else found
+    if found is None:
+        return Pipeline(pipeline_name, **settings)
+    activate(found)
+    return found
 
 
 def run(data: Any, **settings: Any) -> LoadInfo:
-    """`dlt.run`: a run of the pipeline that was made last, or of one without settings."""
+    """`dlt.run`: a run of the active pipeline, or of one without settings."""
     made = {"dev_mode": settings.pop("dev_mode")} if "dev_mode" in settings else {}
     asked: LoadInfo = pipeline(**made).run(data, **settings)
     return asked

@@ -5,6 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from penstock.dialects.dlt.scopes import dotted
+from penstock.patterns import pattern
+
+_TELLING = frozenset({"exit", "print", "quit", "sys.exit", "traceback.print_exc", "warnings.warn"})
+_LEVELS = frozenset({"critical", "debug", "error", "exception", "info", "warning"})
+_LOGGER = pattern(r"(?i)log")
 _OTHERS = frozenset({"anyio", "asyncio", "subprocess", "trio", "uvicorn"})  # have a `run` too
 
 
@@ -29,6 +35,30 @@ def lines_of_runs(text: str) -> Iterator[range]:
                     yield _lines(node)
                 case _:
                     pass
+
+
+def guarded_lines(tree: ast.Module) -> Iterator[range]:
+    """The lines whose failure a script answers with more than words, or by going on elsewhere."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Try, ast.TryStar)) and any(map(_answers, node.handlers)):
+            yield range(node.body[0].lineno, (node.body[-1].end_lineno or 0) + 1)
+
+
+def _answers(handler: ast.ExceptHandler) -> bool:
+    return not all(map(_only_tells, handler.body))
+
+
+def _only_tells(statement: ast.stmt) -> bool:
+    """Whether a statement says something, does nothing, or ends the script."""
+    match statement:
+        case ast.Pass() | ast.Raise() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=function)):
+            name = dotted(function)
+            first, _, last = name.rpartition(".")
+            return name in _TELLING or (last in _LEVELS and bool(_LOGGER.search(first)))
+        case _:
+            return False
 
 
 def _lines(node: ast.expr) -> range:
