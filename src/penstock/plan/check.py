@@ -121,8 +121,9 @@ def _merges_blindly(stream: Stream) -> bool:
 def tables_are_said_alike(source: Source) -> Iterator[Finding]:
     """Streams that load one table say the same of it."""
     loaded = [stream for stream in source.streams if stream.selected]
+    names = {stream.name for stream in loaded}
     for table, held in together.tables(loaded).items():
-        first = together.deciding(held)
+        first = together.deciding(held, source.streams, names)
         for stream in held:
             unlike = dict.fromkeys(
                 word for field, word in _OF_TABLES.items() if _differ(stream, first, field)

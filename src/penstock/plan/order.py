@@ -6,7 +6,9 @@ finds (a state, a list, a variable) take turns in a ring, each up to what it giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
@@ -38,7 +40,8 @@ def ordered(source: Source, touched: Mapping[str, Touched]) -> Source:
             rings.join(names)
     if not rings.numbers:
         return source
-    places = _places(source)
+    names = [stream.name for stream in source.streams if stream.selected]
+    places = _places(source.streams, names)
     streams = [
         msgspec.structs.replace(stream, order=_order(stream, rings, places, by_name))
         if stream.name in rings.numbers
@@ -92,20 +95,69 @@ class _Rings:
             name = above[0].stream
 
 
-def _places(source: Source) -> dict[str, int]:
+def first_rows(streams: Sequence[Stream], loaded: Container[str]) -> Iterator[str]:
+    """The names of loaded streams in the order in which their first rows come, if each has some.
+
+    All take turns, each up to what it gives next. What one gives that others are read below comes
+    to these first, and what they give behind whoever is left.
+    """
+    streams = _parents_first({stream.name: stream for stream in streams}.values())
+    places = _places(streams, loaded)
+    below: dict[str, list[str]] = {}
+    roots: list[str] = []
+    for stream in streams:
+        above = [parent.stream for parent in parents_of(stream.partition)][:1]
+        if stream.name in places:
+            (below.setdefault(above[0], []) if above else roots).append(stream.name)
+    turns = [deque([("page", name)]) for name in _last_first(roots, places)]
+    at = 0
+    while turns:
+        at = (at - 1) % len(turns)
+        if not turns[at]:
+            del turns[at]
+            continue
+        kind, name = turns[at].popleft()
+        fed = _last_first(below.get(name, ()), places)
+        if kind == "call":
+            turns.append(deque([("page", name)]))
+        elif kind == "page" and fed:
+            given = [("call", one) for one in fed]
+            given[1:1] = [("rows", name)]
+            turns.append(deque(given))
+        elif name in loaded:
+            yield name
+
+
+def _parents_first(streams: Collection[Stream]) -> list[Stream]:
+    """The streams, those of requests with parents before what is below them, level by level."""
+    asked = {stream.name: stream for stream in streams if stream.retrieve is None}
+    above = {n: [p.stream for p in parents_of(one.partition)] for n, one in asked.items()}
+    try:
+        listed = iter([n for n in TopologicalSorter(above).static_order() if n in asked])
+    except CycleError:  # which is told elsewhere
+        return list(streams)
+    return [asked[next(listed)] if one.name in asked else one for one in streams]
+
+
+def _last_first(names: Iterable[str], places: Mapping[str, int]) -> list[str]:
+    return sorted(names, key=lambda name: -places[name])
+
+
+def _places(streams: Sequence[Stream], loaded: Container[str]) -> dict[str, int]:
     """Where each stream stands: a parent stands where the last one stands that it is read for."""
-    places = {s.name: nth for nth, s in enumerate(source.streams) if s.selected}
-    for nth, stream in enumerate(source.streams):
-        for name in _above(stream, source) if stream.selected else ():
+    places = {s.name: nth for nth, s in enumerate(streams) if s.name in loaded}
+    for nth, stream in enumerate(streams):
+        for name in _above(stream, streams) if stream.name in loaded else ():
             places[name] = max(nth, places.get(name, nth))
     return places
 
 
-def _above(stream: Stream, source: Source) -> Iterable[str]:
+def _above(stream: Stream, streams: Sequence[Stream]) -> Iterable[str]:
+    by_name = {one.name: one for one in streams}
     waiting, seen = [stream], set[str]()
     while waiting:
         for parent in parents_of(waiting.pop().partition):
-            found = source.stream(parent.stream)
+            found = by_name.get(parent.stream)
             if found is not None and found.name not in seen:
                 seen.add(found.name)
                 waiting.append(found)

@@ -6,12 +6,12 @@ too, is what the one says whose rows come first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
 from penstock.plan.hints import Hints
-from penstock.plan.slices import parents_of
+from penstock.plan.order import first_rows
 from penstock.plan.source import Source, Stream
 
 
@@ -37,7 +37,7 @@ def completed(source: Source, loaded: frozenset[str], *, fresh: bool) -> frozens
     more: set[str] = set()
     for held in tables(there).values():
         chosen = [stream for stream in held if stream.name in loaded]
-        hints = deciding(chosen).hints if chosen else Hints()
+        hints = deciding(chosen, source.streams, loaded).hints if chosen else Hints()
         if chosen and (fresh or hints.write == "replace" or hints.versions or hints.marks_deleted):
             more.update(stream.name for stream in held)
     return loaded | more
@@ -46,7 +46,9 @@ def completed(source: Source, loaded: frozenset[str], *, fresh: bool) -> frozens
 def together(source: Source, loaded: frozenset[str]) -> Source:
     """The source, in which streams that load one table say the same of it."""
     found = tables(stream for stream in source.streams if stream.name in loaded)
-    said = {stream.name: _said(held) for held in found.values() for stream in held}
+    said = {
+        one.name: _said(held, source.streams, loaded) for held in found.values() for one in held
+    }
     streams = tuple(
         msgspec.structs.replace(stream, hints=hints, together=hints.write == "append")
         if (hints := said.get(stream.name))
@@ -56,18 +58,13 @@ def together(source: Source, loaded: frozenset[str]) -> Source:
     return msgspec.structs.replace(source, streams=streams) if said else source
 
 
-def deciding(streams: Sequence[Stream]) -> Stream:
-    """The one whose rows come first: of a parent, a child before it."""
-    first, left = streams[0], list(streams[1:])
-    while below := [one for one in left if _is_below(one, first)]:
-        first = below[0]
-        left.remove(first)
-    return first
+def deciding(held: Sequence[Stream], streams: Sequence[Stream], loaded: Container[str]) -> Stream:
+    """The one of those that load a table whose rows come first, of all that are loaded."""
+    names = {stream.name: stream for stream in held}
+    first = (names[name] for name in first_rows(streams, loaded) if name in names)
+    return next(first, held[0])
 
 
-def _is_below(stream: Stream, parent: Stream) -> bool:
-    return any(one.stream == parent.name for one in parents_of(stream.partition))
-
-
-def _said(streams: Sequence[Stream]) -> Hints:
-    return msgspec.structs.replace(deciding(streams).hints, table=streams[0].table)
+def _said(held: Sequence[Stream], streams: Sequence[Stream], loaded: Container[str]) -> Hints:
+    hints = deciding(held, streams, loaded).hints
+    return msgspec.structs.replace(hints, table=held[0].table)

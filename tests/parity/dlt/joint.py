@@ -171,4 +171,33 @@ def _said_by_the_first(theirs: list[Outcome], ours: list[Outcome]) -> None:
     assert not any(outcome.error for outcome in ours)
 
 
-CASES = [*_cursors(), *_below(), *_unlike(), *_hints()]
+def _first() -> Iterator[Case]:
+    """Whose rows come first says what the table is: of a parent they come behind those of others.
+
+    Each of these is a list of names, what they are below, and whether they are in the table.
+    """
+    found: dict[str, list[tuple[str, str | None, bool]]] = {
+        "the first is the parent of another table": [
+            ("a", None, True), ("details", "a", False), ("b", None, True)],
+        "a child before another": [("details", "a", True), ("a", None, False), ("b", None, True)],
+        "the last child": [
+            ("x", "a", False), ("y", "a", True), ("z", "a", True), ("a", None, False)],
+        "below each other": [
+            ("w", "y", True), ("x", "y", True), ("y", "a", True), ("z", "a", True),
+            ("a", None, True)],
+        "two parents": [
+            ("a", None, True), ("b", None, True), ("x", "a", False), ("y", "b", False)],
+    }  # fmt: skip
+    for name, held in found.items():
+        listed = []
+        for nth, (own, parent, inside) in enumerate(held, 1):
+            endpoint: Parts = {"path": own, "data_selector": "data", "paginator": "single_page"}
+            if parent is not None:
+                endpoint = {"path": f"details/{{resources.{parent}.id}}"}
+            said = {"id": {"data_type": "decimal", "precision": 20, "scale": nth}}
+            more: Parts = {"table_name": "t", "columns": said} if inside else {}
+            listed.append(resource(own, endpoint, **more))
+        yield _case(name, *listed, runs=1)
+
+
+CASES = [*_first(), *_cursors(), *_below(), *_unlike(), *_hints()]
