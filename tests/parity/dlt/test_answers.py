@@ -256,8 +256,29 @@ with pipeline.sql_client() as client:
     keep(rows=client.execute_sql("SELECT runs, calls, users FROM users ORDER BY 1"))
 """
 
+OF_A_SOURCE = """
+@dlt.source(name="shop")
+def tallied():
+    @dlt.resource
+    def users():
+        shared = dlt.current.source_state().setdefault("users", {"runs": 0})
+        shared["runs"] += 1
+        dlt.current.resource_state()["last"] = f"run {shared['runs']}"
+        yield {"id": shared["runs"]}
 
-@pytest.mark.parametrize("script", [BEFORE, KEPT, IN_A_SOURCE])
+    return users
+
+first, second = tallied(), tallied()
+told = [dict(first.state), dict(first.users.state)]
+pipeline.run(first)
+told += [first.state["users"], first.resources["users"].state, first.state.get("orders", 0)]
+pipeline.run(second)
+told += [first.state["users"], second.users.state["last"]]
+keep(told=told)
+"""
+
+
+@pytest.mark.parametrize("script", [BEFORE, KEPT, IN_A_SOURCE, OF_A_SOURCE])
 def test_a_script_asks_before_it_runs(
     script: str,
     oracle: Oracle,

@@ -25,6 +25,7 @@ from penstock.dialects.dlt.standin.resources.opened import opened
 from penstock.dialects.dlt.standin.resources.pipes import connected
 from penstock.dialects.dlt.standin.resources.rows import ROWS, Limit, Rows, bound, spot_of
 from penstock.dialects.dlt.standin.resources.schemas import SourceSchema
+from penstock.dialects.dlt.standin.resources.states import state_of_resource, state_of_source
 from penstock.dialects.dlt.standin.values.specs import sections_of
 from penstock.errors import closest_or_all
 
@@ -33,15 +34,8 @@ HINTS = ("table_name", "write_disposition", "primary_key", "merge_key", "columns
          "schema_contract", "nested_hints", "max_table_nesting", "table_format", "file_format",
          "references", "parent_table_name", "parallelized")  # fmt: skip
 ON_SOURCE = ("max_table_nesting", "schema_contract", "parallelized")
-_NOTHING = {
-    "spec",
-    "section",
-    "schema",
-    "root_key",
-    "standalone",
-    "_impl_cls",
-    "additional_table_hints",
-}
+_NOTHING = {"spec", "section", "schema", "root_key", "standalone", "_impl_cls",
+            "additional_table_hints"}  # fmt: skip
 _FIXED = {"resources", "schema", "selected_resources", "exhausted", "state"}
 _BEHIND = "decorate the function with @dlt.transformer, or use add_map"
 _LISTS = (list, tuple, set, Iterator)
@@ -121,6 +115,8 @@ class DltResource:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "state":
+            return state_of_resource(self.name)
         raise unknown(f"DltResource.{name}")
 
     def __repr__(self) -> str:
@@ -407,6 +403,8 @@ class DltSource:
             return self.resources[name]
         if name == "exhausted":  # nothing of it is read before a run
             return False
+        if name == "state":
+            return state_of_source()
         if name in ON_SOURCE or name in _NOTHING - {"schema"}:
             return self.own_settings.get(name)
         there = f"its resources are: {', '.join(self.resources)}" if self.resources else None

@@ -13,6 +13,7 @@ from penstock.dialects.dlt.standin.base.record import executing, refuse, remark,
 from penstock.dialects.dlt.standin.base.record import pipelines as made_pipelines
 from penstock.dialects.dlt.standin.resources.making import Called, called
 from penstock.dialects.dlt.standin.resources.schemas import SourceSchema
+from penstock.dialects.dlt.standin.resources.states import kept
 from penstock.dialects.dlt.standin.runs import pipeline as pipelines
 from penstock.dialects.python.running import NoRunError
 from penstock.dialects.python.running import current as run
@@ -50,8 +51,7 @@ def _kept_by_then() -> dict[str, Any]:
     if record().there is None:
         remark("no state is known while nothing is loaded: the source is made as in a first run")
         return {}
-    sources: dict[str, dict[str, Any]] = made_pipelines[-1].state.get("sources", {})
-    return next(iter(sources.values()), {})
+    return kept()
 
 
 def resource_state(resource_name: str | None = None, *_: Any) -> dict[str, Any]:

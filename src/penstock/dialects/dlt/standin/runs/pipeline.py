@@ -21,7 +21,14 @@ from penstock.dialects.dlt.standin.base.record import (
     unfinished,
     unknown,
 )
-from penstock.dialects.dlt.standin.base.references import ABSENT, Known, Reference
+from penstock.dialects.dlt.standin.base.references import (
+    ABSENT,
+    Known,
+    Reference,
+    Sections,
+    Unnamed,
+    plain,
+)
 from penstock.dialects.dlt.standin.common.naming import schema_name
 from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.resources.rows import handed
@@ -35,7 +42,11 @@ from penstock.dialects.dlt.standin.resources.sources import (
 from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace
 from penstock.dialects.dlt.standin.runs.beginning import begun
 from penstock.dialects.dlt.standin.runs.told import Told
-from penstock.dialects.dlt.standin.values.specs import BaseConfiguration
+from penstock.dialects.dlt.standin.values.specs import (
+    BaseConfiguration,
+    ConnectionStringCredentials,
+    injected,
+)
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
 _FRAMES = {"pandas", "polars", "pyarrow"}
@@ -68,28 +79,63 @@ class Destination:
         return self.kind
 
     def url(self, pipeline: str) -> str | None:
-        """The destination as `--to` takes it, or None if the script does not say enough."""
+        """The destination as `--to` takes it, or None if nobody says enough."""
         said = self.place if self.place is not None else self.credentials
-        if said is None:
-            found = Known.lookup(f"destination.{self.destination_name}.{self._setting}")
-            said = None if found is ABSENT else found
+        said = self._around(pipeline) if said is None else said
         if isinstance(said, Reference):
             known = said.known()
             said = None if known is ABSENT else known
+        if isinstance(said, Mapping):
+            said = ConnectionStringCredentials(**said)
+        if isinstance(said, ConnectionStringCredentials) and said.native is None:
+            return self._of_parts(said, pipeline)
         said = said.to_native_representation() if isinstance(said, BaseConfiguration) else said
         text = str(said) if isinstance(said, (str, PurePath)) else None
         if self.kind == "duckdb":
-            if said is not None and text is None:
-                return None
-            path = (text or f"{self._name or pipeline}.duckdb").removeprefix("duckdb:///")
-            return path if path.endswith((".duckdb", ".db")) else f"duckdb://{path}"
+            return self._file(text, pipeline) if said is None or text is not None else None
         if self.kind == "filesystem" and text is not None:
             return f"parquet:{text.removeprefix('file://')}"
         return text if self.kind == "postgres" else None
 
-    @property
-    def _setting(self) -> str:
-        return "bucket_url" if self.kind == "filesystem" else "credentials"
+    def _around(self, pipeline: str) -> Any:
+        """What the environment or a file of values says, where the script does not."""
+        setting = "bucket_url" if self.kind == "filesystem" else "credentials"
+        where = Sections(
+            module="",
+            name=self.destination_name,
+            pipeline=pipeline,
+            said=("destination", self.destination_name),
+        )
+        spec = ConnectionStringCredentials if self.kind in {"duckdb", "postgres"} else str
+        return injected(setting, Unnamed(secret=True), spec, where)
+
+    def _of_parts(self, said: ConnectionStringCredentials, pipeline: str) -> str | None:
+        """The destination by the parts of its credentials, which may all be lacking."""
+        parts = {name: plain(value) for name, value in dict(said).items() if value is not None}
+        if self.kind == "duckdb":
+            return self._file(parts.get("database"), pipeline)
+        if self.kind != "postgres" or not {"host", "database"} <= parts.keys():
+            return None
+        return str(ConnectionStringCredentials(**{"drivername": "postgresql", **parts}))
+
+    def _file(self, text: str | None, pipeline: str) -> str:
+        path = (text or f"{self._name or pipeline}.duckdb").removeprefix("duckdb:///")
+        return path if path.endswith((".duckdb", ".db")) else f"duckdb://{path}"
+
+    def lack(self) -> tuple[str, str]:
+        """What is to be said where nobody says enough."""
+        there = "the rows go to a DuckDB file"
+        named = f"the script's destination {self.destination_name!r}"
+        setting = _NEEDED.get(self.kind)
+        if setting is None:
+            return f"{named} is none that is known here", f"{there}; name another place with --to"
+        if self.credentials is not None or self.place is not None:
+            return f"{named} is given what is no place", f"{there}; name one with --to"
+        variable = f"DESTINATION__{self.destination_name.upper()}__{setting}"
+        return f"nothing says where {named} is", f"{there}; set {variable}, or pass --to"
+
+
+_NEEDED = {"postgres": "CREDENTIALS", "filesystem": "BUCKET_URL", "duckdb": "CREDENTIALS"}
 
 
 def maker(kind: str) -> Any:
@@ -215,8 +261,7 @@ class Pipeline(Told):
     ) -> AskedRun:
         url = where.url(self.pipeline_name) if where is not None else None
         if where is not None and url is None:
-            hint = "the rows go to a DuckDB file; name another place with --to"
-            remark(f"the script's destination {where.kind!r} is none that is known here", hint)
+            remark(*where.lack())
         asked = begun(AskedRun(
             pipeline=self.pipeline_name,
             schema=self.schema_called,

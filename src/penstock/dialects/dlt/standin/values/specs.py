@@ -11,10 +11,10 @@ import dataclasses
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -23,6 +23,7 @@ from penstock.dialects.dlt.standin.base.record import pipelines
 from penstock.dialects.dlt.standin.base.references import (
     ABSENT,
     Composed,
+    Known,
     Reference,
     Sections,
     Unnamed,
@@ -118,7 +119,9 @@ class ConnectionStringCredentials(CredentialsConfiguration):
         if self.native is not None:
             return self.native
         place = f"{self.host}:{self.port}" if self.port else self.host
-        return f"{self.drivername}://{self.username}:{self.password}@{place}/{self.database}"
+        who = ":".join(quote(str(one), safe="") for one in (self.username, self.password) if one)
+        asked = f"?{urlencode(self.query)}" if self.query else ""
+        return f"{self.drivername}://{who}@{place}/{self.database}{asked}"
 
     def __str__(self) -> str:
         return str(self.to_native_representation())
@@ -195,14 +198,17 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     if not specs:
         return references.injected(name, unnamed, annotation, sections)
     stands = Reference(sections.of(name) or name, secret=unnamed.secret)
-    whole = isinstance(stands.known(), str)
+    said = Known.own(stands.name)
+    if isinstance(said, Mapping):
+        return specs[0](**said)
+    whole = isinstance(stands.known() if said is ABSENT else said, str)
     made = [_made(kind, name, unnamed, sections) for kind in specs]
     known = (one for one in made if (_takes_text(one) if whole else _is_known(one)))
     chosen = next(known, made[0])
     if whole and isinstance(chosen, AuthConfigBase):
-        vars(chosen)[chosen.native] = stands
+        vars(chosen)[chosen.native] = stands if said is ABSENT else said
     elif whole:
-        chosen.parse_native_representation(stands.known())
+        chosen.parse_native_representation(stands.known() if said is ABSENT else said)
     return chosen
 
 
