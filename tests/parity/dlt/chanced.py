@@ -260,6 +260,21 @@ def _ordered() -> Iterator[Case]:
     yield _case("pages that an order leaves", resource("things", {**endpoint, "incremental": told}),
                 things={"rounds": [_falling(5), _falling(5)], "pages": {**pages, "size": 4}},
                 runs=2, of={"differs": (row,), "check": _ahead})  # fmt: skip
+    left = [{"id": 1, "at": 9}, {"id": 2, "at": 1}, {"id": 3}, {"id": 4, "at": 8}]
+    told = {**falls, "initial_value": 5, "on_cursor_value_missing": "include"}
+    row = "`row_order`, and a `yield_map` before the cursor"
+    stepped = resource("things", {**endpoint, "incremental": told},
+                       processing_steps=[{"yield_map": steps.doubled}])  # fmt: skip
+    yield _case("what stands behind the end of an order", stepped,
+                things={"rounds": [left], "pages": pages},
+                of={"differs": (row,), "check": _further})  # fmt: skip
+
+
+def _further(theirs: list[Outcome], ours: list[Outcome]) -> None:
+    """Dlt has asked for the next page before it looks at what the first one ends with."""
+    assert [len(one[0].targets()) for one in (theirs, ours)] == [2, 1]
+    assert ours[0].rows("things", "id") == ["1-1", "1-2"]
+    assert {"1-1", "1-2", "3-1"} <= set(theirs[0].rows("things", "id"))
 
 
 def _sets() -> Iterator[Case]:

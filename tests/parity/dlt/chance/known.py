@@ -16,12 +16,15 @@ from tests.parity.dlt.chance import cells
 from tests.parity.dlt.chance.bound import BELOW, DROPS, NULLS, SCALAR, TRACE, bound, chain
 from tests.parity.dlt.chance.cells import CLASS, FIRST, LONG, WIDER, Tables
 from tests.parity.dlt.chance.missed import (
+    FURTHER,
     MIXED,
     NEWEST,
     ORDER,
     TWICE,
     behind_the_boundary,
+    behind_the_end,
     below_the_boundary,
+    goes_on,
     mixed_up,
     twice,
 )
@@ -97,6 +100,7 @@ ROWS = {
     NEXT,
     TOKEN,
     ORDER,
+    FURTHER,
     AHEAD,
     MIXED,
     TWICE,
@@ -178,9 +182,11 @@ def _with(outcome: Outcome, tables: Tables) -> Outcome:
 
 def _needed(told: Told, run: int, lines: list[str], rows: set[str]) -> list[str]:
     """The differences without requests that a row tells of."""
+    further = told.stems(r for r in told.resources if goes_on(told, r))
     rules: dict[str, Callable[[str], bool]] = {
         ORDER: lambda line: run > 1 and _ours(line, _ordered(told)),
         AHEAD: lambda line: _ours(line, {s for s in _ordered(told) if _counted(told, s)}),
+        FURTHER: lambda line: "only dlt asks" in line and _of(line, further),
         TOKEN: lambda line: "only dlt asks" in line and "'/token'" in line,
         MOVED: lambda line: "asks" in line and _of(line, _gappy(told, counted=True)),
         AGAIN: lambda line: _ours(line, _gappy(told, counted=False)),
@@ -281,6 +287,7 @@ def alike(
             below_the_boundary(told, resource, run, (their, our), rows)
         twice(told, resource, (their, our), rows)
         behind_the_boundary(told, resource, run, (their, our), rows)
+        behind_the_end(told, resource, (their, our), rows)
         _gone(told, resource, run, (their, our), rows)
         _ended(told, resource, (their, our), rows)
         if run > 1 and _changes(told, resource):

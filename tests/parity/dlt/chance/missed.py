@@ -14,6 +14,7 @@ from tests.parity.dlt.data import Parts
 from penstock.shape.names import identifier
 
 ORDER = "`row_order`, and a record at the boundary that an earlier run has loaded"
+FURTHER = "`row_order`, and a `yield_map` before the cursor"
 NEWEST = "a record that is merged, and changed without its cursor, where that is the newest"
 MIXED = "a column of the defaults, of which several resources say different things"
 
@@ -34,6 +35,27 @@ def behind_the_boundary(
         return
     late = {one for n in range(2, run + 1) for one in _late(told, resource, n, cursor)}
     _give(told, resource, both, late, rows, ORDER)
+
+
+def goes_on(told: Told, resource: Parts) -> bool:
+    """Whether dlt may look at pages behind the end of an order."""
+    cursor, steps = told.cursor(resource), told.said(resource, "processing_steps") or ()
+    return "row_order" in (cursor or {}) and any("yield_map" in step for step in steps)
+
+
+def behind_the_end(
+    told: Told, resource: Parts, both: tuple[Tables, Tables], rows: set[str]
+) -> None:
+    """Take rows of theirs out that ours lacks, where an order ends the reading behind a step."""
+    their, our = both
+    for name in [n for n in their if told.of(n) is resource and goes_on(told, resource)]:
+        mine = our.get(name, {"rows": []})["rows"]
+        further = _minus(their[name]["rows"], mine)
+        if further:
+            rows.add(FURTHER)
+            their[name] = {**their[name], "rows": _minus(their[name]["rows"], further)}
+        if name not in our and not their[name]["rows"]:
+            del their[name]
 
 
 def below_the_boundary(
