@@ -42,16 +42,17 @@ _TYPES: Mapping[str, ColumnType] = {
 
 
 class DltTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What dlt's schema says of a root table besides its columns.
+    """What dlt's schema says of a root table, and those below it, besides their columns.
 
-    `validity` is there where versions of rows are kept. `columns` are the hints of some.
+    `validity` is there where versions of rows are kept. `columns` are the hints of some, by the
+    names of table and column.
     """
 
     resource: str
     write: str
     strategy: str | None = None
     validity: Validity | None = None
-    columns: Mapping[str, Mapping[str, Any]] = {}
+    columns: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
 
 
 def tables_of(document: Document, stream: str, root: str) -> Schema | None:
@@ -184,7 +185,7 @@ def brought_up(document: Document, schema: Schema, said: DltTable, own: Document
     for name, table in own.items():
         new["tables"].setdefault(name, table)
     for table in schema.tables:
-        _add(new["tables"], table, said if table.parent is None else None)
+        _add(new["tables"], table, said if table.parent is None else None, said.columns)
     if any(t.column(_ROOT_ID) for t in schema.tables):
         _propagate(new, schema.root.name)
     digest = version_hash(new)
@@ -204,14 +205,19 @@ def _propagate(document: Document, root: str) -> None:
     tables.setdefault(root, {DLT.row_id: _ROOT_ID})
 
 
-def _add(tables: Document, table: Table, said: DltTable | None) -> None:
+def _add(
+    tables: Document,
+    table: Table,
+    said: DltTable | None,
+    columns: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> None:
     known = tables.get(table.name)
     if known is None:
         known = tables[table.name] = {"name": table.name, "columns": {}, **_origin(table, said)}
     if not table.bare:  # dlt takes no load without rows for one of a table that had some
         known.setdefault("x-normalizer", {})["seen-data"] = True
     roles = _roles(said.validity if said else None)
-    hints = said.columns if said else {}
+    hints = columns.get(table.name, {})
     for column in table.columns:
         held = known["columns"].get(column.name)
         if held is None or "data_type" not in held:

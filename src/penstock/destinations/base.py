@@ -95,8 +95,8 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` and `pipeline` are dlt's names where the dataset has none, `resource` is what the rows
     come from. `cursor` is the path of the stream's cursor where the checkpoint moves it to `last`;
-    `hashes` are those by which dlt recognises the records there. `columns` are hints of columns of
-    the stream's own table, by name. `own` and `shared` are what functions keep, for the resource
+    `hashes` are those by which dlt recognises the records there. `columns` are hints of columns, by
+    the names of table and column. `own` and `shared` are what functions keep, for the resource
     and for all of its source.
     """
 
@@ -108,7 +108,7 @@ class DltLoad(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     last: JsonValue = None
     hashes: tuple[str, ...] = ()
-    columns: Mapping[str, Mapping[str, JsonValue]] = {}
+    columns: Mapping[str, Mapping[str, Mapping[str, JsonValue]]] = {}
     own: Mapping[str, JsonValue] = {}
     shared: Mapping[str, JsonValue] = {}
 

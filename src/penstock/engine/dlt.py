@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.engine.entries import put_entries
-from penstock.engine.shaping import Stored
+from penstock.engine.shaping import Shaping, Stored
 from penstock.errors import DestinationError
 from penstock.plan.expr import JsonValue
-from penstock.plan.hints import Hints
+from penstock.plan.hints import Column, Hints
 from penstock.plan.source import Source, Stream
 from penstock.plan.target import Pipeline
 from penstock.read.context import StreamContext
@@ -21,7 +21,7 @@ from penstock.read.memory import ENTRY, told
 from penstock.read.parts import SliceClosed
 from penstock.read.state import Mark, entry, order_key, read_mark, write
 from penstock.shape import Style
-from penstock.shape.names import identifier
+from penstock.shape.names import identifier, join
 
 BEHIND: Final = "behind"
 _MICRO = 1_000_000
@@ -106,8 +106,9 @@ class Dlt:
         whole, rest = divmod(self._last, _MICRO)
         return f"{whole}.{rest:06d}"
 
-    def said(self, resource: str, hints: Hints, *, replaces: bool) -> DltLoad:
-        """What dlt is told of the rows of a checkpoint."""
+    def said(self, resource: str, one: Shaping, *, replaces: bool) -> DltLoad:
+        """What dlt is told of the rows of a checkpoint for a table."""
+        hints, longest = one.hints, self._session.longest
         write = "replace" if replaces else hints.write
         odd = write == "merge" and hints.strategy != "delete-insert"
         strategy = hints.strategy if odd else None
@@ -117,7 +118,16 @@ class Dlt:
             resource=resource,
             write=write,
             strategy=strategy,
-            columns=_hinted(hints, self._session.longest),
+            columns={
+                one.root: _hinted(hints, longest),
+                **{
+                    join(*one.parts, *nested.path, longest=longest): _columns(
+                        nested.columns, longest
+                    )
+                    for nested in hints.nested
+                    if nested.own is None
+                },
+            },
         )
 
     def moved(self, stream: Stream, known: DltLoad, state: Mapping[str, str | None]) -> DltLoad:
@@ -138,18 +148,26 @@ def _hinted(hints: Hints, longest: int) -> dict[str, dict[str, JsonValue]]:
 
     Under a contract that keeps the types dlt's next load would fail for what is missing.
     """
+    found = _columns(hints.columns, longest)
+    for role, fields in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
+        for field in fields:
+            found.setdefault(identifier(field, longest), {}).update({"nullable": False, role: True})
+    return found
+
+
+def _columns(columns: Sequence[Column], longest: int) -> dict[str, dict[str, JsonValue]]:
+    """What is said of declared columns, by their names."""
     found: dict[str, dict[str, JsonValue]] = {}
-    for column in hints.columns:
+    for column in columns:
         said = found.setdefault(identifier(column.name, longest), {})
         if not column.nullable:
             said["nullable"] = False
         if column.wei:
             said["data_type"] = "wei"
+        if column.zoned:
+            said["timezone"] = True
         if column.precision is not None and column.type != "decimal":
             said["precision"] = column.precision
-    for role, fields in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
-        for field in fields:
-            found.setdefault(identifier(field, longest), {}).update({"nullable": False, role: True})
     return found
 
 

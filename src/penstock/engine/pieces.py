@@ -121,7 +121,7 @@ def _part(
     part = _said(loader, lot, one.stream, write)
     dlt = edges.dlt if one.system == "dlt" else None
     if dlt is not None:
-        said = dlt.said(loader.tables.stream, one.hints, replaces=replaces)
+        said = dlt.said(loader.tables.stream, one, replaces=replaces)
         part = msgspec.structs.replace(part, dlt=said)
     if not (batches or tells or settles):
         return part

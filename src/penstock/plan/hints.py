@@ -39,8 +39,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     `type` None leaves the type to the data; `otherwise` is the type of such a column where a
     stream was read to its end and no value had said one. `precision` and `scale` are for decimals,
-    in digits; `wei` is what dlt calls whole ones of any size. `shown` says that a value told the
-    type, and not the document.
+    in digits; `wei` is what dlt calls whole ones of any size. `zoned` says that an instant was said
+    to have a zone, as it has anyway. `shown` says that a value told the type, and not the document.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     precision: int | None = None
     scale: int | None = None
     wei: bool = False
+    zoned: bool = False
     hard_delete: bool = False
     dedup_sort: Literal["asc", "desc"] | None = None
     description: str | None = None

@@ -151,8 +151,11 @@ def _api(ask: Ask) -> Reply:
             more = {"new": [1]} if ask.round > 1 and ask.path == "/lists" else {}
             return answer([{"id": ask.round, "l": [{"deep": [ask.round]}], **more}])
         case "/frozen":
-            great = 2**60 + ask.round
-            return answer([{"id": ask.round, "group": "a", "n": ask.round, "great": great}])
+            nth, great = ask.round, 2**60 + ask.round
+            at = f"2024-01-0{nth}T00:00:00Z"
+            lines = [{"v": nth, "at": at, "deep": [{"w": nth}]}]
+            return answer([{"id": nth, "group": "a", "n": nth, "great": great, "at": at,
+                            "lines": lines}])  # fmt: skip
         case "/refused":
             return answer([{"id": (1, "2x", "3", 4)[ask.round - 1]}])
         case "/long":
@@ -319,7 +322,21 @@ def _frozen(base: str) -> Config:
             "columns": {
                 "n": {"nullable": False, "data_type": "bigint", "precision": 32},
                 "great": {"data_type": "wei"},
-            }
+                "at": {"data_type": "timestamp", "timezone": True, "precision": 6},
+            },
+            "nested_hints": {
+                "lines": {
+                    "columns": {
+                        "v": {
+                            "name": "v",
+                            "data_type": "bigint",
+                            "nullable": False,
+                            "precision": 32,
+                        },
+                        "at": {"name": "at", "data_type": "timestamp", "timezone": True},
+                    }
+                },
+            },
         },
     }
     plain = {**ENDPOINT, "path": "frozen"}

@@ -329,6 +329,7 @@ def _column(ctx: Context, name: str, node: Node) -> Column:
         precision=ctx.whole(precision),
         scale=0 if kind == "wei" and scale is None else scale,
         wei=kind == "wei",
+        zoned=zoned is not None and zoned.value is True,
         hard_delete=ctx.flag(node.get("hard_delete"), default=False),
         dedup_sort="asc" if dedup == "asc" else "desc" if dedup == "desc" else None,
         description=ctx.text(node.get("description")),
