@@ -82,6 +82,36 @@ source = rest_api_source({
     name="shop")
 """
 
+TOGETHER = """
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.sources.credentials import ConnectionStringCredentials
+
+@configspec
+class Desk(BaseConfiguration):
+    username: str = None
+    teams: str = "none"
+
+store = dlt.secrets.get("store", ConnectionStringCredentials)
+desk = dlt.secrets.get("login", Desk)
+nothing = dlt.secrets.get("nothing", Desk)
+
+@dlt.resource(name="later")
+def later():
+    yield {"id": dlt.secrets.get("store", ConnectionStringCredentials).database}
+
+@dlt.source(name="shop")
+def source():
+    yield later
+    yield from rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "users", "endpoint": {
+            "path": f"users/{desk.teams}", "method": "POST",
+            "headers": {"Authorization": f"{desk.username}/{store.password}"},
+            "json": {"host": store.host, "nothing": nothing is None,
+                     "url": store.to_native_representation()}}}]})
+"""
+
 SPELLINGS = {
     "WHOLE": "5",
     "BROKEN": "1.5",
@@ -115,5 +145,18 @@ VALUES: dict[str, Written] = {
         api=said,
         source="source",
         secrets="[login]\nusername = 'u'\npassword = '5'\n[keys]\nteams = 't1'\n",
+    ),
+    "values that are asked for together": Written(
+        text=TOGETHER,
+        api=said,
+        source="source()",
+        secrets="[login]\nusername = 'u'\n[store]\ndrivername = 'postgresql'\n"
+        "host = 'h.test'\nport = 1\ndatabase = 'd'\nusername = 'u'\npassword = 'p@/'\n",
+    ),
+    "values that are asked for together, of one text": Written(
+        text=TOGETHER,
+        api=said,
+        source="source()",
+        environ={"LOGIN": '{"username": "u"}', "STORE": "postgresql://u:p%40@h.test:1/d"},
     ),
 }

@@ -111,12 +111,12 @@ class Destination:
 
     def _of_parts(self, said: ConnectionStringCredentials, pipeline: str) -> str | None:
         """The destination by the parts of its credentials, which may all be lacking."""
-        parts = {name: plain(value) for name, value in dict(said).items() if value is not None}
         if self.kind == "duckdb":
-            return self._file(parts.get("database"), pipeline)
-        if self.kind != "postgres" or not {"host", "database"} <= parts.keys():
+            return self._file(plain(said.database), pipeline)
+        if self.kind != "postgres" or said.host is None or said.database is None:
             return None
-        return str(ConnectionStringCredentials(**{"drivername": "postgresql", **parts}))
+        said.drivername = said.drivername or "postgresql"
+        return str(said)
 
     def _file(self, text: str | None, pipeline: str) -> str:
         path = (text or f"{self._name or pipeline}.duckdb").removeprefix("duckdb:///")

@@ -23,6 +23,8 @@ from penstock.dialects.dlt.standin.values.specs import (
     filled_in,
     hints_of,
     injected,
+    is_spec,
+    of_value,
     sections_of,
 )
 from penstock.plan.expr import spelled
@@ -85,6 +87,8 @@ class Accessor:
     def get(self, name: str, expected_type: Any = None) -> Any:
         """The value; like dlt, the second argument is a type. A default is taken as such too."""
         own = self._own(name)
+        if is_spec(expected_type):
+            return self._made(expected_type, name, own)
         if own is not ABSENT:
             return declared(own, expected_type, name)
         plain = isinstance(expected_type, (str, int, float))
@@ -96,6 +100,14 @@ class Accessor:
             return found if expected_type is None or plain else declared(found, expected_type, name)
         made = Reference(name, secret=self._secret, default=default, optional=default is None)
         return made if expected_type is None or plain else as_declared(made, expected_type)
+
+    def _made(self, kind: type[BaseConfiguration], name: str, own: Any) -> Any:
+        """Values that belong together: of a table, or one text; None where nobody says them."""
+        found = own if own is not ABSENT else (run_values() or {}).get(name, self._lookup(name))
+        found = spelled(found) if isinstance(found, str) else found
+        if isinstance(found, Mapping) and own is ABSENT and executing():
+            found = {field: Reference(name, secret=self._secret)[field] for field in found}
+        return None if found is ABSENT else of_value(kind, found)
 
 
 def filled(

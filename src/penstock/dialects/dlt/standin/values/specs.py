@@ -27,6 +27,7 @@ from penstock.dialects.dlt.standin.base.references import (
     Reference,
     Sections,
     Unnamed,
+    plain,
 )
 from penstock.dialects.dlt.standin.rest_client.parts import OF_MAPPINGS, Part
 from penstock.dialects.dlt.standin.rest_client.signers import AuthConfigBase
@@ -118,10 +119,11 @@ class ConnectionStringCredentials(CredentialsConfiguration):
         """The URL."""
         if self.native is not None:
             return self.native
-        place = f"{self.host}:{self.port}" if self.port else self.host
-        who = ":".join(quote(str(one), safe="") for one in (self.username, self.password) if one)
-        asked = f"?{urlencode(self.query)}" if self.query else ""
-        return f"{self.drivername}://{who}@{place}/{self.database}{asked}"
+        said = {name: plain(value) for name, value in dict(self).items()}
+        who = ":".join(quote(str(said[n]), safe="") for n in ("username", "password") if said[n])
+        port = f":{said['port']}" if said["port"] else ""
+        asked = f"?{urlencode(said['query'])}" if said["query"] else ""
+        return f"{said['drivername']}://{who}@{said['host']}{port}/{said['database']}{asked}"
 
     def __str__(self) -> str:
         return str(self.to_native_representation())
@@ -200,7 +202,7 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     stands = Reference(sections.of(name) or name, secret=unnamed.secret)
     said = Known.own(stands.name)
     if isinstance(said, Mapping):
-        return specs[0](**said)
+        return specs[0](**said)  # also where it signs requests
     whole = isinstance(stands.known() if said is ABSENT else said, str)
     made = [_made(kind, name, unnamed, sections) for kind in specs]
     known = (one for one in made if (_takes_text(one) if whole else _is_known(one)))
@@ -241,6 +243,20 @@ def _made(
             continue  # the class says it
         optional = isinstance(given, Reference) and given.optional
         vars(made)[field] = None if optional and given.known() is ABSENT else given
+    return made
+
+
+def is_spec(kind: object) -> bool:
+    """Whether this is a class of values that belong together."""
+    return isinstance(kind, type) and issubclass(kind, BaseConfiguration)
+
+
+def of_value(kind: type[BaseConfiguration], value: Any) -> BaseConfiguration:
+    """An instance of a table of values, or of one text."""
+    if isinstance(value, Mapping):
+        return kind(**value)
+    made = kind()
+    made.parse_native_representation(value)
     return made
 
 
