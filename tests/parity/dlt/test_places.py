@@ -81,12 +81,26 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
         {},
         {"WARES__DESTINATION__CREDENTIALS": "here.duckdb", "DESTINATION__CREDENTIALS": "x.db"},
     ),
+    "credentials of Postgres": ("stock", {}, {}),
+    "credentials of DuckDB": (
+        "dlt.destinations.duckdb(DuckDbCredentials('kept/here.duckdb'))",
+        {},
+        {},
+    ),
     "a file by its name": ("'duckdb'", {}, {"DESTINATION__POSTGRES__CREDENTIALS": "other.duckdb"}),
 }
 _SAYS = {
+    "credentials of Postgres": (
+        "from dlt.destinations.impl.postgres.configuration import PostgresCredentials\n"
+        f"held = PostgresCredentials()\nheld.update({_POSTGRES})\nheld.port = 5433\n"
+        "stock = dlt.destinations.postgres(credentials=held)\n"
+    ),
+    "credentials of DuckDB": (
+        "from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials\n"
+    ),
     "a URL of the script itself": (
         "dlt.secrets['destination.postgres.credentials'] = 'postgresql://u:p@db.test/own'\n"
-    )
+    ),
 }
 
 
@@ -120,8 +134,9 @@ def _theirs(folder: Path, before: str, said: str) -> tuple[Any, ...]:
     import dlt  # noqa: PLC0415 (it takes long)
 
     Container()[PluggableRunContext].reload(str(folder))
-    exec(before, {"dlt": dlt})
-    where = eval(said, {"dlt": dlt})
+    names = {"dlt": dlt}
+    exec(before, names)
+    where = eval(said, names)
     made = dlt.pipeline("wares", destination=where, dataset_name="d")
     settings: Any = made.destination_client().config
     return _parts(settings.credentials.to_native_representation())
@@ -154,6 +169,13 @@ def _parts(url: str) -> tuple[Any, ...]:
             (
                 "nothing says where the script's destination 'shelf' is",
                 "the rows go to a DuckDB file; set DESTINATION__SHELF__BUCKET_URL, or pass --to",
+            ),
+        ),
+        (
+            "dlt.destinations.postgres(dlt.secrets['stock'])",
+            (
+                "nobody has said 'stock', where the script's destination 'postgres' is",
+                "the rows go to a DuckDB file; say it, or pass --to",
             ),
         ),
         (

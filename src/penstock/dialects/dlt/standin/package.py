@@ -322,6 +322,11 @@ def _extract() -> _Table:
         **{f"{impl}.{kind}": (adapters.public(), None) for kind in _DESTINATIONS},
         **{f"{impl}.{kind}.factory": ({kind: places[kind]}, None) for kind in _DESTINATIONS},
         **{f"{impl}.{kind}.{kind}_adapter": (adapters.public(), None) for kind in _DESTINATIONS},
+        f"{impl}.duckdb.configuration": ({"DuckDbCredentials": specs.DuckDbCredentials}, None),
+        f"{impl}.postgres.configuration": (
+            {"PostgresCredentials": specs.PostgresCredentials},
+            None,
+        ),
         "dlt.extract": ({**_TYPES, **_INCREMENTAL, **_MARK, **_MAKERS}, typed),
         "dlt.extract.decorators": (_MAKERS, typed),
         "dlt.extract.source": (_TYPES, typed),

@@ -129,7 +129,13 @@ class Destination:
         setting = _NEEDED.get(self.kind)
         if setting is None:
             return f"{named} is none that is known here", f"{there}; name another place with --to"
-        if self.credentials is not None or self.place is not None:
+        given = self.place if self.place is not None else self.credentials
+        if isinstance(given, Reference):
+            return (
+                f"nobody has said {given.name!r}, where {named} is",
+                f"{there}; say it, or pass --to",
+            )
+        if given is not None:
             return f"{named} is given what is no place", f"{there}; name one with --to"
         variable = f"DESTINATION__{self.destination_name.upper()}__{setting}"
         return f"nothing says where {named} is", f"{there}; set {variable}, or pass --to"

@@ -56,6 +56,14 @@ class BaseConfiguration(Part):
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
+    def update(self, values: Any = (), **named: Any) -> None:
+        """Set several fields."""
+        for name, value in dict(values, **named).items():
+            self[name] = value
+
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a field."""
         return vars(self).get(name, default)
@@ -127,6 +135,26 @@ class ConnectionStringCredentials(CredentialsConfiguration):
 
     def __str__(self) -> str:
         return str(self.to_native_representation())
+
+
+class PostgresCredentials(ConnectionStringCredentials):
+    """The same of Postgres."""
+
+    drivername: str | None = "postgresql"
+    port: int | None = 5432
+
+
+class DuckDbCredentials(ConnectionStringCredentials):
+    """The file of a DuckDB database, or a connection to one."""
+
+    drivername: str | None = "duckdb"
+
+    def __init__(self, conn_or_path: Any = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        if isinstance(conn_or_path, str):
+            self.database = conn_or_path
+        else:
+            self.native = conn_or_path
 
 
 class OAuth2Credentials(CredentialsConfiguration):
