@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -255,6 +255,10 @@ class Loaded(Held, Protocol):
 
     def added(self) -> Mapping[str, Mapping[str, tuple[str, bool]]]:
         """The columns that the run has added, by table."""
+        ...
+
+    def of(self, streams: Collection[str]) -> Loaded:
+        """The same of some streams alone: of one of several runs that were loaded together."""
         ...
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.dialects import Compiled, compile_document
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.destinations.base import Peek
     from penstock.dialects.document import Document, Known
     from penstock.engine.running import Result
+    from penstock.events import Receipt
     from penstock.plan.source import Source
     from penstock.plan.target import Target
 
@@ -77,10 +79,14 @@ class Answer(Held):
         self.destination = result.destination
         self.seconds = result.seconds
         self.first = before is None
-        rows: Counter[str] = Counter()
-        for receipt in result.receipts:
-            rows.update(receipt.rows_by_table or {receipt.table: receipt.rows})
-        self.rows: Mapping[str, int] = rows
+        self._receipts = result.receipts
+        self.rows: Mapping[str, int] = _rows(result.receipts)
+
+    def of(self, streams: Collection[str]) -> Answer:
+        """The same of some streams alone: of one of several runs that were loaded together."""
+        found = copy(self)
+        found.rows = _rows(one for one in self._receipts if one.stream in streams)
+        return found
 
     def added(self) -> Columns:
         """The columns that the run has added, by table."""
@@ -97,6 +103,13 @@ class Answer(Held):
         """What the next run starts from, by stream."""
         peek = self._peek()
         return dict(_known(peek.state, self._source)) if peek is not None else {}
+
+
+def _rows(receipts: Iterable[Receipt]) -> Counter[str]:
+    rows: Counter[str] = Counter()
+    for receipt in receipts:
+        rows.update(receipt.rows_by_table or {receipt.table: receipt.rows})
+    return rows
 
 
 def _known(

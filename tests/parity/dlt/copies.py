@@ -13,7 +13,35 @@ def both(step):
 first, second = both(1), both(2)
 """
 
+ONE_CLIENT = """
+def nested(above, below):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [
+            {"name": above, "endpoint": {"path": "days", "params": {"last": 3}}},
+            {"name": below, "endpoint": {
+                "path": "days", "params": {"first": f"{{resources.{above}.id}}", "last": 4}}}],
+    }, name=below)
+
+first, second = nested("one", "below_one"), nested("other", "below_other")
+
+@dlt.source(name="shop")
+def both():
+    return first.below_one, second.below_other, first.one
+"""
+
 COPIES: dict[str, str] = {
+    "what is read below others of two configurations of one client": ONE_CLIENT
+    + """
+pipeline.run(both())
+pipeline.run([second.below_other, first.below_one])
+""",
+    "each run tells of its own": """
+pipeline.run(months)
+info = pipeline.run(days | hours)
+found = pipeline.last_trace.last_normalize_info.row_counts
+pipeline.run([{"of": k, "rows": v} for k, v in found.items() if k[0] != "_"], table_name="told")
+""",
     "a source keeps what its resources were when it was made": OBJECTS
     + """
 pipeline.run(second)

@@ -79,7 +79,7 @@ for name in ("days", "missing", "months"):
     try:
         attempt(name)
     except Exception as exc:
-        failed.append(name)
+        failed.append(f"{name}: {type(exc).__name__}")
     else:
         pipeline.run([{"name": name}], table_name="went_well")
 if failed:

@@ -240,22 +240,52 @@ def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping
         return _copied(config)
     root = _copied(config)
     items = [_item(resource, source) for resource, source in listed]
-    names = {resource.name for resource, _ in listed}
+    {resource.name for resource, _ in listed}
     passed = {
         name: (one, source) for _, source in listed for name, one in source.own_passed.items()
     }
-    taken = {id(resource.item) for resource, _ in listed}
-    left = [
-        (name, item)
-        for item in config["resources"]
-        if (name := _name(item)) not in names and id(item) not in taken
-    ]
+    left = list(_left(config, listed))
     items += [_unselected(_item(*passed[n]) if n in passed else item) for n, item in left]
     root["resources"] = items
     if isinstance(config, Marked) and isinstance(root, Marked) and "resources" in config.marks:
         mark = config.marks["resources"]
         root.marks["resources"] = mark._replace(items=mark.items if _kept(config, items) else ())
     return root
+
+
+def _left(
+    first: Any, listed: list[tuple[DltResource, DltSource]]
+) -> Iterator[tuple[str | None, Any]]:
+    """The resources of the configurations of these, all with one client, that are not listed.
+
+    Raises:
+        Refusal: one that is needed is called as another, which is read otherwise.
+    """
+    known: dict[str | None, Any] = {one.name: (one.item, one.config) for one, _ in listed}
+    taken = {id(item) for item, _ in known.values()}
+    configs = {id(one.config): one.config for one, _ in listed if one.config is not None}
+    for config in {id(first): first, **configs}.values():
+        own = {_name(item): item for item in config["resources"]}
+        for name, item in own.items():
+            if name not in known and id(item) not in taken:
+                known[name] = item, config
+                yield name, item
+        needed = (
+            (one, n) for one, _ in listed if one.config is config for n in parents_in(one.item)
+        )
+        for below, name in needed:
+            item, home = known.get(name, (None, None))
+            if (
+                name in own
+                and (home is not None and home is not config)
+                and not _same(item, own[name])
+            ):
+                raise _called_alike(below.name, name)
+
+
+def _called_alike(below: str, name: str) -> Refusal:
+    message = f"{below!r} has a parent called as one of another source: {name}"
+    return Refusal(message, "load each with a script of its own")
 
 
 def _kept(config: Any, items: list[Any]) -> bool:
@@ -380,8 +410,7 @@ def _needed(
                 left.append((above, source))
                 yield above, source
             elif name in below and not _alike(homes[name], resource.config):
-                message = f"{resource.name!r} has a parent called as one of another source: {name}"
-                raise Refusal(message, "load each with a script of its own")
+                raise _called_alike(resource.name, name)
 
 
 def parents_in(value: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin.assemble import crossed
 from penstock.dialects.dlt.standin.base import marks, record
-from penstock.dialects.dlt.standin.base.errors import LoadFailed, Refusal
+from penstock.dialects.dlt.standin.base.errors import PipelineStepFailed, Refusal
 from penstock.dialects.dlt.standin.chosen import Built, built_of
 from penstock.dialects.dlt.standin.resources.nodes import Reader
 from penstock.dialects.dlt.standin.resources.remembered import by_time
@@ -41,7 +41,7 @@ class Batches:
         """Load these runs.
 
         Raises:
-            LoadFailed: not all of their rows could be loaded.
+            PipelineStepFailed: not all of their rows could be loaded.
             SystemExit: the user has stopped it.
         """
         self._record.taken = len(self._record.runs)
@@ -59,12 +59,12 @@ class Batches:
             document = self._read(built_of(batch))
             with self._paused(), record.active(place[0]):
                 loaded = self._loaded(document)
-            self._record.done.update({run.number: loaded for run in batch})
+            self._record.done.update({run.number: loaded.of(run.said) for run in batch})
             if loaded.status == "interrupted":
                 raise SystemExit
             if loaded.status not in _WHOLE:
                 message = f"the pipeline {place[0]!r} was not loaded in full"
-                raise LoadFailed(message, place[0])
+                raise PipelineStepFailed(message, place[0])
 
     def _loaded(self, document: Document) -> Loaded:
         try:

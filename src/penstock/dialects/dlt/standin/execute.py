@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.dialects.dlt.standin.assemble import assemble
 from penstock.dialects.dlt.standin.base import record
-from penstock.dialects.dlt.standin.base.errors import LoadFailed, Refusal
+from penstock.dialects.dlt.standin.base.errors import PipelineStepFailed, Refusal
 from penstock.dialects.dlt.standin.base.marks import (
     Spot,
     Text,
@@ -241,7 +241,7 @@ class _Execution:
                 self.record.refusals.append(refusal)
         except NotThere as exc:
             self._not_there(exc)
-        except LoadFailed:
+        except PipelineStepFailed:
             self.failed = True  # told of by whoever loads
         except SystemExit as exc:
             if exc.code not in (None, 0):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from penstock.dialects.dlt.standin.base import exceptions
-from penstock.dialects.dlt.standin.base.errors import LoadFailed
+from penstock.dialects.dlt.standin.base.errors import PipelineStepFailed
 from penstock.dialects.dlt.standin.base.record import unknown
 from penstock.dialects.dlt.standin.common import basics as common
 from penstock.dialects.dlt.standin.common import naming, times, tools
@@ -300,7 +300,7 @@ def _errors() -> _Table:
         "dlt.sources.helpers.rest_client.exceptions": {
             "IgnoreResponseException": IgnoreResponseException
         },
-        "dlt.pipeline.exceptions": {"PipelineStepFailed": LoadFailed},
+        "dlt.pipeline.exceptions": {"PipelineStepFailed": PipelineStepFailed},
     }
     homes = (
         *("dlt.load", "dlt.load.exceptions", "dlt.normalize", "dlt.normalize.exceptions"),

@@ -48,10 +48,10 @@ class Unfinished(Refusal):
     code = "script-unfinished"
 
 
-class LoadFailed(DltException):
+class PipelineStepFailed(DltException):
     """A run of the script's was not loaded in full; whoever loads has told of it.
 
-    It is dlt's `PipelineStepFailed`. A run of Penstock has no steps: what fails is mostly reading.
+    A run of Penstock has no steps: what fails is mostly reading.
     """
 
     step = "extract"

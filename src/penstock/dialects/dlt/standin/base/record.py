@@ -171,7 +171,7 @@ def caught_up(asked: AskedRun) -> Loaded | None:
     """What a run has loaded, which is done now; None where nothing may be loaded yet.
 
     Raises:
-        LoadFailed: it could not be loaded in full.
+        PipelineStepFailed: it could not be loaded in full.
     """
     record = current()
     if record.load is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.dialects.dlt.standin.base.errors import LoadFailed
+from penstock.dialects.dlt.standin.base.errors import PipelineStepFailed
 from penstock.dialects.dlt.standin.base.lacking import lacking
 from penstock.dialects.dlt.standin.base.record import AskedRun, caught_up, current, unfinished
 from penstock.dialects.dlt.standin.resources.schemas import described
@@ -19,14 +19,14 @@ def loaded_by(asked: AskedRun | None, what: str, name: str) -> Loaded:
 
     Raises:
         Refusal: nothing was asked for, or nothing may be loaded yet.
-        LoadFailed: the run was not loaded in full.
+        PipelineStepFailed: the run was not loaded in full.
     """
     found = caught_up(asked) if asked is not None else None
     if found is not None:
         return found
     if asked is not None and current().load is not None:
         message = f"the pipeline {asked.pipeline!r} was not loaded"
-        raise LoadFailed(message, asked.pipeline)
+        raise PipelineStepFailed(message, asked.pipeline)
     raise unfinished(what, name)
 
 
@@ -35,7 +35,7 @@ def settle(what: str) -> None:
 
     Raises:
         Refusal: nothing may be loaded yet.
-        LoadFailed: it was not loaded in full.
+        PipelineStepFailed: it was not loaded in full.
     """
     left = current().left
     if left:
