@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 
 from tests.parity.dlt.harness import Oracle, oracle_python
+from tests.parity.dlt.scripted import several as runs
 from tests.parity.dlt.scripted.compose import Composer
-from tests.parity.dlt.scripted.playing import play
+from tests.parity.dlt.scripted.playing import Played, play
+from tests.parity.dlt.scripted.programs import Program
 from tests.parity.dlt.server import Stage
 
 
@@ -18,6 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--several", action="store_true", help="scripts of several runs")
     said = parser.parse_args()
     python = oracle_python()
     if python is None:
@@ -27,9 +30,8 @@ def main() -> int:
     with Stage().open() as theirs, Stage().open() as ours:
         oracle = Oracle(python)
         for seed in range(said.first, said.first + said.count):
-            text = Composer(seed).script()
-            with tempfile.TemporaryDirectory() as folder:
-                played = play(text, Path(folder), oracle, (theirs, ours))
+            made = Program(seed).parts if said.several else [Composer(seed).script()]
+            played, text = _played(made, oracle, (theirs, ours), several=said.several)
             refused += bool(played.refused)
             if played.differs:
                 differ += 1
@@ -39,6 +41,21 @@ def main() -> int:
         oracle.close()
     sys.stdout.write(f"{said.count} played, {differ} differ, {refused} that dlt refuses\n")
     return 1 if differ else 0
+
+
+def _played(
+    parts: list[str], oracle: Oracle, stages: tuple[Stage, Stage], *, several: bool
+) -> tuple[Played, str]:
+    """What differs, and the text; one of several parts is cut down to what that needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not several:
+            return play(parts[0], Path(folder), oracle, stages), parts[0]
+        played = runs.play("\n".join(parts), Path(folder), oracle, stages)
+    if not played.differs:
+        return played, ""
+    left = runs.shrunk(parts, oracle, stages)
+    with tempfile.TemporaryDirectory() as folder:
+        return runs.play("\n".join(left), Path(folder), oracle, stages), "\n".join(left[1:])
 
 
 if __name__ == "__main__":

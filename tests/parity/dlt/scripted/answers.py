@@ -52,13 +52,20 @@ def answer(ask: Ask) -> Any:
     return {"items": [r for r in held(parts[2], ask.round) if str(r.get("user_id")) == parts[1]]}
 
 
-def _page(ask: Ask, collection: str) -> dict[str, Any]:
-    since, page = ask.param("since"), ask.number("page", 1)
+def _page(ask: Ask, collection: str) -> Reply:
+    """A page by its number, by the token of the one before, or by an offset."""
+    since, page = ask.param("since"), ask.number("after", ask.number("page", 1))
     rows = [r for r in held(collection, ask.round) if r["updated_at"] >= since]
+    first, size = (page - 1) * _SIZE, _SIZE
+    if "offset" in dict(ask.query):
+        first, size = ask.number("offset"), ask.number("limit", 2)
     following = f"{ask.base}/{collection}?page={page + 1}" + (f"&since={since}" if since else "")
-    more = page * _SIZE < len(rows)
-    return {
-        "items": rows[(page - 1) * _SIZE : page * _SIZE],
+    more = first + size < len(rows)
+    body = {
+        "items": rows[first : first + size],
         "next": following if more else None,
+        "cursor": page + 1 if more else None,
         "total": len(rows),
     }
+    headers = {"Link": f'<{following}>; rel="next"'} if more else {}
+    return Reply(body=body, headers=headers, empty=not body["items"])
