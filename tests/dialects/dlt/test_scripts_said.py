@@ -95,16 +95,6 @@ SAID = {
         "@dlt.transformer(data_from=None)\ndef details(user):\n    yield user\n",
         [("error[unsupported] 1: the transformer 'details' has no resource to take items from")],
     ),
-    "a parent called as one of a source of the same client": (
-        (
-            "def shop(of, below):\n"
-            "    return rest_api_source({'client': {'base_url': 'https://a.test'}, 'resources': [\n"
-            "        {'name': 'users', 'endpoint': of},\n"
-            "        {'name': below, 'endpoint': 'users/{resources.users.id}'}]})\n"
-            "dlt.run([shop('users', 'orders').users, shop('people', 'deals').deals])\n"
-        ),
-        [("error[unsupported] 0: 'deals' has a parent called as one of another source: users")],
-    ),
     "a pipe into no transformer": (
         "@dlt.resource\ndef users():\n    yield {'id': 1}\ndlt.run(users | users)\n",
         ["error[unsupported] 4: only a transformer can stand behind |"],

@@ -62,6 +62,21 @@ def since(at=dlt.sources.incremental("id")):
 
 pipeline.run(since | hours, write_disposition="replace")
 """
+WITH_CURSORS = """
+@dlt.source(name="shop")
+def shop_of(account):
+    @dlt.resource(name="events")
+    def events(at=dlt.sources.incremental("id")):
+        yield {"id": account, "of": account}
+    return events
+
+failed = []
+for account in (3, 2, 1):
+    try:
+        pipeline.run(shop_of(account))
+    except Exception:
+        failed.append(account)
+"""
 DEFERRED: dict[str, str] = {
     "the environment is what it was": ENVIRONMENT,
     "files are what they were": FILES,
@@ -94,4 +109,22 @@ try:
 except* Exception:
     pipeline.run(days)
 """
-CAUGHT = {"goes on without": _CAUGHT, "loads something else": _FALLBACK}
+_ALONE = """
+@dlt.resource
+def failing(at=dlt.sources.incremental("id")):
+    yield {"id": 1}
+    raise ValueError("broken")
+
+def main():
+    try:
+        pipeline.run(failing)
+    except Exception:
+        requests.get("BASE/days")
+
+main()
+"""
+CAUGHT = {
+    "asks for something then": _ALONE,
+    "goes on without": _CAUGHT,
+    "loads something else": _FALLBACK,
+}

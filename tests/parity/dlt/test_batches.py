@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.parity.dlt import dump
 from tests.parity.dlt.copies import COPIES
-from tests.parity.dlt.deferred import CAUGHT, DEFERRED
+from tests.parity.dlt.deferred import CAUGHT, DEFERRED, WITH_CURSORS
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.server import Ask, Reply, Stage
 
@@ -478,6 +478,17 @@ pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_source
     del SCRIPTS[what]
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
+
+
+def test_runs_of_a_loop_keep_a_cursor_each(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where failures are caught; in dlt all have one, and rows of the later ones are lost."""
+    monkeypatch.setitem(SCRIPTS, "cursors", WITH_CURSORS)
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("cursors", oracle, stages, tmp_path, 1)
+    assert theirs[0].rows("events", "of") == [3]
+    assert ours[0].rows("events", "of") == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", CAUGHT)

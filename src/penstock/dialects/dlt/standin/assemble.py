@@ -280,12 +280,13 @@ def _left(
                 and (home is not None and home is not config)
                 and not _same(item, own[name])
             ):
-                raise _called_alike(below.name, name)
+                raise _called_alike(below, name)
 
 
-def _called_alike(below: str, name: str) -> Refusal:
-    message = f"{below!r} has a parent called as one of another source: {name}"
-    return Refusal(message, "load each with a script of its own")
+def _called_alike(below: DltResource, name: str) -> Refusal:
+    message = f"{below.name!r} has a parent called as one of another source: {name}"
+    spot = getattr(below.item, "spot", None)
+    return Refusal(message, "load each with a script of its own", spot=spot)
 
 
 def _kept(config: Any, items: list[Any]) -> bool:
@@ -410,7 +411,7 @@ def _needed(
                 left.append((above, source))
                 yield above, source
             elif name in below and not _alike(homes[name], resource.config):
-                raise _called_alike(resource.name, name)
+                raise _called_alike(resource, name)
 
 
 def parents_in(value: Any) -> Iterator[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import CodeType
 from typing import Any, NamedTuple
 
 from penstock.dialects.dlt.scopes import dotted
-from penstock.dialects.dlt.standin.base.reach import guarded_lines
+from penstock.dialects.dlt.standin.base.reach import guarded_lines, lines_of_runs, repeated_lines
 from penstock.dialects.dlt.standin.base.references import (
     EnvText,
     Missing,
@@ -66,6 +66,8 @@ class Text:
         self.displays: list[tuple[Spot, tuple[KeyMark | None, ...]]] = []
         self.calls: list[tuple[Spot, dict[Any, KeyMark]]] = []  # and displays of fixed keys
         self.guarded: tuple[range, ...] = ()  # lines whose failure the script answers
+        self.repeated: tuple[range, ...] = ()  # lines of loops
+        self.runs = 0  # calls of a `run`
 
     def spot(self, node: ast.AST) -> Spot:
         """Where a node stands, columns counted in characters; its line is that of the file."""
@@ -129,13 +131,28 @@ def spot_at(file: str, line: int) -> Spot | None:
 
 def is_guarded() -> bool:
     """Whether the script answers it with more than words where what it calls now fails."""
+    return any(_stands_in(text.guarded, line) for text, line in _called_from())
+
+
+def comes_once() -> bool:
+    """Whether a run that the script asks for now is its only one."""
+    places = list(_called_from())
+    looped = any(_stands_in(text.repeated, line) for text, line in places)
+    return not looped and sum(text.runs for text in _texts.values()) == 1
+
+
+def _stands_in(spans: Iterable[range], line: int) -> bool:
+    return any(line in lines for lines in spans)
+
+
+def _called_from() -> Iterator[tuple[Text, int]]:
+    """The lines of the script's own files that are being executed, the last one first."""
     here: Any = sys._getframe(1)  # noqa: SLF001 (the only way to ask who calls)
     while here is not None:
         text = _texts.get(here.f_code.co_filename)
-        if text is not None and any(here.f_lineno in lines for lines in text.guarded):
-            return True
+        if text is not None:
+            yield text, here.f_lineno
         here = here.f_back
-    return False
 
 
 class Marked(dict[Any, Any]):
@@ -212,7 +229,8 @@ def compile_marked(text: Text, source: str, filename: str) -> CodeType:
     tree = ast.parse(source, filename)
     if text.first > 1:
         ast.increment_lineno(tree, text.first - 1)
-    text.guarded = tuple(guarded_lines(tree))
+    text.guarded, text.repeated = tuple(guarded_lines(tree)), tuple(repeated_lines(tree))
+    text.runs = len(list(lines_of_runs(source)))
     marker = _Marker(text)
     tree = ast.fix_missing_locations(marker.visit(tree))
     _texts[filename] = text

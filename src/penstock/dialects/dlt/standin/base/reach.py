@@ -44,6 +44,15 @@ def guarded_lines(tree: ast.Module) -> Iterator[range]:
             yield range(node.body[0].lineno, (node.body[-1].end_lineno or 0) + 1)
 
 
+def repeated_lines(tree: ast.Module) -> Iterator[range]:
+    """The lines that a script may come to several times: those of its loops."""
+    loops = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp,
+             ast.GeneratorExp)  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, loops):
+            yield range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
 def _answers(handler: ast.ExceptHandler) -> bool:
     return not all(map(_only_tells, handler.body))
 

@@ -77,11 +77,12 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Seen:
     """What the functions of sources find by now.
 
-    `at_once` says that it cannot be put back later: what a generator encloses, or a file.
+    `at_once` says that it cannot be put back later: what a generator encloses, or an open file.
+    With `reads` functions read files, as they are by then.
     """
 
     def __init__(self, sources: Iterable[DltSource]) -> None:
-        self.at_once = False
+        self.at_once = self.reads = False
         self.held: dict[tuple[int, str | None], tuple[Slot, Any]] = {}
         self._known: set[int] = set()
         for source in sources:
@@ -121,7 +122,7 @@ class Seen:
         if not is_script(code.co_filename):
             return
         names = names_in(code)
-        self.at_once |= not names.isdisjoint(_READS)
+        self.reads |= not names.isdisjoint(_READS)
         if not names.isdisjoint(_ENVIRON):
             self._note(Slot(holder=os.environ))
         for name in names & module.keys():

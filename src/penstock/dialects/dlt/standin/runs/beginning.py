@@ -17,8 +17,9 @@ from penstock.dialects.dlt.standin.base.record import AskedRun, current
 from penstock.dialects.dlt.standin.base.references import says_same
 from penstock.dialects.dlt.standin.common.naming import NamingConvention
 from penstock.dialects.dlt.standin.resources.remembered import Seen
-from penstock.dialects.dlt.standin.resources.rows import marks_tables
+from penstock.dialects.dlt.standin.resources.rows import Rows, marks_tables
 from penstock.dialects.dlt.standin.resources.sources import HINTS, DltResource, DltSource
+from penstock.dialects.dlt.standin.rest_client.parts import Incremental
 
 _CONTRACT = "schema_contract"
 _TABLE = "table_name"
@@ -132,3 +133,23 @@ def _counts(said: Mapping[str, Any]) -> bool:
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(says_same(value, other[name]) for name, value in one.items())
+
+
+def follows(value: Any) -> bool:
+    """Whether a resource, or a part of one, has a cursor."""
+    match value:
+        case DltResource():
+            return value.incremental is not None or follows([value.item, value.config])
+        case Mapping():
+            held = (v for k, v in value.items() if k != "resources")
+            return (
+                "incremental" in value
+                or value.get("type") == "incremental"
+                or any(map(follows, held))
+            )
+        case list() | tuple():
+            return any(map(follows, value))
+        case Rows():
+            return value.incremental is not None
+        case _:
+            return isinstance(value, Incremental)

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.dialects.dlt.standin.base import arguments
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.lacking import lacking
-from penstock.dialects.dlt.standin.base.marks import caller, is_guarded
+from penstock.dialects.dlt.standin.base.marks import caller, comes_once, is_guarded
 from penstock.dialects.dlt.standin.base.record import (
     AskedRun,
     activate,
@@ -40,7 +40,7 @@ from penstock.dialects.dlt.standin.resources.sources import (
     python_resource,
 )
 from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace
-from penstock.dialects.dlt.standin.runs.beginning import begun
+from penstock.dialects.dlt.standin.runs.beginning import begun, follows
 from penstock.dialects.dlt.standin.runs.told import Told
 from penstock.dialects.dlt.standin.values.specs import (
     BaseConfiguration,
@@ -280,7 +280,7 @@ class Pipeline(Told):
         ))  # fmt: skip
         here = current()
         here.runs.append(asked)
-        if here.load is not None and (is_guarded() or (asked.seen and asked.seen.at_once)):
+        if here.load is not None and asked.seen is not None and _is_for_now(asked):
             here.load(here.left)
         return asked
 
@@ -311,6 +311,17 @@ class Pipeline(Told):
 
     def __getattr__(self, name: str) -> Any:
         raise unfinished(f"pipeline.{name}", name)
+
+
+def _is_for_now(asked: AskedRun) -> bool:
+    """Whether a run is done at once: later its functions, or the script, would find otherwise.
+
+    What follows a cursor waits for others of its kind, each of which keeps a cursor of its own.
+    """
+    if asked.seen.at_once:
+        return True
+    listed = (one for source in asked.sources for one in source.own_resources)
+    return (asked.seen.reads or is_guarded()) and (comes_once() or not any(map(follows, listed)))
 
 
 def _is_told(data: Any) -> bool:
