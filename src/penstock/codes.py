@@ -178,6 +178,7 @@ CODES: dict[str, str] = {
     "bad-text": "Bytes of answers were no UTF-8 text.",
     "no-number": "Answers had NaN or Infinity where numbers are.",
     "too-deep": "Values of answers nest deeper than is read.",
+    "read-before": "A run that was not over has read a stream in full; it is not appended again.",
     "full-last-page": "The only page held a round number of records.",
     "rows-gone": "No record came where the last run had some.",
     "not-replaced": "The old table stays because not all records came.",

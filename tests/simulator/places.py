@@ -13,7 +13,7 @@ from tests.destinations.places import PLACES, SCHEMA
 from tests.simulator.store import Hold, Kill, Row, Store, visible
 
 from penstock.destinations import open_destination
-from penstock.destinations.base import Checkpoint, Committed, DltSession, Owner, Session
+from penstock.destinations.base import NOTHING, Checkpoint, Committed, DltSession, Owner, Session
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import ColumnType
 from penstock.shape.schema import Schema
@@ -201,10 +201,12 @@ class Held:
         """Forget states."""
         self._living().reset(streams)
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
         """Keep receipts."""
         self.reach("receipts")
-        self._living().keep_receipts(receipts)
+        self._living().keep_receipts(receipts, over)
 
     def last_receipts(self) -> dict[str, str]:
         """The receipts."""

@@ -166,6 +166,7 @@ class History:
         state = self._state()
         passes = self.kind.passes or (self.kind.alone and bool(self.select))
         passing = passes and any(name.startswith("done/") for name in state)
+        passing = passing or "read" in state
         if passing and not self.fresh:
             began = self.began
         elif not passing:  # what builds anew and is cut off leaves the pass as it is
@@ -185,7 +186,6 @@ class History:
         self._check_always(began, shown)
         if ran.status == "done" or self._called_done(ran):
             self._check_whole(began)
-        self.over = self.kind.once and (ran.status == "done" or self._was_complete())
         return ran
 
     def _turn(self) -> None:
@@ -231,13 +231,11 @@ class History:
         if rival is None:
             return first
         other = await rival
-        if self.kind.once and other.status == "done":
-            self.over = True
         return msgspec.structs.replace(first, status=f"{first.status}, its rival {other.status}")
 
     async def _rival(self) -> Ran:
         """Another run, which takes the destination over as soon as it can."""
-        if self.kind.once and self._was_complete():
+        if self.over:  # what is appended in full comes again with a run behind one that was done
             return Ran(status="not needed")
         return await self._one(lambda _point: None, Events())
 
@@ -277,6 +275,7 @@ class History:
                 hold.close()
         except Kill as exc:
             hold.dead, status = True, f"killed at {exc}"
+        self.over |= self.kind.once and status == "done"
         return Ran(status=status, receipts=receipts, requests=len(api.requests))
 
     def _jumping(self, clock: VirtualClock) -> Callable[[Asked], HttpResponse | Exception]:
@@ -325,12 +324,6 @@ class History:
 
     def _rows(self) -> list[Row]:
         return self.store.rows(self.kind.table)
-
-    def _was_complete(self) -> bool:
-        """Whether a killed run had kept all rows: what is appended in full is not run again."""
-        state = self._state()
-        left = [name for name in state if name.startswith(("open/", "done/"))]
-        return bool(self._rows()) and not left and len(self._rows()) >= len(self.began)
 
     def _check_always(self, began: dict[int, Row], shown: int) -> None:
         """Nothing is there twice, nothing was made up, and readers saw only what was whole."""

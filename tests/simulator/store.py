@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from penstock.destinations._evolve import union
-from penstock.destinations.base import Append, Checkpoint, Committed, Merge, Replace
+from penstock.destinations.base import NOTHING, Append, Checkpoint, Committed, Merge, Replace
 from penstock.errors import FencedError
 from penstock.shape.schema import LOAD_ID, PARENT_ID, ROW_ID, VALID_TO, VERSION, Schema
 
@@ -219,11 +219,16 @@ class Hold:
         for stream in streams:
             self.store.states.pop(stream, None)
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
         """Keep receipts."""
         self._point("receipts")
         self._hold()
         self.store.receipts |= dict(receipts)
+        for stream, names in over.items():
+            for name in names:
+                self.store.states[stream].pop(name, None)
 
     def last_receipts(self) -> dict[str, str]:
         """The receipts."""

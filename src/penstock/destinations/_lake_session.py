@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
@@ -33,6 +33,7 @@ from penstock.destinations._lake_system import discarded_rows, receipt_rows
 from penstock.destinations._session import check_rows, generation_over
 from penstock.destinations._write import parts
 from penstock.destinations.base import (
+    NOTHING,
     Append,
     Checkpoint,
     Committed,
@@ -203,14 +204,21 @@ class LakeSession:
             known = tuple(s for s in streams if s in self._head.streams)
             self._say(self._change(forget=known, schemas=schemas, lost=tuple(lost)))
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
         """Store the run's receipts."""
         with self._working():
             self._stay()
             table, rows = receipt_rows(self._owner.run_id, receipts, now())
             file = self._files.write_rows(table, [rows], part="", load_id="")
             self._files.settle()
-            self._say(self._change(receipts=dict(receipts), system=(file,)))
+            gone = (
+                self._change(stream=stream, state=dict.fromkeys(names))
+                for stream, names in over.items()
+            )
+            change = self._change(receipts=dict(receipts), system=(file,), beside=tuple(gone))
+            self._say(change)
             self._files.keep([file.path])
 
     def last_receipts(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from penstock.destinations._evolve import Actual, changes, check_system, union
 from penstock.destinations._merge import Merger
 from penstock.destinations._write import Writer, by_table
 from penstock.destinations.base import (
+    NOTHING,
     Append,
     Checkpoint,
     Committed,
@@ -241,10 +242,14 @@ class SqlSession:
         for stream in streams:
             self._schemas.pop(stream, None)
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
         """Store the run's receipts, which end it: the fence is released with them."""
         with self._engine.transaction():
             self._hold(last=True)
+            for stream, names in over.items():
+                self._put_state(stream, [(name, None) for name in names])
             for stream, text in receipts:
                 self._engine.rows(
                     f"INSERT INTO {self._at(sql.RECEIPTS)} VALUES (?, ?, ?, now())",

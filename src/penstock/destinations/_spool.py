@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.destinations._arrow import Parts, fitted, without
-from penstock.destinations.base import Checkpoint, Committed, Merge, Write
+from penstock.destinations.base import NOTHING, Checkpoint, Committed, Merge, Write
 from penstock.shape.schema import (
     PARENT_ID,
     ROW_ID,
@@ -84,8 +84,13 @@ class Spool:
         for stream in streams:
             self.held.pop(stream, None)
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
         """Receipts are not kept: whoever loads the rows has its own."""
+        del receipts
+        for stream, names in over.items():
+            self._put(stream, [(name, None) for name in names])
 
     def last_receipts(self) -> dict[str, str]:
         """No receipts of earlier runs."""

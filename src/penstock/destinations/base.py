@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -19,6 +20,7 @@ from penstock.plan.hints import ColumnType, MergeStrategy, Validity
 from penstock.shape.schema import Batch, Schema
 
 SYSTEM_PREFIX = "_penstock_"
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 Fault = Callable[[str], None]
 
@@ -220,8 +222,13 @@ class Session(Protocol):
         """Forget the state of `streams`, in one transaction; their tables stay."""
         ...
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
-        """Store the run's receipts: (stream, JSON text)."""
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]] = NOTHING
+    ) -> None:
+        """Store the run's receipts: (stream, JSON text).
+
+        The state entries that end with the run, `over` by stream, go in the same step.
+        """
         ...
 
     def last_receipts(self) -> dict[str, str]:

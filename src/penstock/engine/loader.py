@@ -26,6 +26,7 @@ from penstock.engine.edges import Edges
 from penstock.engine.joint import Joint, Outside
 from penstock.engine.lot import Lot, Open
 from penstock.engine.pieces import WHOLE, elsewhere, note_parts, parts_of
+from penstock.engine.rounds import READ, comes_again
 from penstock.engine.shaping import MAIN
 from penstock.errors import DestinationError, Error, FencedError, ShapeError
 from penstock.events import Committed, Failure, SchemaChanged, SliceFailed, Warned
@@ -233,9 +234,12 @@ class StreamLoader:
 
     def _track(self) -> None:
         """Keep track of slices where one of the tables is appended to."""
-        self._appends = not self.replaces and any(
-            one.hints.write == "append" for _, one in self.tables
-        )
+        self._appends = not self.replaces and self._adds
+
+    @property
+    def _adds(self) -> bool:
+        """Whether rows of one of the tables come again with each run that builds nothing anew."""
+        return any(one.hints.write == "append" for _, one in self.tables)
 
     def _slice_lot(self, piece: Slice) -> Lot:
         """The lot of a slice of an appended stream."""
@@ -289,7 +293,14 @@ class StreamLoader:
             self._behind.closed(part)
         if any(name.startswith("done/") for name in state):
             state["pass"] = str(round(self.edges.now()))
+        if not (self.context.stream.partition or self.context.stream.together):
+            state.update(self._read())  # it has no other slice
         return state
+
+    def _read(self) -> dict[str, str]:
+        """What says that the stream was read in full, where its rows would come again."""
+        again = self.context.loaded and self._adds and comes_again(self.context)
+        return {READ: str(round(self.edges.now()))} if again else {}
 
     async def _slice_restarted(self, part: SliceRestarted) -> None:
         """What came of a slice does not count: it is read from its start."""
@@ -380,6 +391,8 @@ class StreamLoader:
             state.update(self._behind.entries(complete=part.complete))
         if part.complete and self.edges.full_refresh:
             state.update(dict.fromkeys(set(self.known) - set(self.held)))
+        if part.complete:
+            state.update(self._read())
         return state
 
     async def flush(self) -> None:
@@ -485,7 +498,8 @@ class StreamLoader:
             rest = lot.parted(self._next_load())
             await self._commit(lot)
             lot = rest
-        if (lot.state or lot.others) and not await self._settled_below(lot):
+        moves = lot.others or lot.state.keys() - {READ}  # that it was read holds for it alone
+        if moves and not await self._settled_below(lot):
             self._hold_back(lot)
         await self._commit(lot, last=last)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.destinations import kind_of, open_destination
 from penstock.destinations.base import Fault, Owner, Session, no_fault
+from penstock.engine import rounds
 from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, taken_over, told_of
 from penstock.engine.edges import Edges
@@ -213,8 +214,19 @@ class Run:
         self.pages: Keeping | None = None
         self._loaders: dict[str, StreamLoader] = {}
         self._receipts: dict[str, Receipt] = {}
+        self._resting: dict[str, dict[str, str]] = {}
         self._stopper = Stopper(emit)
         self._started = time.monotonic()
+
+    def _rest(self, loaded: frozenset[str], stored: Mapping[str, dict[str, str]]) -> frozenset[str]:
+        """The streams that are passed over, with their receipts."""
+        if self._options.full_refresh:
+            return frozenset()
+        found = rounds.resting(self._source, loaded, stored, self._clock.now())
+        self._resting = {name: stored[name] for name in found}
+        for name in sorted(found):
+            self._told_of(rounds.receipt(name, stored[name], self._session))
+        return found
 
     async def run(self) -> tuple[Status, tuple[Receipt, ...]]:
         """Load everything; gives the status and the receipts of the streams."""
@@ -225,6 +237,7 @@ class Run:
         stored = taken_over(self._source, self._session, dlt, self._run_id)
         stored |= with_stand_ins(self._source, self._session, self._run_id, stored)
         self._told = told_of(self._source, self._session, dlt)
+        loaded -= self._rest(loaded, stored)
         if dlt is not None and self._told:
             dlt.begin()
         transport = self._transport or make_transport(self._options)
@@ -269,10 +282,11 @@ class Run:
         Raises:
             DestinationError: they are all that cannot be kept.
         """
+        read = {**self._resting, **{name: one.known for name, one in self._loaders.items()}}
+        over = rounds.over(read) if self._status() == "done" else {}
+        texts = [(r.stream, msgspec.json.encode(r).decode()) for r in receipts]
         try:
-            self._session.keep_receipts(
-                [(r.stream, msgspec.json.encode(r).decode()) for r in receipts]
-            )
+            self._session.keep_receipts(texts, over)
         except FencedError:
             raise
         except DestinationError:
@@ -376,9 +390,12 @@ class Run:
         receipt = make_receipt(context, self._loaders.get(context.name), last, seconds)
         if interrupted:
             receipt = msgspec.structs.replace(receipt, status="interrupted")
+        self._told_of(receipt)
+
+    def _told_of(self, receipt: Receipt) -> None:
         receipt = self._masked(receipt)
-        self._receipts[context.name] = receipt
-        self._emit(StreamEnded(stream=context.name, status=receipt.status, receipt=receipt))
+        self._receipts[receipt.stream] = receipt
+        self._emit(StreamEnded(stream=receipt.stream, status=receipt.status, receipt=receipt))
 
     def _masked(self, receipt: Receipt) -> Receipt:
         """The receipt without any secret: it is stored and shown."""

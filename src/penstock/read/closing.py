@@ -185,6 +185,8 @@ def _closing(context: StreamContext, piece: Slice, tracker: AnyTracker | None) -
         mark = tracker.mark() if key else _told(tracker.mark(), cursor)
         if mark.value is not None:
             entries.append((entry("cursor", key), states.write(mark)))
+    else:  # a range with an end leaves no value to go on from
+        entries += _done(context, piece)
     return tuple(entries)
 
 

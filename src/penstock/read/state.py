@@ -8,6 +8,8 @@ Entries of one stream, each a JSON text in the destination::
     open/<slice>        loads of a slice that is not complete; written by the loader
     done/<slice>        a slice that is complete, while other slices of the same pass are not
     pass                the pass under way: when a slice of it was last completed (epoch seconds)
+    read                when an appended stream without a cursor was read in full (epoch seconds),
+                        until its run is over; written by the loader
     todo/<partition>    a partition that failed, kept because its parent will not be listed again
     behind              the cursor that dlt is told, which has one for all partitions; written by
                         the loader
