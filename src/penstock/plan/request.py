@@ -229,10 +229,17 @@ def _is_pair(value: JsonValue) -> bool:
 
 def _pairs(value: JsonValue) -> list[tuple[str, str]]:
     if isinstance(value, dict):
-        return [(k, t) for k, v in value.items() if v is not None for t in _texts(v)]
+        return [(k, t) for k, v in value.items() if v is not None for t in _fields(v)]
     if isinstance(value, (list, tuple)) and all(map(_is_pair, value)):
         return [(as_text(p[0]), as_text(p[1])) for p in value if isinstance(p, (list, tuple))]
     raise ExprError(f"a form must be a mapping or a list of pairs, not {value!r}")
+
+
+def _fields(value: JsonValue) -> list[str]:
+    """The texts of a field of a form: of an object its keys, as the library `requests` sends it."""
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    spread = (one if isinstance(one, dict) else _texts([one]) for one in listed)
+    return [text for texts in spread for text in texts]
 
 
 def _placed(value: JsonValue, slots: dict[Slot, JsonValue], *, distinct: bool = False) -> JsonValue:

@@ -163,7 +163,28 @@ def source():
     yield tables().with_name("singly").add_yield_map(rows_of)
 """
 
+FORMS = """
+from dlt.sources.helpers import requests
+from dlt.sources.helpers.rest_client import RESTClient
+
+DATA = {"a": {"x": 1, "y": 2}, "l": [1, None, 2], "n": None, "t": True, "m": [{"k": 1}], "s": "é"}
+
+@dlt.resource
+def posted():
+    yield requests.post("BASE/forms", data=DATA).json()
+    yield RESTClient("BASE").post("forms", data=DATA).json()
+
+@dlt.source(name="shop")
+def source():
+    return posted, *rest_api_resources({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "forms", "endpoint": {
+            "path": "forms", "method": "POST", "data": DATA}}]})
+"""
 USUAL = {
+    "forms with objects and lists in them": Written(
+        text=FORMS, api=lambda ask: [{"body": ask.body.decode()}], source="source()"
+    ),
     "frames in place of rows, with steps and transformers behind": Written(
         text=FRAMES, api=desk, source="source()"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -197,11 +197,16 @@ def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _encoded(data: Any) -> bytes:
     if isinstance(data, (bytes, bytearray)):
         return bytes(data)
-    return (
-        data.encode("utf-8", "surrogateescape")
-        if isinstance(data, str)
-        else urlencode(data, doseq=True).encode()
-    )
+    if isinstance(data, str):
+        return data.encode("utf-8", "surrogateescape")
+    pairs = data.items() if isinstance(data, Mapping) else data
+    spread = ((k, v if _is_several(v) else [v]) for k, v in pairs)
+    said = [(name, one) for name, held in spread for one in held if one is not None]
+    return urlencode(said, doseq=True).encode()
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
 
 
 class _Pager:
