@@ -50,6 +50,9 @@ KEPT: dict[str, tuple[str, tuple[str, ...], list[Any], list[Any]]] = {
         WIDER, ("v", "v__v_double"), [(1, None), (2, None), (None, "1.5")],
         [("1.0", None), ("1.5", None), ("2.0", None)],
     ),
+    "integer, then a fraction of nothing": (
+        WIDER, ("v",), [1, 2, 3], ["1.0", "2.0", "3.0"],
+    ),
     "integer, then a number in text": (
         OTHER_CLASS, ("v", "v__v_text"), [(1, None), (12, None)], [(1, None), (None, "12")],
     ),
@@ -85,6 +88,7 @@ def _types() -> Iterator[Case]:
         "text, then an instant": ["soon", "2024-01-02T03:04:05Z"],
         "text, then a number": ["a", 1],
         "integer, then a fraction": [1, 1.5, 2],
+        "integer, then a fraction of nothing": [1, 2.0, 3],
         "fraction, then an integer": [1.5, 2],
         "integer, then text": [1, "abc"],
         "integer, then a number in text": [1, "12"],

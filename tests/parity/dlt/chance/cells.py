@@ -93,6 +93,8 @@ def classes(their: Any, our: Any, rows: set[str]) -> tuple[Any, Any]:
     both = {*their["columns"], *our["columns"]}
     bases = {c.partition("__v_")[0] for c in both if "__v_" in c}
     bases |= {c for c in both if "JSON" in str(their["columns"].get(c))}
+    bases |= {c for c in both if "BIGINT" in str(their["columns"].get(c))
+              and "DOUBLE" in str(our["columns"].get(c))}  # fmt: skip
     bases |= {c for c in both if "DATE" in str(their["columns"].get(c))}
     for base in bases:
         group = sorted(c for c in both if c == base or c.startswith(f"{base}__v_"))
