@@ -141,10 +141,11 @@ class Turns:
         self._name = name
         self.rounds = 0
 
-    def dlt(self, made: Any = everything) -> None:
+    def dlt(self, made: Any = everything, **more: Any) -> None:
         """Load the next run with dlt, which may find its state in the dataset."""
         self.next()
-        done = self._oracle.run(self._name, made(self._stage.base), self.folder, settings=RESTORE)
+        more["settings"] = RESTORE
+        done = self._oracle.run(self._name, made(self._stage.base), self.folder, **more)
         assert not done["error"], done["error"]
 
     def penstock(self, made: Any = everything, **options: Any) -> Result:

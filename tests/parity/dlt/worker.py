@@ -88,7 +88,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         source = rest_api_source(job["config"], name="parity")
         with _dying() if job.get("dies") else nullcontext():
             # into Postgres as it does by itself: from Parquet it makes json of jsonb
-            pipeline.run(source, loader_file_format=None if "postgres" in job else "parquet")
+            kind = None if "postgres" in job else "parquet"
+            pipeline.run(source, loader_file_format=kind, refresh=job.get("refresh"))
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (what dlt says is part of the result)
         error = _causes(exc)
     return {"error": error, "tables": _tables(folder / "dlt.duckdb")}
