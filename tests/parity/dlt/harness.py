@@ -228,8 +228,12 @@ def play(
     options: Options | None = None,
     *,
     urls: tuple[str, str] | None = None,
+    refresh: str | None = None,
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """What dlt and Penstock did in each run of a case, in files or in the databases of `urls`."""
+    """What dlt and Penstock did in each run of a case, in files or in the databases of `urls`.
+
+    With `refresh` the last run forgets, in this way of dlt's.
+    """
     their, our = urls or (None, None)
     where = {"postgres": mirror.whole(their)} if their else {}
     theirs: list[Outcome] = []
@@ -237,6 +241,8 @@ def play(
     for which in range(1, case.runs + 1):
         for stage in stages:
             stage.play(case.api, which)
+        if refresh is not None and which == case.runs:
+            where, options = {**where, "refresh": refresh}, Options(full_refresh=True)
         name = "c_" + re.sub(r"\W+", "_", case.name).lower()
         done = oracle.run(name, case.config(stages[0].base), folder, **where)
         if their is not None:

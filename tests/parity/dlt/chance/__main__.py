@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="print scenarios as they are")
     parser.add_argument("--dlt-columns", action="store_true", help="in the columns of dlt")
     parser.add_argument("--postgres", action="store_true", help="into Postgres, not DuckDB")
+    parser.add_argument("--refresh", action="store_true", help="let the last run forget the first")
     said = parser.parse_args()
     python = oracle_python()
     if python is None:
@@ -43,7 +44,8 @@ def main() -> int:
                 oracle.close()
                 oracle = Oracle(python)
             stages = theirs, ours
-            player = Player(oracle, stages, dlt_columns=said.dlt_columns, postgres=said.postgres)
+            how = {"dlt_columns": said.dlt_columns, "postgres": said.postgres}
+            player = Player(oracle, stages, refresh=said.refresh, **how)
             _one(player, seed, counts, whole=said.whole)
         oracle.close()
     say(str(dict(counts)))

@@ -121,7 +121,7 @@ def differences(
             excuse = excuse or _frozen(told, nth, their.error) or _no_table(told, their.error)
             if excuse and not our.error:
                 rows.add(excuse)
-            elif not their.error and "another type, which is the key" in our.error:
+            elif not their.error and _unspelled(told, our.error):
                 rows.add(CLASS)
             elif not their.error and _unkeyed(told, their, our.error):
                 rows.add(KEYS)
@@ -145,6 +145,15 @@ def _unkeyed(told: Told, their: Outcome, error: str) -> bool:
         return False
     tables = [t for t in told.tables(resource) if t in their.tables]
     return bool(tables) and all(found[2] not in their.tables[t]["columns"] for t in tables)
+
+
+def _unspelled(told: Told, error: str) -> bool:
+    """Whether a value of another class is refused as a key, or by a contract, as it is."""
+    if "another type, which is the key" in error:
+        return True
+    found = re.match(r"contract-data-type: (.+?): .*?: a value of another type at ", error)
+    resource = next((r for r in told.resources if found and r["name"] == found[1]), None)
+    return resource is not None and told.contract(resource, "data_type") == "freeze"
 
 
 def _no_table(told: Told, error: str) -> str | None:

@@ -23,6 +23,7 @@ from tests.parity.dlt.server import Stage
 from penstock.dlt import incremental
 
 Path_ = tuple[Any, ...]
+_WAYS = ("drop_sources", "drop_resources", "drop_data")
 LONGEST = 60.0  # seconds of cutting down
 
 
@@ -63,7 +64,9 @@ class Player:
         *,
         dlt_columns: bool = False,
         postgres: bool = False,
+        refresh: bool = False,
     ) -> None:
+        self._refresh = refresh
         self._oracle, self._stages = oracle, stages
         self._dlt_columns, self._postgres = dlt_columns, postgres
 
@@ -78,7 +81,9 @@ class Player:
         if self._dlt_columns:
             return self._in_turns(scenario, case)
         with tempfile.TemporaryDirectory() as folder, self._databases() as urls:
-            both = play(case, self._oracle, self._stages, Path(folder), urls=urls)
+            way = _WAYS[scenario["seed"] % len(_WAYS)] if self._refresh else None
+            where = self._stages, Path(folder)
+            both = play(case, self._oracle, *where, urls=urls, refresh=way)
         theirs, ours = ([self._placeless(outcome) for outcome in done] for done in both)
         differs, rows = known.differences(scenario, theirs, ours)
         error = next((o.error for o in theirs if o.error), "")
