@@ -55,7 +55,8 @@ class Varied(msgspec.Struct, frozen=True, kw_only=True):
 def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
     """The sources as one, in which streams of one name are one stream.
 
-    Those that are alike are read once, unless `each` of them counts.
+    Those that are alike are read once; with `each` that is an error where they append, unless
+    others have a cursor for each source.
 
     Raises:
         DifferingError: some of them differ in more than what is asked for, and with whose
@@ -70,8 +71,10 @@ def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
     made: dict[str, Stream] = {}
     for name in _parents_first(named):
         made[name] = _one(name, named[name], varied)
-        if each:
-            _check_each(name, named[name], varied.get(name))
+    # Where variants follow a cursor, they stay together: each of them keeps its own so.
+    if each and all(made[name].cursor is None for name in varied):
+        for name, streams in named.items():
+            _check_each(name, streams, varied.get(name))
     inputs = {one.name: one for source in sources for one in source.inputs}
     return msgspec.structs.replace(
         sources[0],

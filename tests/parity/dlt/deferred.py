@@ -68,7 +68,7 @@ def shop_of(account):
     @dlt.resource(name="events")
     def events(at=dlt.sources.incremental("id")):
         yield {"id": account, "of": account}
-    return events
+    return events, dlt.resource([{"id": 1}], name="same")
 
 failed = []
 for account in (3, 2, 1):
