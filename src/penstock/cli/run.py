@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -40,6 +41,9 @@ from penstock.plan.check import check_streams
 from penstock.plan.expr import JsonValue
 from penstock.plan.hints import Nesting
 from penstock.plan.target import Target
+
+if TYPE_CHECKING:
+    from penstock.engine import Options
 
 MEGABYTE = 1024 * 1024
 
@@ -176,6 +180,7 @@ class _Loads:
     def __init__(self, app: App, wanted: Wanted) -> None:
         self._app = app
         self._wanted = wanted
+        self._began = time.time()
         self._names: dict[str, None] = {}
         self.results: list[tuple[Result, Sequence[Diagnostic]]] = []
 
@@ -225,7 +230,8 @@ class _Loads:
     def _load(self, opened: Opened, wanted: Wanted) -> tuple[Result, str]:
         app, destination = self._app, self._destination(opened)
         with progress(app.console, quiet=wanted.quiet) as shown:
-            result = _execute(app, opened, wanted, shown, destination)
+            options = _options(app, opened, wanted, self._began)
+            result = _execute(app, opened, options, shown, destination)
         if not wanted.quiet:
             summarize(app.console, result, shown.told)
         self.results.append((result, opened.said))
@@ -237,9 +243,9 @@ def _target(opened: Opened, wanted: Wanted) -> Target:
     return opened.target if wanted.to is None else Target()
 
 
-def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress, destination: str) -> Result:
+def _options(app: App, opened: Opened, wanted: Wanted, since: float) -> Options:
     target = _target(opened, wanted)
-    options = app.engine.Options(
+    made: Options = app.engine.Options(
         select=wanted.select,
         full_refresh=wanted.full_refresh or target.full_refresh,
         db_schema=wanted.db_schema or target.db_schema,
@@ -256,9 +262,15 @@ def _execute(app: App, opened: Opened, wanted: Wanted, shown: Progress, destinat
         max_body=wanted.max_body * MEGABYTE if wanted.max_body else None,
         keep_bad_pages=wanted.keep_bad_pages,
         files=wanted.files,
+        since=since,
         alone=True,
     )
+    return made
 
+
+def _execute(
+    app: App, opened: Opened, options: Options, shown: Progress, destination: str
+) -> Result:
     def on_event(event: Event) -> None:
         if isinstance(event, Stopping) and event.at_once:
             os._exit(INTERRUPTED)  # nothing of what still goes on is waited for

@@ -35,21 +35,25 @@ def comes_again(context: StreamContext) -> bool:
     return all(comes_again(above) for above in context.parents)
 
 
-def resting(source: Source, loaded: Iterable[str], stored: Stored, now: float) -> frozenset[str]:
-    """The streams, of those to be loaded, that are passed over.
+def resting(
+    source: Source, loaded: Iterable[str], stored: Stored, now: float, since: float | None = None
+) -> frozenset[str]:
+    """The streams, of those to be loaded, that are passed over: none that was read `since` then.
 
     Streams that take turns share what their functions change: if one is read, all are.
     """
     names = set(loaded)
     there = {stream.name: stream for stream in source.streams if stream.name in names}
-    found = {name for name, stream in there.items() if _rests(stream, stored[name], now)}
+    found = {name for name, stream in there.items() if _rests(stream, stored[name], now, since)}
     rings = {_ring(stream) for name, stream in there.items() if name not in found} - {None}
     return frozenset(name for name in found if _ring(there[name]) not in rings)
 
 
-def _rests(stream: Stream, entries: Mapping[str, str], now: float) -> bool:
+def _rests(stream: Stream, entries: Mapping[str, str], now: float, since: float | None) -> bool:
     read = entries.get(READ)
-    if read is None or stream.hints.write == "replace" or stream.hints.needs_all:
+    if read is None or (since is not None and float(read) >= since):
+        return False
+    if stream.hints.write == "replace" or stream.hints.needs_all:
         return False
     return now - float(read) < SECONDS  # also where a clock was ahead
 

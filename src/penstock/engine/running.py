@@ -81,6 +81,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     DuckDB file is then opened for: it is loaded faster.
     With `dlt_columns` the engine's own columns and tables are those of dlt.
     `files` is the folder that files are fetched into, to which records of manifests lead.
+    `since` is when the script began whose run it is: what it has read itself it may read again.
     `fault` is called at named points of shaping and of commits, for tests of crashes.
     """
 
@@ -101,6 +102,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int | None = None  # bytes
     keep_bad_pages: Path | None = None
     files: Path | None = None
+    since: float | None = None
     sizes: Sizes = Sizes()
     fault: Fault = no_fault
 
@@ -222,7 +224,7 @@ class Run:
         """The streams that are passed over, with their receipts."""
         if self._options.full_refresh:
             return frozenset()
-        found = rounds.resting(self._source, loaded, stored, self._clock.now())
+        found = rounds.resting(self._source, loaded, stored, self._clock.now(), self._options.since)
         self._resting = {name: stored[name] for name in found}
         for name in sorted(found):
             self._told_of(rounds.receipt(name, stored[name], self._session))
