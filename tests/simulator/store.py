@@ -75,12 +75,15 @@ class Store:
                 if ends:
                     self._retire(checkpoint)
             case Merge(key=key):
-                rows = self._merge(checkpoint, key)
-            case Replace(generation=generation):
+                rows = self._merge(checkpoint, key, self.tables)
+            case Replace(generation=generation, merge=merge):
                 for other in [k for k in self.builds if k[0] == stream and k[1] != generation]:
                     del self.builds[other]
                 build = self.builds.setdefault((stream, generation), {})
-                rows = _add(build, checkpoint)
+                if merge is None:
+                    rows = _add(build, checkpoint)
+                else:
+                    rows = self._merge(checkpoint, merge.key, build)
                 if shown:
                     names = self._names(stream)
                     self.tables |= {name: build.get(name, []) for name in names}
@@ -111,7 +114,9 @@ class Store:
             rows = self.tables.get(name, [])
             self.tables[name] = [row for row in rows if row[LOAD_ID] not in gone]
 
-    def _merge(self, checkpoint: Checkpoint, key: tuple[str, ...]) -> dict[str, int]:
+    def _merge(
+        self, checkpoint: Checkpoint, key: tuple[str, ...], tables: Tables
+    ) -> dict[str, int]:
         """Rows take the place of those with their key, children that of their children."""
         schema = checkpoint.schema
         rows: dict[str, int] = {}
@@ -121,16 +126,16 @@ class Store:
         for batch in checkpoint.batches:
             fresh = {name: table.to_pylist() for name, table in batch.tables.items()}
             keys = {tuple(row[k] for k in key) for row in fresh.get(root, [])}
-            old = self.tables.get(root, [])
+            old = tables.get(root, [])
             gone = {r.get("_penstock_id") for r in old if tuple(r[k] for k in key) in keys}
-            self.tables[root] = [r for r in old if tuple(r[k] for k in key) not in keys]
+            tables[root] = [r for r in old if tuple(r[k] for k in key) not in keys]
             for table in schema.tables[1:]:
-                held = self.tables.get(table.name, [])
+                held = tables.get(table.name, [])
                 below = [r for r in held if r["_penstock_parent_id"] in gone]
                 gone |= {r["_penstock_id"] for r in below}
-                self.tables[table.name] = [r for r in held if r not in below]
+                tables[table.name] = [r for r in held if r not in below]
             for name, found in fresh.items():
-                self.tables.setdefault(name, []).extend(found)
+                tables.setdefault(name, []).extend(found)
                 rows[name] = rows.get(name, 0) + len(found)
         return rows
 

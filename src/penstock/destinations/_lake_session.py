@@ -394,7 +394,13 @@ class LakeSession:
             self._evolve(draft, before, schema, _as_it_says(before))
         self._retract(draft, schema, checkpoint)
         if checkpoint.schema is not None:
-            rows = self._append(draft, schema, self._written(checkpoint))
+            wanted = self._written(checkpoint)
+            if write.merge is None:
+                rows = self._append(draft, schema, wanted)
+            else:
+                wanted = msgspec.structs.replace(wanted, write=write.merge)
+                merging = Merging(self._engine, self._store, draft, schema, wanted)
+                rows = merging.run(self._head, before)
         if not write.swap:
             return self._drafted(checkpoint, draft, rows, schema=whole, build=write.generation)
         draft.complete(schema)

@@ -414,13 +414,25 @@ class SqlSession:
         rows = by_table(checkpoint.batches)
         made = self._write.grow_build(before, schema, generation, rows)
         self._note_build(stream, generation, made)
-        added = self._write.append(schema, checkpoint.batches, generation)
+        if write.merge is None or checkpoint.schema is None:
+            added = self._write.append(schema, checkpoint.batches, generation)
+        else:
+            added = self._merge_build(checkpoint, generation, write.merge, schema)
         if not write.swap:
             now = Build(generation=generation, schema=schema)
             return Kept(rows=added, schema=stored, build=now)
         self._note_build(stream, None, ())
         self._put_schema(schema, stored)
         return Kept(rows=added, schema=schema, show=schema)
+
+    def _merge_build(
+        self, checkpoint: Checkpoint, generation: str, merge: Merge, schema: Schema
+    ) -> dict[str, int]:
+        """Merge rows among those of their generation; count them by table."""
+        shown = {sql.build_name(table.name, generation): table.name for table in schema.tables}
+        built = sql.in_build(checkpoint, generation)
+        rows = Merger(self._engine, sql.as_build(schema, generation), built, merge).run()
+        return {shown[name]: count for name, count in rows.items()}
 
     def _give_up_builds(self, stream: str) -> None:
         query = f"SELECT table_name FROM {self._at(sql.BUILDS)} WHERE stream = ?"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.destinations.base import SYSTEM_PREFIX
+from penstock.destinations.base import SYSTEM_PREFIX, Checkpoint
 from penstock.shape.schema import Schema, Table, TableColumn
 
 FORMAT = 1
@@ -88,6 +88,18 @@ def as_build(schema: Schema, generation: str) -> Schema:
         return msgspec.structs.replace(table, name=name, parent=parent)
 
     return msgspec.structs.replace(schema, tables=tuple(renamed(t) for t in schema.tables))
+
+
+def in_build(checkpoint: Checkpoint, generation: str) -> Checkpoint:
+    """A checkpoint whose rows are for the tables in which a generation is built."""
+    batches = tuple(
+        msgspec.structs.replace(
+            batch, tables={build_name(n, generation): rows for n, rows in batch.tables.items()}
+        )
+        for batch in checkpoint.batches
+    )
+    schema = checkpoint.schema and as_build(checkpoint.schema, generation)
+    return msgspec.structs.replace(checkpoint, schema=schema, batches=batches)
 
 
 def same_keys(left: str, right: str, key: Sequence[str]) -> str:

@@ -83,10 +83,14 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Build generation `generation` beside the old tables; the checkpoint with `swap` shows it."""
+    """Build generation `generation` beside the old tables; the checkpoint with `swap` shows it.
+
+    With `merge` its rows are merged among themselves: a key may come in several checkpoints.
+    """
 
     generation: str
     swap: bool = False
+    merge: Merge | None = None
 
 
 Write = Append | Merge | Replace

@@ -129,10 +129,12 @@ class Shaping:
 
     def write(self, *, fresh: bool, generation: str, last: bool, at: str | None = None) -> Write:
         """How rows are written in a run that began `at`; `last` says that these are the last."""
-        if self.replaces(fresh=fresh):
-            return Replace(generation=generation, swap=last)
         roles = self.shaper.roles
         keyed = roles.key or roles.merge_key or self.hints.versions
+        if self.replaces(fresh=fresh):
+            merges = self.hints.write == "merge" and keyed
+            merge = merging(self.hints, roles, ends=False, at=at) if merges else None
+            return Replace(generation=generation, swap=last, merge=merge)
         if self.hints.write == "append" or not keyed:
             return Append()
         return merging(self.hints, roles, ends=last, at=at)
