@@ -135,6 +135,16 @@ def test_what_was_left_out_comes_with_the_next_run(place: Any, select: Any, *, f
     assert (api.asked["parents"], held.waiting()) == (1, [])
 
 
+def test_what_is_below_one_that_was_behind_comes_after_that_is_built_anew(place: Any):
+    """It was given nothing of the parents, although these, and what is between, have moved on."""
+    api, held = place
+    held.load("parents")
+    api.there += [4]
+    held.load("parents", "kids", full_refresh=True)
+    held.load()
+    held.check(api)
+
+
 @pytest.mark.parametrize(("point", "nth"), [("commit:after", n) for n in range(1, 6)])
 def test_a_run_that_died_meanwhile_is_made_good(place: Any, point: str, nth: int):
     """Whichever commits it came to, of the parents or of what they are read once more for."""

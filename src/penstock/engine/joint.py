@@ -174,21 +174,24 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     """What is below a stream and not in the run: how far it had been given what the stream lists.
 
     `before` are the entries that the run began with; `there` is what is kept by stand-in already.
+    `older` are those of a stand-in whose child is below one that was behind itself.
     `outdated` is what was kept for the stream itself, if that is built anew.
     """
 
     before: Mapping[str, str] = {}
     there: Mapping[str, Mapping[str, str]] = {}
+    older: Mapping[str, Mapping[str, str]] = {}
     outdated: Mapping[str, Mapping[str, str]] = {}
 
     def kept(self, state: Mapping[str, str | None]) -> dict[str, dict[str, str | None]]:
         """The entries to keep where these change the state."""
         found: dict[str, dict[str, str | None]] = {}
         for name in filter(moves, state if self.there else ()):
-            old = self.before.get(name)
-            if old is None and name.startswith("cursor"):
-                old = self.before.get("imported")
             for stand_in, entries in self.there.items():
+                before = {**self.before, **self.older.get(stand_in, {})}
+                old = before.get(name)
+                if old is None and name.startswith("cursor"):
+                    old = before.get("imported")
                 if name not in entries and state[name] != old:
                     found.setdefault(stand_in, {})[name] = old or nothing(name)
         return found

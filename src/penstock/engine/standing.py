@@ -12,7 +12,14 @@ from penstock.errors import DestinationError, FencedError
 from penstock.events import Event, Warned
 from penstock.plan.source import Source
 from penstock.plan.together import tables
-from penstock.read.behind import caught_up, left_between, left_out, stand_ins
+from penstock.read.behind import (
+    above,
+    caught_up,
+    left_between,
+    left_out,
+    stand_ins,
+    standing,
+)
 from penstock.read.context import StreamContext
 from penstock.read.state import without_old_pass
 
@@ -57,6 +64,7 @@ def keep_for_others(
     """
     made = stand_ins(source)
     left = left_out(source, contexts)
+    streams = {stream.name: stream for stream in source.streams}
     loaded = {context.name for context in contexts if context.loaded}
     gone = {
         one.name: [mate.name for mate in held if mate.name not in loaded]
@@ -68,6 +76,12 @@ def keep_for_others(
         loader.outside = Outside(
             before={**stored.get(of, {}), **stored.get(name, {})},
             there={one: stored.get(one, {}) for one in left.get(name, ())},
+            older={
+                one: stored[standing(of or name, between)]
+                for one in (left.get(name, ()) if fresh else ())
+                for between in above(made[one][1], streams)
+                if stored.get(standing(of or name, between))
+            },
             outdated={
                 one: stored[one]
                 for one, (_, child) in (made.items() if fresh else ())

@@ -100,9 +100,8 @@ def apart(
         goes_on = stream.name in loaded and stream.hints.write != "replace"
         over = above(stream, known) if goes_on else {}
         marks = {name: held.get(standing(name, stream.name), {}) for name in over}
-        behind = any(moves(entry) for entries in marks.values() for entry in entries)
-        whole = any(one.selected and one.name not in loaded for one in over.values())
-        if not behind or whole:
+        behind = [name for name, entries in marks.items() if any(map(moves, entries))]
+        if all(over[name].selected and name not in loaded for name in behind):
             found.append(stream)
             continue
         for name, one in over.items():
