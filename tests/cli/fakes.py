@@ -120,6 +120,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     db_schema: str | None = None
     base_url: str | None = None
     takeover: bool = False
+    since: float | None = None
     wait: float = 0.0
     concurrency: int | None = None
     nesting: str | None = None
@@ -176,7 +177,15 @@ class FakeEngine:
         return self.compiled
 
     def execute(self, source, values, destination, options, on_event) -> Result:
-        self.asked.append(("execute", source.name, values, destination, options))
+        self.asked.append(
+            (
+                "execute",
+                source.name,
+                values,
+                destination,
+                msgspec.structs.replace(options, since=None),
+            )
+        )
         self._play(on_event)
         if isinstance(self.result, BaseException):
             raise self.result

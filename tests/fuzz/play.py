@@ -163,7 +163,9 @@ class Sink:
         for stream in streams:
             self._states.pop(stream, None)
 
-    def keep_receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def keep_receipts(
+        self, receipts: Sequence[tuple[str, str]], over: Mapping[str, Sequence[str]]
+    ) -> None:
         """Look at receipts."""
         for _, text in receipts:
             for failure in msgspec.json.decode(text).get("failures", ()):

@@ -233,7 +233,7 @@ class Hold:
         self.store.receipts |= dict(receipts)
         for stream, names in over.items():
             for name in names:
-                self.store.states[stream].pop(name, None)
+                self.store.states.get(stream, {}).pop(name, None)
 
     def last_receipts(self) -> dict[str, str]:
         """The receipts."""

@@ -300,7 +300,7 @@ class StreamLoader:
     def _read(self) -> dict[str, str]:
         """What says that the stream was read in full, where its rows would come again."""
         again = self.context.loaded and self._adds and comes_again(self.context)
-        return {READ: str(round(self.edges.now()))} if again else {}
+        return {READ: str(self.edges.now())} if again else {}
 
     async def _slice_restarted(self, part: SliceRestarted) -> None:
         """What came of a slice does not count: it is read from its start."""

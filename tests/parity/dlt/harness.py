@@ -205,7 +205,9 @@ def run_penstock(
 
 def _compiled(config: Config) -> tuple[Source | None, str]:
     """The source of a configuration, or why there is none; of objects, as in a script."""
-    held = (p for r in config["resources"] for p in (_endpoint(r).get("params") or {}).values())
+    held = (
+        p for r in config.get("resources", ()) for p in (_endpoint(r).get("params") or {}).values()
+    )
     if any(isinstance(param, incremental) for param in held):
         compiled = compile_built(rest_api.rest_api_source(config, "parity"))
     else:
