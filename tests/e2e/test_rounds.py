@@ -203,3 +203,14 @@ def test_a_stream_is_passed_over_for_half_a_day(place: Any):
     assert passed == {"people", "things"}
     assert resting(source, stored, stored, 1_000_000 + rounds.SECONDS) == set()
     assert resting(source, ["things"], stored, 1_000_000 - HOUR) == {"things"}
+
+
+def test_that_a_stream_was_read_is_said_in_no_commit_of_its_own(tmp_path: Path):
+    """It goes with the rows of its only slice, however many they are."""
+    points: list[str] = []
+    rows = [{"id": number, "text": "x" * 300} for number in range(40_000)]
+    with serving(lambda _path, _query: (200, rows)) as web:
+        source = document(web.url)
+        source["resources"] = source["resources"][2:]
+        assert Place(tmp_path, source).load(fault=points.append) == {"things": "done"}
+    assert points.count("commit:after") == 1

@@ -82,6 +82,7 @@ class StreamLoader:
         self.children: list[StreamLoader] = []
         self.broken = False
         self.complete: bool | None = None  # what was read, once the stream is over
+        self._read_at: str | None = None  # when all was: its last slice and its end say the same
         self._lot = Lot(self._next_load())
         self._open: dict[str, Lot] = {}
         self._opened = self._positions()
@@ -299,8 +300,10 @@ class StreamLoader:
 
     def _read(self) -> dict[str, str]:
         """What says that the stream was read in full, where its rows would come again."""
-        again = self.context.loaded and self._adds and comes_again(self.context)
-        return {READ: str(self.edges.now())} if again else {}
+        if not (self.context.loaded and self._adds and comes_again(self.context)):
+            return {}
+        self._read_at = self._read_at or str(self.edges.now())
+        return {READ: self._read_at}
 
     async def _slice_restarted(self, part: SliceRestarted) -> None:
         """What came of a slice does not count: it is read from its start."""
