@@ -19,6 +19,19 @@ from typing import Any
 PENSTOCK = os.environ.get("PENSTOCK_PYTHON", sys.executable)
 """The interpreter that has Penstock: best one that has nothing else, as a user's would."""
 
+DLT = os.environ.get("PENSTOCK_DLT_PYTHON", sys.executable)
+"""The interpreter that has dlt."""
+
+TUNED = {
+    "DATA_WRITER__FILE_MAX_ITEMS": "25000",
+    "NORMALIZE__WORKERS": "2",
+    "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "25000",
+}
+"""How an expert would set dlt up, with parquet loader files."""
+
+QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
+"""What has dlt say nothing meanwhile, to anybody."""
+
 _SERVE = """
 import json, sys
 from penstock.emulator import Settings, api, serve_forever
@@ -137,6 +150,15 @@ def medians(name: str, runs: list[Measured], records: int = 0) -> str:
     if records:
         line += f"   {statistics.median(cpu) / records * 1e6:.1f} µs CPU a record"
     return line
+
+
+def against(name: str, mine: list[Measured], others: list[Measured], records: int) -> None:
+    """Print what pairs of runs took, Penstock's and dlt's, and the medians of their ratios."""
+    print(medians(f"{name}: penstock", mine, records))
+    print(medians(f"{name}: dlt", others, records))
+    cpu = statistics.median(b.cpu / a.cpu for a, b in zip(mine, others, strict=True))
+    wall = statistics.median(b.wall / a.wall for a, b in zip(mine, others, strict=True))
+    print(f"{name}: dlt takes {cpu:.1f} x the CPU and {wall:.1f} x the wall time\n", flush=True)
 
 
 def _span(values: list[float]) -> str:

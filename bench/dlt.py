@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +19,19 @@ from typing import Any
 
 import msgspec
 
-from common import Measured, cpus, document, emulator, medians, penstock, run
+from common import (
+    DLT,
+    QUIET,
+    TUNED,
+    Measured,
+    against,
+    cpus,
+    document,
+    emulator,
+    penstock,
+    run,
+)
 from documents import NEW, children, flat, messages, pages
-
-DLT = os.environ.get("PENSTOCK_DLT_PYTHON", sys.executable)
 
 # The emulated API is asked by both with the same document; only the runner differs.
 _RUN = """
@@ -48,12 +55,6 @@ source = rest_api_source(config, parallelized=options.pop("parallelized", False)
 pipeline.run(source, **options)
 """
 
-TUNED = {
-    "DATA_WRITER__FILE_MAX_ITEMS": "25000",
-    "NORMALIZE__WORKERS": "2",
-    "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "25000",
-}
-
 
 def with_dlt(
     config: dict[str, Any], folder: Path, options: dict[str, Any], environ: dict[str, str]
@@ -63,7 +64,7 @@ def with_dlt(
     script = folder / "run_dlt.py"
     script.write_text(_RUN)
     held = dict(os.environ)
-    os.environ.update(environ, RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL")
+    os.environ.update(environ, **QUIET)
     try:
         return run([DLT, str(script), str(path), json.dumps(options)], folder)
     finally:
@@ -102,12 +103,7 @@ class Case(msgspec.Struct):
             mine.append(self._one(partial(with_penstock, config)))
             others.append(self._one(partial(self._with_dlt, config)))
         records = 0 if self.again else self.each or self.records
-        print(medians(f"{self.name}: penstock", mine, records))
-        print(medians(f"{self.name}: dlt", others, records))
-        cpu = statistics.median(b.cpu / a.cpu for a, b in zip(mine, others, strict=True))
-        wall = statistics.median(b.wall / a.wall for a, b in zip(mine, others, strict=True))
-        ratios = f"{cpu:.1f} x the CPU and {wall:.1f} x the wall time"
-        print(f"{self.name}: dlt takes {ratios}\n", flush=True)
+        against(self.name, mine, others, records)
 
     def _with_dlt(self, config: dict[str, Any], folder: Path) -> Measured:
         return with_dlt(config, folder, dict(self.options), self.environ)

@@ -10,22 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import sys
 import tempfile
 from pathlib import Path
 
-from common import Measured, cpus, emulator, medians, penstock, run
-
-DLT = os.environ.get("PENSTOCK_DLT_PYTHON", sys.executable)
-
-_TUNED = {
-    "DATA_WRITER__FILE_MAX_ITEMS": "25000",
-    "NORMALIZE__WORKERS": "2",
-    "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "25000",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",
-}
+from common import DLT, QUIET, TUNED, Measured, against, cpus, emulator, penstock, run
 
 _END = """
 
@@ -128,11 +116,7 @@ def compare(name: str, records: int, runs: int) -> None:
     for _ in range(runs):
         mine.append(once(SCRIPTS[name], penstock("run", "--quiet")))
         others.append(once(SCRIPTS[name], [DLT]))
-    print(medians(f"{records:,} {name}: penstock", mine, records))
-    print(medians(f"{records:,} {name}: dlt", others, records))
-    cpu = statistics.median(b.cpu / a.cpu for a, b in zip(mine, others, strict=True))
-    wall = statistics.median(b.wall / a.wall for a, b in zip(mine, others, strict=True))
-    print(f"{name}: dlt takes {cpu:.1f} x the CPU and {wall:.1f} x the wall time\n", flush=True)
+    against(f"{records:,} {name}", mine, others, records)
 
 
 def main() -> None:
@@ -143,7 +127,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     wanted = parser.parse_args()
     print(cpus())
-    os.environ.update(_TUNED, RECORDS=str(wanted.records))
+    os.environ.update(**TUNED, **QUIET, RECORDS=str(wanted.records))
     with emulator("chat", records=wanted.records) as url:
         os.environ["URL"] = url
         for name in SCRIPTS:

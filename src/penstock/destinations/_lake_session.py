@@ -363,11 +363,7 @@ class LakeSession:
             schema = self._evolve(draft, stored, wanted.schema, actual)
         self._retract(draft, schema, checkpoint)
         if schema is not None and wanted.schema is not None:
-            if isinstance(checkpoint.write, Append):
-                rows = self._append(draft, schema, wanted)
-            else:
-                merging = Merging(self._engine, self._store, draft, schema, wanted)
-                rows = merging.run(self._head, stored)
+            rows = self._put(draft, schema, wanted, stored)
         if schema is not None:
             draft.complete(schema)
         grown = union(held.schema, checkpoint.schema) if checkpoint.schema else held.schema
@@ -394,17 +390,22 @@ class LakeSession:
             self._evolve(draft, before, schema, _as_it_says(before))
         self._retract(draft, schema, checkpoint)
         if checkpoint.schema is not None:
-            wanted = self._written(checkpoint)
-            if write.merge is None:
-                rows = self._append(draft, schema, wanted)
-            else:
-                wanted = msgspec.structs.replace(wanted, write=write.merge)
-                merging = Merging(self._engine, self._store, draft, schema, wanted)
-                rows = merging.run(self._head, before)
+            way = write.merge or Append()
+            wanted = msgspec.structs.replace(self._written(checkpoint), write=way)
+            rows = self._put(draft, schema, wanted, before)
         if not write.swap:
             return self._drafted(checkpoint, draft, rows, schema=whole, build=write.generation)
         draft.complete(schema)
         return self._shown(checkpoint, draft, rows, whole, held, write.generation)
+
+    def _put(
+        self, draft: Draft, schema: Schema, wanted: Checkpoint, before: Schema | None
+    ) -> dict[str, int]:
+        """Append the rows, or merge them into those that were written by the schema `before`."""
+        if isinstance(wanted.write, Append):
+            return self._append(draft, schema, wanted)
+        merging = Merging(self._engine, self._store, draft, schema, wanted)
+        return merging.run(self._head, before)
 
     def _written(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint in types that files of this dataset have."""

@@ -186,9 +186,9 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     def kept(self, state: Mapping[str, str | None]) -> dict[str, dict[str, str | None]]:
         """The entries to keep where these change the state."""
         found: dict[str, dict[str, str | None]] = {}
-        for name in filter(moves, state if self.there else ()):
-            for stand_in, entries in self.there.items():
-                before = {**self.before, **self.older.get(stand_in, {})}
+        for stand_in, entries in self.there.items():
+            before = {**self.before, **self.older.get(stand_in, {})}
+            for name in filter(moves, state):
                 old = before.get(name)
                 if old is None and name.startswith("cursor"):
                     old = before.get("imported")

@@ -328,7 +328,7 @@ class Batch:
 
     def fill(self, records: Records) -> None:
         """Take what fits."""
-        while not (self.full or self.ended):
+        while self.goes_on:
             self.take(records)
 
     def take(self, records: Records) -> None:

@@ -23,10 +23,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 def play(text: str, folder: Path, oracle: Oracle, stages: tuple[Stage, Stage]) -> Played:
     """Execute a script in two rounds."""
     before, here = dict(os.environ), Path.cwd()
-    scripts = [folder / name / "pipeline.py" for name in ("theirs", "ours")]
-    for path, stage in zip(scripts, stages, strict=True):
-        (path.parent / ".dlt").mkdir(parents=True)
-        path.write_text(text.replace("BASE", stage.base), "utf-8")
+    scripts = written(text, folder, stages)
     theirs: list[Outcome] = []
     ours: list[Outcome] = []
     os.chdir(scripts[1].parent)
@@ -47,6 +44,15 @@ def play(text: str, folder: Path, oracle: Oracle, stages: tuple[Stage, Stage]) -
         return Played(differs=[one.error for one in ours if "Traceback" in one.error],
                       refused=refused)  # fmt: skip
     return Played(differs=differences(Case(name="", config=lambda _: {}, law=True), theirs, ours))
+
+
+def written(text: str, folder: Path, stages: tuple[Stage, Stage]) -> list[Path]:
+    """The script as a file for dlt, and as one for Penstock, each in a folder of its own."""
+    scripts = [folder / name / "pipeline.py" for name in ("theirs", "ours")]
+    for path, stage in zip(scripts, stages, strict=True):
+        (path.parent / ".dlt").mkdir(parents=True)
+        path.write_text(text.replace("BASE", stage.base), "utf-8")
+    return scripts
 
 
 def _loaded(script: Path) -> tuple[dict[str, object], str]:

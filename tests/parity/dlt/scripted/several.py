@@ -15,7 +15,7 @@ import duckdb
 from tests.parity.dlt import dump
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
 from tests.parity.dlt.scripted.answers import answer
-from tests.parity.dlt.scripted.playing import Played
+from tests.parity.dlt.scripted.playing import Played, written
 from tests.parity.dlt.server import Stage
 
 from penstock.cli.app import launch
@@ -27,10 +27,7 @@ _TRIES = 40
 
 def play(text: str, folder: Path, oracle: Oracle, stages: tuple[Stage, Stage]) -> Played:
     """Execute a script in two rounds; what it tells in `told.txt` is compared too."""
-    scripts = [folder / name / "pipeline.py" for name in ("theirs", "ours")]
-    for path, stage in zip(scripts, stages, strict=True):
-        (path.parent / ".dlt").mkdir(parents=True)
-        path.write_text(text.replace("BASE", stage.base), "utf-8")
+    scripts = written(text, folder, stages)
     theirs: list[Outcome] = []
     ours: list[Outcome] = []
     for which in (1, 2):

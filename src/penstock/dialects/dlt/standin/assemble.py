@@ -240,7 +240,6 @@ def _single(config: Any, listed: list[tuple[DltResource, DltSource]]) -> Mapping
         return _copied(config)
     root = _copied(config)
     items = [_item(resource, source) for resource, source in listed]
-    {resource.name for resource, _ in listed}
     passed = {
         name: (one, source) for _, source in listed for name, one in source.own_passed.items()
     }

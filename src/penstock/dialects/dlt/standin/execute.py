@@ -321,7 +321,7 @@ class _Execution:
             return False
         first = self.script.first - 1
         come = {asked.spot.line - first for asked in self.record.runs if asked.spot is not None}
-        return any(come.isdisjoint(lines) for lines in lines_of_runs(self.script.text))
+        return any(come.isdisjoint(lines) for lines in lines_of_runs(ast.parse(self.script.text)))
 
     def _tell(self) -> None:
         """Say what was refused, also where the script caught it, and what is not honoured."""

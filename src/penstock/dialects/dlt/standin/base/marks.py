@@ -114,13 +114,7 @@ def is_script(file: str) -> bool:
 
 def caller() -> Spot | None:
     """The place in the script's own files that is being executed."""
-    frame = sys._getframe(1)  # noqa: SLF001 (the only way to ask who calls)
-    found: Spot | None = None
-    here: Any = frame
-    while here is not None and found is None:
-        found = spot_at(here.f_code.co_filename, here.f_lineno)
-        here = here.f_back
-    return found
+    return next((text.at_line(line) for text, line in _called_from()), None)
 
 
 def spot_at(file: str, line: int) -> Spot | None:
@@ -230,7 +224,7 @@ def compile_marked(text: Text, source: str, filename: str) -> CodeType:
     if text.first > 1:
         ast.increment_lineno(tree, text.first - 1)
     text.guarded, text.repeated = tuple(guarded_lines(tree)), tuple(repeated_lines(tree))
-    text.runs = len(list(lines_of_runs(source)))
+    text.runs = len(list(lines_of_runs(tree)))
     marker = _Marker(text)
     tree = ast.fix_missing_locations(marker.visit(tree))
     _texts[filename] = text

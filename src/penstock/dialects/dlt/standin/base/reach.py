@@ -14,12 +14,12 @@ _LOGGER = pattern(r"(?i)log")
 _OTHERS = frozenset({"anyio", "asyncio", "subprocess", "trio", "uvicorn"})  # have a `run` too
 
 
-def lines_of_runs(text: str) -> Iterator[range]:
+def lines_of_runs(tree: ast.Module) -> Iterator[range]:
     """The lines of each call of a pipeline's `run` in what a script executes.
 
     That is what stands outside of functions, and in functions that are called by name from there.
     """
-    body = ast.parse(text).body
+    body = tree.body
     made = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = {node.name: node for node in body if isinstance(node, made)}
     left: list[ast.stmt] = [node for node in body if not isinstance(node, (*made, ast.ClassDef))]

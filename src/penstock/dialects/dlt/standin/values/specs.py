@@ -231,14 +231,15 @@ def injected(name: str, unnamed: Unnamed, annotation: object, sections: Sections
     said = Known.own(stands.name)
     if isinstance(said, Mapping):
         return specs[0](**said)  # also where it signs requests
-    whole = isinstance(stands.known() if said is ABSENT else said, str)
+    found = stands.known() if said is ABSENT else said
+    whole = isinstance(found, str)
     made = [_made(kind, name, unnamed, sections) for kind in specs]
     known = (one for one in made if (_takes_text(one) if whole else _is_known(one)))
     chosen = next(known, made[0])
     if whole and isinstance(chosen, AuthConfigBase):
         vars(chosen)[chosen.native] = stands if said is ABSENT else said
     elif whole:
-        chosen.parse_native_representation(stands.known() if said is ABSENT else said)
+        chosen.parse_native_representation(found)
     return chosen
 
 
