@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import Any
 
@@ -168,11 +169,28 @@ def test_rows_of_others_are_not_emptied(tmp_path):
     assert held(place) == {"x": Counter(), "y": Counter(), "z": wanted("other")["z"]}
 
 
+class Late(Api):
+    """Answers for one list when all pages of the others have been asked for."""
+
+    def __init__(self, late: str) -> None:
+        super().__init__()
+        self.late, self.others = late, threading.Semaphore(0)
+
+    def __call__(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path.strip("/") != self.late:
+            self.others.release()
+        elif not int(query.get("offset") or 0):
+            pages = sum(len(rows) // 6 for name, rows in self.held.items() if name != self.late)
+            assert all(self.others.acquire(timeout=10) for _ in range(pages))
+        return super().__call__(path, query)
+
+
+@pytest.mark.parametrize("late", ["one", "other", "y"])
 @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
-def test_kept_pages_go_to_the_same_tables(tmp_path, mode):
-    """Tables that are built from kept pages are those of the run."""
+def test_kept_pages_go_to_the_same_tables(tmp_path, mode, late):
+    """Tables that are built from kept pages are those of the run, whichever stream is last."""
     place, pages = str(tmp_path / "a.duckdb"), tmp_path / "pages"
-    with serving(Api()) as web:
+    with serving(Late(late)) as web:
         for _ in range(2):
             run(web.url, place, keep_pages=str(pages), write_disposition=mode)
     reshape(pages, str(tmp_path / "b.duckdb"))

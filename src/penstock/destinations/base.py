@@ -150,6 +150,26 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         """The checkpoint and those beside it."""
         return (self, *self.beside)
 
+    def of(self, stream: str) -> Checkpoint | None:
+        """What is kept under that name."""
+        return next((part for part in self.whole if part.stream == stream), None)
+
+    def with_state(
+        self, stream: str, state: Mapping[str, str | None], dlt: DltLoad | None = None
+    ) -> Checkpoint:
+        """The checkpoint with a stream's entries that change: kept with its tables, or beside.
+
+        A name is there once: what a session remembers of it is what its part says.
+        """
+        held = self.of(stream) or Checkpoint(
+            load_id=self.load_id, run_id=self.run_id, stream=stream, write=Append(), schema=None
+        )
+        said = msgspec.structs.replace(held, state=tuple(state.items()), dlt=dlt or held.dlt)
+        if stream == self.stream:
+            return said
+        beside = {part.stream: part for part in self.beside} | {stream: said}
+        return msgspec.structs.replace(self, beside=tuple(beside.values()))
+
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """What a commit did: rows by table; `already` when the ledger knew the checkpoint."""

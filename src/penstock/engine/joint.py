@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.destinations.base import Append, Checkpoint, Session
+from penstock.destinations.base import Checkpoint, DltLoad, Session
 from penstock.engine.dlt import Dlt
 from penstock.engine.shaping import Shapings, Shelf, TablesOf, is_beside
 from penstock.errors import DestinationError
@@ -135,30 +135,21 @@ class Joint:
         held = dict(states)
         for one in self.loaders:
             held |= one.outside.kept(states.get(one.name, {}))
-        own = self._with_state(main, main.stream, held.pop(main.stream, {}), dlt)
-        more = [self._with_state(main, name, state, dlt) for name, state in held.items() if state]
-        return msgspec.structs.replace(own, beside=(*main.beside, *more))
+        for name, state in held.items():
+            if state or name == main.stream:
+                main = main.with_state(name, state, self._moved(main, name, state, dlt))
+        return main
 
-    def _with_state(
+    def _moved(
         self, main: Checkpoint, name: str, state: Mapping[str, str | None], dlt: Dlt | None
-    ) -> Checkpoint:
-        said = main.dlt
+    ) -> DltLoad | None:
+        """What dlt is told of where a stream's cursor is now."""
+        said = (main.of(name) or main).dlt or main.dlt
         known = any(one.name == name for one in self.loaders)
-        if dlt is not None and said is not None and state and known:
-            said = msgspec.structs.replace(said, resource=name)
-            said = dlt.moved(self.stream(name), said, state)
-        kept = tuple(state.items())
-        if name == main.stream:
-            return msgspec.structs.replace(main, state=kept, dlt=said)
-        return Checkpoint(
-            load_id=main.load_id,
-            run_id=main.run_id,
-            stream=name,
-            write=Append(),
-            schema=None,
-            state=kept,
-            dlt=said,
-        )
+        if dlt is None or said is None or not (state and known):
+            return said
+        said = msgspec.structs.replace(said, resource=name)
+        return dlt.moved(self.stream(name), said, state)
 
     def end(self) -> None:
         """All are over: what was built and cannot be shown is a failure of all."""

@@ -207,18 +207,9 @@ class _Stream:
         beside += [self._said(head, n, load_id) for n in unseen if f"{ADDED}{n}" not in added]
         there = {main.stream, *(part.stream for part in beside)}
         beside += [p for one in others for p in one.ending(head) if p.stream not in there]
-        beside += [
-            msgspec.structs.replace(
-                self._said(head, name, load_id), write=Append(), retract=(), state=kept
-            )
-            for name, kept in head.states.items()
-        ]
-        state = head.state
-        if main.stream != head.stream:
-            said = msgspec.structs.replace(self._said(head, head.stream, load_id), write=Append())
-            beside.append(msgspec.structs.replace(said, retract=(), state=state))
-            state = ()
-        main = msgspec.structs.replace(main, state=state, slices=head.slices, beside=tuple(beside))
+        main = msgspec.structs.replace(main, slices=head.slices, beside=tuple(beside))
+        for name, state in ((head.stream, head.state), *head.states.items()):
+            main = main.with_state(name, dict(state))
         return self._session.commit(main).rows
 
     def _begun(self, head: Head) -> Shapings:
