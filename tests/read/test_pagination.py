@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.read.asking import many
 from tests.support.api import (
     BASE,
     Api,
@@ -430,6 +431,36 @@ def test_a_page_behind_a_short_one_may_be_refused(status):
 
     found = read(handle, pages(stop=Stop()))
     assert (found.ids(), found.ended()) == (list(range(25)), {"refused-past-end": 1})
+
+
+def test_one_refusal_behind_a_short_page_is_no_end():
+    """Where an API gives fewer records than it is asked for, every page is short."""
+    refused = []
+
+    def handle(asked):
+        start = (asked.number("page") - 1) * 4
+        if start and not refused:
+            refused.append(start)
+            return answer({}, status=404)
+        return {"data": rows(25)[start:][:4]} if start < 25 else answer({}, status=404)
+
+    found = read(handle, pages(stop=Stop()))
+    assert refused
+    assert (found.ids(), found.lost()) == (list(range(25)), [])
+
+
+def test_refusals_behind_short_pages_are_learned_from():
+    """Once an API has refused the pages behind several short ones, a short one is the last."""
+
+    def handle(asked):
+        return {"data": rows(3)} if asked.number("page") == 1 else answer({}, status=404)
+
+    api = Api(handle)
+    found = read_all(source(many(8, pagination=pages()), concurrency=1), api)
+    refused = found.ended()["refused-past-end"]
+    assert 3 <= refused < 8  # a slice may be under way while another one is learned from
+    assert found.ended()["short-page"] == 8 - refused
+    assert len(api.requests) == 3 * refused + 8 - refused
 
 
 def test_a_page_behind_a_full_one_may_not_be_refused():

@@ -124,6 +124,7 @@ class Walk:
                 except StatusError as exc:
                     if not self._is_past_end(exc, position):
                         raise
+                    self._context.learn(self._size, 0, self._count, position.index)
                     yield self._end(position, "refused-past-end")
                     return
                 except Recovering as exc:
@@ -506,7 +507,12 @@ class Walk:
     async def _answer(self, position: Position) -> Answer:
         ahead = self._ahead.pop(position.token, None) if position.index else None
         task = ahead.task if ahead else None
-        answer = await (self._fetch(position) if task is None else task)
+        try:
+            answer = await (self._fetch(position) if task is None else task)
+        except StatusError as exc:
+            if not self._is_past_end(exc, position):
+                raise
+            answer = await self._fetch(position)  # one refusal may be chance, where pages are short
         self._seen_at = answer.url
         if position.index == 0:
             self._tokens.add(answer.url)
