@@ -109,6 +109,23 @@ def test_a_parent_that_was_complete_is_read_for_its_children_alone(place: Any):
     assert held.times("people", "pets", "things") == ({1}, {1}, {1})
 
 
+def test_what_was_complete_of_a_range_with_an_end_is_not_appended_again(place: Any):
+    """It leaves no value to go on from, so that each of its slices is marked until all are read."""
+    api, held = place
+    within = {"cursor_path": "id", "initial_value": "0", "end_value": "9"}
+    pets = held.source["resources"][1]
+    pets["endpoint"] = {**pets["endpoint"], "incremental": within}
+    api.wrong = "/pets/1"
+    assert held.load(select=("people", "pets"))["pets"] == "partial"
+    api.wrong = ""
+    api.asked.clear()
+    assert set(held.load(select=("people", "pets")).values()) == {"done"}
+    assert api.asked == {"/people": 1, "/pets/1": 1}
+    assert held.times("pets") == ({1},)
+    held.load(select=("people", "pets"))
+    assert held.times("pets") == ({2},)
+
+
 @pytest.mark.parametrize(("point", "nth"), [*(("commit:after", n) for n in range(1, 6)), ("", 0)])
 def test_a_run_that_died_is_gone_on_with(place: Any, point: str, nth: int):
     """Whichever commits it came to, its last one before the receipts included."""
