@@ -154,11 +154,17 @@ def _check_each(name: str, streams: Mapping[int, Stream], varied: Varied | None)
     """Make sure that no rows are appended several times over, each by a stream like another."""
     adding = [
         nth for nth, stream in streams.items()
-        if stream.selected and stream.hints.write == "append" and stream.cursor is None
+        if stream.selected and stream.cursor is None and _may_append(stream)
     ]  # fmt: skip
     labels = {varied.labels[nth] if varied is not None else "" for nth in adding}
     if len(labels) < len(adding):
         raise DifferingError(name, "run")
+
+
+def _may_append(stream: Stream) -> bool:
+    """Whether rows of a stream are appended; a class may say so of tables whatever it is itself."""
+    marks = stream.retrieve is not None and stream.retrieve.marks
+    return stream.hints.write == "append" or marks
 
 
 def _parted(name: str, given: object, known: Varied, *, inherited: bool) -> Partition:

@@ -12,6 +12,7 @@ from tests.parity.dlt import dump
 from tests.parity.dlt.copies import COPIES
 from tests.parity.dlt.deferred import CAUGHT, DEFERRED, WITH_CURSORS
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
+from tests.parity.dlt.kept import KEPT
 from tests.parity.dlt.server import Ask, Reply, Stage
 
 from penstock.cli.app import launch
@@ -50,6 +51,7 @@ pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data"MO
 SCRIPTS = {
     **COPIES,
     **DEFERRED,
+    **KEPT,
     "a run that forgets": """
 pipeline.run(days)
 pipeline.run(months)
