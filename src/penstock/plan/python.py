@@ -136,7 +136,9 @@ class Retrieve(msgspec.Struct, frozen=True, kw_only=True):
 
     `said` tells it from others of its name; two are the same whose `parts` are. `calls` says that
     all is done when the function is called, `sources` by which of several sources it is, by label.
-    `marks` says that rows may go to tables that nobody knows of before they come.
+    `marks` says that rows may go to tables that nobody knows of before they come. What iterates may
+    have a method `several`, which gives up to so many rows that come one at a time, at once; none
+    where what is next is anything else.
     """
 
     function: Callable[[Door, Frame], Iterable[JsonValue | ForTable | NextSource]]

@@ -40,6 +40,7 @@ from penstock.read.walked import Walked
 P = ParamSpec("P")
 T = TypeVar("T")
 Made: TypeAlias = "JsonValue | ForTable"
+Several: TypeAlias = "Callable[[int], list[JsonValue]]"
 Records: TypeAlias = "Iterator[JsonValue | ForTable | NextSource]"
 _ENDED = "the run has ended"
 _NONE: Any = object()
@@ -223,7 +224,7 @@ class Retrieval:
         self._singly = context.stream.most is not None  # nothing is made that is not wanted
         # Where a page may be the last that is wanted, rows keep their order across tables.
         self._in_order = context.stream.cursor is not None or context.stream.most is not None
-        self._ahead: list[Made] = []  # what was taken and belongs to the next page
+        self._ahead: list[Page] = []  # what was taken and belongs to the next page
         self.stop_asked = False
 
     async def pages(self) -> AsyncGenerator[Walked]:
@@ -310,12 +311,12 @@ class Batch:
     `singly` says that each thing is a page.
     """
 
-    def __init__(self, apart: bool, in_order: bool, ahead: list[Made]) -> None:  # noqa: FBT001 (said once)
+    def __init__(self, apart: bool, in_order: bool, ahead: list[Page]) -> None:  # noqa: FBT001 (said once)
         self._apart = apart
         self._in_order = in_order
         self._pages: dict[str | None, Page] = {}
         self._count = 0
-        self.ahead: list[Made] = []
+        self.ahead: list[Page] = []
         self.full = self.ended = self.singly = False
         self.source: int | None = None  # the next one, where one has ended
         for one in ahead:
@@ -328,8 +329,13 @@ class Batch:
 
     def fill(self, records: Records) -> None:
         """Take what fits."""
+        several: Several | None = None if self.singly else getattr(records, "several", None)
         while self.goes_on:
-            self.take(records)
+            rows = several(BATCH - self._count) if several is not None else ()
+            if rows:
+                self._add(_written(rows, loose=True))
+            else:
+                self.take(records)
 
     def take(self, records: Records) -> None:
         """Take the next thing that is made."""
@@ -339,16 +345,15 @@ class Batch:
         elif isinstance(one, NextSource):
             self.source = one.number
         else:
-            self._add(one)
+            self._add(_page(one))
 
     def made(self) -> list[Page]:
         """The pages; one without records where there are none and none will come."""
         return list(self._pages.values()) or ([Page()] if self.ended else [])
 
-    def _add(self, one: Made) -> None:
-        made = _page(one)
+    def _add(self, made: Page) -> None:
         if self._pages and not self._fits(made):
-            self.ahead, self.full = [one], True
+            self.ahead, self.full = [made], True
             return
         page = self._pages.setdefault(made.table, made)
         if page is not made:

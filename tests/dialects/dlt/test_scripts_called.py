@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from penstock.plan.page import Headers, HttpRequest, HttpResponse
 from penstock.plan.pagination import Led
 from penstock.plan.policy import Rule
 from penstock.plan.python import Sign, Turn
+from penstock.read.python import Batch
 
 HEAD = """\
 import dlt
@@ -256,6 +258,63 @@ dlt.pipeline("shop", dataset_name="shop_data").run(users())
 """
     with pytest.raises(ReadError, match=r"^beside.py:2: users failed: KeyError: 'nothing'$"):
         list(stream(tmp_path, script).retrieve.function(Alone({}), Frame()))
+
+
+MIXED = """
+@dlt.resource
+def users():
+    row = {}
+    for n in range(1203):
+        row["id"] = n
+        row["at"] = [n]
+        yield row
+        row["at"].append("later")
+    yield [{"id": -1}, {"id": -2}]
+    yield row
+    yield None
+    yield 7
+    yield dlt.mark.with_table_name({"id": -3}, "others")
+    yield row
+    yield [{"id": -4}]
+dlt.pipeline("shop", dataset_name="shop_data").run(users())
+"""
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_rows_that_are_taken_several_at_once_are_those_taken_one_by_one(tmp_path, apart, in_order):
+    """In the same pages, as they were when they were yielded, whatever comes between them."""
+
+    def pages(records):
+        made, ahead, ended = [], [], False
+        while not ended:
+            batch = Batch(apart, in_order, ahead)
+            batch.fill(records)
+            made += [(p.table, p.loose, list(map(bytes, p.records))) for p in batch.made()]
+            ahead, ended = batch.ahead, batch.ended
+        return made
+
+    def records():
+        return iter(stream(tmp_path, MIXED).retrieve.function(Alone({}), Frame()))
+
+    found = pages(records())
+    assert found == pages(row for row in records())
+    assert sorted(len(rows) for *_, rows in found)[-2:] == [500, 500]
+    assert found[0][2][1] == b'{"id":1,"at":[1]}'
+
+
+def test_what_fails_in_what_python_brings_along_names_the_line_of_the_script(tmp_path, monkeypatch):
+    """Also where the script is named without its folder, in which then everything seems to be."""
+    monkeypatch.chdir(tmp_path)
+    script = """
+import os
+@dlt.resource
+def users():
+    yield {"id": os.environ["NOBODY_HAS_SAID_THIS"]}
+dlt.pipeline("shop", dataset_name="shop_data").run(users())
+"""
+    with pytest.raises(ReadError, match=r"^pipeline.py:\d+: users failed: KeyError: 'NOBODY_"):
+        list(stream(Path(), script).retrieve.function(Alone({}), Frame()))
 
 
 def test_rows_that_are_handed_over_are_called_as_their_resource(tmp_path):

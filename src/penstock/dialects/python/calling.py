@@ -69,6 +69,8 @@ def _is_beside(file: Path, folder: Path) -> bool:
     """Whether a file is another of the component's, and not of what is installed below them."""
     if not file.is_relative_to(folder) or file.is_relative_to(_OWN):
         return False
+    if file.name.startswith("<"):  # what Python has without a file, as <frozen os>
+        return False
     return "site-packages" not in file.relative_to(folder).parts
 
 

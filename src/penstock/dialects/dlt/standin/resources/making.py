@@ -102,7 +102,8 @@ def retrieve(rows: Rows, saying: Saying, whole: Whole, fed: str = "") -> Retriev
             found = found if following is None else _followed(found, following)
         found = saying.fitting(found)
         guarded = _Guarded(found, door, file, rows.name, saying)
-        return chain(guarded, _following_ones(rows, saying, whole, door, frame))
+        guarded.after = _following_ones(rows, saying, whole, door, frame)
+        return guarded
 
     calls = not is_generator(rows.function)
     return Retrieve(
@@ -351,7 +352,10 @@ def _limited(made: Iterator[list[list[Any]]], limit: Limit | None, door: Door) -
 
 
 class _Guarded:
-    """Rows one by one, each made inside the run: what fails names its line."""
+    """Rows made inside the run, one by one or several: what fails names its line.
+
+    `after` is what comes behind them.
+    """
 
     def __init__(
         self, found: Iterator[Any], door: Door, file: str, name: str, saying: Saying
@@ -362,17 +366,35 @@ class _Guarded:
         self._kinds: dict[str, Kinds] = {}
         self._said: Mapping[str, Any] = _NOTHING  # of all rows from there on, for every table
         self._joined: dict[int, tuple[Any, Any, Mapping[str, Any]]] = {}
+        self._held: Any = _END  # what was made behind several
+        self.after: Iterator[JsonValue | ForTable | NextSource] = iter(())
 
-    def __iter__(self) -> Iterator[JsonValue | ForTable]:
+    def __iter__(self) -> Iterator[JsonValue | ForTable | NextSource]:
         return self
 
-    def __next__(self) -> JsonValue | ForTable:
+    def __next__(self) -> JsonValue | ForTable | NextSource:
+        value, self._held = self._held, _END
+        if value is _END:
+            with Calling(self._door, self._file, self._name):
+                row = next(self._found, _END)
+                value = row if row is _END else self._made(row)
+        return next(self.after) if value is _END else value
+
+    def several(self, most: int) -> list[JsonValue]:
+        """Rows that are dicts and for no other table, which is what nearly all are."""
+        rows: list[JsonValue] = []
+        if self._held is not _END or self._table is not None:
+            return rows
         with Calling(self._door, self._file, self._name):
-            row = next(self._found, _END)
-            value = None if row is _END else self._made(row)
-        if row is _END:
-            raise StopIteration
-        return value
+            for row in self._found:
+                value = self._made(row)
+                if type(value) is not dict:
+                    self._held = value
+                    break
+                rows.append(value)
+                if len(rows) == most:
+                    break
+        return rows
 
     def _made(self, row: Any) -> JsonValue | ForTable:
         """A row, or rows for a table; hints that no table is named for hold from there on."""

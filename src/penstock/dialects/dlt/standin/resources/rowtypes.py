@@ -18,6 +18,7 @@ from penstock.plan.hints import Column, ColumnType, Hints, Nested
 
 _Way = tuple[str, ...]
 _OF_JSON = frozenset((str, int, float, bool, type(None)))
+_TEXT = frozenset((str,))
 
 
 class CellDict(dict[str, Any]):
@@ -98,11 +99,13 @@ def plain_row(value: Any, kinds: Kinds, table: _Way = (), column: _Way = ()) -> 
     kind = type(value)  # nearly all are of JSON's own classes, and asked for nothing more
     if kind in _OF_JSON:
         return cast("JsonValue", value)
-    if kind is dict:
-        return {
-            str(k): v if type(v) in _OF_JSON else plain_row(v, kinds, table, (*column, str(k)))
-            for k, v in value.items()
-        }
+    if kind is dict and _TEXT.issuperset(map(type, value)):
+        made: dict[str, JsonValue] = value.copy()
+        if not _OF_JSON.issuperset(map(type, value.values())):
+            for name, one in value.items():
+                if type(one) not in _OF_JSON:
+                    made[name] = plain_row(one, kinds, table, (*column, name))
+        return made
     if kind is list:
         below = (*table, *column)
         return [v if type(v) in _OF_JSON else plain_row(v, kinds, below, _within(v)) for v in value]
