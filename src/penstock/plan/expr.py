@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import TypeAlias, assert_never
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 import msgspec
 
@@ -39,7 +39,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """The values expressions may see, by scope.
 
     `source` holds the values the user gave; `slice` holds `partition`, `cursor` and what dialects
-    add; `page` holds `response`, `headers`, `token` and the like; `record` is one record.
+    add; `page` holds `response`, `headers`, `token` and the like; `record` is one record. With
+    `unquoted`, slashes of data in a path are slashes of the path.
     """
 
     source: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
@@ -47,6 +48,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     page: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     record: JsonValue = None
     now: datetime | None = None
+    unquoted: bool = False
 
 
 class Const(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -285,7 +287,8 @@ def evaluate(expr: Expr, frame: Frame) -> JsonValue:
         case Converted():
             return _converted(expr, evaluate(expr.value, frame))
         case Quoted():
-            return path_segment(as_text(evaluate(expr.value, frame)))
+            text = as_text(evaluate(expr.value, frame))
+            return _unquoted(text) if frame.unquoted else path_segment(text)
         case JoinUrl():
             return _joined(as_text(evaluate(expr.base, frame)), as_text(evaluate(expr.path, frame)))
         case Object():
@@ -467,6 +470,18 @@ def path_segment(text: str) -> str:
     return quote(text, safe="-._~!$'()*,;:@")
 
 
+def _unquoted(text: str) -> str:
+    """`text` as several segments, or as one that is percent-encoded already.
+
+    It never leads out of where it stands: else it is the one segment that `path_segment` makes.
+    """
+    segments = text.split("/")
+    if any(unquote(segment) in {"", ".", ".."} for segment in segments):
+        return path_segment(text)
+    return "/".join(s if _ENCODED.fullmatch(s) else path_segment(s) for s in segments)
+
+
+_ENCODED = pattern(r"(?:[A-Za-z0-9._~!$'()*,;:@+-]|%[0-9A-Fa-f]{2})+")
 _PLAIN_BASE = pattern(r"https?://[A-Za-z0-9._-]+(?::\d+)?(?:/[A-Za-z0-9_~-]+)*/")
 _PLAIN_PATH = pattern(r"[A-Za-z0-9_~%-]+(?:/[A-Za-z0-9_~%-]+)*/?")
 _COLON = pattern(r"(?!https?:)[A-Za-z][\w+.\-]*:(?!//)")

@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A request ready to be signed and sent; `query` is added to whatever `url` has."""
+    """A request ready to be signed and sent; `query` is added to whatever `url` has.
+
+    `unquoted` is the URL in which slashes of data are slashes of the path, where there are any;
+    empty where the request is asked for so.
+    """
 
     method: str
     url: str
@@ -34,6 +38,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     body: bytes | None = None
     connect_timeout: float | None = None  # seconds
     read_timeout: float | None = None  # seconds
+    unquoted: str | None = None
 
     @cached_property
     def full_url(self) -> str:

@@ -122,6 +122,7 @@ def build(
         _apart(merged, {*signed, *(slot for slot, _ in extra)})
     merged.update(extra)
     url = evaluate_text(request.url, frame)
+    unquoted = _unquoted(request.url, url, frame)
     query: list[tuple[str, str]] = []
     headers: list[tuple[str, str]] = []
     cookies: list[str] = []
@@ -137,7 +138,7 @@ def build(
             case "cookie":
                 cookies.append(f"{slot.name}={as_text(value)}")
             case "url":
-                url = as_text(value)
+                url, unquoted = as_text(value), None
             case "json" | "form":
                 pass  # placed into the body below, which needs all of them at once
             case _:
@@ -155,7 +156,16 @@ def build(
         body=body,
         connect_timeout=request.connect_timeout,
         read_timeout=request.read_timeout,
+        unquoted=unquoted,
     )
+
+
+def _unquoted(expr: Expr, url: str, frame: Frame) -> str | None:
+    """The URL with the slashes of data as they are, if it is another than this one."""
+    if "%2F" not in url and "%25" not in url:
+        return None
+    found = evaluate_text(expr, msgspec.structs.replace(frame, unquoted=True))
+    return found if found != url else None
 
 
 def _texts(value: JsonValue) -> list[str]:

@@ -27,6 +27,7 @@ from penstock.plan.pool import TokenPool
 from penstock.plan.python import Sign
 from penstock.plan.records import Keys
 from penstock.plan.source import Limits, Stream
+from penstock.read import spelling
 from penstock.read.budget import Budgets
 from penstock.read.clock import Clock
 from penstock.read.decode import Wanted, decode
@@ -34,6 +35,7 @@ from penstock.read.limit import Governor
 from penstock.read.origins import Origins, joined, leads
 from penstock.read.pool import Pools, Turns
 from penstock.read.recover import Recovering, provided
+from penstock.read.spelling import Spellings
 from penstock.read.tally import Tally
 from penstock.read.threads import called
 from penstock.read.transport import Transport
@@ -50,6 +52,7 @@ _UNAVAILABLE = 503
 # With a host: some readers of URLs take what stands behind three slashes for one.
 _WEB = pattern(r"https?://[^/?#\\]", re.IGNORECASE)
 _REFUSED = frozenset({400, 401, 403})
+_AGAIN = frozenset({"retry", "rate-limited"})
 _EXCERPT = 300
 _OTHER_TOKEN = 1.1  # seconds before a request is asked again with another token
 _MARGIN = 1.0  # seconds on top of what a class says, as its own engine waits
@@ -119,6 +122,7 @@ class Asker:
         self._budgets = Budgets(limits.budget, clock)
         self._holders: list[_Holder] = []
         self._pools = Pools(clock)
+        self._spellings = Spellings()
 
     def beside(self, origins: Origins) -> Asker:
         """What asks with the same limits, tokens and waits, and where other origins are named."""
@@ -152,8 +156,7 @@ class Asker:
             Ignored: the policy passes the answer over.
         """
         auth = auths.chosen(stream.auth, frame)
-        request = self._placed(request)
-        self._guard(request, auth, stream, frame)
+        request = self._ready(self._spelled(stream, request), auth, stream, frame)
         attempt, renewed, turns = 0, False, self._turns(auth, frame)
         while True:
             grant = await self._grant(stream, auth, frame, tally)
@@ -164,8 +167,12 @@ class Asker:
                 else:
                     signed = await self._in_turn(turns, stream, request, frame, tally)
                 response = await self._send(stream.name, signed, tally, sent, turns)
+                if spelling.unknown(request, response.status):
+                    request = self._ready(spelling.unquoted(request), auth, stream, frame)
+                    continue
                 response, verdict = await self._judged(stream.policy, response, frame, door)
                 if verdict.action == "accept":
+                    self._spellings.learn(stream.name, request, tally)
                     return await read(response)
                 wished = verdict.action == "refresh"
                 if not renewed and (wished or (grant and response.status == _UNAUTHORIZED)):
@@ -174,21 +181,18 @@ class Asker:
                         continue
                     verdict = msgspec.structs.replace(verdict, action="retry")
                 error: ReadError = _refused(verdict, response, request)
-                if provided(stream.recovery, verdict.action):
-                    raise Recovering(verdict.action, error)
+                _recover(stream, verdict, error)
             except ReadError as exc:
                 exc.request = exc.request or f"{request.method} {request.full_url}"
                 if not exc.retriable:
                     raise self._aside(stream, response, exc) from exc.__cause__
                 verdict, error = Verdict(action="retry"), exc
             attempt += 1
-            again = verdict.action in {"retry", "rate-limited"}
-            if not again or attempt > await _retries(stream.policy, door):
+            if verdict.action not in _AGAIN or attempt > await _retries(stream.policy, door):
                 raise self._aside(stream, response, error)
             tally.retries += 1
             own = await _own_wait(stream.policy, door, response, attempt)
-            if turns is not None and verdict.action == "rate-limited" and turns.others(signed):
-                own = _OTHER_TOKEN
+            own = _OTHER_TOKEN if _others(turns, verdict, signed) else own
             await self._pause(stream, attempt, _failed(verdict, response, error, own, frame), tally)
 
     def _aside(self, stream: Stream, response: HttpResponse | None, error: ReadError) -> ReadError:
@@ -221,11 +225,19 @@ class Asker:
         url = self._origins.place(request.url)
         return request if url == request.url else msgspec.structs.replace(request, url=url)
 
-    def _guard(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> None:
-        """Nothing of the user's goes where the document does not lead: a URL may hold API data."""
+    def _spelled(self, stream: Stream, request: HttpRequest) -> HttpRequest:
+        return self._spellings.settled(stream.name, request)
+
+    def _ready(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> HttpRequest:
+        """The request where it goes, if it may: a URL may hold data of the API.
+
+        Raises:
+            OriginError: something of the user's would go where the document does not lead.
+        """
+        request = self._placed(request)
         carries = bool(request.headers) or not isinstance(auth, NoAuth)
         if not carries or self._origins.allows(request.url):
-            return
+            return request
         if not leads(stream.request.url, request.url, frame):
             raise OriginError(
                 f"the request leads to {origin(request.url)}, "
@@ -234,6 +246,7 @@ class Asker:
                 hint=f"if that is right, allow it with --allow-origin {origin(request.url)}",
                 request=f"{request.method} {request.full_url}",
             )
+        return request
 
     async def _judged(
         self, policy: ErrorPolicy, response: HttpResponse, frame: Frame, door: Door | None
@@ -513,6 +526,21 @@ async def _own_wait(
         return None
     seconds = await called(judge.wait, door, response, attempt)
     return seconds + _MARGIN if seconds else None
+
+
+def _recover(stream: Stream, verdict: Verdict, error: ReadError) -> None:
+    """Give an answer to whoever goes on in another way, where the document provides for it.
+
+    Raises:
+        Recovering: it does.
+    """
+    if provided(stream.recovery, verdict.action):
+        raise Recovering(verdict.action, error)
+
+
+def _others(turns: Turns | None, verdict: Verdict, signed: HttpRequest) -> bool:
+    """Whether a request that came too early can be asked again with another token."""
+    return turns is not None and verdict.action == "rate-limited" and turns.others(signed)
 
 
 def _answered(response: HttpResponse, frame: Frame) -> Frame:

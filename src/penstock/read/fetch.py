@@ -160,7 +160,9 @@ class Fetcher:
             # A link is whole: what shapes the first request is in it already, or not wanted.
             made = build(request, await self._extra(position) if along else (), frame)
             query = made.query if along else ()
-            made = msgspec.structs.replace(made, url=str(position.token), query=query)
+            made = msgspec.structs.replace(
+                made, url=str(position.token), query=query, unquoted=None
+            )
         else:
             made = build(request, await self._extra(position), frame, self._signed())
         return _without_doubles(made) if self.context.itemwise else made

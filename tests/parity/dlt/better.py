@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from tests.parity.dlt.data import Parts, Record, answer, config, resource
@@ -195,6 +196,40 @@ PARENTS = Case(
 )  # fmt: skip
 
 
+def _repositories(ask: Ask) -> Any:
+    """An API as GitHub's: a name has two segments, and where they are one there is nothing."""
+    if ask.path == "/parents":
+        return answer([{"id": n, "full_name": f"acme/r{n}"} for n in range(3)])
+    if "%2F" in ask.path:
+        return Reply(status=404, body={"message": "Not Found"})
+    page = ask.number("cursor", 1)
+    return answer([{"id": f"{ask.path[7:]} {page}"}], next=2 if page == 1 else None)
+
+
+def _as_written(theirs: Outcomes, ours: Outcomes) -> None:
+    ids = [f"acme/r{n}/issues {page}" for n in range(3) for page in (1, 2)]
+    assert theirs[0].rows("issues", "id") == ours[0].rows("issues", "id") == ids
+    mine = Counter(path.partition("?")[0] for path in ours[0].targets())
+    assert all(mine[f"/repos/acme/r{n}/issues"] == 2 for n in range(3))
+    spelled = [path for path in mine if "%2F" in path]
+    assert 1 <= len(spelled) <= 3  # each that was asked for before the first was answered
+    assert all(mine[path] == 1 for path in spelled)
+
+
+SEGMENTS = Case(
+    name="parts: a parent whose name has a slash, where 404 is ignored", runs=1,
+    api=_repositories, check=_as_written,
+    config=lambda base: config(
+        base, resource("parents", DATA),
+        resource("issues", {
+            "path": "repos/{resources.parents.full_name}/issues", **CURSOR,
+            "response_actions": [{"status_code": 404, "action": "ignore"}],
+        }),
+    ),
+    differs=("values put into a path",),
+)  # fmt: skip
+
+
 def _numbers(ask: Ask) -> Any:
     return answer([{"id": 7}] if ask.path == "/parents" else [{"path": ask.path}])
 
@@ -379,6 +414,7 @@ CASES = [
     COUNTING,
     *UNSAID,
     PARENTS,
+    SEGMENTS,
     FORMATTED,
     LISTED,
     UNBOUNDED,

@@ -167,10 +167,12 @@ class PageRequest:
         plain = self.data is None or isinstance(self.data, (str, bytes, bytearray))
         if body is not None and not typed and (self.json is not None or not plain):
             headers["Content-Type"] = "application/json" if self.json is not None else _FORM
+        url = str(real(self.url, values))
         return msgspec.structs.replace(
             like,
             method=self.method,
-            url=str(real(self.url, values)),
+            url=url,
+            unquoted=like.unquoted if url == like.url else None,
             query=tuple(_pairs(real(self.params or {}, values))),
             headers=tuple((name, str(v)) for name, v in headers.items() if v is not None),
             body=body,
