@@ -18,6 +18,83 @@ for resource in (marked, marked, to_others, to_others):
     pipeline.run(resource)
 """
 
+SAID = """
+ROW = {"id": 1, "list": [{"x": 1, "deep": [{"z": 1}]}], "object": {"y": {"z": 1}}}
+
+def source(name, of="shop", data=(ROW,), **said):
+    @dlt.source(name=of, **said)
+    def made():
+        return dlt.resource(list(data), name=name)
+
+    return made()
+"""
+NESTED = (
+    SAID
+    + """
+def loose(name):
+    pipeline.run([ROW], table_name=name)
+
+loose("before")
+changed = source("changed")
+changed.max_table_nesting = 0
+pipeline.run(changed)
+loose("behind")
+pipeline.run(source("other", of="other", max_table_nesting=1))
+loose("behind_another")
+pipeline.run(source("further"))
+loose("behind_one_that_says_nothing")
+pipeline.run(changed)
+loose("behind_one_again")
+pipeline.run([source("a", max_table_nesting=0), source("b")])
+pipeline.run([source("c"), source("d", max_table_nesting=1)])
+loose("behind_several")
+pipeline.run([source("e", max_table_nesting=0), dlt.resource([ROW], name="beside")])
+loose("behind_a_list")
+pipeline.run(source("last"))
+"""
+)
+CONTRACTS = (
+    SAID
+    + """
+def twice(name):
+    for n in (1, 2):
+        pipeline.run([{"id": n, f"of_{n}": n}], table_name=name)
+
+def one(name, **said):
+    return source(name, data=[{"id": 1}], **said)
+
+twice("before")
+pipeline.run(one("x", schema_contract={"columns": "discard_value"}))
+twice("behind")
+pipeline.run(one("y"))
+twice("behind_one_that_says_nothing")
+pipeline.run([{"id": 1}], table_name="z", schema_contract={"columns": "discard_row"})
+twice("behind_a_run")
+pipeline.run(one("last"))
+"""
+)
+
 KEPT: dict[str, str] = {
+    "what a source says of its schema holds until the next one says otherwise": NESTED,
+    "a contract holds until the next one": CONTRACTS,
     "marks append what their resource replaces": MARKED,
 }
+
+
+BEFORE_THE_SOURCE = (
+    SAID
+    + """
+pipeline.run([{"id": 1, "o": {"p": 1}}], table_name="rows")
+pipeline.run(source("x", max_table_nesting=0))
+"""
+)
+AGAIN = (
+    SAID
+    + """
+first = source("first", max_table_nesting=0)
+pipeline.run(first)
+pipeline.run(source("then"))
+pipeline.run(first.clone())
+pipeline.run([ROW], table_name="rows")
+"""
+)

@@ -12,7 +12,7 @@ from tests.parity.dlt import dump
 from tests.parity.dlt.copies import COPIES
 from tests.parity.dlt.deferred import CAUGHT, DEFERRED, WITH_CURSORS
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
-from tests.parity.dlt.kept import KEPT
+from tests.parity.dlt.kept import AGAIN, BEFORE_THE_SOURCE, KEPT
 from tests.parity.dlt.server import Ask, Reply, Stage
 
 from penstock.cli.app import launch
@@ -480,6 +480,31 @@ pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_source
     del SCRIPTS[what]
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
+
+
+def test_what_a_source_says_of_its_schema_ends_with_the_script(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In dlt the next execution begins with it, and a table changes its shape from then on."""
+    assert "| what a source says of its schema, in the next execution |" in PAGE.read_text("utf-8")
+    monkeypatch.setitem(SCRIPTS, "executions", BEFORE_THE_SOURCE)
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("executions", oracle, stages, tmp_path, 2)
+    assert "o" in theirs[1].columns("rows")
+    assert theirs[1].rows("rows", "o__p") == [1, None]
+    assert ours[1].rows("rows", "o__p") == [1, 1]
+
+
+def test_a_source_that_is_copied_behind_its_run_says_what_it_says(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In dlt it has the schema of the pipeline since its run, and what others say of that."""
+    assert "| a source that was run, and is copied or run in" in PAGE.read_text("utf-8")
+    monkeypatch.setitem(SCRIPTS, "again", AGAIN)
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("again", oracle, stages, tmp_path, 1)
+    assert "rows__list" in theirs[0].tables
+    assert "rows__list" not in ours[0].tables
 
 
 def test_runs_of_a_loop_keep_a_cursor_each(

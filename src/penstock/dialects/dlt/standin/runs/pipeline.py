@@ -33,7 +33,6 @@ from penstock.dialects.dlt.standin.common.naming import schema_name
 from penstock.dialects.dlt.standin.resources.factories import ResourceFactory, SourceFactory
 from penstock.dialects.dlt.standin.resources.rows import handed
 from penstock.dialects.dlt.standin.resources.sources import (
-    ON_SOURCE,
     DltResource,
     DltSource,
     flat,
@@ -50,6 +49,7 @@ from penstock.dialects.dlt.standin.values.specs import (
 
 _HINTS = ("table_name", "write_disposition", "columns", "primary_key", "schema_contract")
 _FRAMES = {"pandas", "polars", "pyarrow"}
+_OF_SCHEMA = ("max_table_nesting", "schema_contract")  # what a source says of all its tables
 _NOTHING = {"loader_file_format", "staging", "schema", "table_format", "pipelines_dir", "progress",
             "pipeline_salt", "import_schema_path", "export_schema_path", "_impl_cls"}  # fmt: skip
 
@@ -211,7 +211,9 @@ class Pipeline(Told):
         self.settings = settings
         self._asked: AskedRun | None = None
         self._schema: str | None = None
-        self._said: Mapping[str, Any] | None = None  # by the source that was run first
+        self._default: str | None = None  # the schema of what is in no source
+        self._kept: dict[str, Mapping[str, Any]] = {}  # what holds for the tables of each schema
+        self._ran: list[DltSource] = []
         self._destination = destination_of(settings.get("destination"), None)
         activate(self)
         if self.dev_mode:
@@ -242,7 +244,7 @@ class Pipeline(Told):
                 where = Destination(where.kind, settings["credentials"], where.place)
             self._destination = where
         sources = _sources(data, settings.get("table_name"))
-        self._take(sources, _schema_of(data))
+        self._take(sources, settings.get("schema_contract"))
         hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
         sources = _hinted(sources, hints)
         self.dataset_name = settings.get("dataset_name") or self.dataset_name
@@ -251,16 +253,37 @@ class Pipeline(Told):
         self._asked = self._note(sources, where, str(dataset), refresh=refresh)
         return LoadInfo(self, self._asked)
 
-    def _take(self, sources: list[DltSource], schema: str | None) -> None:
-        """What the source of the first run says holds for what is in no source, as in dlt."""
-        first = self._said
-        if first is None:
-            self._said = sources[0].own_settings if schema is not None and sources else {}
-        elif schema is None:
-            kept = {name: first[name] for name in ON_SOURCE if name in first}
-            for source in sources:
-                source.own_settings.update({**kept, **source.own_settings})
-        self._schema = schema or self._schema
+    def _take(self, sources: list[DltSource], contract: Any) -> None:
+        """What a source says of its schema holds for what is in no source, as in dlt.
+
+        That has the schema of the first run. What the last source of that name says counts, and
+        the `contract` of a run, until the next one says otherwise, or nothing. Of several in one
+        run it holds for all of them.
+        """
+        listed = sorted(((self._schema_of(one), one) for one in sources), key=lambda pair: pair[0])
+        self._default = self._default or listed[0][0]
+        held = dict(self._kept.get(schema_name(self._default), {}))
+        said = {} if contract is None else {"schema_contract": contract}
+        fresh = [pair for pair in listed if all(pair[1] is not one for one in self._ran)]
+        for name, source in listed:
+            if isinstance(source, _Loose):
+                source.own_settings.update(held)
+            own = {k: v for k, v in source.own_settings.items() if k in _OF_SCHEMA}
+            again = (name, source) not in fresh  # it has had the schema itself since then
+            kept = self._kept.get(schema_name(name), {}) if again else own
+            self._kept[schema_name(name)] = {**kept, **said}
+        for name, source in fresh if len(fresh) > 1 else ():
+            for key in _OF_SCHEMA:
+                source.own_settings.pop(key, None)
+            source.own_settings.update(self._kept[schema_name(name)])
+        self._ran += [source for _, source in fresh]
+        self._schema = listed[0][0]
+
+    def _schema_of(self, source: DltSource) -> str:
+        """The name of the schema that a source is loaded with."""
+        if isinstance(source, _Loose):
+            return self._default or schema_name(self.pipeline_name)
+        return str(source.name or "rest_api")  # as dlt calls one that has no name
 
     def _note(
         self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any
@@ -330,14 +353,8 @@ def _is_told(data: Any) -> bool:
     return bool(listed) and all(isinstance(one, (LoadInfo, Trace)) for one in listed)
 
 
-def _schema_of(data: Any) -> str | None:
-    """The name of the first source of what is to be loaded, if it holds one."""
-    for one in data if isinstance(data, (list, tuple)) else (data,):
-        if isinstance(one, DltSource):
-            return str(one.name or "rest_api")  # as dlt calls one that has no name
-        if isinstance(one, SourceFactory):
-            return one.name
-    return None
+class _Loose(DltSource):
+    """Resources and rows that a run is given without a source."""
 
 
 def _sources(data: Any, table: Any = None) -> list[DltSource]:
@@ -348,15 +365,15 @@ def _sources(data: Any, table: Any = None) -> list[DltSource]:
         case SourceFactory():
             return [data()]
         case DltResource():
-            return [DltSource(None, [data])]
+            return [_Loose(None, [data])]
         case ResourceFactory():
-            return [DltSource(data.name, flat(data, "the run"))]
+            return [_Loose(data.name, flat(data, "the run"))]
         case list() | tuple() if any(isinstance(d, (DltSource, SourceFactory)) for d in data):
             return [one for item in data for one in _sources(item)]
         case list() | tuple() if any(isinstance(d, (DltResource, ResourceFactory)) for d in data):
-            return [DltSource(None, flat(data, "the run"))]
+            return [_Loose(None, flat(data, "the run"))]
         case _:
-            return [DltSource(None, [_handed_over(data, table)])]
+            return [_Loose(None, [_handed_over(data, table)])]
 
 
 def _handed_over(data: Any, table: Any) -> DltResource:
