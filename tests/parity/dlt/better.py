@@ -230,6 +230,39 @@ SEGMENTS = Case(
 )  # fmt: skip
 
 
+def _bases(ask: Ask) -> Any:
+    """A list at a path that ends in the parent, in two pages; and one thing at such a path."""
+    if ask.path == "/parents":
+        return answer([{"id": "a"}, {"id": "b"}])
+    if ask.path.startswith("/thing/"):
+        return answer([{"id": ask.path[-1]}])
+    page = ask.number("cursor", 1)
+    return answer([{"id": f"{ask.path[-1]}{page}"}], next=2 if page == 1 else None)
+
+
+def _pages_of_a_thing(theirs: Outcomes, ours: Outcomes) -> None:
+    assert theirs[0].rows("records", "id") == ["a1", "b1"]
+    assert ours[0].rows("records", "id") == ["a1", "a2", "b1", "b2"]
+    for ways in (theirs, ours):
+        assert ways[0].rows("things", "id") == ["a", "b"]
+        assert ways[0].targets().count("/thing/a") == 1
+
+
+PAGES_OF_ONE = Case(
+    name="parts: a list of several pages at a path that ends in a placeholder", runs=1,
+    api=_bases, check=_pages_of_a_thing,
+    config=lambda base: {
+        "client": {"base_url": base, "paginator": CURSOR["paginator"]},
+        "resources": [
+            resource("parents", DATA),
+            resource("records", {"path": "base/{resources.parents.id}", "data_selector": "data"}),
+            resource("things", {"path": "thing/{resources.parents.id}", "data_selector": "data"}),
+        ],
+    },
+    differs=("a path that ends in a placeholder, where the document says",),
+)  # fmt: skip
+
+
 def _numbers(ask: Ask) -> Any:
     return answer([{"id": 7}] if ask.path == "/parents" else [{"path": ask.path}])
 
@@ -415,6 +448,7 @@ CASES = [
     *UNSAID,
     PARENTS,
     SEGMENTS,
+    PAGES_OF_ONE,
     FORMATTED,
     LISTED,
     UNBOUNDED,

@@ -38,7 +38,7 @@ from penstock.plan.auth import Auth
 from penstock.plan.check import check, parents, tables_are_said_alike
 from penstock.plan.decoder import Decoder
 from penstock.plan.expr import Const, Expr, JsonValue
-from penstock.plan.pagination import Detect, Pagination, SinglePage
+from penstock.plan.pagination import Detect, NextLink, NextToken, Pagination, SinglePage
 from penstock.plan.policy import ErrorPolicy
 from penstock.plan.records import Keys, Records
 from penstock.plan.slices import parents_of
@@ -278,14 +278,15 @@ def _draft(ctx: Context, resource: Resource, shared: Shared) -> tuple[Draft, Str
     steps = processing(ctx, merged.get("processing_steps"))
     if fit is not None and (steps or not merged.has(ROWS)):  # else the function's rows must fit
         steps, table, fit = (*steps, fit.step), fit.over(table), None
+    records = selector(ctx, endpoint.get("data_selector"), single=whole)
     stream = Stream(
         name=resource.name,
         request=request(bindings, endpoint, shared.base_url, shared.client),
         auth=_auth(ctx, endpoint, shared.client),
-        records=Records(
-            path=selector(ctx, endpoint.get("data_selector"), single=whole), steps=steps
+        records=Records(path=records, steps=steps),
+        pagination=_pagination(
+            ctx, endpoint, shared.client, single=single, whole=whole, listed=records != Keys()
         ),
-        pagination=_pagination(ctx, endpoint, shared.client, single=single, whole=whole),
         decoder=decoding or Decoder(),
         policy=with_actions(ctx, shared.policy, endpoint.get("response_actions")),
         hints=table,
@@ -348,21 +349,27 @@ def _auth(ctx: Context, endpoint: Node, client: Node | None) -> Auth:
     return auth(ctx, client.get("auth") if client else None)
 
 
-def _pagination(
-    ctx: Context, endpoint: Node, client: Node | None, *, single: bool, whole: bool
+def _pagination(  # noqa: PLR0913 (an endpoint, its client, and what its path and selector say)
+    ctx: Context, endpoint: Node, client: Node | None, *, single: bool, whole: bool, listed: bool
 ) -> Pagination:
     """The endpoint's pagination, else one page for a single entity, else the client's.
 
-    `whole` says that no pagination can be found in the answer: it is one page then.
+    `whole` says that no pagination can be found in the answer: it is one page then. `listed` says
+    that the document tells where records are in it: then the client's is followed from it, too.
     """
     own = endpoint.get("paginator")
     said = own is not None and own.value is not None
     if said and (mine := pagination(ctx, own)) != Detect():
         return mine  # to dlt, auto is what the client says
-    if single and not said:
-        return SinglePage()
     found = pagination(ctx, client.get("paginator")) if client else Detect()
+    if single and not said:
+        return found if listed and _told(found) else SinglePage()
     return SinglePage(size=found.size) if whole and isinstance(found, Detect) else found
+
+
+def _told(found: Pagination) -> bool:
+    """Whether an answer alone tells that there is another page; one without a word of it is one."""
+    return isinstance(found, (NextToken, NextLink)) and found.stop.more is None
 
 
 # The whole.
