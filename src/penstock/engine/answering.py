@@ -102,7 +102,12 @@ class Answer(Held):
     def known(self) -> Mapping[str, Known]:
         """What the next run starts from, by stream."""
         peek = self._peek()
-        return dict(_known(peek.state, self._source)) if peek is not None else {}
+        if peek is None:
+            return {}
+        from penstock.engine.homes import Homes  # noqa: PLC0415 (few scripts ask)
+
+        state = peek.state if self._source is None else Homes(self._source).seen(peek.state)
+        return dict(_known(state, self._source))
 
 
 def _rows(receipts: Iterable[Receipt]) -> Counter[str]:
@@ -116,11 +121,14 @@ def _known(
     state: Mapping[str, Mapping[str, str]], source: Source | None = None
 ) -> Iterator[tuple[str, Known]]:
     from penstock.dialects.document import Known  # noqa: PLC0415 (few scripts ask)
+    from penstock.engine.homes import OWNER  # noqa: PLC0415 (the same)
     from penstock.read.dlt_state import cursor_path  # noqa: PLC0415 (the same)
     from penstock.read.memory import ENTRY, told, unmarked  # noqa: PLC0415 (the same)
     from penstock.read.state import read_mark  # noqa: PLC0415 (the same)
 
     for name, entries in state.items():
+        if not entries.keys() - {OWNER}:
+            continue
         own, shared = told(entries.get(ENTRY))
         mark = read_mark(entries.get("cursor") or entries.get("behind"))
         stream = source.stream(name) if source is not None else None

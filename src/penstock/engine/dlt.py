@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.destinations.base import DltLoad, DltSession, Session
 from penstock.engine.entries import put_entries
+from penstock.engine.homes import Homes
 from penstock.engine.shaping import Shaping, Stored
 from penstock.errors import DestinationError
 from penstock.plan.expr import JsonValue
@@ -197,18 +198,18 @@ def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Sto
 
 
 def taken_over(
-    source: Source, session: Session, dlt: Dlt | None, run_id: str
+    source: Source, session: Session, dlt: Dlt | None, run_id: str, homes: Homes
 ) -> dict[str, dict[str, str]]:
     """The state of each stream; that of dlt where dlt was the last to load the stream's tables.
 
     What is dlt's is kept before anything is loaded: once a stream has moved on, the newest state of
     dlt is Penstock's own, and what it says of the other streams counts as known.
     """
-    held = session.states(stream.name for stream in source.streams)
+    held = homes.seen(session.states(stream.name for stream in source.streams))
     found = _carried(source, session, dlt, held)
     for number, (name, entries) in enumerate(found.items()):
         if entries != held[name]:
-            put_entries(session, f"{run_id}.taken{number}", run_id, name, entries)
+            put_entries(session, f"{run_id}.taken{number}", run_id, name, entries, homes=homes)
     return found
 
 

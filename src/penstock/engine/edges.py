@@ -11,6 +11,7 @@ import msgspec
 from penstock.destinations.base import Checkpoint, Fault, Session
 from penstock.destinations.base import Committed as Kept
 from penstock.engine.dlt import Dlt
+from penstock.engine.homes import Homes
 from penstock.engine.keeping import Keeping, confirm
 from penstock.engine.lot import Sizes
 from penstock.engine.nesting import without_structs
@@ -28,7 +29,7 @@ class Edges(msgspec.Struct, kw_only=True):
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
     `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
     `began` is when the run did. `now` tells when something was; how long it took is told by
-    `monotonic`, which never jumps.
+    `monotonic`, which never jumps. `homes` tell whose the entries of a state are.
     """
 
     session: Session
@@ -49,6 +50,7 @@ class Edges(msgspec.Struct, kw_only=True):
     monotonic: Callable[[], float] = time.monotonic
     tables: tuple[str, ...] | None = None
     began: str | None = None
+    homes: Homes | None = None
 
     def honoured(self, context: StreamContext) -> Hints:
         """A stream's hints as the destination can honour them."""
@@ -76,7 +78,8 @@ class Edges(msgspec.Struct, kw_only=True):
     ) -> Kept:
         """Have the destination keep a checkpoint, its pages before; show it where that is asked."""
         path = self.pages.write(checkpoint, hints, packed, whole=whole) if self.pages else None
-        kept = self.session.commit(checkpoint)
+        homes = self.homes
+        kept = self.session.commit(homes.kept(checkpoint) if homes is not None else checkpoint)
         if path is not None:
             confirm(path)
         self.shown()

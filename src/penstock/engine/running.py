@@ -20,6 +20,7 @@ from penstock.engine.badpages import BadPages
 from penstock.engine.dlt import Dlt, taken_over, told_of
 from penstock.engine.edges import Edges
 from penstock.engine.found import tables_found
+from penstock.engine.homes import Homes
 from penstock.engine.joint import ending, joints
 from penstock.engine.keeping import Keeping, settle
 from penstock.engine.loader import StreamLoader
@@ -236,8 +237,9 @@ class Run:
         self._source = together(self._source, loaded)
         names = [s.name for s in self._source.streams]
         dlt = Dlt.of(self._session, self._source, wanted=self._options.dlt_columns)
-        stored = taken_over(self._source, self._session, dlt, self._run_id)
-        stored |= with_stand_ins(self._source, self._session, self._run_id, stored)
+        homes = self._homes = Homes(self._source)
+        stored = taken_over(self._source, self._session, dlt, self._run_id, homes)
+        stored |= with_stand_ins(self._source, self._session, self._run_id, stored, homes)
         self._told = told_of(self._source, self._session, dlt)
         loaded -= self._rest(loaded, stored)
         if dlt is not None and self._told:
@@ -263,6 +265,7 @@ class Run:
                 dlt=dlt,
                 pages=self.pages,
                 began=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(),
+                homes=homes,
             )
             if not any(stored[name] for name in loaded):
                 # Rows are sure to come: what shapes them is loaded while the first answers do.
@@ -286,6 +289,10 @@ class Run:
         """
         read = {**self._resting, **{name: one.known for name, one in self._loaders.items()}}
         over = rounds.over(read) if self._status() == "done" else {}
+        over = {
+            name: tuple(self._homes.entries(name, dict.fromkeys(names)))
+            for name, names in over.items()
+        }
         texts = [(r.stream, msgspec.json.encode(r).decode()) for r in receipts]
         try:
             self._session.keep_receipts(texts, over)

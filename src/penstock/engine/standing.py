@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from penstock.destinations.base import Session
 from penstock.engine.entries import put_entries
+from penstock.engine.homes import Homes
 from penstock.engine.joint import Outside
 from penstock.engine.loader import StreamLoader
 from penstock.errors import DestinationError, FencedError
@@ -27,13 +28,13 @@ Stored = Mapping[str, dict[str, str]]
 
 
 def with_stand_ins(
-    source: Source, session: Session, run_id: str, stored: Stored
+    source: Source, session: Session, run_id: str, stored: Stored, homes: Homes
 ) -> dict[str, dict[str, str]]:
     """The state of all streams, and of stand-ins; of those that have caught up nothing is left."""
-    found = {**stored, **session.states(stand_ins(source))}
+    found = {**stored, **homes.seen(session.states(stand_ins(source)))}
     for number, name in enumerate(caught_up(source, found)):
         try:
-            put_entries(session, f"{run_id}.caught{number}", run_id, name, {})
+            put_entries(session, f"{run_id}.caught{number}", run_id, name, {}, homes=homes)
         except FencedError:
             raise
         except DestinationError:

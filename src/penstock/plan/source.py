@@ -232,7 +232,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `prepare` changes the user's values before anything reads them, `validate` are checks of them
     then; `migrate` are those of the changes that the user's own file of values keeps. `check` says
     how a connection is tried, `dynamic` are the names of what makes streams, `spec` is what
-    platforms are told. `pipeline` is the one that a script names.
+    platforms are told. `pipeline` is the one that a script names, `homes` are the pipeline and the
+    source there that streams are of: those of one name keep their states apart by these.
     """
 
     name: str
@@ -249,6 +250,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     spec: Spec | None = None
     places: Places | None = None
     pipeline: Pipeline | None = None
+    homes: tuple[tuple[str, str], ...] = ()
 
     def stream(self, name: str) -> Stream | None:
         """The stream called `name`, or None."""

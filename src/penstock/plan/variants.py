@@ -76,11 +76,23 @@ def combined(sources: Sequence[Source], *, each: bool = False) -> Source:
         for name, streams in named.items():
             _check_each(name, streams, varied.get(name))
     inputs = {one.name: one for source in sources for one in source.inputs}
+    homes = _homes(sources, named)
     return msgspec.structs.replace(
         sources[0],
         streams=tuple(made[name] for name in named),
         inputs=tuple(inputs.values()),
+        homes=homes,
     )
+
+
+def _homes(
+    sources: Sequence[Source], named: Mapping[str, Mapping[int, Stream]]
+) -> tuple[tuple[str, str], ...]:
+    """Where streams are at home that are there in one place only."""
+    held = [dict(source.homes) for source in sources]
+    found = {name: {held[nth].get(name) for nth in streams} for name, streams in named.items()}
+    single = ((name, homes.pop()) for name, homes in found.items() if len(homes) == 1)
+    return tuple((name, home) for name, home in single if home is not None)
 
 
 def _unneeded_once(sources: Sequence[Source], named: dict[str, dict[int, Stream]]) -> None:

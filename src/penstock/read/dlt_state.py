@@ -32,8 +32,10 @@ def is_state(given: JsonValue) -> bool:
 def cursors_of(source: Source, state: Mapping[str, JsonValue]) -> dict[str, dict[str, str]]:
     """The state entries of each stream whose cursor the state knows."""
     found: dict[str, dict[str, str]] = {}
-    for resources, shared in _sources(state):
-        for stream in source.streams:
+    homes = dict(source.homes)
+    for stream in source.streams:
+        own = homes.get(stream.name, "").partition("/")[2]
+        for resources, shared in _sources(state, own):
             held = resources.get(stream.name)
             held = held if isinstance(held, dict) else {}
             entries = {**(_entries(stream, held) or {}), **_remembered(stream, held, shared)}
@@ -45,10 +47,11 @@ def cursors_of(source: Source, state: Mapping[str, JsonValue]) -> dict[str, dict
 _State: TypeAlias = "Mapping[str, JsonValue]"
 
 
-def _sources(state: _State) -> Iterator[tuple[_State, _State]]:
-    """What each source kept of its resources, and beside these."""
-    sources = state.get("sources")
-    for held in sources.values() if isinstance(sources, dict) else ():
+def _sources(state: _State, own: str) -> Iterator[tuple[_State, _State]]:
+    """What each source kept of its resources, and beside these; the `own` one alone if it did."""
+    said = state.get("sources")
+    sources = said if isinstance(said, dict) else {}
+    for held in [sources[own]] if own in sources else sources.values():
         resources = held.get("resources") if isinstance(held, dict) else None
         if isinstance(held, dict) and isinstance(resources, dict):
             yield resources, {key: value for key, value in held.items() if key != "resources"}

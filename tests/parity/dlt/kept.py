@@ -74,7 +74,58 @@ pipeline.run(one("last"))
 """
 )
 
+NAMED = """
+def named(of, first, last):
+    @dlt.source(name=of)
+    def made():
+        @dlt.resource(name="events")
+        def events(at=dlt.sources.incremental("id", initial_value=0)):
+            state = dlt.current.resource_state()
+            state["runs"] = state.get("runs", 0) + 1
+            yield [{"id": n, "of": of, "begins": at.last_value, "runs": state["runs"]}
+                   for n in range(first, last)]
+
+        @dlt.resource(name=f"told_{of}")
+        def told():
+            state = dlt.current.source_state()
+            state["n"] = state.get("n", 0) + 1
+            yield {"n": state["n"]}
+
+        return events, told
+
+    return made()
+
+def endpoint(of, first):
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "found", "endpoint": {
+            "path": "days", "params": {"last": first + 2},
+            "incremental": {"cursor_path": "id", "start_param": "first", "initial_value": first}}}],
+    }, name=of)
+"""
+OF_TWO_SOURCES = (
+    NAMED
+    + """
+for _ in range(2):
+    for of, first, last in (("one", 5, 9), ("other", 1, 5), ("one", 4, 11)):
+        for source in (named(of, first, last), endpoint(of, first)):
+            len(pipeline.run(source).loads_ids)  # asks, so that each is loaded before the next one
+"""
+)
+OF_TWO_PIPELINES = (
+    NAMED
+    + """
+for name, first in (("first", 4), ("second", 1)):
+    of = dlt.pipeline(name, destination=dlt.destinations.duckdb("shop.duckdb"),
+                      dataset_name="shop_data")
+    of.run(named("one", first, first + 3))
+    of.run(endpoint("one", first))
+"""
+)
+
 KEPT: dict[str, str] = {
+    "sources of other names go on from where they were themselves": OF_TWO_SOURCES,
+    "pipelines of other names go on from where they were themselves": OF_TWO_PIPELINES,
     "what a source says of its schema holds until the next one says otherwise": NESTED,
     "a contract holds until the next one": CONTRACTS,
     "marks append what their resource replaces": MARKED,

@@ -20,6 +20,7 @@ RESOURCE_KEYS = (
 # Keys of resources that a script's own functions make; nobody writes them by hand.
 ROWS, FED, LIMIT = "rows made by a function", "fed by", "limit of a script"
 NTH = "number of its source"
+HOME = "pipeline and source"
 _NOT_HONOURED = ("table_format", "file_format", "parent_table_name", "references")
 
 
@@ -95,7 +96,7 @@ def _path(path: Node, at: Node) -> Node:
 def _shaped(ctx: Context, item: Node, name: Node | None) -> Node:
     """A resource, or the defaults, whose endpoint is a mapping; `name` is the default path."""
     known = RESOURCE_KEYS if name is not None else tuple(k for k in RESOURCE_KEYS if k != "name")
-    made = [key for key in (ROWS, FED, LIMIT, NTH) if item.has(key)]
+    made = [key for key in (ROWS, FED, LIMIT, NTH, HOME) if item.has(key)]
     what = "a resource" if name else "resource_defaults"
     ctx.keys(item, (*known, *made, *ENDPOINT_KEYS), what)
     entries = {key: child for key, child in item.mapping.items() if key not in ENDPOINT_KEYS}

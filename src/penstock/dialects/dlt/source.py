@@ -29,7 +29,7 @@ from penstock.dialects.dlt.records import (
 )
 from penstock.dialects.dlt.repairs import ENDPOINT_KEYS, pairs
 from penstock.dialects.dlt.request import request
-from penstock.dialects.dlt.resources import LIMIT, RESOURCE_KEYS, ROWS, Resource, resources
+from penstock.dialects.dlt.resources import HOME, LIMIT, RESOURCE_KEYS, ROWS, Resource, resources
 from penstock.dialects.dlt.slices import Found, cursor, find
 from penstock.dialects.dlt.standin.common.naming import NamingConvention
 from penstock.dialects.document import Document, Node, source_name
@@ -145,11 +145,18 @@ def _source(ctx: Context, root: Node) -> Source | None:
         inputs=tuple(ctx.inputs.values()),
         limits=limits(ctx, client),
         pipeline=ctx.document.pipeline,
+        homes=_homes(ctx, found),
     )
     _checked(ctx, source, {resource.name: resource for resource in found})
     if not ctx.failed:
         _unhonoured(ctx, root, found)
     return source
+
+
+def _homes(ctx: Context, found: Iterable[Resource]) -> tuple[tuple[str, str], ...]:
+    """The pipeline and the source that resources of a script are of."""
+    said = ((resource.name, ctx.text(resource.merged.get(HOME))) for resource in found)
+    return tuple((name, home) for name, home in said if home)
 
 
 def _declared(ctx: Context, node: Node | None) -> None:

@@ -11,7 +11,7 @@ from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.marks import Marked
-from penstock.dialects.dlt.standin.resources.rows import LIMIT, NTH, ROWS, Limit, Rows
+from penstock.dialects.dlt.standin.resources.rows import HOME, LIMIT, NTH, ROWS, Limit, Rows
 from penstock.dialects.dlt.standin.resources.sources import ON_SOURCE, DltResource, DltSource
 from penstock.patterns import pattern
 from penstock.plan.variants import same
@@ -101,7 +101,8 @@ def _together(
         joined, held, more = first.copied(), copy.copy(rows), copy.copy(more)
         more.nth = source.nth
         held.more = (*rows.more, more)
-        joined.item = _with(first.item, {ROWS: held})
+        apart = source.own_home != found[resource.name][1].own_home
+        joined.item = _with(first.item, {ROWS: held, **({HOME: ""} if apart else {})})
         found[resource.name] = (joined, found[resource.name][1])
     return [*found.values(), *others]
 
@@ -351,6 +352,8 @@ def _item(resource: DltResource, source: DltSource) -> Any:
         hints["fed by"] = resource.parent.name
     if rows is not None and source.nth:
         hints[NTH] = source.nth
+    if source.own_home and HOME not in held:
+        hints[HOME] = source.own_home
     if not hints:
         return item
     return _with(item if isinstance(item, Mapping) else {"name": item}, hints)

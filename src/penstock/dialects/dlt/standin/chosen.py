@@ -116,6 +116,8 @@ def built_of(runs: Sequence[AskedRun]) -> Built:
     sources: list[DltSource] = []
     for run in runs:
         sources += [s for s in run.sources if not any(s is known for known in sources)]
+        for source, home in zip(run.sources, run.homes, strict=True):
+            source.__dict__["own_home"] = home
     above = crossed(sources)
     if above is not None:
         message = f"{above.name!r} is loaded of one source, and only read of another, in other ways"

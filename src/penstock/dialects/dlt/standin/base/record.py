@@ -29,6 +29,7 @@ class AskedRun(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     schema: str  # as dlt would call that of the tables
     sources: tuple[Any, ...]
+    homes: tuple[str, ...]  # of each source: the pipeline, and the source that its state is of
     destination: str | None  # as `--to` takes it
     dataset: str
     fresh: bool

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 ROWS = "rows made by a function"
 LIMIT = "limit of a script"
 NTH = "number of its source"
+HOME = "pipeline and source"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BUILDERS = {"rest_api_resources", "rest_api_source", "rest_api"}
 _MARKS = frozenset({"with_table_name", "with_hints"})
+_STATES = frozenset({"resource_state", "source_state"})
 _DEPTH = 4
 
 
@@ -209,24 +211,29 @@ def _held(function: Any, seen: set[int], depth: int) -> Iterator[object]:
 
 def marks_tables(function: Callable[..., Any]) -> bool:
     """Whether a function, or one that it calls, names what sends rows to other tables."""
-    return _marks(inspect.unwrap(function), set(), _DEPTH)
+    return _says(inspect.unwrap(function), _MARKS, set(), _DEPTH)
 
 
-def _marks(function: Any, seen: set[int], depth: int) -> bool:
+def remembers(function: Callable[..., Any]) -> bool:
+    """Whether a function, or one that it calls, names the state of its resource or source."""
+    return _says(inspect.unwrap(function), _STATES, set(), _DEPTH)
+
+
+def _says(function: Any, wanted: frozenset[str], seen: set[int], depth: int) -> bool:
     if isinstance(function, types.GeneratorType):
-        return not _MARKS.isdisjoint(names_in(function.gi_code))
+        return not wanted.isdisjoint(names_in(function.gi_code))
     code = getattr(function, "__code__", None)
     if code is None or depth == 0 or id(function) in seen:
         return False
     seen.add(id(function))
     found = names_in(code)
-    if not _MARKS.isdisjoint(found):
+    if not wanted.isdisjoint(found):
         return True
     known = getattr(function, "__globals__", {})
     cells = getattr(function, "__closure__", None) or ()
     held = [*(known[name] for name in found if name in known), *map(content, cells)]
     functions = (one for one in held if isinstance(one, (types.FunctionType, types.GeneratorType)))
-    return any(_marks(one, seen, depth - 1) for one in functions)
+    return any(_says(one, wanted, seen, depth - 1) for one in functions)
 
 
 def _asked(code: types.CodeType) -> Iterator[Reference]:

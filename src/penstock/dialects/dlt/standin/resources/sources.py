@@ -385,6 +385,7 @@ class DltSource:
         self.__dict__["resources"] = Resources(self.own_resources)
         self.__dict__["own_passed"] = {}
         self.__dict__["nth"] = 0
+        self.__dict__["own_home"] = ""
         self.__dict__["made_at"] = caller()
         current().sources.append(self)
 
@@ -395,6 +396,7 @@ class DltSource:
     own_passed: dict[str, DltResource]  # unselected ones that are loaded from another source
     made_at: Spot | None
     nth: int  # among those that are loaded together
+    own_home: str  # the pipeline that loads it, and the source that its state is of
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

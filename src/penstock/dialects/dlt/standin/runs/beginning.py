@@ -17,7 +17,7 @@ from penstock.dialects.dlt.standin.base.record import AskedRun, current
 from penstock.dialects.dlt.standin.base.references import says_same
 from penstock.dialects.dlt.standin.common.naming import NamingConvention
 from penstock.dialects.dlt.standin.resources.remembered import Seen
-from penstock.dialects.dlt.standin.resources.rows import Rows, marks_tables
+from penstock.dialects.dlt.standin.resources.rows import Rows, marks_tables, remembers
 from penstock.dialects.dlt.standin.resources.sources import HINTS, DltResource, DltSource
 from penstock.dialects.dlt.standin.rest_client.parts import Incremental
 
@@ -36,8 +36,12 @@ def begun(asked: AskedRun) -> AskedRun:
     where = asked.place[:-1]
     before = [run for run in record.runs if run.place[:-1] == where]
     number = before[-1].batch if before else 0
-    listed = ((one, source) for source in asked.sources for one in source.own_resources)
-    said = {one.name: _said(one, source) for one, source in listed if one.selected}
+    listed = (
+        (one, source, home)
+        for source, home in zip(asked.sources, asked.homes, strict=True)
+        for one in source.own_resources
+    )
+    said = {one.name: _said(one, source, home) for one, source, home in listed if one.selected}
     together = [run for run in before if run.batch == number]
     again = any(one is other for run in together for one in run.sources for other in asked.sources)
     if again or any(not _fits(asked.refresh, said, run) for run in together):
@@ -57,22 +61,30 @@ def _taken(run: AskedRun) -> bool:
     return all(run is not one for one in current().left)
 
 
-def _said(resource: DltResource, source: DltSource) -> Mapping[str, Any]:
-    """What a resource says of its table, and its source of what may change there."""
+def _said(resource: DltResource, source: DltSource, home: str) -> Mapping[str, Any]:
+    """What a resource says of its table, and its source of what may change there.
+
+    Where its functions keep a state it also counts whose that is: see `engine.homes`.
+    """
     said = {name: resource.said(name) for name in HINTS if name not in _FREE}
     said[_CONTRACT] = said[_CONTRACT] or source.own_settings.get(_CONTRACT)
     table, rows = said[_TABLE] or resource.name, resource.rows
-    marks = rows is not None and any(marks_tables(r.function) for r in (rows, *rows.more))
-    known = isinstance(table, str) and not marks
-    return {**said, _OF: NamingConvention().normalize_path(table) if known else None}
+    held = [one.function for one in (rows, *rows.more)] if rows is not None else []
+    known = isinstance(table, str) and not any(map(marks_tables, held))
+    own = home if any(map(remembers, held)) else None
+    return {**said, "home": own, _OF: NamingConvention().normalize_path(table) if known else None}
 
 
 def _fits(refresh: str | None, said: Mapping[str, Any], other: AskedRun) -> bool:
     """Whether a run with these hints may be loaded together with another one.
 
     What a contract lets into a table depends on what earlier loads brought, and so does what some
-    merges make of rows: each load is a version, or a set.
+    merges make of rows: each load is a version, or a set. Sources of other names, or of other
+    pipelines, have states of their own.
     """
+    homes, others = ({one["home"] for one in held.values()} - {None} for held in (said, other.said))
+    if homes and others and homes != others:
+        return False
     shared: Iterable[str] = said.keys() & other.said.keys()
     if any(_holds(said[name][_CONTRACT]) or _counts(said[name]) for name in shared):
         return False

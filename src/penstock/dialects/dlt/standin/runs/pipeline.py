@@ -245,12 +245,13 @@ class Pipeline(Told):
             self._destination = where
         sources = _sources(data, settings.get("table_name"))
         self._take(sources, settings.get("schema_contract"))
+        homes = [f"{self.pipeline_name}/{self._schema_of(source)}" for source in sources]
         hints = {k: settings[k] for k in _HINTS if settings.get(k) is not None}
         sources = _hinted(sources, hints)
         self.dataset_name = settings.get("dataset_name") or self.dataset_name
         dataset = self.dataset_name or f"{self.pipeline_name}_dataset"
         refresh = settings.get("refresh") or self.refresh
-        self._asked = self._note(sources, where, str(dataset), refresh=refresh)
+        self._asked = self._note(sources, homes, where, str(dataset), refresh=refresh)
         return LoadInfo(self, self._asked)
 
     def _take(self, sources: list[DltSource], contract: Any) -> None:
@@ -286,7 +287,13 @@ class Pipeline(Told):
         return str(source.name or "rest_api")  # as dlt calls one that has no name
 
     def _note(
-        self, sources: list[DltSource], where: Destination | None, dataset: str, *, refresh: Any
+        self,
+        sources: list[DltSource],
+        homes: list[str],
+        where: Destination | None,
+        dataset: str,
+        *,
+        refresh: Any,
     ) -> AskedRun:
         url = where.url(self.pipeline_name) if where is not None else None
         if where is not None and url is None:
@@ -295,6 +302,7 @@ class Pipeline(Told):
             pipeline=self.pipeline_name,
             schema=self.schema_called,
             sources=tuple(sources),
+            homes=tuple(homes),
             destination=url,
             dataset=schema_name(dataset),
             fresh=self.dev_mode,
