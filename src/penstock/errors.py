@@ -268,6 +268,13 @@ def closest_or_all(word: str, known: Sequence[str]) -> str:
     return did_you_mean(word, known) or f"there are: {', '.join(known)}"
 
 
+def to_install(exc: BaseException) -> str | None:
+    """What to do where an exception says that a module is missing; None where it says another."""
+    if not isinstance(exc, ModuleNotFoundError) or not exc.name:
+        return None
+    return f"install it beside Penstock: pip install {exc.name.partition('.')[0]}"
+
+
 def of_machine(error: BaseException) -> Error | None:
     """What an error means that is the machine's, not Penstock's; None where it is another."""
     text = str(error)

@@ -255,6 +255,17 @@ def test_quiet_says_only_what_is_wrong(call):
     ]
 
 
+def test_of_many_slices_that_fail_the_first_are_said(call):
+    """The others are counted at the end: a line for each of thousands would hide all else."""
+    lost = [
+        events.SliceFailed(stream="users", slice=str(n), error="answered 404") for n in range(50)
+    ]
+    result = call(FakeEngine(script=(*FULL_RUN, *lost)), "run", "d", "--quiet")
+    said = [line for line in result.stderr.splitlines() if line.startswith("failed users")]
+    assert said == [f"failed users: {n}: answered 404" for n in range(20)]
+    assert result.stderr.count("users: more of it fails; the end counts it\n") == 1
+
+
 def test_a_missing_value_names_every_place(call, monkeypatch):
     """Without a value the run does not start, and the places looked at are named."""
     monkeypatch.delenv("PENSTOCK__API_KEY")

@@ -65,10 +65,11 @@ def test_a_bad_page_is_named_and_kept(tmp_path: Path) -> None:
     assert (result.status, others.status, others.rows) == ("partial", "done", 1)
     assert failure.code == "undecodable"
     assert failure.message.startswith("page 3: the answer is an HTML page")
+    assert failure.hint.startswith("check the base URL, the path and the credentials")
     assert "(byte 0)" in failure.message
     assert failure.request.endswith("/events?cursor=c2")
     body, told = sorted(pages.iterdir())
-    assert failure.hint == f"the page is kept in {body}"
+    assert failure.hint.endswith(f"; the page is kept in {body}")
     assert (body.name, told.name) == ("_etc_events_DROP-1.body", "_etc_events_DROP-1.json")
     assert stat.S_IMODE(body.stat().st_mode) == 0o600
     assert body.read_bytes() == PAGE.replace(CANARY.encode(), b"***").replace(b"Bearer", b"***")

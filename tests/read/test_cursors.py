@@ -177,6 +177,23 @@ def test_a_record_without_the_field_is_what_the_document_says(missing, ids, reco
         assert found.ids() == ids
 
 
+@pytest.mark.parametrize(
+    ("path", "record", "near"),
+    [
+        (("updatedAt",), {"id": 1, "updated_at": 2}, "did you mean 'updated_at'? Else set "),
+        (("fields", "updated"), {"id": 1, "updated": 2}, "did you mean 'updated'? Else set "),
+        (("updated_at",), {"id": 1, "updated_at": None}, "set "),
+        (("fields", "at"), {"id": 1, "fields": None}, "set "),
+        (("when",), {"id": 1}, "set "),
+    ],
+)
+def test_a_field_that_records_call_otherwise_is_named(path, record, near):
+    """One that is there and null is no mistake in writing."""
+    cursor = msgspec.structs.replace(at(missing="error"), path=Keys(path=path))
+    found = read_all(plan(cursor), given_rows([record]))
+    assert found.error().hint == f"{near}on_cursor_value_missing to include or exclude such records"
+
+
 def test_a_value_that_is_no_time_does_not_become_the_state():
     """A format is a promise: what breaks it is no newest value."""
     kind = at(format="%Y-%m-%d", missing="include")

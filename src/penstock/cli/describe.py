@@ -290,7 +290,8 @@ def records(kind: Records) -> str:
 def policy(kind: ErrorPolicy) -> str:
     """Which answers are asked for again, and how often."""
     statuses = ", ".join(map(str, kind.retry_statuses)) or "no status"
-    rules = f"; {len(kind.rules)} rules before that" if kind.rules else ""
+    noun = "rule" if len(kind.rules) == 1 else "rules"
+    rules = f"; {len(kind.rules)} {noun} before that" if kind.rules else ""
     return f"{kind.retries} retries on {statuses} and broken connections{rules}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 10.0  # seconds between lines while nothing else is said
 REFRESH = 5.0  # redraws a second: more cost the run CPU and the reader nothing gained
+MOST_FAILED = 20  # lines of one stream's slices while it is read; its receipt has them all
 LONG_WAIT = 5.0  # seconds: a shorter wait is not worth a line
 
 STATUS_STYLES: dict[str, Style] = {
@@ -76,6 +78,7 @@ class Quiet:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.told: set[tuple[str, str]] = set()
+        self._failed: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -92,12 +95,22 @@ class Quiet:
             case Warned():
                 self.tell(event.stream, "warning", event.code, event.message)
             case SliceFailed():
-                said = f"{event.slice}: {event.error}".lstrip(": ")
-                self.tell(event.stream, "failed", "", said, event.place)
+                self._tell_failed(event)
             case Stopping():
                 self.console.say("stopping at a checkpoint; press Ctrl-C again to stop at once")
             case _:
                 self.other(event)
+
+    def _tell_failed(self, event: SliceFailed) -> None:
+        """Say what failed; of a stream of which much does, only the first."""
+        with self._lock:
+            self._failed[event.stream] += 1
+            count = self._failed[event.stream]
+        if count <= MOST_FAILED:
+            said = f"{event.slice}: {event.error}".lstrip(": ")
+            self.tell(event.stream, "failed", "", said, event.place)
+        elif count == MOST_FAILED + 1:
+            self.console.say(f"{clean(event.stream)}: more of it fails; the end counts it")
 
     def other(self, event: Event) -> None:
         """Events that are no warning: nothing is said of them."""

@@ -21,6 +21,12 @@ _MENDED = {
     "too-deep": "{:,} values in answers nest too deeply, and are kept as JSON text",
 }
 _AGAIN = "run the same command again: only what is missing is asked for"
+# What has to be done before that, where the same command alone would fail in the same way.
+_FIRST = {
+    "component-failed": "correct the function",
+    "expr": "correct what is said of it",
+    "connection": "see whether the base URL is right and the API can be reached",
+}
 
 
 def make_receipt(
@@ -67,7 +73,10 @@ def make_receipt(
 
 def _advised(failure: Failure) -> Failure:
     """The failure, with something to do where the error itself knows nothing better."""
-    return failure if failure.hint else msgspec.structs.replace(failure, hint=_AGAIN)
+    if failure.hint:
+        return failure
+    first = _FIRST.get(failure.code)
+    return msgspec.structs.replace(failure, hint=f"{first}, then {_AGAIN}" if first else _AGAIN)
 
 
 def _status(context: StreamContext, loader: StreamLoader | None) -> Status:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urljoin
 
 import msgspec
 
-from penstock.errors import ExprError
+from penstock.errors import ExprError, to_install
 from penstock.patterns import pattern
 
 JsonValue: TypeAlias = (
@@ -454,7 +454,8 @@ def _converted(expr: Converted, value: JsonValue) -> JsonValue:
     except ExprError:
         raise
     except Exception as exc:
-        raise ExprError(f"{expr.name} failed on {value!r}: {exc!r}") from exc
+        message = f"{expr.name} failed on {value!r}: {exc!r}"
+        raise ExprError(message, hint=to_install(exc)) from exc
     plain = isinstance(found, (str, int, float, list, tuple, dict)) or found is None
     return found if plain else str(found)  # type: ignore[return-value]  # a value of JSON
 

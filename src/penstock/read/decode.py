@@ -143,14 +143,20 @@ def _mending(
         raise undecodable(body, why) from None
 
 
+# What answers with a page for people is most often no API, or asks for a login.
+_PAGE = "check the base URL, the path and the credentials: an API that is asked rightly sends none"
+
+
 def undecodable(body: bytes, why: str, what: str = "JSON") -> BodyError:
     """The error for a body that is not what it should be."""
     text = jsontext.beginning(body, _EXCERPT).strip()
     if "(byte " not in why:
         why = f"{why} (byte {len(body)})"  # what is cut ends where it is cut
-    kind = "an HTML page" if text[:1] == "<" and what != "XML" else f"not {what}"
+    html = text[:1] == "<" and what != "XML"
+    kind = "an HTML page" if html else f"not {what}"
     seen = f"; it begins {text!r}" if text else ""
-    error = BodyError(f"the answer is {kind}: {why}{seen}", code="undecodable")
+    message = f"the answer is {kind}: {why}{seen}"
+    error = BodyError(message, code="undecodable", hint=_PAGE if html else None)
     error.retriable = True
     return error
 

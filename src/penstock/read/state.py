@@ -25,7 +25,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from penstock.errors import BodyError, ExprError
+from penstock.errors import BodyError, ExprError, did_you_mean
+from penstock.plan import jsontext
 from penstock.plan.expr import Frame, JsonValue, evaluate
 from penstock.plan.hints import WriteMode
 from penstock.plan.records import JsonPath, Keys
@@ -295,7 +296,7 @@ class Tracker:
                 raise BodyError(
                     f"a record has no cursor value {_named(self._cursor)!r}: {_excerpt(record)}",
                     code="cursor-missing",
-                    hint="set on_cursor_value_missing to include or exclude such records",
+                    hint=_instead(_named(self._cursor), record),
                 )
 
     def _in_range(self, key: Key) -> bool:
@@ -412,6 +413,17 @@ def fields_of(cursor: Cursor, *, whole: bool) -> tuple[Keys | JsonPath, ...] | N
 
 def _named(cursor: Cursor) -> str:
     return ".".join(cursor.path.path) if isinstance(cursor.path, Keys) else cursor.path.text
+
+
+def _instead(path: str, record: RawRecord) -> str:
+    """What to do about a cursor that a record lacks: maybe it is called otherwise there."""
+    held = jsontext.decode_or(bytes(record), None)
+    near = None
+    if isinstance(held, dict) and path.partition(".")[0] not in held:
+        names = [path, path.rpartition(".")[2]]
+        near = next(filter(None, (did_you_mean(name, held) for name in names)), None)
+    what = "set on_cursor_value_missing to include or exclude such records"
+    return f"{near} Else {what}" if near else what
 
 
 def _kept(value: Found) -> JsonValue:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.dialects.python.running import Entered
-from penstock.errors import Error, ReadError
+from penstock.errors import Error, ReadError, to_install
 from penstock.plan.door import Door
 from penstock.plan.expr import JsonValue
 
@@ -40,7 +40,7 @@ class Calling(Entered):
         super().__exit__(kind, exc, trace)
         if isinstance(exc, Exception) and not isinstance(exc, Error):
             where = _place(exc, self._file)
-            hint = getattr(exc, "hint", None)
+            hint = getattr(exc, "hint", None) or to_install(exc)
             error = ComponentError(f"{where}: {self._name} failed: {said(exc)}", hint=hint)
             error.blame = getattr(exc, "blame", None)
             raise error from exc

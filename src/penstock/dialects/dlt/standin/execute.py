@@ -272,7 +272,7 @@ class _Execution:
         self.failed = True
         message = f"the script needs the module {exc.name!r}, which is not installed"
         top = (exc.name or "").split(".")[0]
-        hint = _NOW.get(top, f"install what holds it beside Penstock: pip install {top}")
+        hint = _NOW.get(top, f"put it beside the script, or install it: pip install {top}")
         place = self.reader.place(self._where(exc))
         self.document.say("error", "module-missing", message, place, hint)
 
