@@ -137,8 +137,9 @@ def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) ->
         nth: msgspec.structs.replace(stream, selected=bool(loaded))
         for nth, stream in streams.items()
     }
+    first = next(iter(streams.values()))
+    streams = {nth: _without_client(stream, first) for nth, stream in streams.items()}
     listed = list(streams.values())
-    first = listed[0]
     above = {p.stream: varied[p.stream] for p in parents_of(first.partition) if p.stream in varied}
     if any(set(found.labels) != set(streams) for found in above.values()):
         raise DifferingError(name, "parent")
@@ -160,6 +161,14 @@ def _one(name: str, streams: Mapping[int, Stream], varied: dict[str, Varied]) ->
     return msgspec.structs.replace(
         stream, partition=_parted(name, partition, known, inherited=bool(above))
     )
+
+
+def _without_client(stream: Stream, first: Stream) -> Stream:
+    """A stream whose rows a class makes, with the client of the first: it asks nothing by that."""
+    if stream.retrieve is None or first.retrieve is None:
+        return stream
+    names = ("request", "auth", "decoder", "pagination", "policy")
+    return msgspec.structs.replace(stream, **{name: getattr(first, name) for name in names})
 
 
 def _check_each(name: str, streams: Mapping[int, Stream], varied: Varied | None) -> None:

@@ -123,7 +123,18 @@ for name, first in (("first", 4), ("second", 1)):
 """
 )
 
+AGAIN_BESIDE = """
+@dlt.resource
+def followed(at=dlt.sources.incremental("id", initial_value=2)):
+    yield [{"id": n} for n in range(6)]
+
+pipeline.run(followed)
+pipeline.run(shop("months"))
+pipeline.run(followed)
+"""
+
 KEPT: dict[str, str] = {
+    "a resource that follows is run again behind one of a configuration": AGAIN_BESIDE,
     "sources of other names go on from where they were themselves": OF_TWO_SOURCES,
     "pipelines of other names go on from where they were themselves": OF_TWO_PIPELINES,
     "what a source says of its schema holds until the next one says otherwise": NESTED,
