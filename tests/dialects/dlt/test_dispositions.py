@@ -5,6 +5,7 @@ from tests.dialects.test_dlt_plan import stream
 
 from penstock.dialects import compile_document
 from penstock.dialects.document import Document
+from penstock.engine import compile_source
 from penstock.plan.hints import Column, Validity
 
 SCD2 = {"disposition": "merge", "strategy": "scd2"}
@@ -95,3 +96,34 @@ def test_a_row_that_says_it_is_deleted_is_a_version():
     columns = {"gone": {"data_type": "bool", "hard_delete": True}}
     message = "hard_delete of the column 'gone' does nothing with 'scd2'"
     assert told(SCD2, columns=columns) == [("gap", message)]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("replcae", "cannot be 'replcae'"),
+        (3, "must be a text or a mapping, not a number"),
+        (["replace"], "must be a text or a mapping, not a list"),
+    ],
+)
+def test_what_is_no_disposition_is_told_as_what_it_is(said, message):
+    """It may be a word, or a mapping that has one."""
+    ((_code, told_of),) = told(said)
+    assert told_of == f"resources[0].write_disposition {message}"
+
+
+@pytest.mark.parametrize(("value", "write"), [("replace", "replace"), ("skip", "append")])
+def test_a_disposition_may_be_a_value_of_the_settings(tmp_path, value, write):
+    """One that is known; a word that is none is told as such, and so is a value nobody has said."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import dlt\nfrom dlt.sources.rest_api import rest_api_source\n"
+        "source = rest_api_source({'client': {'base_url': 'https://api.test/'}, 'resources': ["
+        "{'name': 'a', 'write_disposition': dlt.config['mode']}]})\n"
+    )
+    assert compile_source(str(script), {"mode": value}).need().streams[0].hints.write == write
+    wrong = [compile_source(str(script), given).diagnostics for given in ({"mode": "x"}, {})]
+    assert [[d.message for d in found] for found in wrong] == [
+        ["resources[0].write_disposition cannot be 'x'"],
+        ["resources[0].write_disposition must be a text, not a reference without a value"],
+    ]

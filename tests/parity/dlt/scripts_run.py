@@ -66,6 +66,18 @@ TRACKED = (
 )
 UPSERT = 'write_disposition={"disposition": "merge", "strategy": "upsert"}, primary_key="id"'
 COLUMNS = 'columns={"v": TColumnSchema(name="v", data_type="double")}'
+FROM_SETTINGS = """
+source = rest_api_source({"client": {"base_url": "BASE"}, "resources": [
+    {"name": "things", "write_disposition": dlt.secrets["mode"],
+     "endpoint": {"data_selector": "data", "paginator": "single_page"}}]}, name="shop")
+
+@dlt.resource(write_disposition=dlt.secrets["ways.of"], primary_key="id")
+def own():
+    yield {"id": 1}
+
+pipeline = dlt.pipeline("shop", destination="duckdb", dataset_name="shop_data")
+pipeline.run([source, own])
+"""
 RUN = {
     "run: replaces": _run('write_disposition="replace"'),
     "run: merges by a key": _run('write_disposition="merge", primary_key="id"'),
@@ -82,6 +94,8 @@ RUN = {
     "run: a contract of both": _run(
         source='schema_contract={"columns": "discard_value"}',
         resource=', "schema_contract": {"columns": "evolve"}'),
+    "run: a disposition from the settings": Written(
+        text=FROM_SETTINGS, api=changing, secrets='mode = "replace"\n[ways]\nof = "merge"\n'),
     "run: nesting of the source": _run(source="max_table_nesting=0"),
     "run: a root key": _run(
         source="root_key=True", resource=', "write_disposition": "merge", "primary_key": "id"'),

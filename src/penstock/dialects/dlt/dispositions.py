@@ -8,7 +8,7 @@ from typing import get_args
 from msgspec.structs import replace
 
 from penstock.dialects.dlt.context import Context
-from penstock.dialects.document import Node
+from penstock.dialects.document import Joined, Node, SecretRef
 from penstock.plan.datetimes import moment_of
 from penstock.plan.hints import Column, MergeStrategy, Validity, WriteMode
 
@@ -35,9 +35,10 @@ def written(ctx: Context, node: Node | None) -> Written:
     default: Written = ("append", "delete-insert", Validity())
     if node is None or node.value is None:
         return default
-    if isinstance(node.value, str):
+    if isinstance(node.value, (str, SecretRef, Joined)):
         return _mode(ctx, node), "delete-insert", Validity()
-    if not ctx.mapping(node):
+    if not isinstance(node.value, dict):
+        ctx.wrong(node, "a text or a mapping")
         return default
     known = ("disposition", "strategy", *_VERSIONS, *_GAPS, *_CONDITIONS)
     ctx.keys(node, known, "write_disposition")
@@ -61,7 +62,7 @@ def written(ctx: Context, node: Node | None) -> Written:
 
 
 def _mode(ctx: Context, node: Node) -> WriteMode:
-    if node.value == "skip":
+    if ctx.static(node) == "skip":
         return "append"
     chosen = ctx.choice(node, _WRITES, "append")
     return next(w for w in _WRITES if w == chosen)
