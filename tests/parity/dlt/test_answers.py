@@ -59,7 +59,10 @@ first["has"] = "users" in pipeline.default_schema.data_table_names()
 pipeline.run(source("b"))
 with pipeline.sql_client() as client:
     second = sorted(client.execute_sql("SELECT id FROM users"))
-keep(first=first, second=second, trace=pipeline.last_trace is not None)
+steps = [(step.step, step.step_exception) for step in pipeline.last_trace.steps]
+spent = all(step.finished_at >= step.started_at for step in pipeline.last_trace.steps)
+done = [dict(step.asdict())["step"] for step in pipeline.last_trace.steps]
+keep(first=first, second=second, steps=steps, spent=spent, done=done)
 """
 RELATIONS = """
 pipeline.run(source("a"))

@@ -226,6 +226,34 @@ class Package:
         raise unfinished(f"load_info.load_packages[0].{name}", name)
 
 
+class Step:
+    """A step of a run. Penstock does them all at once: each began and ended with the run."""
+
+    step_exception = None  # a run that fails raises, and has no trace
+    exception_traces = None
+
+    def __init__(self, step: str, info: LoadInfo) -> None:
+        self.step = step
+        self.step_info = info
+
+    def __str__(self) -> str:
+        return f"Step {self.step} COMPLETED: {self.step_info}"
+
+    def asstr(self, *_: Any, **__: Any) -> str:
+        """The same as a text."""
+        return str(self)
+
+    def asdict(self) -> dict[str, Any]:
+        """What is known of it."""
+        times = {"started_at": self.started_at, "finished_at": self.finished_at}
+        return {"step": self.step, **times, "step_exception": None, "exception_traces": None}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"started_at", "finished_at"}:
+            return getattr(self.step_info, name)
+        raise unfinished(f"last_trace.steps[0].{name}", name)
+
+
 class Trace:
     """What is known of the last run: each of its steps tells the same."""
 
@@ -233,6 +261,7 @@ class Trace:
         self._info = info
         self.last_extract_info = self.last_normalize_info = self.last_load_info = info
         self.pipeline_name: str = info.pipeline.pipeline_name
+        self.steps = [Step(name, info) for name in ("extract", "normalize", "load", "run")]
 
     def __str__(self) -> str:
         return str(self.last_load_info)
