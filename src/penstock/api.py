@@ -230,6 +230,7 @@ class Source:
         place = str(to or target.destination or f"{self.name}.duckdb")
         options.setdefault("db_schema", target.db_schema)
         options.setdefault("full_refresh", target.full_refresh)
+        options.setdefault("keep_columns", target.keep_columns)
         options.setdefault("base_url", self.base_url)
         return execute(self.plan, self.values, place, Options(**options), on_event)
 

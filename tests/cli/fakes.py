@@ -117,6 +117,7 @@ class Compiled(msgspec.Struct, kw_only=True):
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     select: tuple[str, ...] = ()
     full_refresh: bool = False
+    keep_columns: bool = False
     db_schema: str | None = None
     base_url: str | None = None
     takeover: bool = False

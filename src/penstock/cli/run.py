@@ -81,7 +81,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 @value_options
 @base_url_option
 @select_option
-@click.option("--full-refresh", is_flag=True, help="Forget the state and load everything again.")
+@click.option("--full-refresh", is_flag=True, help="Forget state and columns, and load everything again.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
@@ -248,6 +248,7 @@ def _options(app: App, opened: Opened, wanted: Wanted, since: float) -> Options:
     made: Options = app.engine.Options(
         select=wanted.select,
         full_refresh=wanted.full_refresh or target.full_refresh,
+        keep_columns=target.keep_columns,
         db_schema=wanted.db_schema or target.db_schema,
         base_url=wanted.base_url,
         takeover=wanted.takeover,

@@ -69,9 +69,16 @@ def union(stored: Schema | None, wanted: Schema) -> Schema:
     """
     if stored is None or stored.root.name != wanted.root.name:
         return wanted
-    tables = [_joined(stored.table(t.name), t) for t in wanted.tables]
-    tables += [t for t in stored.tables if wanted.table(t.name) is None]
-    return Schema(stream=wanted.stream, tables=tuple(tables))
+    tables = tuple(_joined(stored.table(t.name), t) for t in wanted.tables)
+    return renewed(stored, msgspec.structs.replace(wanted, tables=tables))
+
+
+def renewed(stored: Schema | None, wanted: Schema) -> Schema:
+    """What is wanted, and the tables that only the stored schema knows."""
+    if stored is None or stored.root.name != wanted.root.name:
+        return wanted
+    more = tuple(t for t in stored.tables if wanted.table(t.name) is None)
+    return msgspec.structs.replace(wanted, tables=(*wanted.tables, *more))
 
 
 def _joined(stored: Table | None, wanted: Table) -> Table:

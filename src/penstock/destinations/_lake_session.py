@@ -12,7 +12,7 @@ import msgspec
 from penstock.destinations import _sql as sql
 from penstock.destinations._duckdb_engine import fold
 from penstock.destinations._duckdb_scratch import SPELLING, Scratch
-from penstock.destinations._evolve import Actual, Widen, changes, check_free, union
+from penstock.destinations._evolve import Actual, Widen, changes, check_free, renewed, union
 from penstock.destinations._lake_draft import Draft
 from penstock.destinations._lake_files import OURS, Files
 from penstock.destinations._lake_log import (
@@ -375,12 +375,14 @@ class LakeSession:
         build = held.build
         if build is not None and build.generation != write.generation:
             build = None
-        known = build.schema if build else held.schema
+        known = build.schema if build else None if write.anew else held.schema
         draft = Draft(build.files if build else {}, self._files)
         whole = union(known, checkpoint.schema) if checkpoint.schema else known
         if whole is None:
             self._retract(draft, None, checkpoint)
             return self._drafted(checkpoint, draft, {})
+        if write.swap:
+            whole = renewed(held.schema, whole)
         schema, rows = self._tables.schema(whole), {}
         assert schema is not None
         if checkpoint.schema is not None:

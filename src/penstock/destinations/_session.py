@@ -12,7 +12,7 @@ import msgspec
 from penstock.destinations import _sql as sql
 from penstock.destinations._dlt import DltDataset
 from penstock.destinations._engine import Engine
-from penstock.destinations._evolve import Actual, changes, check_system, union
+from penstock.destinations._evolve import Actual, changes, check_system, renewed, union
 from penstock.destinations._merge import Merger
 from penstock.destinations._write import Writer, by_table
 from penstock.destinations.base import (
@@ -406,10 +406,12 @@ class SqlSession:
         before = build.schema if build else None
         self._retract(checkpoint, before and sql.as_build(before, generation))
         self._keep_discarded(checkpoint)
-        known = before or stored
+        known = before or (None if write.anew else stored)
         schema = union(known, checkpoint.schema) if checkpoint.schema else known
         if schema is None:
             return Kept(rows={}, schema=stored)
+        if write.swap:
+            schema = renewed(stored, schema)
         self._write.check_free(stored, schema)
         rows = by_table(checkpoint.batches)
         made = self._write.grow_build(before, schema, generation, rows)

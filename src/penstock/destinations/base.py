@@ -86,11 +86,14 @@ class Replace(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Build generation `generation` beside the old tables; the checkpoint with `swap` shows it.
 
     With `merge` its rows are merged among themselves: a key may come in several checkpoints.
+    `anew` says that the rows make the columns too: those that were there and do not come any more
+    go. Tables for which none comes stay as they are, without rows.
     """
 
     generation: str
     swap: bool = False
     merge: Merge | None = None
+    anew: bool = False
 
 
 Write = Append | Merge | Replace

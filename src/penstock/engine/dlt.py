@@ -172,10 +172,12 @@ def _columns(columns: Sequence[Column], longest: int) -> dict[str, dict[str, Jso
     return found
 
 
-def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Stored:
+def tables_of(
+    stream: str, table: str, *, session: Session, dlt: Dlt | None, anew: bool = False
+) -> Stored:
     """The tables that a stream has, or takes over from dlt, and whose columns they have.
 
-    `table` is what its own one is called.
+    `table` is what its own one is called. With `anew` their rows make them, unless dlt knows them.
 
     Raises:
         DestinationError: dlt's columns are wanted, and the tables have Penstock's, or dlt's cannot
@@ -190,7 +192,7 @@ def tables_of(stream: str, table: str, session: Session, dlt: Dlt | None) -> Sto
             hint="load into another schema with --db-schema, or leave --dlt-columns out",
         )
     if not wanted and (stored is None or stored.root.system != "dlt"):
-        return Stored(schema=stored)
+        return Stored(schema=stored, anew=anew)
     assert isinstance(session, DltSession), "only such a session has these tables"
     found = session.adopt(stream, identifier(table, session.longest))
     style = Style(system="dlt", longest=session.longest, types=session.types)

@@ -28,6 +28,7 @@ class Edges(msgspec.Struct, kw_only=True):
     `fault` is called before and after a block is shaped; `idle` says whether nothing waits to be
     loaded, so that a smaller block costs no time; `nested` whether the destination has structs.
     `shown` is called after each commit, in its thread. `pages` keeps what the rows came from.
+    In a `full_refresh` tables are built anew, with `anew` their columns too.
     `began` is when the run did. `now` tells when something was; how long it took is told by
     `monotonic`, which never jumps. `homes` tell whose the entries of a state are.
     """
@@ -42,6 +43,7 @@ class Edges(msgspec.Struct, kw_only=True):
     sizes: Sizes = Sizes()
     idle: Callable[[], bool] = bool
     full_refresh: bool = False
+    anew: bool = False
     nested: bool = True
     shown: Callable[[], None] = lambda: None
     pages: Keeping | None = None

@@ -70,7 +70,7 @@ class StreamLoader:
         self.tables = self.joint.join(
             self,
             hints,
-            lambda name, table: tables_of(name, table, edges.session, edges.dlt),
+            partial(tables_of, session=edges.session, dlt=edges.dlt, anew=edges.anew),
             edges.beside,
         )
         self._system = self.tables.main.system

@@ -116,7 +116,7 @@ def _part(
         write = one.write(fresh=fresh, generation=edges.run_id, last=tells, at=edges.began)
     if isinstance(write, Replace) and write.swap:
         shown.add(one.stream)
-    if one.bare and not (batches or tells or settles):
+    if one.empty and not (batches or tells or settles):
         write = Append()  # a generation of which there is no table could not be gone on with
     part = _said(loader, lot, one.stream, write)
     dlt = edges.dlt if one.system == "dlt" else None
@@ -125,7 +125,7 @@ def _part(
         part = msgspec.structs.replace(part, dlt=said)
     if not (batches or tells or settles):
         return part
-    return msgspec.structs.replace(part, schema=one.shaper.schema, batches=batches)
+    return msgspec.structs.replace(part, schema=one.schema, batches=batches)
 
 
 def _said(loader: StreamLoader, lot: Lot, stream: str, write: Write) -> Checkpoint:

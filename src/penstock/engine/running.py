@@ -80,6 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     the directory that pages are kept in.
     `alone` says that nothing else in this process opens the destination during the run, which a
     DuckDB file is then opened for: it is loaded faster.
+    A `full_refresh` makes tables and their columns anew; with `keep_columns` these stay.
     With `dlt_columns` the engine's own columns and tables are those of dlt.
     `files` is the folder that files are fetched into, to which records of manifests lead.
     `since` is when the script began whose run it is: what it has read itself it may read again.
@@ -88,6 +89,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     select: tuple[str, ...] = ()
     full_refresh: bool = False
+    keep_columns: bool = False
     db_schema: str | None = None
     base_url: str | None = None
     takeover: bool = False
@@ -260,6 +262,7 @@ class Run:
                 fault=self._options.fault,
                 sizes=self._options.sizes,
                 full_refresh=self._options.full_refresh,
+                anew=self._options.full_refresh and not self._options.keep_columns,
                 nested=self.nested,
                 shown=self.publishing.committed,
                 dlt=dlt,

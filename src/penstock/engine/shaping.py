@@ -14,7 +14,7 @@ import msgspec
 from penstock.destinations.base import Append, Merge, Replace, Sort, Write
 from penstock.engine.carving import Carver, Way, below, ways
 from penstock.errors import ShapeError
-from penstock.plan.hints import Hints, Validity
+from penstock.plan.hints import Contract, Hints, Validity
 from penstock.shape import Batch, Block, Roles, Schema, Shaper, Style
 from penstock.shape.names import identifier, join
 from penstock.shape.report import SchemaChange, Statistics
@@ -27,10 +27,14 @@ _BETWEEN = " => "
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of a stream: its tables, and how further ones are made."""
+    """What there is of a stream: its tables, and how further ones are made.
+
+    `anew` says that the rows of the run are to make the tables, whatever they were.
+    """
 
     schema: Schema | None = None
     style: Style = Style()
+    anew: bool = False
 
 
 TablesOf = Callable[[str, str], Stored]
@@ -58,7 +62,10 @@ def those_beside(stream: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Shaping:
-    """One table and its children: what was said of it, and what shapes its rows."""
+    """One table and its children: what was said of it, and what shapes its rows.
+
+    `held` is what it was, where that counts no more as soon as there is a row.
+    """
 
     def __init__(
         self,
@@ -72,16 +79,18 @@ class Shaping:
         self.within = within
         self.told = 0, 0  # changes and warnings that were said
         self.begun = False  # whether a row has come
+        self.learned = False  # whether rows have made what was known otherwise before
         self._plant(tables_of(stream, hints.table or stream), hints)
 
     def _plant(self, stored: Stored, hints: Hints, after: Shaper | None = None) -> None:
         self.hints = hints
         self.stored = stored
         self.bare = stored.schema is None  # neither a table nor a row for one
+        self.held = stored.schema if stored.anew and _may_be_learned(hints) else None
         self.shaper = Shaper(
             self.stream,
             hints,
-            stored.schema,
+            stored.schema if self.held is None else None,
             style=stored.style,
             after=after,
             within=self.within,
@@ -89,12 +98,31 @@ class Shaping:
 
     def plant_again(self, hints: Hints) -> None:
         """Go on with other hints, from what the table is by now."""
-        before = self.shaper
-        schema = None if self.bare else before.schema
+        before, stored = self.shaper, self.stored
+        if not (self.bare or stored.anew):
+            stored = msgspec.structs.replace(stored, schema=before.schema)
         if self.within is not None:
             self.within = msgspec.structs.replace(self.within, rooted=before.rooted)
         self.told = 0, 0
-        self._plant(msgspec.structs.replace(self.stored, schema=schema), hints, before)
+        self._plant(stored, hints, before)
+
+    def came(self) -> None:
+        """A row has come: there is a table, and what was there before is known or gone."""
+        self.bare = False
+        self.learned = self.learned or self.held is not None
+        self.held = None
+        if self.stored.anew:
+            self.stored = msgspec.structs.replace(self.stored, anew=False)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no row that makes a table."""
+        return self.bare or self.held is not None
+
+    @property
+    def schema(self) -> Schema:
+        """The tables, as the rows have made them."""
+        return self.held or self.shaper.schema
 
     @property
     def system(self) -> SystemStyle:
@@ -132,9 +160,9 @@ class Shaping:
         roles = self.shaper.roles
         keyed = roles.key or roles.merge_key or self.hints.versions
         if self.replaces(fresh=fresh):
-            merges = self.hints.write == "merge" and keyed
+            merges = self.hints.write == "merge" and keyed and self.held is None
             merge = merging(self.hints, roles, ends=False, at=at) if merges else None
-            return Replace(generation=generation, swap=last, merge=merge)
+            return Replace(generation=generation, swap=last, merge=merge, anew=self.learned)
         if self.hints.write == "append" or not keyed:
             return Append()
         return merging(self.hints, roles, ends=last, at=at)
@@ -338,7 +366,7 @@ class Shapings:
             one = self.at(name)
             made[name] = one.shaper.shape(below(block, names) if names else block)
             names |= one.shaper.renamed(block) if name in self._carvers else {}
-            one.bare = False
+            one.came()
         if self.others:
             self._check_names()
         return made
@@ -390,6 +418,13 @@ class Shapings:
             for field, value in msgspec.structs.asdict(found[0]).items()
         }
         return Statistics(**total)
+
+
+def _may_be_learned(hints: Hints) -> bool:
+    """Whether tables are what their rows make of them: no row is kept, and no contract holds."""
+    told = (hints.contract, *(nested.contract for nested in hints.nested if nested.contract))
+    kept = hints.versions or hints.marks_deleted
+    return not kept and all(contract == Contract() for contract in told)
 
 
 def merging(hints: Hints, roles: Roles, *, ends: bool, at: str | None = None) -> Merge:

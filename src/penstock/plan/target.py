@@ -13,8 +13,12 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination as `--to` takes it, a schema, and whether each run loads everything anew."""
+    """A destination as `--to` takes it, a schema, and whether each run loads everything anew.
+
+    With `keep_columns` tables keep the columns that they have.
+    """
 
     destination: str | None = None
     db_schema: str | None = None
     full_refresh: bool = False
+    keep_columns: bool = False

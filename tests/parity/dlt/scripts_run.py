@@ -53,11 +53,23 @@ def changing(ask: Ask) -> Any:
     return {"data": first if ask.round == 1 else then}
 
 
-def _run(run: str = "", source: str = "", pipeline: str = "", resource: str = "") -> Written:
+def shrinking(ask: Ask) -> Any:
+    """Rows that lack a field in the second round, and have another of another type."""
+    first = [{"id": 1, "v": "x", "old": 1, "lines": [{"n": "a", "old": 1}]}]
+    then = [{"id": 2, "v": 60, "lines": [{"n": 2}]}, {"id": 3, "v": 7}]
+    return {"data": first if ask.round == 1 else then}
+
+
+def fewer(ask: Ask) -> Any:
+    """Rows that lack a field in the second round, and are as they were otherwise."""
+    return {"data": [{"id": ask.round, **({"old": 1} if ask.round == 1 else {})}]}
+
+
+def _run(run: str = "", source: str = "", pipeline: str = "", resource: str = "", api: Any = changing) -> Written:
     text = SOURCE.replace("RESOURCE", RESOURCE[:-1] + resource + "}").replace("RUN", run)
     for name, said in (("MORE", source), ("PIPELINE", pipeline)):
         text = text.replace(name, f", {said}" if said else "")
-    return Written(text=text, api=changing)
+    return Written(text=text, api=api)
 
 
 TRACKED = (
@@ -89,6 +101,10 @@ RUN = {
     "run: drops sources": _run('refresh="drop_sources"'),
     "run: drops resources": _run('refresh="drop_resources"'),
     "run: drops data, and the cursor": _run('refresh="drop_data"', resource=TRACKED),
+    "run: drops sources with their columns": _run('refresh="drop_sources"', api=shrinking),
+    "run: drops resources with their columns": _run(
+        'refresh="drop_resources", write_disposition="merge", primary_key="id"', api=shrinking),
+    "run: drops data alone": _run('refresh="drop_data"', api=fewer),
     "run: a pipeline that drops": _run(pipeline='refresh="drop_sources"'),
     "run: a contract of the source": _run(source='schema_contract={"columns": "discard_value"}'),
     "run: a contract of both": _run(

@@ -482,6 +482,31 @@ pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_source
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
 
 
+def test_a_child_table_without_rows_stays_where_its_resource_is_dropped(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is empty, and the columns of the others are what their rows make of them, as in dlt."""
+    what = '`refresh="drop_resources"`, and a child table for which no row comes any more'
+    assert f"| {what} |" in PAGE.read_text("utf-8")
+    script = """
+@dlt.resource
+def people(**fields):
+    yield {"id": 1, **fields}
+
+pipeline.run(people(age="old", pets=[{"name": "Rex"}]))
+pipeline.run(people(age=7), refresh="drop_resources")
+"""
+    monkeypatch.setitem(SCRIPTS, "dropped", script)
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("dropped", oracle, stages, tmp_path, 1)
+    assert [sorted(side[0].tables) for side in (theirs, ours)] == [
+        ["people"],
+        ["people", "people__pets"],
+    ]
+    assert ours[0].rows("people__pets", "name") == []
+    assert ours[0].rows("people", "age") == theirs[0].rows("people", "age") == [7]
+
+
 def test_what_a_source_says_of_its_schema_ends_with_the_script(
     oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

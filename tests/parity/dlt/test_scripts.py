@@ -46,6 +46,7 @@ from tests.parity.dlt.server import Stage
 
 from penstock.engine import Options, compile_source, execute
 from penstock.errors import Error
+from penstock.plan.target import Target
 from penstock.values import gather
 
 # Every twelfth one, as all of them take minutes.
@@ -121,9 +122,12 @@ def loaded(path: Path, folder: Path) -> tuple[dict[str, object], str]:
     compiled = compile_source(str(path))
     if compiled.source is None:
         return {}, "\n".join(f"{d.code}: {d.message}" for d in compiled.diagnostics)
-    schema = compiled.target.db_schema if compiled.target else None
-    fresh = compiled.target is not None and compiled.target.full_refresh
-    options = Options(db_schema=schema, full_refresh=fresh)
+    target = compiled.target or Target()
+    options = Options(
+        db_schema=target.db_schema,
+        full_refresh=target.full_refresh,
+        keep_columns=target.keep_columns,
+    )
     try:
         values = gather(
             compiled.source.inputs, sets={}, config=None, environ=os.environ, folder=folder,

@@ -206,4 +206,5 @@ def fill(document: Document, reader: Reader, built: Built) -> None:
             destination=built.run.destination,
             db_schema=built.run.dataset,
             full_refresh=built.run.fresh,
+            keep_columns=built.run.refresh == "drop_data",
         )
