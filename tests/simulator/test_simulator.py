@@ -1,6 +1,6 @@
 """The simulator: histories of faults, kills and rivals, each of one seed, lived and checked.
 
-`PENSTOCK_SIMULATOR_SEEDS` says how many are played (1,800 take about two minutes of one core), and
+`PENSTOCK_SIMULATOR_SEEDS` says how many are played (1,200 take about a minute of one core), and
 one in 300 of them into each of some destinations; a seed that fails is played again by
 `python -m tests.simulator --seed N`, which tells what happens.
 """
@@ -14,7 +14,7 @@ import pytest
 from tests.simulator.kinds import KINDS
 from tests.simulator.scenario import History
 
-SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "1800"))
+SEEDS = int(os.environ.get("PENSTOCK_SIMULATOR_SEEDS", "1200"))
 CHUNK = 50
 
 

@@ -81,7 +81,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 @value_options
 @base_url_option
 @select_option
-@click.option("--full-refresh", is_flag=True, help="Forget state and columns, and load everything again.")
+@click.option(
+    "--full-refresh", is_flag=True, help="Forget state and columns, and load everything again."
+)
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),

@@ -65,7 +65,9 @@ def fewer(ask: Ask) -> Any:
     return {"data": [{"id": ask.round, **({"old": 1} if ask.round == 1 else {})}]}
 
 
-def _run(run: str = "", source: str = "", pipeline: str = "", resource: str = "", api: Any = changing) -> Written:
+def _run(
+    run: str = "", source: str = "", pipeline: str = "", resource: str = "", api: Any = changing
+) -> Written:
     text = SOURCE.replace("RESOURCE", RESOURCE[:-1] + resource + "}").replace("RUN", run)
     for name, said in (("MORE", source), ("PIPELINE", pipeline)):
         text = text.replace(name, f", {said}" if said else "")
