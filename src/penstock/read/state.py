@@ -268,7 +268,7 @@ class Tracker:
         key = order_key(value, self._cursor)
         if key[0] == _TEXT and self._cursor.format is not None:
             return self.without_value(record)
-        if not self._in_range(key):
+        if not (self._in_range(key) or (key == self._floor and self._is_behind_first(value))):
             self.dropped += 1
             return False
         self._again = self._is_repeated(key, record, values)
@@ -315,6 +315,16 @@ class Tracker:
         if cursor.order == ("asc" if rising else "desc") and above:
             self.out_of_range = True
         return not cursor.filter or not (below or above)
+
+    def _is_behind_first(self, value: JsonValue) -> bool:
+        """Whether a text of the moment that an open range begins with is another, and behind it.
+
+        The tools that the documents are of compare the texts themselves.
+        """
+        cursor, first = self._cursor, self._initial
+        opens = cursor.pick == "max" and not cursor.closed_start and cursor.format is None
+        texts = isinstance(first, str) and isinstance(value, str) and self._mark is None
+        return opens and texts and str(value) > str(first)
 
     def _is_repeated(self, key: Key, record: RawRecord, values: tuple[Found, ...]) -> bool:
         """Whether an earlier run kept this record; on the way, remembers how far this one got."""

@@ -133,7 +133,24 @@ pipeline.run(shop("months"))
 pipeline.run(followed)
 """
 
+OPENED = """
+def rows():
+    return [{"id": n, "at": f"2024-01-0{n}T00:00:00Z"} for n in (2, 3, 4)]
+
+@dlt.resource
+def of_a_day(at=dlt.sources.incremental("at", initial_value="2024-01-03", range_start="open")):
+    yield rows()
+
+@dlt.resource
+def of_a_moment(at=dlt.sources.incremental(
+        "at", initial_value="2024-01-03T00:00:00Z", range_start="open")):
+    yield rows()
+
+pipeline.run([of_a_day, of_a_moment])
+"""
+
 KEPT: dict[str, str] = {
+    "an open range begins behind its first value, as a text": OPENED,
     "a resource that follows is run again behind one of a configuration": AGAIN_BESIDE,
     "sources of other names go on from where they were themselves": OF_TWO_SOURCES,
     "pipelines of other names go on from where they were themselves": OF_TWO_PIPELINES,
