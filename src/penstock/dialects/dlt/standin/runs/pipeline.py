@@ -38,6 +38,7 @@ from penstock.dialects.dlt.standin.resources.sources import (
     flat,
     python_resource,
 )
+from penstock.dialects.dlt.standin.runs import conventions
 from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace
 from penstock.dialects.dlt.standin.runs.beginning import begun, follows
 from penstock.dialects.dlt.standin.runs.told import Told
@@ -63,6 +64,7 @@ class Destination:
         self.kind = kind
         self.credentials = credentials
         self.place = place
+        self.naming: Any = None  # the convention that the script asks for
         self._name = name
 
     def __str__(self) -> str:
@@ -149,12 +151,14 @@ def maker(kind: str) -> Any:
 
     def made(credentials: Any = None, **settings: Any) -> Destination:
         place = credentials if kind == "filesystem" else None
-        return Destination(
+        found = Destination(
             kind,
             settings.get("credentials", credentials),
             settings.get("bucket_url", place),
             settings.get("destination_name"),
         )
+        found.naming = settings.get("naming_convention")
+        return found
 
     made.__name__ = kind
     return made
@@ -214,6 +218,7 @@ class Pipeline(Told):
         self._default: str | None = None  # the schema of what is in no source
         self._kept: dict[str, Mapping[str, Any]] = {}  # what holds for the tables of each schema
         self._ran: list[DltSource] = []
+        self._named = False  # whether a naming convention was told of
         self._destination = destination_of(settings.get("destination"), None)
         activate(self)
         if self.dev_mode:
@@ -298,6 +303,7 @@ class Pipeline(Told):
         url = where.url(self.pipeline_name) if where is not None else None
         if where is not None and url is None:
             remark(*where.lack())
+        self._named = self._named or conventions.tell(map(self._schema_of, sources), where)
         asked = begun(AskedRun(
             pipeline=self.pipeline_name,
             schema=self.schema_called,
