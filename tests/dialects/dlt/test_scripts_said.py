@@ -386,7 +386,7 @@ RUN = "dlt.pipeline('p', destination={0}, dataset_name='d').run(source{1})\n"
         ),
         (
             RUN.format("dlt.destinations.duckdb('x/y.duckdb')", ", refresh='drop_data'"),
-            Target(destination="x/y.duckdb", db_schema="d", full_refresh=True),
+            Target(destination="x/y.duckdb", db_schema="d", full_refresh=True, keep_columns=True),
         ),
         (
             RUN.format("dlt.destinations.filesystem('file:///data')", ""),
