@@ -18,6 +18,7 @@ from penstock.plan.target import Pipeline, Target
 
 if TYPE_CHECKING:
     from penstock.dialects.repairing.edits import Edit
+    from penstock.plan.source import Source
 
 DocumentKind = Literal["yaml", "json", "python", "object"]
 Key: TypeAlias = "str | int"
@@ -236,6 +237,10 @@ class Held(Protocol):
 
     def known(self) -> Mapping[str, Known]:
         """What the next run starts from, by stream."""
+        ...
+
+    def entries(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """The state of the streams of a source."""
         ...
 
 

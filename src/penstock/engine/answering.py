@@ -59,6 +59,14 @@ class Held:
 
         return open_destination(self._place).peek(self.db_schema)
 
+    def entries(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """The state of the streams of a source."""
+        from penstock.engine.homes import Homes  # noqa: PLC0415 (few scripts ask)
+
+        peek = self._peek()
+        held = {} if peek is None else peek.state
+        return Homes(source).seen({one.name: held.get(one.name, {}) for one in source.streams})
+
     def known(self) -> Mapping[str, Known]:
         """What the next run starts from, by stream, as far as no plan is needed to tell it."""
         peek = self._peek()

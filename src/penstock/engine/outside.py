@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock.errors import ReadError, TransportError
 
@@ -104,11 +104,13 @@ class Outside:
     def read(
         self, source: Source, values: Mapping[str, JsonValue], *streams: str
     ) -> Iterator[JsonValue]:
-        """The records of streams, from their beginning: no state is known yet."""
+        """The records of streams, from where they are to go on: else from their beginning."""
         from penstock.engine.reading import read_stream  # noqa: PLC0415 (few scripts ask)
         from penstock.plan import jsontext  # noqa: PLC0415 (the same)
+        from penstock.plan.door import BEGUN  # noqa: PLC0415 (the same)
 
-        yield from map(jsontext.decode, read_stream(source, values, streams))
+        begun = cast("Mapping[str, Mapping[str, str]]", self.kept.pop(BEGUN, {}))
+        yield from map(jsontext.decode, read_stream(source, values, streams, state=begun))
 
     def allows(self, url: str) -> bool:
         """Nobody names an origin yet."""

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from penstock.engine.preparing import fitting, prepare
 from penstock.engine.renewing import InFile, Renewing
+from penstock.engine.rounds import READ
 from penstock.engine.running import Options, make_asker, make_transport, selected
 from penstock.errors import Error
 from penstock.events import Event
@@ -54,6 +55,15 @@ def _nothing(event: Event) -> None:
 
 
 _PLAIN = Options()
+State = Mapping[str, Mapping[str, str]]
+_NO_STATE: State = {}
+
+
+def _marks(entries: Mapping[str, str]) -> dict[str, str]:
+    """The entries that say how far a stream is, without what a run left unfinished."""
+    unfinished = ("open/", "done/")
+    left = {"pass", READ}
+    return {n: t for n, t in entries.items() if n not in left and not n.startswith(unfinished)}
 
 
 async def pages(  # noqa: PLR0913 (the same words as the command line's)
@@ -64,6 +74,7 @@ async def pages(  # noqa: PLR0913 (the same words as the command line's)
     options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
+    state: State = _NO_STATE,
 ) -> AsyncGenerator[list[bytes], None]:
     """The records of a stream, or several, page by page, with the columns that slices add.
 
@@ -72,7 +83,11 @@ async def pages(  # noqa: PLR0913 (the same words as the command line's)
         ReadError: a slice could not be read.
     """
     found = parts(
-        source, values, stream, options=options, on_event=on_event, values_file=values_file
+        *(source, values, stream),
+        options=options,
+        on_event=on_event,
+        values_file=values_file,
+        state=state,
     )
     async with aclosing(found) as taken:
         async for part in taken:
@@ -87,10 +102,12 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
     options: Options = _PLAIN,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
+    state: State = _NO_STATE,
 ) -> AsyncGenerator[PagePart, None]:
     """The pages of a stream, or several, as they come, each with its slice.
 
-    What an API gives in the place of the user's values is written into `values_file`.
+    What an API gives in the place of the user's values is written into `values_file`. With a
+    `state` the streams go on from there, and not from passes that were not over.
 
     Raises:
         PlanError: the source has no such stream.
@@ -108,8 +125,9 @@ async def parts(  # noqa: PLR0913 (the same words as the command line's)
     try:
         source = await completed(source, held, asker, now)
         loaded = selected(source, names)
-        settings = Settings(values=held, now=now, loaded=loaded, fresh=True)
-        reader = Reader(source, settings, asker, state={}, emit=on_event)
+        begun = {name: _marks(entries) for name, entries in state.items()}
+        settings = Settings(values=held, now=now, loaded=loaded, fresh=not any(begun.values()))
+        reader = Reader(source, settings, asker, state=begun, emit=on_event)
         async for part in reader.parts():
             if isinstance(part, PagePart):
                 yield part
@@ -135,6 +153,7 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
     deny_private: bool = False,
     on_event: Callable[[Event], None] = _nothing,
     values_file: Path | None = None,
+    state: State = _NO_STATE,
 ) -> Iterator[bytes]:
     """The records of a stream, or several, each as JSON, read while they are taken.
 
@@ -148,7 +167,11 @@ def read_stream(  # noqa: PLR0913 (the same words as the command line's)
         selected(source, (stream,) if isinstance(stream, str) else stream)
     options = Options(base_url=base_url, deny_private=deny_private)
     found = pages(
-        source, values, stream, options=options, on_event=on_event, values_file=values_file
+        *(source, values, stream),
+        options=options,
+        on_event=on_event,
+        values_file=values_file,
+        state=state,
     )
     with closing(_in_thread(_one_by_one(found), _WAITING)) as taken:
         yield from islice(taken, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -77,6 +77,10 @@ class Remembered(Protocol):
     def shared(self) -> MutableMapping[str, object]:
         """What all streams of the source share."""
         ...
+
+
+BEGUN: Final = "begun"
+"""What a door keeps: where the streams that are read through it next go on from."""
 
 
 class Door(Protocol):

@@ -149,7 +149,42 @@ def of_a_moment(at=dlt.sources.incremental(
 pipeline.run([of_a_day, of_a_moment])
 """
 
+GONE_THROUGH = """
+@dlt.resource
+def followed(at=dlt.sources.incremental("id", initial_value=2)):
+    state = dlt.current.resource_state()
+    state["n"] = state.get("n", 0) + 1
+    yield [{"id": n, "begins": at.last_value, "n": state["n"]}
+           for n in range(7 if at.last_value == 2 else 9)]
+
+def endpoint():
+    return rest_api_source({
+        "client": {"base_url": "BASE", "paginator": "single_page"},
+        "resources": [{"name": "found", "endpoint": {
+            "path": "days", "incremental": {
+                "cursor_path": "id", "start_param": "first", "initial_value": 1}}}],
+    }, name="shop")
+
+@dlt.resource
+def marked():
+    yield dlt.mark.with_table_name({"id": 1}, "x")
+    yield dlt.mark.with_hints([{"id": 2}, {"id": 3}], dlt.mark.make_hints(primary_key="id"))
+
+def seen(name):
+    rows = [{"of": "marked", **row} for row in marked]
+    rows += [{"of": "followed", **row} for row in followed]
+    rows += [{"of": "source", "id": row["id"]} for row in endpoint()]
+    rows += [{"of": "resource", "id": row["id"]} for row in endpoint().found]
+    pipeline.run([{"of": "nothing"}, *rows], table_name=name)
+
+seen("before")
+pipeline.run(followed)
+pipeline.run(endpoint())
+seen("behind")
+"""
+
 KEPT: dict[str, str] = {
+    "rows that a script goes through begin where the pipeline is": GONE_THROUGH,
     "an open range begins behind its first value, as a text": OPENED,
     "a resource that follows is run again behind one of a configuration": AGAIN_BESIDE,
     "sources of other names go on from where they were themselves": OF_TWO_SOURCES,

@@ -484,8 +484,6 @@ class Program:
             f"tell(sum(1 for _ in {held}.resources[{name}]))",
             f"{first}.apply_hints(incremental={self._one(*CURSORS)})",
         )  # fmt: skip
-        if self._marks:  # rows that a script goes through begin at the first value of a cursor
-            changes = [change for change in changes if " in " not in change]
         lines += [self._one(*changes) for _ in range(self._one(1, 2, 3))]
         lines.append(f"pipeline.run({held}{self._said()})")
         if self._if(0.3):

@@ -143,10 +143,10 @@ def rows_in_run(resources: Sequence[DltResource]) -> Iterator[Any]:
     return _read(resources, current())
 
 
-def rows_at_once(resources: Sequence[DltResource]) -> Iterator[Any]:
-    """The rows of resources one by one, for the script itself, before any run."""
+def rows_at_once(resources: Sequence[DltResource], home: str) -> Iterator[Any]:
+    """The rows of resources one by one, for the script itself; see `rows_of` for their `home`."""
     around = asking()
-    found = _read(resources, around)
+    found = _read(resources, around, home)
     while True:
         with Entered(around):
             row = next(found, _END)
@@ -155,10 +155,10 @@ def rows_at_once(resources: Sequence[DltResource]) -> Iterator[Any]:
         yield row
 
 
-def _read(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
+def _read(resources: Sequence[DltResource], door: Door, home: str = "") -> Iterator[Any]:
     """The rows of resources; a function that needs nothing of a run is simply called."""
     if len(resources) != 1 or not _is_simple(resources[0].rows):
-        yield from rows_of(resources, door)
+        yield from rows_of(resources, door, home)
         return
     rows, steps = resources[0].rows, resources[0].steps
     assert rows is not None, "it is simple"
@@ -166,7 +166,18 @@ def _read(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
     found = rows.function(*args, **{k: live(v, door) for k, v in rows.named.items()})
     made = (_stepped_piece(piece, steps) for piece in given(found))
     for pieces in _limited(made, resources[0].limit, door):
-        yield from pieces
+        for piece in pieces:
+            yield from _without_marks(piece)
+
+
+def _without_marks(row: Any) -> Iterator[Any]:
+    """A row, or the rows that are marked for a table: whoever goes through them sees no marks."""
+    if not isinstance(row, Tagged):
+        yield row
+    elif isinstance(row.data, list):
+        yield from row.data
+    elif row.data is not None:
+        yield row.data
 
 
 def _is_simple(rows: Rows | None) -> bool:

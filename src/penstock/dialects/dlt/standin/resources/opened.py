@@ -11,9 +11,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from penstock.dialects.dlt.standin.base.errors import Refusal
-from penstock.dialects.dlt.standin.base.record import current, refuse
+from penstock.dialects.dlt.standin.base.record import current, pipelines, refuse
 from penstock.dialects.dlt.standin.base.references import ABSENT, Reference
 from penstock.dialects.dlt.standin.rest_client.calling import running
+from penstock.plan.door import BEGUN
 
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.resources.sources import DltResource
@@ -38,8 +39,10 @@ def hands_on(frame: FrameType | None) -> bool:
     return any(s.offset == frame.f_lasti and s.opname == _HANDING_ON for s in steps)
 
 
-def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = False) -> Iterator[Any]:
-    """The rows of resources, or of a `whole` source, for whoever iterates them.
+def opened(
+    resources: list[DltResource], frame: FrameType, *, whole: str | None = None
+) -> Iterator[Any]:
+    """The rows of resources, or of a `whole` source of that name, for whoever iterates them.
 
     A function that makes sources, or gives resources, hands on what it does not look at: these are
     the resources themselves then.
@@ -55,21 +58,26 @@ def opened(resources: list[DltResource], frame: FrameType, *, whole: bool = Fals
             raise RowsAskedError
         record.trying[-1].iterates = True
         return iter(resources)
-    if running() is None and record.making and (whole or hands_on(frame)):
+    if running() is None and record.making and (whole is not None or hands_on(frame)):
         return iter(resources)
-    made = making.rows_in_run if running() is not None else making.rows_at_once
-    return made(resources)
+    if running() is not None:
+        return making.rows_in_run(resources)
+    return making.rows_at_once(resources, pipelines[-1].home(whole) if pipelines else "")
 
 
-def rows_of(resources: Sequence[DltResource], door: Door) -> Iterator[Any]:
+def rows_of(resources: Sequence[DltResource], door: Door, home: str = "") -> Iterator[Any]:
     """The rows of resources, read through a run, or through what there is before one.
+
+    Before one those that follow a cursor go on from where their `home` is.
 
     Raises:
         Refusal: they cannot be read; it says what is wrong with them.
     """
-    source = _compiled(resources)
+    source = _compiled(resources, home)
     values = {one.name: _value(one, door) for one in source.inputs}
     names = [stream.name for stream in source.streams if stream.selected]
+    if home and any(stream.cursor is not None for stream in source.streams):
+        door.kept[BEGUN] = pipelines[-1].begun(source)
     yield from door.read(source, values, *names)
 
 
@@ -84,13 +92,14 @@ def _value(said: Input, door: Door) -> Any:
     return Reference(said.name, secret=said.secret).resolved()
 
 
-def _compiled(resources: Sequence[DltResource]) -> Source:
+def _compiled(resources: Sequence[DltResource], home: str) -> Source:
     """The plan of resources, and of what they are read below."""
     from penstock.dialects.dlt import compile_document  # noqa: PLC0415 (a cycle)
     from penstock.dialects.dlt.standin.execute import read_built  # noqa: PLC0415 (the same)
     from penstock.dialects.dlt.standin.resources.sources import DltSource, replace  # noqa: PLC0415 (the same)
 
     made = DltSource(None, resources)
+    made.__dict__["own_home"] = home
     replace(made, None)  # it is no source of the script's
     for one in made.own_resources:
         one.selected = True

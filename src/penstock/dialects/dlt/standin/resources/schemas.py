@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.dialects.document import Held, Known
     from penstock.plan.door import Door, Tables
     from penstock.plan.hints import Hints
+    from penstock.plan.source import Source
 
 Noted: TypeAlias = "dict[str, Callable[[], Hints]]"
 NOTED = "tables that rows were sent to"  # in what a run keeps, with what is declared of each
@@ -212,6 +213,11 @@ class InRun:
 
     def known(self) -> Mapping[str, Known]:
         """Refuses: a state is changed while the run goes on."""
+        raise self._unknown()
+
+    def entries(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """Refuses: the same."""
+        del source
         raise self._unknown()
 
     def _unknown(self) -> Refusal:

@@ -441,7 +441,7 @@ class DltSource:
     def __iter__(self) -> Iterator[Any]:
         """The rows of all resources that are loaded."""
         frame = sys._getframe(1)  # noqa: SLF001 (the only way to ask who iterates)
-        return opened(list(self.resources.selected.values()), frame, whole=True)
+        return opened(list(self.resources.selected.values()), frame, whole=self.name or "rest_api")
 
     @property
     def selected_resources(self) -> dict[str, DltResource]:

@@ -16,6 +16,7 @@ from penstock.plan.target import Target
 if TYPE_CHECKING:
     from penstock.dialects.document import Held, Known
     from penstock.plan.door import Tables
+    from penstock.plan.source import Source
 
 
 class _There:
@@ -51,6 +52,10 @@ class _There:
     def known(self) -> Mapping[str, Known]:
         """What the next run starts from."""
         return self._held().known()
+
+    def entries(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """The state of the streams of a source."""
+        return self._held().entries(source)
 
 
 def dataset(destination: Any, dataset_name: str, schema: Any = None, *_: Any, **__: Any) -> Dataset:

@@ -285,6 +285,10 @@ class Pipeline(Told):
         self._ran += [source for _, source in fresh]
         self._schema = listed[0][0]
 
+    def home(self, source: str | None) -> str:
+        """Itself, and the source whose state is meant; that of what is in none without a name."""
+        return f"{self.pipeline_name}/{source or self._default or schema_name(self.pipeline_name)}"
+
     def _schema_of(self, source: DltSource) -> str:
         """The name of the schema that a source is loaded with."""
         if isinstance(source, _Loose):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from penstock.dialects.dlt.standin.resources.schemas import InRun, Schema, in_ru
 from penstock.dialects.dlt.standin.runs.answers import LoadInfo, Trace, loaded_by
 from penstock.dialects.dlt.standin.runs.dataset import Dataset, SqlClient
 from penstock.dialects.document import Held
+from penstock.plan.source import Source
 from penstock.plan.target import Target
 
 
@@ -57,16 +59,29 @@ class Told:
         there = current().there
         if there is None:
             raise too_early(f"pipeline.{name}")
-        where = self._destination
-        target = Target(
-            destination=where.url(self.pipeline_name) if where is not None else None,
-            db_schema=schema_name(str(self.dataset_name or f"{self.pipeline_name}_dataset")),
-        )
-        found = there(target)
+        found = there(self._target())
         if found is None:
             message = f"pipeline.{name} is asked before a run says where the tables are"
             raise refuse(Unfinished(message, "give --to and --db-schema"))
         return found
+
+    def _target(self) -> Target:
+        """Where the rows of the pipeline go."""
+        where = self._destination
+        return Target(
+            destination=where.url(self.pipeline_name) if where is not None else None,
+            db_schema=schema_name(str(self.dataset_name or f"{self.pipeline_name}_dataset")),
+        )
+
+    def begun(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """Where streams that the script reads itself go on from, as in dlt: where runs ended."""
+        there = current().there
+        if there is None or current().load is None or self.dev_mode or self.refresh:
+            return {}
+        if self._asked is not None:
+            caught_up(self._asked)
+        found = there(self._target())
+        return found.entries(source) if found is not None else {}
 
     def dataset(self, *_: Any, **__: Any) -> Dataset:
         """The tables."""
