@@ -244,7 +244,8 @@ def play(
         for stage in stages:
             stage.play(case.api, which)
         if refresh is not None and which == case.runs:
-            where, options = {**where, "refresh": refresh}, Options(full_refresh=True)
+            where = {**where, "refresh": refresh}
+            options = Options(full_refresh=True, keep_columns=refresh == "drop_data")
         name = "c_" + re.sub(r"\W+", "_", case.name).lower()
         done = oracle.run(name, case.config(stages[0].base), folder, **where)
         if their is not None:
