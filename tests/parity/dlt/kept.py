@@ -202,6 +202,19 @@ pipeline.run([{"id": 1, "o": {"p": 1}}], table_name="rows")
 pipeline.run(source("x", max_table_nesting=0))
 """
 )
+CUT_OFF = """
+@dlt.resource
+def followed(at=dlt.sources.incremental("id", initial_value=0)):
+    yield [{"id": n} for n in (1, 2, 3)]
+
+def twice(row):
+    yield row
+    yield {**row, "again": True}
+
+pipeline.run(followed().add_yield_map(twice).add_limit(2))
+pipeline.has_data
+pipeline.run(followed())
+"""
 AGAIN = (
     SAID
     + """

@@ -12,7 +12,7 @@ from tests.parity.dlt import dump
 from tests.parity.dlt.copies import COPIES
 from tests.parity.dlt.deferred import CAUGHT, DEFERRED, WITH_CURSORS
 from tests.parity.dlt.harness import Case, Oracle, Outcome, differences
-from tests.parity.dlt.kept import AGAIN, BEFORE_THE_SOURCE, KEPT
+from tests.parity.dlt.kept import AGAIN, BEFORE_THE_SOURCE, CUT_OFF, KEPT
 from tests.parity.dlt.server import Ask, Reply, Stage
 
 from penstock.cli.app import launch
@@ -530,6 +530,18 @@ def test_a_source_that_is_copied_behind_its_run_says_what_it_says(
     theirs, ours = _both("again", oracle, stages, tmp_path, 1)
     assert "rows__list" in theirs[0].tables
     assert "rows__list" not in ours[0].tables
+
+
+def test_what_a_limit_cuts_off_comes_with_the_next_run(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In dlt the cursor has passed it."""
+    assert "| rows that an `add_limit` behind a `yield_map` cuts off" in PAGE.read_text("utf-8")
+    monkeypatch.setitem(SCRIPTS, "cut off", CUT_OFF)
+    monkeypatch.chdir(tmp_path)
+    theirs, ours = _both("cut off", oracle, stages, tmp_path, 1)
+    assert set(theirs[0].rows("followed", "id")) == {1}
+    assert set(ours[0].rows("followed", "id")) == {1, 2, 3}
 
 
 def test_runs_of_a_loop_keep_a_cursor_each(
