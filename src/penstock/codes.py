@@ -108,6 +108,7 @@ CODES: dict[str, str] = {
     "list-cut": "A list inside of a record is cut short by the API, and not completed.",
     "window-size": "The API refuses the smallest window there may be.",
     "parent-lost": "A stream that the slices come from could not be read in full.",
+    "late-disposition": "Rows say another disposition of their table than others before them.",
     "table-lost": "A table is not built anew, for want of what others load into it.",
     "child-lost": "A stream is not built anew, because one below it could not be read in full.",
     "job-failed": "The API gave up a job it was asked for.",

@@ -13,6 +13,7 @@ from tests.support.web import serving
 
 import penstock
 from penstock.engine import reshape
+from penstock.engine.lot import Sizes
 
 ONE = [{"id": n, "of": ("x", "y")[n % 2], "list": [n]} for n in range(24)]
 OTHER = [{"id": 100 + n, "of": ("x", "z")[n % 2], "list": [n]} for n in range(24)]
@@ -228,3 +229,33 @@ def test_pages_of_what_some_replace_and_others_append(tmp_path, monkeypatch):
     for place in ("a.duckdb", "b.duckdb"):
         found = held(place)
         assert found == {**both, "both": {**once, **{10 + n: 1 for n in once}}}
+
+
+LATE = """
+import dlt
+
+@dlt.resource(write_disposition="FIRST")
+def rows():
+    for nth in range(9):
+        yield [{"id": 10 * nth + n} for n in range(10)]
+    yield dlt.mark.with_hints({"id": 90}, dlt.mark.make_hints(write_disposition="THEN"))
+
+dlt.pipeline("p", destination="duckdb", dataset_name="kept").run(rows())
+"""
+
+
+@pytest.mark.parametrize("sizes", [SMALL, Sizes()], ids=["kept before", "at once"])
+@pytest.mark.parametrize("ways", [("append", "replace"), ("replace", "append")])
+def test_rows_before_a_mark_of_another_disposition_are_not_lost(tmp_path, monkeypatch, sizes, ways):
+    """They are written as the mark says, or the run says that they cannot be."""
+    monkeypatch.chdir(tmp_path)
+    script = LATE.replace("FIRST", ways[0]).replace("THEN", ways[1])
+    (tmp_path / "s.py").write_text(script, "utf-8")
+    for nth in range(2):
+        result = penstock.run("s.py", "a.duckdb", db_schema="kept", sizes=sizes)
+        found = [f.code for r in result.receipts for f in r.failures]
+        if sizes is SMALL:
+            assert found == ["late-disposition"]
+        else:
+            times = nth + 1 if ways[1] == "append" else 1
+            assert (found, held("a.duckdb")["rows"]) == ([], dict.fromkeys(range(91), times))

@@ -219,19 +219,31 @@ class StreamLoader:
         names = self.tables.names(part.tables)
         told = tuple(dict.fromkeys(names)) if names is not None else (MAIN,)
         said = self.tables.said(part.hints)
-        if self.tables.changed(said):
-            for loader in self.joint.loaders:
-                await loader.shape_all()
+        changed = self.tables.changed(said)
+        for loader in self.joint.loaders if changed else ():
+            await loader.shape_all()
         if self.tables.begin(told, said):
             self.joint.meet()
         self._begin()
-        self._track()
+        for loader in self.joint.loaders if changed else (self,):
+            await loader.follow(changed=changed)
         return names
 
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
             self._determine()
+
+    async def follow(self, *, changed: bool) -> None:
+        """How rows are written from now on, where what is said of a table may have changed."""
+        if changed and not self.replaces:
+            self._determine()
+        self._track()
+        if self._open and not self._appends:
+            # they are part of what is built, whatever becomes of their slices
+            lots, self._open = [*self._open.values()], {}
+            for lot in lots:
+                await self._keep(lot)
 
     def _track(self) -> None:
         """Keep track of slices where one of the tables is appended to."""

@@ -123,6 +123,7 @@ def _part(
     if dlt is not None:
         said = dlt.said(loader.tables.stream, one, replaces=replaces)
         part = msgspec.structs.replace(part, dlt=said)
+    one.wrote = isinstance(write, Replace) if batches else one.wrote
     if not (batches or tells or settles):
         return part
     return msgspec.structs.replace(part, schema=one.schema, batches=batches)

@@ -79,6 +79,7 @@ class Shaping:
         self.within = within
         self.told = 0, 0  # changes and warnings that were said
         self.begun = False  # whether a row has come
+        self.wrote: bool | None = None  # where rows are on their way: whether they replace others
         self.learned = False  # whether rows have made what was known otherwise before
         self._plant(tables_of(stream, hints.table or stream), hints)
 
@@ -295,6 +296,9 @@ class Shapings:
         What is said of a table whose rows have all been left out holds for the rows to come. Of
         one that several have rows for, what counts is what the first of them says, as in dlt.
         Gives whether one of them is new here, and there because of others.
+
+        Raises:
+            ShapeError: one is to be written in another way than rows that are on their way.
         """
         self._waiting.update(said)
         self._hints = said.get(MAIN, self._hints)
@@ -305,6 +309,7 @@ class Shapings:
                 met = self._add(name, own) or met
             one = self.at(name)
             if one.hints != own and (name in said or not one.begun):
+                _check_write(one, own)
                 one.plant_again(own)
             one.begun = one.begun or name in names
             self._divide(name, one)
@@ -418,6 +423,17 @@ class Shapings:
             for field, value in msgspec.structs.asdict(found[0]).items()
         }
         return Statistics(**total)
+
+
+def _check_write(one: Shaping, hints: Hints) -> None:
+    replaces, before = hints.write == "replace", one.hints.write == "replace"
+    if one.wrote not in {None, replaces} and replaces != before:
+        raise ShapeError(
+            f"rows of table {one.root!r} say the disposition {hints.write!r}, and others of the "
+            f"run are written by {one.hints.write!r} already",
+            code="late-disposition",
+            hint="say write_disposition on the resource, or mark the first row with it",
+        )
 
 
 def _may_be_learned(hints: Hints) -> bool:
