@@ -259,7 +259,7 @@ PAGES_OF_ONE = Case(
             resource("things", {"path": "thing/{resources.parents.id}", "data_selector": "data"}),
         ],
     },
-    differs=("a path that ends in a placeholder, where the document says",),
+    differs=("a list at a path that ends in a placeholder, and a paginator of the client's",),
 )  # fmt: skip
 
 

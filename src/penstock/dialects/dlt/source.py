@@ -362,7 +362,8 @@ def _pagination(  # noqa: PLR0913 (an endpoint, its client, and what its path an
     """The endpoint's pagination, else one page for a single entity, else the client's.
 
     `whole` says that no pagination can be found in the answer: it is one page then. `listed` says
-    that the document tells where records are in it: then the client's is followed from it, too.
+    that the document tells where records are in it: then the client's is followed from it, too,
+    which asks for no size, as for one thing.
     """
     own = endpoint.get("paginator")
     said = own is not None and own.value is not None
@@ -370,13 +371,15 @@ def _pagination(  # noqa: PLR0913 (an endpoint, its client, and what its path an
         return mine  # to dlt, auto is what the client says
     found = pagination(ctx, client.get("paginator")) if client else Detect()
     if single and not said:
-        return found if listed and _told(found) else SinglePage()
+        return _unsized(found) if listed else SinglePage()
     return SinglePage(size=found.size) if whole and isinstance(found, Detect) else found
 
 
-def _told(found: Pagination) -> bool:
-    """Whether an answer alone tells that there is another page; one without a word of it is one."""
-    return isinstance(found, (NextToken, NextLink)) and found.stop.more is None
+def _unsized(found: Pagination) -> Pagination:
+    """What follows an answer that alone tells that there is another page; else it is one."""
+    if isinstance(found, (NextToken, NextLink)) and found.stop.more is None:
+        return msgspec.structs.replace(found, size=None)
+    return SinglePage()
 
 
 # The whole.
