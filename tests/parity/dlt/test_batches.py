@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -394,25 +395,25 @@ def api(ask: Ask) -> Any:
     return [{"id": n, "of": ask.target, "round": ask.round} for n in range(first, last + 1)]
 
 
-def _written(name: str, stage: Stage, folder: Path, more: str = "") -> Path:
+def _written(script: str, stage: Stage, folder: Path, more: str = "") -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / "pipeline.py"
-    text = HEAD.replace("MORE", more) + SCRIPTS[name]
+    text = HEAD.replace("MORE", more) + script
     path.write_text(text.replace("BASE", stage.base), "utf-8")
     return path
 
 
 def _both(
-    name: str, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path, runs: int
+    script: str, oracle: Oracle, stages: tuple[Stage, Stage], folder: Path, runs: int
 ) -> tuple[list[Outcome], list[Outcome]]:
     theirs: list[Outcome] = []
     ours: list[Outcome] = []
     for which in range(1, runs + 1):
         for stage in stages:
             stage.play(api, which)
-        done = oracle.execute(_written(name, stages[0], folder / "theirs"))
+        done = oracle.execute(_written(script, stages[0], folder / "theirs"))
         theirs.append(Outcome(heard=stages[0].heard, tables=done["tables"], error=done["error"]))
-        path = _written(name, stages[1], folder)
+        path = _written(script, stages[1], folder)
         code = launch(["run", "--quiet", str(path)])
         tables = dump.tables(str(folder / "shop.duckdb"), "shop_data")
         error = f"exit code {code}" if code else ""
@@ -420,17 +421,22 @@ def _both(
     return theirs, ours
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_each_run_finds_what_those_before_it_left(
-    name: str,
-    oracle: Oracle,
-    stages: tuple[Stage, Stage],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """The same requests, tables and rows, in two executions of the script."""
+Both: TypeAlias = "Callable[[str, int], tuple[list[Outcome], list[Outcome]]]"
+
+
+@pytest.fixture
+def both(
+    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Both:
+    """Executes a script so often with dlt and with Penstock."""
     monkeypatch.chdir(tmp_path)
-    theirs, ours = _both(name, oracle, stages, tmp_path, 2)
+    return lambda script, runs: _both(script, oracle, stages, tmp_path, runs)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_run_finds_what_those_before_it_left(name: str, both: Both):
+    """The same requests, tables and rows, in two executions of the script."""
+    theirs, ours = both(SCRIPTS[name], 2)
     assert not theirs[0].error, theirs[0].error
     if name in COPIES:  # what is read alike for several is asked for once
         theirs, ours = ([msgspec.structs.replace(o, heard=[]) for o in s] for s in (theirs, ours))
@@ -446,45 +452,34 @@ def test_a_check_reads_all_runs(
 ):
     """Runs that cannot be one are no error of a check, which loads nothing."""
     monkeypatch.chdir(tmp_path)
-    path = _written(name, stages[1], tmp_path)
+    path = _written(SCRIPTS[name], stages[1], tmp_path)
     assert launch(["check", str(path)]) == 0
     assert not (tmp_path / "shop.duckdb").exists()
 
 
-def test_a_transformer_behind_two_resources_is_behind_both(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_transformer_behind_two_resources_is_behind_both(both: Both):
     """In dlt the second `|` changes the transformer itself: the last resource comes twice."""
     what = "a transformer that stands behind several resources"
     assert re.search(rf"^\| {what} \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    SCRIPTS[what] = "pipeline.run([days(1, 1) | hours, days(2, 2) | hours])\n"
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both(what, oracle, stages, tmp_path, 1)
-    del SCRIPTS[what]
+    theirs, ours = both("pipeline.run([days(1, 1) | hours, days(2, 2) | hours])\n", 1)
     assert theirs[0].rows("hours", "day") == [2, 2]
     assert ours[0].rows("hours", "day") == [1, 2]
 
 
-def test_a_source_keeps_tables_that_a_run_does_not_load(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_source_keeps_tables_that_a_run_does_not_load(both: Both):
     """Dropping sources, dlt also drops what the run brings no rows of."""
     what = '`refresh="drop_sources"`, and tables of the source that the run does not load'
     assert f"| {what} |" in PAGE.read_text("utf-8")
-    SCRIPTS[what] = """
+    script = """
 pipeline.run(shop("days", "months"))
 pipeline.run(shop("days", "months").with_resources("days"), refresh="drop_sources")
 """
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both(what, oracle, stages, tmp_path, 1)
-    del SCRIPTS[what]
+    theirs, ours = both(script, 1)
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [["days"], ["days", "months"]]
     assert ours[0].rows("days", "id") == theirs[0].rows("days", "id") == [1, 2]
 
 
-def test_a_child_table_without_rows_stays_where_its_resource_is_dropped(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_child_table_without_rows_stays_where_its_resource_is_dropped(both: Both):
     """It is empty, and the columns of the others are what their rows make of them, as in dlt."""
     what = '`refresh="drop_resources"`, and a child table for which no row comes any more'
     assert f"| {what} |" in PAGE.read_text("utf-8")
@@ -496,9 +491,7 @@ def people(**fields):
 pipeline.run(people(age="old", pets=[{"name": "Rex"}]))
 pipeline.run(people(age=7), refresh="drop_resources")
 """
-    monkeypatch.setitem(SCRIPTS, "dropped", script)
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("dropped", oracle, stages, tmp_path, 1)
+    theirs, ours = both(script, 1)
     assert [sorted(side[0].tables) for side in (theirs, ours)] == [
         ["people"],
         ["people", "people__pets"],
@@ -507,78 +500,49 @@ pipeline.run(people(age=7), refresh="drop_resources")
     assert ours[0].rows("people", "age") == theirs[0].rows("people", "age") == [7]
 
 
-def test_what_a_source_says_of_its_schema_ends_with_the_script(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_a_source_says_of_its_schema_ends_with_the_script(both: Both):
     """In dlt the next execution begins with it, and a table changes its shape from then on."""
     assert "| what a source says of its schema, in the next execution |" in PAGE.read_text("utf-8")
-    monkeypatch.setitem(SCRIPTS, "executions", BEFORE_THE_SOURCE)
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("executions", oracle, stages, tmp_path, 2)
+    theirs, ours = both(BEFORE_THE_SOURCE, 2)
     assert "o" in theirs[1].columns("rows")
     assert theirs[1].rows("rows", "o__p") == [1, None]
     assert ours[1].rows("rows", "o__p") == [1, 1]
 
 
-def test_a_source_that_is_copied_behind_its_run_says_what_it_says(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_source_that_is_copied_behind_its_run_says_what_it_says(both: Both):
     """In dlt it has the schema of the pipeline since its run, and what others say of that."""
     assert "| a source that was run, and is copied or run in" in PAGE.read_text("utf-8")
-    monkeypatch.setitem(SCRIPTS, "again", AGAIN)
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("again", oracle, stages, tmp_path, 1)
+    theirs, ours = both(AGAIN, 1)
     assert "rows__list" in theirs[0].tables
     assert "rows__list" not in ours[0].tables
 
 
-def test_what_a_limit_cuts_off_comes_with_the_next_run(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_a_limit_cuts_off_comes_with_the_next_run(both: Both):
     """In dlt the cursor has passed it."""
     assert "| rows that an `add_limit` behind a `yield_map` cuts off" in PAGE.read_text("utf-8")
-    monkeypatch.setitem(SCRIPTS, "cut off", CUT_OFF)
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("cut off", oracle, stages, tmp_path, 1)
+    theirs, ours = both(CUT_OFF, 1)
     assert set(theirs[0].rows("followed", "id")) == {1}
     assert set(ours[0].rows("followed", "id")) == {1, 2, 3}
 
 
-def test_runs_of_a_loop_keep_a_cursor_each(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_runs_of_a_loop_keep_a_cursor_each(both: Both):
     """Also where failures are caught; in dlt all have one, and rows of the later ones are lost."""
-    monkeypatch.setitem(SCRIPTS, "cursors", WITH_CURSORS)
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("cursors", oracle, stages, tmp_path, 1)
+    theirs, ours = both(WITH_CURSORS, 1)
     assert theirs[0].rows("events", "of") == [3]
     assert ours[0].rows("events", "of") == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", CAUGHT)
-def test_a_script_that_catches_a_failure_does_then_what_it_says(
-    name: str,
-    oracle: Oracle,
-    stages: tuple[Stage, Stage],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_a_script_that_catches_a_failure_does_then_what_it_says(name: str, both: Both):
     """It need not ask for the result; the exit code tells of the failure."""
-    monkeypatch.setitem(SCRIPTS, name, CAUGHT[name])
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both(name, oracle, stages, tmp_path, 1)
+    theirs, ours = both(CAUGHT[name], 1)
     assert ours[0].error
     alone = [[Outcome(heard=[], tables=one.tables) for one in side] for side in (theirs, ours)]
     assert differences(Case(name=name, config=lambda _base: {}), *alone) == []
 
 
-def test_a_run_that_fails_says_where(
-    oracle: Oracle, stages: tuple[Stage, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_run_that_fails_says_where(both: Both):
     """The script catches what dlt raises, and asks it; the exit code tells of the failure."""
-    SCRIPTS["fails"] = FAILS
-    monkeypatch.chdir(tmp_path)
-    theirs, ours = _both("fails", oracle, stages, tmp_path, 1)
-    del SCRIPTS["fails"]
+    theirs, ours = both(FAILS, 1)
     assert ours[0].error
     assert ours[0].tables["told"]["rows"] == theirs[0].tables["told"]["rows"]
