@@ -143,7 +143,7 @@ class Shaping:
     @property
     def keeps(self) -> bool:
         """Whether rows that are gone are kept, so that nothing is ever built anew."""
-        return self.hints.versions or self.hints.marks_deleted
+        return self.hints.keeps_gone
 
     def ends(self, *, whole: bool) -> bool:
         """Whether the end of a reading says what is gone; `whole` says that it brings all rows.
@@ -439,8 +439,7 @@ def _check_write(one: Shaping, hints: Hints) -> None:
 def _may_be_learned(hints: Hints) -> bool:
     """Whether tables are what their rows make of them: no row is kept, and no contract holds."""
     told = (hints.contract, *(nested.contract for nested in hints.nested if nested.contract))
-    kept = hints.versions or hints.marks_deleted
-    return not kept and all(contract == Contract() for contract in told)
+    return not hints.keeps_gone and all(contract == Contract() for contract in told)
 
 
 def merging(hints: Hints, roles: Roles, *, ends: bool, at: str | None = None) -> Merge:

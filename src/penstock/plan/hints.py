@@ -140,7 +140,12 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
         return self.write == "merge" and self.soft_delete and not self.versions
 
     @property
+    def keeps_gone(self) -> bool:
+        """Whether rows that are gone are kept, as old versions or marked as deleted."""
+        return self.versions or self.marks_deleted
+
+    @property
     def needs_all(self) -> bool:
         """Whether a run must bring all of a reading, for what it lacks means something."""
         by_sets = self.write == "merge" and bool(self.merge_key)
-        return self.versions or self.marks_deleted or by_sets
+        return self.keeps_gone or by_sets

@@ -38,7 +38,7 @@ def completed(source: Source, loaded: frozenset[str], *, fresh: bool) -> frozens
     for held in tables(there).values():
         chosen = [stream for stream in held if stream.name in loaded]
         hints = deciding(chosen, source.streams, loaded).hints if chosen else Hints()
-        if chosen and (fresh or hints.write == "replace" or hints.versions or hints.marks_deleted):
+        if chosen and (fresh or hints.write == "replace" or hints.keeps_gone):
             more.update(stream.name for stream in held)
     return loaded | more
 

@@ -156,7 +156,7 @@ class Asker:
             Ignored: the policy passes the answer over.
         """
         auth = auths.chosen(stream.auth, frame)
-        request = self._ready(self._spelled(stream, request), auth, stream, frame)
+        request = self._ready(self._spellings.settled(stream.name, request), auth, stream, frame)
         attempt, renewed, turns = 0, False, self._turns(auth, frame)
         while True:
             grant = await self._grant(stream, auth, frame, tally)
@@ -224,9 +224,6 @@ class Asker:
             )
         url = self._origins.place(request.url)
         return request if url == request.url else msgspec.structs.replace(request, url=url)
-
-    def _spelled(self, stream: Stream, request: HttpRequest) -> HttpRequest:
-        return self._spellings.settled(stream.name, request)
 
     def _ready(self, request: HttpRequest, auth: Auth, stream: Stream, frame: Frame) -> HttpRequest:
         """The request where it goes, if it may: a URL may hold data of the API.

@@ -9,9 +9,10 @@ from typing import Any
 
 from penstock.dialects.dlt.models import is_model
 from penstock.dialects.dlt.records import single_entity
+from penstock.dialects.dlt.resources import FED, HOME, LIMIT, NTH, ROWS
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.marks import Marked
-from penstock.dialects.dlt.standin.resources.rows import HOME, LIMIT, NTH, ROWS, Limit, Rows
+from penstock.dialects.dlt.standin.resources.rows import Limit, Rows
 from penstock.dialects.dlt.standin.resources.sources import ON_SOURCE, DltResource, DltSource
 from penstock.patterns import pattern
 from penstock.plan.variants import same
@@ -349,7 +350,7 @@ def _item(resource: DltResource, source: DltSource) -> Any:
     if resource.limit is not None:
         hints.update(_limited(resource.limit, rows))
     if resource.parent is not None:
-        hints["fed by"] = resource.parent.name
+        hints[FED] = resource.parent.name
     if rows is not None and source.nth:
         hints[NTH] = source.nth
     if source.own_home and HOME not in held:

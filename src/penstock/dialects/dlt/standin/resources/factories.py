@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from penstock.dialects.dlt.resources import ROWS
 from penstock.dialects.dlt.standin.base import arguments
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.marks import KeyMark, Spot, caller
 from penstock.dialects.dlt.standin.base.record import Trial, current, making, refuse
 from penstock.dialects.dlt.standin.resources.opened import RowsAskedError, opened
-from penstock.dialects.dlt.standin.resources.rows import ROWS, bound, handed, makes_resources
+from penstock.dialects.dlt.standin.resources.rows import bound, handed, makes_resources
 from penstock.dialects.dlt.standin.resources.sources import (
     HINTS,
     ON_SOURCE,

@@ -22,11 +22,6 @@ from penstock.plan.variants import content
 if TYPE_CHECKING:
     from penstock.dialects.dlt.standin.resources.sources import DltResource
 
-# Keys of a resource that hold what a script says; nobody writes them by hand.
-ROWS = "rows made by a function"
-LIMIT = "limit of a script"
-NTH = "number of its source"
-HOME = "pipeline and source"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BUILDERS = {"rest_api_resources", "rest_api_source", "rest_api"}
 _MARKS = frozenset({"with_table_name", "with_hints"})

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from penstock.dialects.dlt.resources import ROWS
 from penstock.dialects.dlt.standin.base.errors import Refusal
 from penstock.dialects.dlt.standin.base.lacking import lacking
 from penstock.dialects.dlt.standin.base.marks import KeyMark, Marked, Spot, caller
@@ -23,7 +24,7 @@ from penstock.dialects.dlt.standin.base.references import Sections, says_same
 from penstock.dialects.dlt.standin.resources.described import columns_over, table_schema
 from penstock.dialects.dlt.standin.resources.opened import opened
 from penstock.dialects.dlt.standin.resources.pipes import connected
-from penstock.dialects.dlt.standin.resources.rows import ROWS, Limit, Rows, bound, spot_of
+from penstock.dialects.dlt.standin.resources.rows import Limit, Rows, bound, spot_of
 from penstock.dialects.dlt.standin.resources.schemas import SourceSchema
 from penstock.dialects.dlt.standin.resources.states import state_of_resource, state_of_source
 from penstock.dialects.dlt.standin.values.specs import sections_of
